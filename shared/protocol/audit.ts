@@ -1,0 +1,39 @@
+/** `cluster.audit`: every act before it is done and after, and every decision of an operator. */
+import * as v from "valibot";
+import { err, ok, type Result } from "../result.ts";
+import { parseJson } from "./json.ts";
+
+export const AUDIT_ACTIONS = [
+  "start",
+  "stop",
+  "delete-group",
+  "withdraw",
+  "release-brake",
+  "accept-registry",
+] as const;
+export type AuditAction = (typeof AUDIT_ACTIONS)[number];
+
+const Audit = v.object({
+  /** `<epoch>-<n>`; an outcome carries the id of its intent. */
+  id: v.string(),
+  epoch: v.number(),
+  /** Null where an operator's decision is about no single cluster. */
+  client_id: v.nullable(v.string()),
+  phase: v.picklist(["intent", "outcome"]),
+  action: v.picklist(AUDIT_ACTIONS),
+  reason: v.string(),
+  result: v.optional(v.string()),
+  error: v.optional(v.string()),
+  /** RFC 3339, by the leader's clock. */
+  at: v.string(),
+});
+export type Audit = v.InferOutput<typeof Audit>;
+
+export const encodeAudit = (audit: Audit): string => JSON.stringify(audit);
+
+export function decodeAudit(value: Uint8Array | null): Result<Audit, string> {
+  const parsed = parseJson(value ?? new Uint8Array());
+  if (!parsed.ok) return err(parsed.error.detail);
+  const read = v.safeParse(Audit, parsed.value.json);
+  return read.success ? ok(read.output) : err(v.summarize(read.issues));
+}

@@ -1,0 +1,45 @@
+/** Bytes to JSON and back, as values: no byte sequence makes the reader throw. */
+import { err, ok, type Result } from "../result.ts";
+
+/** Upper bound on a record's value, in bytes. A bigger one is refused before it is parsed. */
+export const VALUE_BYTES_MAX = 64 * 1024;
+
+export type JsonError = {
+  readonly code: "value-empty" | "value-too-large" | "value-not-json";
+  readonly detail: string;
+};
+
+/** Fatal: bytes that are no UTF-8 are refused, not repaired; a repaired name is another name. */
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const encoder = new TextEncoder();
+
+/** The text of a value, verbatim, and what it says. */
+export function parseJson(
+  bytes: Uint8Array,
+): Result<{ readonly text: string; readonly json: unknown }, JsonError> {
+  if (bytes.byteLength === 0) {
+    return err({ code: "value-empty", detail: "an empty value is malformed; a tombstone is null" });
+  }
+  if (bytes.byteLength > VALUE_BYTES_MAX) {
+    const detail = `${bytes.byteLength} bytes, at most ${VALUE_BYTES_MAX}`;
+    return err({ code: "value-too-large", detail });
+  }
+  try {
+    const text = utf8.decode(bytes);
+    return ok({ text, json: JSON.parse(text) });
+  } catch (cause) {
+    return err({ code: "value-not-json", detail: cause instanceof Error ? cause.message : "" });
+  }
+}
+
+export const toBytes = (text: string): Uint8Array => encoder.encode(text);
+
+/** A key as text; bytes that are no UTF-8 give undefined. */
+export function keyText(key: Uint8Array | null): string | undefined {
+  if (key === null) return undefined;
+  try {
+    return utf8.decode(key);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * The ledger, `cluster.status`: per client the last accepted registration or tombstone and what
+ * became of it; per registry partition, under `_applied:<p>`, how far the registry has been judged.
+ *
+ * `offset` of an applied record is the first registry offset that has NOT been judged (as a consumer
+ * group's committed offset is). Records are compacted by key; readers ignore a lower epoch.
+ */
+import * as v from "valibot";
+import { err, ok, type Result } from "../result.ts";
+import { ClientId } from "./client-id.ts";
+import { keyText, parseJson } from "./json.ts";
+
+const offset = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+/** Where a cluster stands. `withdrawn` by tombstone; `stale` is a warning only. */
+export const STATES = ["registered", "active", "stale", "dead", "withdrawn"] as const;
+export type State = (typeof STATES)[number];
+
+/** Why it stands there; closed, so that it can be counted. */
+export const REASONS = [
+  "registration",
+  "heartbeat",
+  "silent",
+  "never-heard",
+  "tombstone",
+  "registration-beats-tombstone",
+] as const;
+export type Reason = (typeof REASONS)[number];
+
+export const WORKER_STATES = [
+  "starting",
+  "running",
+  "stopping",
+  "exited",
+  "crash-loop",
+  "blocked",
+] as const;
+export type LedgerWorkerState = (typeof WORKER_STATES)[number];
+
+const Accepted = v.object({
+  partition: offset,
+  offset,
+  /** The accepted record's value, verbatim; null is a tombstone. */
+  value: v.nullable(v.string()),
+  headers: v.record(v.string(), v.string()),
+});
+export type Accepted = v.InferOutput<typeof Accepted>;
+
+const LedgerWorker = v.object({
+  runtime: v.string(),
+  instance: v.string(),
+  spec_hash: v.string(),
+  restarts: v.number(),
+  state: v.picklist(WORKER_STATES),
+});
+export type LedgerWorker = v.InferOutput<typeof LedgerWorker>;
+
+const Status = v.object({
+  client_id: ClientId,
+  epoch: offset,
+  state: v.picklist(STATES),
+  reason: v.picklist(REASONS),
+  /** RFC 3339, by the leader's clock; shown, never decided on. */
+  since: v.string(),
+  registry: Accepted,
+  withdrawal: v.nullable(v.picklist(["pending", "done"])),
+  worker: v.nullable(LedgerWorker),
+});
+export type Status = v.InferOutput<typeof Status>;
+
+const Applied = v.object({
+  topic_id: v.string(),
+  offset,
+  epoch: offset,
+  /** The registry was made again and nobody has accepted it yet: clean-ups are held. */
+  held: v.optional(v.boolean()),
+});
+export type Applied = v.InferOutput<typeof Applied>;
+
+export type LedgerRecord =
+  | { readonly kind: "status"; readonly status: Status }
+  | { readonly kind: "applied"; readonly partition: number; readonly applied: Applied };
+
+const APPLIED_KEY = /^_applied:(?<partition>\d{1,9})$/u;
+
+export const appliedKey = (partition: number): string => `_applied:${partition}`;
+
+/** Reads one ledger record. An error is a record that somebody else wrote: counted, ignored. */
+export function decodeLedger(
+  key: Uint8Array | null,
+  value: Uint8Array | null,
+): Result<LedgerRecord, string> {
+  const name = keyText(key);
+  if (name === undefined) return err("a ledger record without a key");
+  const parsed = parseJson(value ?? new Uint8Array());
+  if (!parsed.ok) return err(`${name}: ${parsed.error.detail}`);
+  const partition = APPLIED_KEY.exec(name)?.groups?.["partition"];
+  if (partition !== undefined) {
+    const read = v.safeParse(Applied, parsed.value.json);
+    if (!read.success) return err(`${name}: ${v.summarize(read.issues)}`);
+    return ok({ kind: "applied", partition: Number(partition), applied: read.output });
+  }
+  const read = v.safeParse(Status, parsed.value.json);
+  if (!read.success) return err(`${name}: ${v.summarize(read.issues)}`);
+  if (read.output.client_id !== name) return err(`${name}: speaks for ${read.output.client_id}`);
+  return ok({ kind: "status", status: read.output });
+}
+
+export const encodeStatus = (status: Status): string => JSON.stringify(status);
+export const encodeApplied = (applied: Applied): string => JSON.stringify(applied);

@@ -1,0 +1,85 @@
+/**
+ * The topics of the protocol: names, and how those that we make are made (docs/protocol.md).
+ *
+ * Why two topics for one cluster: compaction keeps one record a key, so a heartbeat in the registry
+ * would erase the registration it speaks for. Why one registry partition: clients partition
+ * differently (Java murmur2, librdkafka CRC32, sarama FNV), so with several a tombstone can land away
+ * from its registration and compaction never unites them.
+ */
+
+export const REGISTRY = "cluster.registry";
+export const HEARTBEAT = "cluster.heartbeat";
+/** The ledger: what was accepted, and what became of it. Written by the leader only. */
+export const STATUS = "cluster.status";
+export const AUDIT = "cluster.audit";
+export const QUARANTINE = "cluster.quarantine";
+/** Election: the owner of its partition 0 in the control planes' group leads. */
+export const CONTROL = "cluster.control";
+/** What agents collect; partitioned by client id. */
+export const CLUSTER_INFO = "cluster-info";
+
+/** Shape of a topic that we make, or judge when it is there already. */
+export type TopicPlan = {
+  readonly name: string;
+  readonly partitions: number;
+  readonly config: Readonly<Record<string, string>>;
+  /** Why an existing topic with this configuration does harm; undefined when it does not. */
+  readonly harmful: (config: Readonly<Record<string, string>>) => string | undefined;
+};
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** Other clients' codecs are undone by the broker; order within a topic is the broker's time. */
+const OURS = {
+  "compression.type": "uncompressed",
+  "message.timestamp.type": "LogAppendTime",
+} as const;
+
+const COMPACTED = {
+  ...OURS,
+  "cleanup.policy": "compact",
+  "segment.ms": String(HOUR_MS),
+  "min.cleanable.dirty.ratio": "0.1",
+  "delete.retention.ms": String(7 * DAY_MS),
+} as const;
+
+const kept = (ms: number) => ({ ...OURS, "cleanup.policy": "delete", "retention.ms": String(ms) });
+
+const policies = (config: Readonly<Record<string, string>>): readonly string[] =>
+  (config["cleanup.policy"] ?? "").split(",").map((policy) => policy.trim());
+
+/** Deleting by age as well as compacting loses a quiet cluster's last record just the same. */
+const mustCompact = (config: Readonly<Record<string, string>>): string | undefined =>
+  policies(config).join() === "compact"
+    ? undefined
+    : `cleanup.policy is "${config["cleanup.policy"]}", not "compact": old entries are lost`;
+
+const mustNotCompact = (config: Readonly<Record<string, string>>): string | undefined =>
+  policies(config).includes("compact")
+    ? "cleanup.policy compacts: only the last beat of a key is kept, and the topic grows for ever"
+    : undefined;
+
+const harmless = () => undefined;
+
+/** All topics that the control plane needs. */
+export function topicPlans(heartbeatPartitions: number): readonly TopicPlan[] {
+  return [
+    { name: REGISTRY, partitions: 1, config: COMPACTED, harmful: mustCompact },
+    {
+      name: HEARTBEAT,
+      partitions: heartbeatPartitions,
+      config: { ...kept(HOUR_MS), "segment.ms": String(HOUR_MS / 6) },
+      harmful: mustNotCompact,
+    },
+    { name: STATUS, partitions: 1, config: COMPACTED, harmful: mustCompact },
+    { name: AUDIT, partitions: 1, config: kept(30 * DAY_MS), harmful: harmless },
+    { name: QUARANTINE, partitions: 1, config: kept(7 * DAY_MS), harmful: harmless },
+    { name: CONTROL, partitions: 1, config: kept(365 * DAY_MS), harmful: mustNotCompact },
+    { name: CLUSTER_INFO, partitions: 3, config: COMPACTED, harmful: harmless },
+  ];
+}
+
+/** The two that an agent writes: a first registration may come before the first control plane. */
+export const agentTopicPlans = (heartbeatPartitions: number): readonly TopicPlan[] =>
+  topicPlans(heartbeatPartitions).filter(({ name }) => name === REGISTRY || name === HEARTBEAT);
