@@ -1,0 +1,112 @@
+/** Metadata (API 3, versions 10 to 12: topic ids) decoded by ourselves: a partition without a leader is data here, kafkajs rejects the whole answer. */
+
+import type { ByteReader, ByteWriter } from "./bytes.ts";
+import type { KafkaRequest } from "./request.ts";
+
+export type BrokerNode = {
+  readonly id: number;
+  readonly host: string;
+  readonly port: number;
+  readonly rack: string | null;
+};
+
+export type PartitionMetadata = {
+  readonly partition: number;
+  /** -1: none. */
+  readonly leader: number;
+  readonly leaderEpoch: number;
+  readonly replicas: readonly number[];
+  readonly isr: readonly number[];
+  readonly offlineReplicas: readonly number[];
+  /** 0, or a protocol error code such as 5 LEADER_NOT_AVAILABLE. */
+  readonly errorCode: number;
+};
+
+export type TopicMetadata = {
+  readonly name: string;
+  /** A UUID; all zeros when the topic does not exist. */
+  readonly topicId: string;
+  /** 0, or such as 3 UNKNOWN_TOPIC_OR_PARTITION, 29 TOPIC_AUTHORIZATION_FAILED. */
+  readonly errorCode: number;
+  readonly isInternal: boolean;
+  readonly partitions: readonly PartitionMetadata[];
+};
+
+export type ClusterMetadata = {
+  readonly clusterId: string | null;
+  /** Under KRaft a random living broker, not the quorum's leader. */
+  readonly controllerId: number;
+  readonly brokers: readonly BrokerNode[];
+  readonly topics: readonly TopicMetadata[];
+};
+
+const NO_TOPIC_ID = Buffer.alloc(16);
+const LAST_VERSION_WITH_CLUSTER_OPERATIONS = 10;
+
+/** Never creates a topic. `all`: every topic we may describe. An empty list: brokers only. */
+export function metadataRequest(topics: readonly string[] | "all"): KafkaRequest<ClusterMetadata> {
+  return {
+    apiKey: 3,
+    apiName: "Metadata",
+    versions: { min: 10, max: 12 },
+    flexibleFrom: 9,
+    encode: (writer, version) => encodeTopics(writer, topics, version),
+    decode: decodeCluster,
+  };
+}
+
+function encodeTopics(
+  writer: ByteWriter,
+  topics: readonly string[] | "all",
+  version: number,
+): void {
+  writer.compactArray(topics === "all" ? null : topics, (item, name) =>
+    item.raw(NO_TOPIC_ID).compactString(name).noTags(),
+  );
+  writer.boolean(false);
+  if (version <= LAST_VERSION_WITH_CLUSTER_OPERATIONS) writer.boolean(false);
+  writer.boolean(false).noTags();
+}
+
+function decodeCluster(reader: ByteReader): ClusterMetadata {
+  reader.int32();
+  const brokers = reader.compactArray(decodeBroker);
+  const clusterId = reader.compactNullableString();
+  const controllerId = reader.int32();
+  const topics = reader.compactArray(decodeTopic);
+  return { clusterId, controllerId, brokers, topics };
+}
+
+function decodeBroker(reader: ByteReader): BrokerNode {
+  const id = reader.int32();
+  const host = reader.compactString();
+  const port = reader.int32();
+  const rack = reader.compactNullableString();
+  reader.tags();
+  return { id, host, port, rack };
+}
+
+function decodeTopic(reader: ByteReader): TopicMetadata {
+  const errorCode = reader.int16();
+  const name = reader.compactString();
+  const topicId = reader.uuid();
+  const isInternal = reader.boolean();
+  const partitions = reader.compactArray(decodePartition);
+  reader.int32();
+  reader.tags();
+  return { name, topicId, errorCode, isInternal, partitions };
+}
+
+const int32 = (reader: ByteReader): number => reader.int32();
+
+function decodePartition(reader: ByteReader): PartitionMetadata {
+  const errorCode = reader.int16();
+  const partition = reader.int32();
+  const leader = reader.int32();
+  const leaderEpoch = reader.int32();
+  const replicas = reader.compactArray(int32);
+  const isr = reader.compactArray(int32);
+  const offlineReplicas = reader.compactArray(int32);
+  reader.tags();
+  return { partition, leader, leaderEpoch, replicas, isr, offlineReplicas, errorCode };
+}
