@@ -1,0 +1,16 @@
+/** What a process says with its exit code: those of sysexits(3), so that scripts and charts can tell. */
+
+export const EXIT = {
+  done: 0,
+  /** Wrong configuration or wrong arguments; every wrong one has been named. */
+  configuration: 64,
+  /** Kafka cannot be reached. */
+  unavailable: 69,
+  /** A defect of ours. */
+  defect: 70,
+  /** Not confirmed in time; it may still happen. */
+  unconfirmed: 75,
+  /** Authentication or authorisation: the missing permission has been named. */
+  refused: 77,
+} as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
