@@ -1,0 +1,170 @@
+/** One Kafka broker: a Java process that tests stop, kill and start again. */
+import { closeSync, openSync } from "node:fs";
+import { join } from "node:path";
+import type { Subprocess } from "bun";
+import { until } from "../condition.ts";
+import { accepts } from "../port.ts";
+import { killGroup, signalProcess, spawnReaped } from "../reaper.ts";
+import type { ListenerName, NodePorts } from "./config.ts";
+
+const READY_MS = 60_000;
+const GRACE_MS = 20_000;
+const STARTED = "Kafka Server started";
+const PORT_TAKEN = /Address already in use|BindException/;
+const TAIL_LINES = 40;
+
+export type Broker = {
+  readonly id: number;
+  /** Java's own, of the last start. */
+  readonly pid: number;
+  /** Of the PLAINTEXT listener. */
+  readonly port: number;
+  readonly portOf: (listener: ListenerName) => number;
+  readonly dir: string;
+  readonly logPath: string;
+  readonly logDirs: readonly string[];
+  readonly running: boolean;
+  /** Sends the signal; after SIGKILL it waits for the end. */
+  readonly kill: (signal: NodeJS.Signals) => Promise<void>;
+  /** A controlled shutdown: SIGTERM, then SIGKILL after 20 s. */
+  readonly stop: () => Promise<void>;
+  /** Starts it on the same ports and directories, and waits until it serves. */
+  readonly start: () => Promise<void>;
+  readonly logTail: (lines?: number) => Promise<string>;
+};
+
+export type BrokerOptions = {
+  readonly id: number;
+  readonly libs: string;
+  readonly dir: string;
+  readonly host: string;
+  readonly ports: NodePorts;
+  readonly logDirs: readonly string[];
+  readonly heap: string;
+};
+
+/** A port was taken between choosing and binding it: choose others. */
+export class PortTaken extends Error {
+  override readonly name = "PortTaken";
+}
+
+/** Describes a broker whose `server.properties` lies in `dir` and whose directories are formatted. */
+export function createBroker({ id, libs, dir, host, ports, logDirs, heap }: BrokerOptions): Broker {
+  const logPath = join(dir, "server.log");
+  let child: Subprocess<"pipe", number, number> | undefined;
+  const portOf = (listener: ListenerName) => {
+    const port = ports[listener];
+    if (port === undefined) throw new Error(`broker ${id} has no listener ${listener}`);
+    return port;
+  };
+  const current = () => {
+    if (child === undefined) throw new Error(`broker ${id} was never started`);
+    return child;
+  };
+  const logTail = (lines = TAIL_LINES) => tailOf(logPath, lines);
+  const kill = async (signal: NodeJS.Signals) => {
+    signalProcess(current().pid, signal);
+    if (signal === "SIGKILL") await current().exited;
+  };
+  const start = async () => {
+    if (child !== undefined && isRunning(child)) throw new Error(`broker ${id} runs already`);
+    const seen = Bun.file(logPath).size;
+    const flags = [`-Xmx${heap}`, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+    const own = spawnJava({ id, logPath, dir, flags, libs });
+    child = own;
+    await until(
+      `broker ${id} to serve`,
+      async () => {
+        const log = await Bun.file(logPath).slice(seen).text();
+        if (!isRunning(own)) return { ended: true, taken: PORT_TAKEN.test(log) };
+        return (
+          log.includes(STARTED) && (await accepts(portOf("PLAINTEXT"), host)) && { ended: false }
+        );
+      },
+      { deadlineMs: READY_MS },
+    ).then(
+      async (seenLast) => {
+        if (!seenLast.ended) return;
+        const Failure = "taken" in seenLast && seenLast.taken ? PortTaken : Error;
+        throw new Failure(`broker ${id} ended with ${own.exitCode}; its log:\n${await logTail()}`);
+      },
+      async (error: unknown) => {
+        throw new Error(`${String(error)}; its log:\n${await logTail()}`, { cause: error });
+      },
+    );
+  };
+  const stop = async () => {
+    const own = current();
+    if (!isRunning(own)) return;
+    signalProcess(own.pid, "SIGTERM");
+    signalProcess(own.pid, "SIGCONT");
+    await Promise.race([own.exited, Bun.sleep(GRACE_MS)]);
+    killGroup(own.pid);
+    await own.exited;
+  };
+  return {
+    id,
+    get pid() {
+      return current().pid;
+    },
+    port: portOf("PLAINTEXT"),
+    portOf,
+    dir,
+    logPath,
+    logDirs,
+    get running() {
+      return child !== undefined && isRunning(child);
+    },
+    kill,
+    stop,
+    start,
+    logTail,
+  };
+}
+
+function isRunning(child: Subprocess): boolean {
+  return child.exitCode === null && child.signalCode === null;
+}
+
+function spawnJava({
+  id,
+  logPath,
+  dir,
+  flags,
+  libs,
+}: {
+  readonly id: number;
+  readonly logPath: string;
+  readonly dir: string;
+  readonly flags: readonly string[];
+  readonly libs: string;
+}): Subprocess<"pipe", number, number> {
+  const log = openSync(logPath, "a");
+  try {
+    const child = spawnReaped({
+      name: `kafka-${id}`,
+      command: [
+        "java",
+        ...flags,
+        "-Dorg.slf4j.simpleLogger.showDateTime=true",
+        "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
+        "-cp",
+        `${libs}/*`,
+        "kafka.Kafka",
+        join(dir, "server.properties"),
+      ],
+      cwd: dir,
+      output: log,
+    });
+    void child.stdin.end();
+    return child;
+  } finally {
+    closeSync(log);
+  }
+}
+
+async function tailOf(path: string, lines: number): Promise<string> {
+  const file = Bun.file(path);
+  if (!(await file.exists())) return "(no log)";
+  return (await file.text()).trimEnd().split("\n").slice(-lines).join("\n");
+}

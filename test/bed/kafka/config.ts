@@ -1,0 +1,184 @@
+/** The settings of one broker of the bed, as Kafka's `server.properties`. Pure. */
+
+/** PLAINTEXT is the bed's own and always there; SSL asks for a client certificate. */
+export type ListenerName = "PLAINTEXT" | "SASL_PLAINTEXT" | "SASL_SSL" | "SSL";
+
+export type Mechanism = "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512";
+
+export type KafkaUser = {
+  readonly name: string;
+  readonly password: string;
+  readonly mechanism: Mechanism;
+};
+
+export type NodePorts = Readonly<Partial<Record<ListenerName, number>>> & {
+  readonly controller: number;
+};
+
+export type ClusterPlan = {
+  readonly host: string;
+  /** By node id. */
+  readonly nodes: readonly NodePorts[];
+  readonly listeners: readonly ListenerName[];
+  readonly users: readonly KafkaUser[];
+  readonly authorizer: boolean;
+  /** PEM files for the listeners with TLS. */
+  readonly tls?: { readonly caFile: string; readonly pemFile: string };
+  /** Set last, so they win over everything here. */
+  readonly properties: Readonly<Record<string, string>>;
+};
+
+const PLAIN_MODULE = "org.apache.kafka.common.security.plain.PlainLoginModule";
+const SCRAM_MODULE = "org.apache.kafka.common.security.scram.ScramLoginModule";
+const MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] as const;
+
+export function brokerProperties(
+  plan: ClusterPlan,
+  id: number,
+  logDirs: readonly string[],
+): Record<string, string> {
+  const count = String(plan.nodes.length);
+  return {
+    ...nodeProperties(plan, id, logDirs),
+    "auto.create.topics.enable": "false",
+    "default.replication.factor": count,
+    "offsets.topic.replication.factor": count,
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.replication.factor": count,
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": count,
+    "share.coordinator.state.topic.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "4",
+    "group.initial.rebalance.delay.ms": "0",
+    // Compaction and retention act within a second or so once a topic's own settings allow it.
+    "log.cleaner.backoff.ms": "250",
+    "log.cleaner.dedupe.buffer.size": "8388608",
+    "log.initial.task.delay.ms": "500",
+    "log.retention.check.interval.ms": "1000",
+    "log.segment.delete.delay.ms": "1000",
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    ...saslProperties(plan),
+    ...tlsProperties(plan),
+    ...(plan.authorizer
+      ? {
+          "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+          "super.users": "User:ANONYMOUS",
+        }
+      : {}),
+    ...plan.properties,
+  };
+}
+
+function nodeProperties(
+  { host, nodes, listeners }: ClusterPlan,
+  id: number,
+  logDirs: readonly string[],
+): Record<string, string> {
+  const own = nodes[id];
+  if (own === undefined) throw new Error(`no node ${id} in a plan of ${nodes.length}`);
+  const addresses = listeners.map((name) => `${name}://${host}:${own[name]}`);
+  return {
+    "process.roles": "broker,controller",
+    "node.id": String(id),
+    "controller.quorum.voters": nodes
+      .map((node, voter) => `${voter}@${host}:${node.controller}`)
+      .join(","),
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "PLAINTEXT",
+    listeners: [...addresses, `CONTROLLER://${host}:${own.controller}`].join(","),
+    "advertised.listeners": addresses.join(","),
+    "listener.security.protocol.map": ["CONTROLLER", ...listeners]
+      .map((name) => `${name}:${name === "CONTROLLER" ? "PLAINTEXT" : name}`)
+      .join(","),
+    "log.dirs": logDirs.join(","),
+  };
+}
+
+function saslProperties({ listeners, users }: ClusterPlan): Record<string, string> {
+  const listing: Record<string, string> = {};
+  for (const listener of listeners.filter((name) => name.startsWith("SASL_"))) {
+    const prefix = `listener.name.${listener.toLowerCase()}`;
+    listing[`${prefix}.sasl.enabled.mechanisms`] = MECHANISMS.join(",");
+    for (const mechanism of MECHANISMS) {
+      listing[`${prefix}.${mechanism.toLowerCase()}.sasl.jaas.config`] = serverJaas(
+        mechanism,
+        users,
+      );
+    }
+  }
+  return listing;
+}
+
+/** PLAIN users are in the JAAS line; SCRAM users are put into the metadata when it is formatted. */
+function serverJaas(mechanism: Mechanism, users: readonly KafkaUser[]): string {
+  if (mechanism !== "PLAIN") return `${SCRAM_MODULE} required;`;
+  const known = users
+    .filter((user) => user.mechanism === "PLAIN")
+    .map((user) => ` user_${user.name}=${quoted(user.password)}`);
+  return `${PLAIN_MODULE} required${known.join("")};`;
+}
+
+function tlsProperties({ listeners, tls }: ClusterPlan): Record<string, string> {
+  if (tls === undefined) return {};
+  const listing: Record<string, string> = {
+    "ssl.keystore.type": "PEM",
+    "ssl.keystore.location": tls.pemFile,
+    "ssl.truststore.type": "PEM",
+    "ssl.truststore.location": tls.caFile,
+  };
+  if (listeners.includes("SSL")) listing["listener.name.ssl.ssl.client.auth"] = "required";
+  return listing;
+}
+
+export type ClientIdentity = {
+  readonly listener: ListenerName;
+  readonly user?: KafkaUser;
+  readonly caFile?: string;
+  readonly pemFile?: string;
+};
+
+/** What a Java client needs to come in by a listener. */
+export function clientProperties({
+  listener,
+  user,
+  caFile,
+  pemFile,
+}: ClientIdentity): Record<string, string> {
+  const listing: Record<string, string> = { "security.protocol": listener };
+  if (user !== undefined) {
+    const module = user.mechanism === "PLAIN" ? PLAIN_MODULE : SCRAM_MODULE;
+    listing["sasl.mechanism"] = user.mechanism;
+    listing["sasl.jaas.config"] =
+      `${module} required username=${quoted(user.name)} password=${quoted(user.password)};`;
+  }
+  if (caFile !== undefined) {
+    listing["ssl.truststore.type"] = "PEM";
+    listing["ssl.truststore.location"] = caFile;
+  }
+  if (pemFile !== undefined) {
+    listing["ssl.keystore.type"] = "PEM";
+    listing["ssl.keystore.location"] = pemFile;
+  }
+  return listing;
+}
+
+/** The arguments of `StorageTool format` that put the SCRAM users into the first metadata. */
+export function scramArguments(users: readonly KafkaUser[]): readonly string[] {
+  return users
+    .filter((user) => user.mechanism !== "PLAIN")
+    .flatMap((user) => ["-S", `${user.mechanism}=[name=${user.name},password=${user.password}]`]);
+}
+
+/** A Java properties file. */
+export function propertiesText(properties: Readonly<Record<string, string>>): string {
+  return Object.entries(properties)
+    .map(([key, value]) => `${key}=${value.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}\n`)
+    .join("");
+}
+
+/** A value in a JAAS line. */
+function quoted(value: string): string {
+  return `"${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+}

@@ -1,0 +1,277 @@
+/** A real Apache Kafka (KRaft) for tests, gone with the test process at the latest. */
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Authority, type Certificate, createAuthority } from "../certificate.ts";
+import { freePort } from "../port.ts";
+import { keepDirectory, reapDirectory } from "../reaper.ts";
+import { type Broker, createBroker, PortTaken } from "./broker.ts";
+import {
+  brokerProperties,
+  type ClusterPlan,
+  clientProperties,
+  type KafkaUser,
+  type ListenerName,
+  type NodePorts,
+  propertiesText,
+  scramArguments,
+} from "./config.ts";
+import { ensureJars } from "./jars.ts";
+import { runJava } from "./java.ts";
+import { createTools, type KafkaTools } from "./tools.ts";
+
+const START_ATTEMPTS_MAX = 3;
+const HOST = "127.0.0.1";
+const SERVER_NAMES = ["DNS:localhost", `IP:${HOST}`] as const;
+
+export type KafkaOptions = {
+  readonly brokers?: 1 | 3;
+  /** Besides PLAINTEXT on loopback, which the bed itself uses. */
+  readonly listeners?: readonly Exclude<ListenerName, "PLAINTEXT">[];
+  /** For the SASL listeners. One name may have several mechanisms. */
+  readonly users?: readonly KafkaUser[];
+  /** The server certificate's names, as `DNS:…` and `IP:…`; by default localhost and 127.0.0.1. */
+  readonly serverNames?: readonly string[];
+  /** More broker settings; they win over the bed's own. */
+  readonly properties?: Readonly<Record<string, string>>;
+  /** StandardAuthorizer: all but PLAINTEXT clients need ACLs (`tools.allow`). */
+  readonly authorizer?: boolean;
+  readonly heap?: string;
+};
+
+export type BedCertificates = {
+  readonly caFile: string;
+  readonly server: Certificate;
+  /** Kafka knows its holder as `User:CN=outrider-client`. */
+  readonly client: Certificate;
+  /** Of the same authority, valid until yesterday. Made at the first call. */
+  readonly expiredClient: () => Promise<Certificate>;
+  readonly authority: Authority;
+};
+
+export type Identity = {
+  readonly listener: ListenerName;
+  readonly user?: KafkaUser;
+  /** For the SSL listener; by default the good client certificate. */
+  readonly certificate?: Certificate;
+};
+
+export type KafkaBed = {
+  /** PLAINTEXT addresses, comma-joined. */
+  readonly bootstrap: string;
+  readonly bootstrapOf: (listener: ListenerName) => string;
+  readonly clusterId: string;
+  readonly brokers: readonly Broker[];
+  readonly broker: (id: number) => Broker;
+  readonly users: readonly KafkaUser[];
+  /** @throws Error when no listener has TLS. */
+  readonly certificates: BedCertificates;
+  /** The Java tools over PLAINTEXT: super user where there is an authorizer. */
+  readonly tools: KafkaTools;
+  /** The Java tools as someone else. */
+  readonly toolsAs: (identity: Identity) => Promise<KafkaTools>;
+  readonly dir: string;
+  readonly logTail: (lines?: number) => Promise<string>;
+  /** Kills all brokers and deletes all files, or says on stderr where they are kept. */
+  readonly stop: (options?: { readonly keepLogs?: boolean }) => Promise<void>;
+};
+
+/** Starts a cluster and waits until every broker serves. @throws BedUnavailable */
+export async function startKafka(options: KafkaOptions = {}): Promise<KafkaBed> {
+  const libs = await ensureJars();
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startOnce(libs, options);
+    } catch (error) {
+      if (!(error instanceof PortTaken) || attempt === START_ATTEMPTS_MAX) throw error;
+    }
+  }
+}
+
+async function startOnce(libs: string, options: KafkaOptions): Promise<KafkaBed> {
+  const dir = await mkdtemp(join(tmpdir(), "outrider-kafka-"));
+  reapDirectory(dir);
+  const brokers: Broker[] = [];
+  const remove = async () => {
+    await Promise.all(brokers.filter((each) => each.running).map((each) => each.kill("SIGKILL")));
+    await rm(dir, { recursive: true, force: true });
+    keepDirectory(dir);
+  };
+  try {
+    const listeners = ["PLAINTEXT", ...(options.listeners ?? [])] as const;
+    const usesTls = listeners.some((name) => name.endsWith("SSL"));
+    const certificates = usesTls ? await makeCertificates(dir, options.serverNames) : undefined;
+    const plan: ClusterPlan = {
+      host: HOST,
+      nodes: await choosePorts(options.brokers ?? 1, listeners),
+      listeners,
+      users: options.users ?? [],
+      authorizer: options.authorizer ?? false,
+      ...(certificates === undefined
+        ? {}
+        : { tls: { caFile: certificates.caFile, pemFile: certificates.server.pemFile } }),
+      properties: options.properties ?? {},
+    };
+    const clusterId = newClusterId();
+    const heap = options.heap ?? "512m";
+    brokers.push(
+      ...(await Promise.all(
+        plan.nodes.map((_, id) => prepareBroker({ libs, dir, plan, id, clusterId, heap })),
+      )),
+    );
+    await allStarted(brokers);
+    return createBed({ libs, dir, plan, clusterId, brokers, certificates, remove });
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+/** Waits for all, also when one fails, so that a port taken is told before its consequences. */
+async function allStarted(brokers: readonly Broker[]): Promise<void> {
+  const starts = brokers.map((each) => each.start());
+  await Promise.all(starts);
+}
+
+async function choosePorts(
+  count: number,
+  listeners: readonly ListenerName[],
+): Promise<readonly NodePorts[]> {
+  const nodes: NodePorts[] = [];
+  while (nodes.length < count) {
+    const ports: Partial<Record<ListenerName, number>> = {};
+    for (const listener of listeners) ports[listener] = await freePort(HOST);
+    nodes.push({ ...ports, controller: await freePort(HOST) });
+  }
+  return nodes;
+}
+
+/** Sixteen random bytes as Kafka writes an id; never with a dash first, which tools take for an option. */
+function newClusterId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return `A${bytes.toBase64({ alphabet: "base64url", omitPadding: true }).slice(1)}`;
+}
+
+async function prepareBroker({
+  libs,
+  dir,
+  plan,
+  id,
+  clusterId,
+  heap,
+}: {
+  readonly libs: string;
+  readonly dir: string;
+  readonly plan: ClusterPlan;
+  readonly id: number;
+  readonly clusterId: string;
+  readonly heap: string;
+}): Promise<Broker> {
+  const own = join(dir, `broker-${id}`);
+  const logDirs = [join(own, "data-0"), join(own, "data-1")];
+  await mkdir(own);
+  const config = join(own, "server.properties");
+  await Bun.write(config, propertiesText(brokerProperties(plan, id, logDirs)));
+  await runJava({
+    libs,
+    className: "kafka.tools.StorageTool",
+    args: ["format", "-t", clusterId, "-c", config, ...scramArguments(plan.users)],
+  });
+  const ports = plan.nodes[id];
+  if (ports === undefined) throw new Error(`no ports for broker ${id}`);
+  return createBroker({ id, libs, dir: own, host: plan.host, ports, logDirs, heap });
+}
+
+async function makeCertificates(
+  dir: string,
+  serverNames: readonly string[] = SERVER_NAMES,
+): Promise<BedCertificates> {
+  const authority = await createAuthority(join(dir, "certificates"));
+  const [server, client] = await Promise.all([
+    authority.issue({
+      name: "server",
+      commonName: "outrider-kafka",
+      usage: "server",
+      subjectAltNames: serverNames,
+    }),
+    authority.issue({ name: "client", commonName: "outrider-client", usage: "client" }),
+  ]);
+  let expired: Promise<Certificate> | undefined;
+  return {
+    caFile: authority.caFile,
+    server,
+    client,
+    authority,
+    expiredClient: () => {
+      expired ??= authority.issue({
+        name: "expired-client",
+        commonName: "outrider-client",
+        usage: "client",
+        expired: true,
+      });
+      return expired;
+    },
+  };
+}
+
+function createBed({
+  libs,
+  dir,
+  plan,
+  clusterId,
+  brokers,
+  certificates,
+  remove,
+}: {
+  readonly libs: string;
+  readonly dir: string;
+  readonly plan: ClusterPlan;
+  readonly clusterId: string;
+  readonly brokers: readonly Broker[];
+  readonly certificates: BedCertificates | undefined;
+  readonly remove: () => Promise<void>;
+}): KafkaBed {
+  const bootstrapOf = (listener: ListenerName) =>
+    brokers.map((each) => `${plan.host}:${each.portOf(listener)}`).join(",");
+  const toolsAs = async ({ listener, user, certificate = certificates?.client }: Identity) => {
+    const file = join(dir, `client-${crypto.randomUUID()}.properties`);
+    const identity = clientProperties({
+      listener,
+      ...(user === undefined ? {} : { user }),
+      ...(listener.endsWith("SSL") && certificates ? { caFile: certificates.caFile } : {}),
+      ...(listener === "SSL" && certificate ? { pemFile: certificate.pemFile } : {}),
+    });
+    await Bun.write(file, propertiesText(identity), { mode: 0o600 });
+    return createTools({ libs, bootstrap: bootstrapOf(listener), clientConfig: file });
+  };
+  const logTail = async (lines?: number) => {
+    const tails = await Promise.all(brokers.map((each) => each.logTail(lines)));
+    return tails.map((tail, id) => `--- broker ${id}\n${tail}`).join("\n");
+  };
+  return {
+    bootstrap: bootstrapOf("PLAINTEXT"),
+    bootstrapOf,
+    clusterId,
+    brokers,
+    broker: (id) => {
+      const found = brokers[id];
+      if (found === undefined) throw new Error(`no broker ${id} of ${brokers.length}`);
+      return found;
+    },
+    users: plan.users,
+    get certificates() {
+      if (certificates === undefined) throw new Error("no listener of this bed has TLS");
+      return certificates;
+    },
+    tools: createTools({ libs, bootstrap: bootstrapOf("PLAINTEXT") }),
+    toolsAs,
+    dir,
+    logTail,
+    stop: async ({ keepLogs = false } = {}) => {
+      if (!keepLogs) return remove();
+      await Promise.all(brokers.filter((each) => each.running).map((each) => each.kill("SIGKILL")));
+      keepDirectory(dir);
+      process.stderr.write(`kafka bed: kept ${dir}\n`);
+    },
+  };
+}
