@@ -1,7 +1,7 @@
 /** `cluster.audit`: every act before it is done and after, and every decision of an operator. */
 import * as v from "valibot";
 import { err, ok, type Result } from "../result.ts";
-import { parseJson } from "./json.ts";
+import { OWN_VALUE_BYTES_MAX, parseJson } from "./json.ts";
 
 export const AUDIT_ACTIONS = [
   "start",
@@ -32,7 +32,7 @@ export type Audit = v.InferOutput<typeof Audit>;
 export const encodeAudit = (audit: Audit): string => JSON.stringify(audit);
 
 export function decodeAudit(value: Uint8Array | null): Result<Audit, string> {
-  const parsed = parseJson(value ?? new Uint8Array());
+  const parsed = parseJson(value ?? new Uint8Array(), OWN_VALUE_BYTES_MAX);
   if (!parsed.ok) return err(parsed.error.detail);
   const read = v.safeParse(Audit, parsed.value.json);
   return read.success ? ok(read.output) : err(v.summarize(read.issues));

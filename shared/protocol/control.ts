@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { err, ok, type Result } from "../result.ts";
 import { ClientId } from "./client-id.ts";
-import { keyText, parseJson } from "./json.ts";
+import { keyText, OWN_VALUE_BYTES_MAX, parseJson } from "./json.ts";
 
 const Leader = v.object({ instance: v.string(), scope: v.string() });
 /** Those of `clients` that are still silent may be cleaned up although the brake holds. */
@@ -30,7 +30,7 @@ export function decodeControl(
   value: Uint8Array | null,
 ): Result<ControlRecord, string> {
   const kind = keyText(key);
-  const parsed = parseJson(value ?? new Uint8Array());
+  const parsed = parseJson(value ?? new Uint8Array(), OWN_VALUE_BYTES_MAX);
   if (!parsed.ok) return err(parsed.error.detail);
   switch (kind) {
     case "leader": {

@@ -8,7 +8,7 @@
 import * as v from "valibot";
 import { err, ok, type Result } from "../result.ts";
 import { ClientId } from "./client-id.ts";
-import { keyText, parseJson } from "./json.ts";
+import { keyText, OWN_VALUE_BYTES_MAX, parseJson } from "./json.ts";
 
 const offset = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
@@ -92,7 +92,7 @@ export function decodeLedger(
 ): Result<LedgerRecord, string> {
   const name = keyText(key);
   if (name === undefined) return err("a ledger record without a key");
-  const parsed = parseJson(value ?? new Uint8Array());
+  const parsed = parseJson(value ?? new Uint8Array(), OWN_VALUE_BYTES_MAX);
   if (!parsed.ok) return err(`${name}: ${parsed.error.detail}`);
   const partition = APPLIED_KEY.exec(name)?.groups?.["partition"];
   if (partition !== undefined) {

@@ -1,0 +1,36 @@
+/**
+ * The brake: silence of many at once is our blindness, not their death.
+ *
+ * Observed time covers Kafka's absence and our own. What it does not cover is agents that cannot
+ * reach a Kafka that we can (their network, a certificate, an ACL). Of the clusters that have beaten
+ * since their worker last started and whose worker is not yet gone, those past their stale deadline
+ * are silent; while at least `SILENT_MIN` and more than `percent` of them are, no clean-up and no
+ * orphan stop. Held clusters stay in both counts, so the brake holds until beats return or an
+ * operator releases those that may go. A pure function of the state, without history.
+ */
+import type { Cluster } from "./fleet.ts";
+
+/** Fewer silent clusters than this are taken at their word. */
+export const SILENT_MIN = 3;
+
+export type BrakeReading = {
+  readonly holds: boolean;
+  readonly silent: number;
+  readonly counted: number;
+};
+
+export function readBrake(
+  clusters: Iterable<Cluster>,
+  isSilent: (cluster: Cluster) => boolean,
+  percent: number,
+): BrakeReading {
+  let silent = 0;
+  let counted = 0;
+  for (const cluster of clusters) {
+    if (!cluster.beaten || cluster.worker === null || cluster.released) continue;
+    if (cluster.state === "withdrawn") continue;
+    counted += 1;
+    if (isSilent(cluster)) silent += 1;
+  }
+  return { holds: silent >= SILENT_MIN && silent * 100 > percent * counted, silent, counted };
+}

@@ -1,0 +1,149 @@
+/**
+ * What the outcome of an act, a listing or an exit changes in the book. No I/O; monotonic and wall
+ * times come in as values, and what shall be counted is told to `tell`.
+ */
+import type { Worker } from "../runtime/runtime.ts";
+import type { Changes } from "./actual.ts";
+import { type Book, syncWorker, touch } from "./book.ts";
+import type { Act, Outcome } from "./execute.ts";
+import { type Cluster, foldWithdrawn, type Seen } from "./fleet.ts";
+
+export type Moment = {
+  readonly monotonicMs: number;
+  readonly nowMs: number;
+  /** The joint clock's now: where a new sign of life begins. */
+  readonly seen: Seen;
+};
+
+/** What the metrics count. */
+export type Event =
+  | { readonly kind: "spawned"; readonly afterMs: number | undefined }
+  | { readonly kind: "stopped"; readonly afterMs: number | undefined }
+  | { readonly kind: "cleaned" }
+  | { readonly kind: "failed"; readonly action: Act["kind"] }
+  | { readonly kind: "exited" };
+
+export type Tell = (event: Event) => void;
+
+export type Outcomes = { readonly runtime: string; readonly tell: Tell };
+
+export function foldOutcome(
+  book: Book,
+  act: Act,
+  outcome: Outcome,
+  at: Moment,
+  { runtime, tell }: Outcomes,
+): void {
+  const { clientId } = act;
+  book.busy.delete(clientId);
+  book.dirty.add(clientId);
+  const cluster = book.fleet.clusters.get(clientId);
+  switch (outcome.kind) {
+    case "started":
+      started(book, cluster, outcome.worker, at, tell);
+      break;
+    case "stopped":
+      if (act.kind === "stop") stopped(book, act, at, tell);
+      break;
+    case "group-deleted":
+      if (cluster !== undefined) withdrawn(book, cluster, at, tell);
+      break;
+    case "failed":
+      failed(book, act, outcome.error, at, tell);
+      break;
+  }
+  if (cluster !== undefined && syncWorker(book, cluster, runtime)) book.unsaved.add(clientId);
+}
+
+function started(
+  book: Book,
+  cluster: Cluster | undefined,
+  worker: Worker,
+  at: Moment,
+  tell: Tell,
+): void {
+  const { clientId } = worker;
+  book.actual.started(worker);
+  book.replacing.delete(clientId);
+  book.lastError.delete(clientId);
+  book.startedAtMs.set(clientId, at.monotonicMs);
+  const askedMs = book.spawnAsked.get(clientId);
+  book.spawnAsked.delete(clientId);
+  tell({
+    kind: "spawned",
+    afterMs: askedMs === undefined ? undefined : at.monotonicMs - askedMs,
+  });
+  if (cluster === undefined) return;
+  cluster.beaten = false;
+  book.unsaved.add(clientId);
+}
+
+function stopped(book: Book, act: Extract<Act, { kind: "stop" }>, at: Moment, tell: Tell): void {
+  const { clientId, cause, worker } = act;
+  book.actual.gone(worker);
+  book.lastError.delete(clientId);
+  if (cause === "spec-changed") book.replacing.add(clientId);
+  if (cause === "dead" || cause === "orphan") tell({ kind: "cleaned" });
+  if (cause === "orphan") book.orphanSince.delete(clientId);
+  if (cause !== "withdrawn") return;
+  const askedMs = book.stopAsked.get(clientId);
+  book.stopAsked.delete(clientId);
+  tell({ kind: "stopped", afterMs: askedMs === undefined ? undefined : at.monotonicMs - askedMs });
+}
+
+function withdrawn(book: Book, cluster: Cluster, at: Moment, tell: Tell): void {
+  const { clientId } = cluster;
+  foldWithdrawn(cluster, at);
+  book.retries.succeeded(clientId);
+  for (const map of [book.lastError, book.restarts, book.startedAtMs, book.stopAsked]) {
+    map.delete(clientId);
+  }
+  book.silence.schedule(cluster);
+  touch(book, cluster);
+  tell({ kind: "cleaned" });
+}
+
+function failed(
+  book: Book,
+  act: Act,
+  error: { readonly code: string; readonly detail: string },
+  at: Moment,
+  tell: Tell,
+): void {
+  if (error.code === "dropped") return;
+  book.lastError.set(act.clientId, error.detail);
+  book.retries.failed(act.clientId, at.monotonicMs);
+  tell({ kind: "failed", action: act.kind });
+}
+
+/** A listing was taken in. */
+export function foldChanges(book: Book, changes: Changes, at: Moment, outcomes: Outcomes): void {
+  for (const worker of changes.exits) exited(book, worker, at, outcomes.tell);
+  for (const clientId of changes.changed) {
+    book.dirty.add(clientId);
+    const cluster = book.fleet.clusters.get(clientId);
+    if (cluster !== undefined && syncWorker(book, cluster, outcomes.runtime)) {
+      book.unsaved.add(clientId);
+    }
+  }
+}
+
+/** It exited by itself: we would have taken it out of the listing. */
+function exited(book: Book, worker: Worker, at: Moment, tell: Tell): void {
+  const { clientId } = worker;
+  const startedMs = book.startedAtMs.get(clientId);
+  const ranMs = startedMs === undefined ? 0 : at.monotonicMs - startedMs;
+  book.retries.exited(clientId, at.monotonicMs, ranMs);
+  book.restarts.set(clientId, (book.restarts.get(clientId) ?? 0) + 1);
+  tell({ kind: "exited" });
+}
+
+/** All clusters and workers are looked at again: after promotion, and on each resync. */
+export function touchAll(book: Book, runtime: string): void {
+  for (const cluster of book.fleet.clusters.values()) {
+    if (syncWorker(book, cluster, runtime)) book.unsaved.add(cluster.clientId);
+    if (cluster.withdrawal !== "done") book.dirty.add(cluster.clientId);
+  }
+  for (const clientId of book.actual.clientIds()) book.dirty.add(clientId);
+}
+

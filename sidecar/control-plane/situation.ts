@@ -1,0 +1,96 @@
+/** What the planner is told about one cluster, and why clean-ups wait. Pure: reads the book only. */
+import type { ClientId } from "../../shared/protocol/client-id.ts";
+import type { Ages } from "./age.ts";
+import type { Book } from "./book.ts";
+import { type BrakeReading, readBrake } from "./brake.ts";
+import type { Cluster } from "./fleet.ts";
+import type { Hold, Situation } from "./plan.ts";
+import { workerNameOf } from "./spec.ts";
+
+/** Workers replaced for a new spec at the same time. */
+export const REPLACED_AT_ONCE_MAX = 5;
+
+/** What holds for the whole fleet in one round. */
+export type Weather = {
+  readonly brake: BrakeReading;
+  /** The registry was made again, and nobody has said that this is right. */
+  readonly registryMadeAgain: boolean;
+  /** Not compacted: old registrations may be missing from it. */
+  readonly registryHarmful: boolean;
+  readonly specHash: string;
+  readonly monotonicMs: number;
+  readonly cleanupTimeoutMs: number;
+};
+
+export function readWeather(
+  book: Book,
+  known: Omit<Weather, "brake" | "registryMadeAgain"> & { readonly brakePercent: number },
+): Weather {
+  const isSilent = (cluster: Cluster) => book.silence.ageOf(cluster) !== "fresh";
+  const { brakePercent, ...rest } = known;
+  return {
+    ...rest,
+    brake: readBrake(book.fleet.clusters.values(), isSilent, brakePercent),
+    registryMadeAgain: [...book.fleet.applied.values()].some(({ held }) => held === true),
+  };
+}
+
+/** Why a cluster that is past its last deadline is not cleaned up; undefined: it is. */
+export function cleanupHold(cluster: Cluster, ages: Ages, weather: Weather): Hold | undefined {
+  if (weather.registryMadeAgain) return "registry-made-again";
+  if (ages.inGap(cluster.seen.clock)) return "gap";
+  return weather.brake.holds && !cluster.released ? "brake" : undefined;
+}
+
+export function orphanHold(book: Book, ages: Ages, weather: Weather): Hold | undefined {
+  if (weather.registryMadeAgain) return "registry-made-again";
+  if (weather.registryHarmful) return "registry-harmful";
+  if (!hasRegistration(book)) return "registry-empty";
+  if (ages.inGap(ages.joint)) return "gap";
+  return weather.brake.holds ? "brake" : undefined;
+}
+
+function hasRegistration(book: Book): boolean {
+  for (const { registry } of book.fleet.clusters.values()) if (registry.value !== null) return true;
+  return false;
+}
+
+export function situationOf(
+  book: Book,
+  clientId: ClientId,
+  ages: Ages,
+  weather: Weather,
+): Situation {
+  const cluster = book.fleet.clusters.get(clientId);
+  const workers = book.actual.workersOf(clientId);
+  const orphan = cluster === undefined && workers.length > 0;
+  return {
+    cluster,
+    expired: cluster !== undefined && book.silence.ageOf(cluster) === "dead",
+    listed: book.actual.listed(),
+    workers,
+    foreign: book.actual.foreignNamed(workerNameOf(clientId)),
+    specHash: weather.specHash,
+    busy: book.busy.has(clientId),
+    backingOff: book.retries.backingOff(clientId, weather.monotonicMs),
+    holdCleanup: cluster === undefined ? undefined : cleanupHold(cluster, ages, weather),
+    holdOrphan: orphan ? orphanHold(book, ages, weather) : undefined,
+    orphanExpired: orphan && orphanExpired(book, clientId, ages, weather.cleanupTimeoutMs),
+    replaceable: book.replacing.size < REPLACED_AT_ONCE_MAX,
+  };
+}
+
+function orphanExpired(
+  book: Book,
+  clientId: ClientId,
+  ages: Ages,
+  cleanupTimeoutMs: number,
+): boolean {
+  const nowMs = ages.observedMs(ages.joint);
+  const sinceMs = book.orphanSince.get(clientId);
+  if (sinceMs === undefined) {
+    book.orphanSince.set(clientId, nowMs);
+    return false;
+  }
+  return nowMs - sinceMs > cleanupTimeoutMs;
+}
