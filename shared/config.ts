@@ -115,7 +115,7 @@ function readSecret(spec: Spec<string>, lookup: Lookup): Result<Secret | undefin
   if (text === undefined && path === undefined) return ok(undefined);
   const secret =
     path === undefined ? ok(fixedSecret(text ?? "")) : fileSecret(path, lookup.host.readFile);
-  if (!secret.ok) return secret;
+  if (!secret.ok) return err(`${spec.name}_FILE: ${secret.error}`);
   const judged = parse(spec.schema, secret.value.read());
   return judged.ok ? secret : judged;
 }
@@ -197,7 +197,9 @@ function problemOf(
 ): Problem {
   const name = about?.name ?? "";
   const value = about?.secret === true ? undefined : text(name);
-  const allowed = about === undefined || value === undefined ? "" : ` (allowed: ${about.allowed})`;
+  // A message that ends in a parenthesis has said itself what is allowed.
+  const isSaid = about === undefined || value === undefined || message.endsWith(")");
+  const allowed = isSaid ? "" : ` (allowed: ${about.allowed})`;
   return {
     name,
     message: `${message}${allowed}`,

@@ -1,0 +1,87 @@
+/** The agent's variables (docs/operating.md is made from them) and the rules across them. */
+import * as v from "valibot";
+import {
+  type Config,
+  type Environment,
+  optional,
+  type Problem,
+  parseEnvironment,
+  required,
+  withDefault,
+} from "../shared/config.ts";
+import type { Host } from "../shared/host.ts";
+import { CONNECTION_CHECKS, KAFKA_TABLE } from "../shared/kafka-config.ts";
+import { ClientId } from "../shared/protocol/client-id.ts";
+import type { Result } from "../shared/result.ts";
+import { duration, port, text } from "../shared/variable-schema.ts";
+
+const NAME_CHARS_MAX = 253;
+const VERSION_CHARS_MAX = 64;
+/** What `heartbeat_interval_seconds` of a registration may say (docs/protocol.md). */
+const INTERVAL_MIN_MS = 1000;
+const INTERVAL_MAX_MS = 3_600_000;
+
+export const AGENT_TABLE = {
+  clientId: required({
+    name: "CLIENT_ID",
+    schema: v.pipe(v.string(), v.description("an RFC 1123 label"), ClientId),
+    describe: "The cluster's identity: key of its records, part of its worker's name",
+    seed: true,
+  }),
+  clusterName: withDefault({
+    name: "CLUSTER_NAME",
+    schema: text(NAME_CHARS_MAX),
+    default: { shown: "the client id", from: ({ text: get }) => get("CLIENT_ID") },
+    describe: "The cluster's name for people",
+    seed: true,
+  }),
+  clusterVersion: optional({
+    name: "CLUSTER_VERSION",
+    schema: text(VERSION_CHARS_MAX),
+    without: "left out",
+    describe: "Version of what is installed in the cluster, sent in the registration",
+    seed: true,
+  }),
+  namespace: optional({
+    name: "NAMESPACE",
+    schema: text(NAME_CHARS_MAX),
+    without: "left out",
+    describe: "Namespace of the Helm release, sent in the registration",
+    seed: true,
+  }),
+  releaseName: optional({
+    name: "RELEASE_NAME",
+    schema: text(NAME_CHARS_MAX),
+    without: "left out",
+    describe: "Name of the Helm release, sent in the registration",
+    seed: true,
+  }),
+  heartbeatIntervalMs: withDefault({
+    name: "HEARTBEAT_INTERVAL",
+    schema: duration({ minMs: INTERVAL_MIN_MS, maxMs: INTERVAL_MAX_MS }),
+    default: "30s",
+    describe: "Time between two heartbeats; the control plane's deadlines follow it",
+    seed: true,
+  }),
+  hookTimeoutMs: withDefault({
+    name: "HOOK_TIMEOUT",
+    schema: duration({ minMs: 1000 }),
+    default: "60s",
+    describe: "How long `register` and `deregister` may take in all",
+  }),
+  port: withDefault({
+    name: "PORT",
+    schema: port(),
+    default: "8080",
+    describe: "Port of health and metrics; 0 takes a free one",
+    seed: true,
+  }),
+  ...KAFKA_TABLE,
+} as const;
+export type AgentConfig = Config<typeof AGENT_TABLE>;
+
+export const readAgentConfig = (
+  environment: Environment,
+  host: Host,
+): Result<AgentConfig, readonly Problem[]> =>
+  parseEnvironment(AGENT_TABLE, CONNECTION_CHECKS, environment, host);
