@@ -1,0 +1,52 @@
+/** The agent's command line. */
+import { command, type Program, switchFlag, valueFlag } from "../shared/arguments.ts";
+import { duration } from "../shared/variable-schema.ts";
+import { AGENT_TABLE } from "./config.ts";
+
+/** What a command line of the agent means. */
+export type AgentRun =
+  | { readonly command: "register" | "deregister"; readonly waitMs: number | undefined }
+  | { readonly command: "heartbeat" }
+  | { readonly command: "run"; readonly deregisterOnExit: boolean };
+
+const wait = (until: string) =>
+  valueFlag(
+    { name: "wait", placeholder: "DURATION", describe: `Wait so long until ${until}` },
+    duration({ minMs: 1000 }),
+  );
+
+export const AGENT: Program<AgentRun> = {
+  name: "agent",
+  describe: "announces this cluster to the control plane",
+  commands: {
+    register: command({
+      describe: "write the registration, and exit",
+      flags: { waitMs: wait("the cluster's worker runs") },
+      variables: AGENT_TABLE,
+      run: ({ waitMs }) => ({ command: "register", waitMs }),
+    }),
+    heartbeat: command({
+      describe: "send heartbeats until stopped",
+      flags: {},
+      variables: AGENT_TABLE,
+      run: () => ({ command: "heartbeat" }),
+    }),
+    deregister: command({
+      describe: "write the tombstone, and exit",
+      flags: { waitMs: wait("the cluster's worker and group are gone") },
+      variables: AGENT_TABLE,
+      run: ({ waitMs }) => ({ command: "deregister", waitMs }),
+    }),
+    run: command({
+      describe: "register, then send heartbeats until stopped",
+      flags: {
+        deregisterOnExit: switchFlag({
+          name: "deregister-on-exit",
+          describe: "Write the tombstone when stopped",
+        }),
+      },
+      variables: AGENT_TABLE,
+      run: ({ deregisterOnExit }) => ({ command: "run", deregisterOnExit }),
+    }),
+  },
+};

@@ -1,0 +1,72 @@
+/** The sidecar's command line. */
+import * as v from "valibot";
+import { command, type Program, requiredFlag, switchFlag } from "../shared/arguments.ts";
+import { ClientId } from "../shared/protocol/client-id.ts";
+import { CONTROL_PLANE_TABLE, INGEST_TABLE, OPERATOR_TABLE } from "./config.ts";
+
+/** What a command line of the sidecar means. */
+export type SidecarRun =
+  | {
+      readonly command: "control-plane";
+      readonly plan: boolean;
+      readonly takeOver: boolean;
+      readonly takeOverScope: boolean;
+    }
+  | { readonly command: "ingest" }
+  | { readonly command: "withdraw"; readonly clientId: ClientId; readonly yes: boolean }
+  | { readonly command: "release-brake" | "accept-registry"; readonly yes: boolean };
+
+const yes = switchFlag({ name: "yes", describe: "Do not ask first" });
+
+export const SIDECAR: Program<SidecarRun> = {
+  name: "sidecar",
+  describe: "keeps one worker running for each live cluster",
+  commands: {
+    "control-plane": command({
+      describe: "follow registry and heartbeats, and run the workers",
+      flags: {
+        plan: switchFlag({ name: "plan", describe: "Print what would be done, and exit" }),
+        takeOver: switchFlag({
+          name: "take-over",
+          describe: "Take the lead from the one that has it",
+        }),
+        takeOverScope: switchFlag({
+          name: "take-over-scope",
+          describe: "Lead although the last leader's workers ran elsewhere",
+        }),
+      },
+      variables: CONTROL_PLANE_TABLE,
+      run: (flags) => ({ command: "control-plane", ...flags }),
+    }),
+    ingest: command({
+      describe: "be one cluster's worker (the control plane starts it)",
+      flags: {},
+      variables: INGEST_TABLE,
+      run: () => ({ command: "ingest" }),
+    }),
+    withdraw: command({
+      describe: "write a cluster's tombstone in its place",
+      flags: {
+        clientId: requiredFlag(
+          { name: "client-id", placeholder: "ID", describe: "The cluster to withdraw" },
+          v.pipe(v.string(), ClientId),
+        ),
+        yes,
+      },
+      variables: OPERATOR_TABLE,
+      run: (flags) => ({ command: "withdraw", ...flags }),
+    }),
+    "release-brake": command({
+      describe: "let the clusters that are silent now be cleaned up",
+      flags: { yes },
+      variables: OPERATOR_TABLE,
+      run: (flags) => ({ command: "release-brake", ...flags }),
+    }),
+    "accept-registry": command({
+      describe: "accept a registry topic that was made again",
+      flags: { yes },
+      variables: OPERATOR_TABLE,
+      run: (flags) => ({ command: "accept-registry", ...flags }),
+    }),
+  },
+};
