@@ -1,9 +1,17 @@
-/** kafkajs's own client, for the consumer group of `sidecar ingest` alone. */
+/** kafkajs's own client, for the consumer group of `sidecar ingest` alone: it joins, rebalances and commits as any other consumer does. */
 
-import type { Consumer, EachBatchPayload, Kafka } from "kafkajs";
-import type { KafkaError } from "./error.ts";
-import type { KafkaSettings } from "./settings.ts";
+import kafkajs, { type Consumer, type EachBatchPayload, type Kafka, type LogEntry } from "kafkajs";
+import { registerCodecs } from "./codec.ts";
+import { dial, saslOptions } from "./dial.ts";
+import { METADATA_AGE_MAX_MS } from "./directory.ts";
+import { type KafkaError, kafkaErrorOf } from "./error.ts";
+import { mendKafkajs } from "./kafkajs-mend.ts";
+import { type BrokerAddress, type KafkaSettings, parseBrokerAddress } from "./settings.ts";
 import type { KafkaLog } from "./wire.ts";
+
+const CONNECT_MS = 5000;
+const REQUEST_MS = 30_000;
+const HEARTBEATS_PER_SESSION = 5;
 
 export type ConsumerOptions = {
   readonly kafka: Kafka;
@@ -16,10 +24,74 @@ export type ConsumerOptions = {
   readonly signal: AbortSignal;
 };
 
-export function kafkaClient(_settings: KafkaSettings, _log: KafkaLog): Kafka {
-  throw new Error("not yet");
+/** kafkajs splits a seed at its first colon: an IPv6 seed goes under a stand-in name. Addresses that brokers advertise are not affected. */
+const STAND_IN = "ipv6-seed-";
+/** Not for us: we choose partitions ourselves. */
+const PARTITIONER_WARNING = "KafkaJS v2.0.0 switched default partitioner";
+
+/** @throws when a broker's address is malformed: the configuration was to be checked before */
+export function kafkaClient(settings: KafkaSettings, log: KafkaLog): Kafka {
+  registerCodecs();
+  mendKafkajs();
+  const sasl = saslOptions(settings);
+  const seeds = settings.brokers.map(addressOf);
+  return new kafkajs.Kafka({
+    clientId: settings.clientId,
+    brokers: seeds.map(({ host, port }, index) =>
+      host.includes(":") ? `${STAND_IN}${index}:${port}` : `${host}:${port}`,
+    ),
+    socketFactory: ({ host, port, onConnect }) => {
+      const seed = host.startsWith(STAND_IN)
+        ? seeds[Number(host.slice(STAND_IN.length))]
+        : undefined;
+      return dial(settings, { host: seed?.host ?? host, port, onConnect });
+    },
+    connectionTimeout: CONNECT_MS,
+    requestTimeout: REQUEST_MS,
+    logLevel: kafkajs.logLevel.INFO,
+    logCreator: () => lineTo(log),
+    ...(sasl === null ? {} : { sasl }),
+  });
 }
 
-export function runConsumer(_options: ConsumerOptions): Promise<Consumer> {
-  throw new Error("not yet");
+/** Resolves when the consumer runs; it is disconnected when the signal says so. */
+export async function runConsumer(options: ConsumerOptions): Promise<Consumer> {
+  const { kafka, groupId, topic, sessionTimeoutMs, onBatch, onCrash, signal } = options;
+  const consumer = kafka.consumer({
+    groupId,
+    sessionTimeout: sessionTimeoutMs,
+    heartbeatInterval: Math.floor(sessionTimeoutMs / HEARTBEATS_PER_SESSION),
+    metadataMaxAge: METADATA_AGE_MAX_MS,
+    allowAutoTopicCreation: false,
+  });
+  const what = `consume topic ${topic} in group ${groupId}`;
+  const stopped = (cause: unknown) => {
+    if (!signal.aborted) onCrash(kafkaErrorOf(cause, what));
+  };
+  consumer.on(consumer.events.CRASH, ({ payload }) => {
+    if (!payload.restart) stopped(payload.error);
+  });
+  consumer.on(consumer.events.STOP, () => stopped(new Error("the consumer stopped")));
+  signal.addEventListener("abort", () => void consumer.disconnect().catch(() => undefined), {
+    once: true,
+  });
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: onBatch });
+  return consumer;
+}
+
+function addressOf(text: string): BrokerAddress {
+  const address = parseBrokerAddress(text);
+  if (address === undefined) throw new Error(`"${text}" is no broker address (host:port)`);
+  return address;
+}
+
+/** Its warnings stay warnings, its errors become them (it tries again, or CRASH tells), the rest is for debugging. */
+function lineTo(log: KafkaLog): (entry: LogEntry) => void {
+  return ({ label, log: { message, broker, groupId, error } }) => {
+    if (message.startsWith(PARTITIONER_WARNING)) return;
+    const level = label === "WARN" || label === "ERROR" ? "warn" : "debug";
+    log(level, message, { logger: "kafkajs", broker, groupId, error });
+  };
 }

@@ -1,16 +1,31 @@
-/** A member of a classic consumer group that wants one thing: partition 0 of one topic. */
+/**
+ * A member of a classic consumer group that wants one thing: partition 0 of one topic.
+ *
+ * Invariants: a term's fence carries that term's own member id and generation, never a later one; without a heartbeat's answer for a session
+ * timeout, on our monotonic clock, the term is lost, whatever Kafka thinks; it joins again for ever.
+ */
 
-import type { Result } from "../result.ts";
-import type { KafkaError } from "./error.ts";
+import { backoffMs } from "../backoff.ts";
+import { err, ok, type Result } from "../result.ts";
+import { pause } from "./deadline.ts";
+import { type KafkaError, protocolError } from "./error.ts";
+import { commitRequest, heartbeatRequest, leaveRequest, type Member } from "./group-messages.ts";
+import { type Joining, joinOnce } from "./join.ts";
 import type { Call } from "./request.ts";
 import type { KafkaLog, Wire } from "./wire.ts";
+
+/** Kafka's default group.min.session.timeout.ms. */
+export const SESSION_TIMEOUT_MIN_MS = 6000;
+const LEAVE_CALL_MS = 2000;
+const BACKOFF = { baseMs: 100, maxMs: 2000, random: Math.random };
+const PARTITION = 0;
 
 export type Term = {
   readonly generation: number;
   readonly memberId: string;
   /** Owned before this rebalance too. */
   readonly kept: boolean;
-  /** Commits an offset with this term's member id and generation: only the owner can. */
+  /** Commits offset 0 of partition 0 with this term's member id and generation: only its owner can. */
   readonly fence: (call: Call) => Promise<Result<null, KafkaError>>;
   readonly lost: AbortSignal;
 };
@@ -30,9 +45,165 @@ export type MembershipOptions = {
   readonly signal?: AbortSignal;
 };
 
-export type Membership = { readonly close: () => Promise<void> };
+export type Membership = {
+  /** Ends the term and leaves the group, so that another member need not wait for the session to end. */
+  readonly close: () => Promise<void>;
+};
 
-/** @returns `invalid` when the session timeout is below the broker's default minimum of 6 s. */
-export function joinMembership(_options: MembershipOptions): Result<Membership, KafkaError> {
-  throw new Error("not yet");
+let members = 0;
+
+/** @returns `invalid` when the session timeout is below the broker's default minimum */
+export function joinMembership(options: MembershipOptions): Result<Membership, KafkaError> {
+  if (options.sessionTimeoutMs < SESSION_TIMEOUT_MIN_MS)
+    return err(tooShort(options.sessionTimeoutMs));
+  members += 1;
+  const lane = `member-${members}`;
+  const stop = new AbortController();
+  const close = () => stop.abort();
+  options.signal?.addEventListener("abort", close, { once: true });
+  if (options.signal?.aborted === true) close();
+  const ended = live({ ...options, lane, signal: stop.signal });
+  return ok({
+    close: async () => {
+      close();
+      await ended;
+    },
+  });
+}
+
+export type Context = Omit<MembershipOptions, "signal"> & {
+  readonly lane: string;
+  readonly signal: AbortSignal;
+};
+
+type Ownership = { readonly lost: AbortController; readonly member: Member };
+
+/** Join, hold, join again, until it is told to stop. */
+async function live(context: Context): Promise<void> {
+  const { wire, groupId, lane, signal } = context;
+  let memberId = "";
+  let failures = 0;
+  let owned: Ownership | undefined;
+
+  const lose = (reason: string) => {
+    if (owned === undefined) return;
+    owned.lost.abort(new Error(reason));
+    owned = undefined;
+    context.onLost(reason);
+  };
+
+  while (!signal.aborted) {
+    const joined = await joinOnce(context, memberId, () =>
+      lose("no contact for a session timeout"),
+    );
+    memberId = joined.memberId;
+    if (joined.kind === "failed") {
+      if (joined.error.code === "fenced") lose(joined.error.detail);
+      await waitToRetry(context, joined, failures);
+      failures += 1;
+      continue;
+    }
+    failures = 0;
+    if (joined.owner) owned = begin(context, joined.member, owned);
+    else lose("the group gave the partition to another member");
+    const ending = await hold(context, joined.member, () =>
+      lose("no contact for a session timeout"),
+    );
+    if (ending === "fenced") memberId = "";
+    if (ending !== "rebalancing") lose(`the group ended the membership: ${ending}`);
+  }
+  lose("closing");
+  if (memberId !== "") {
+    const call = { deadlineMs: LEAVE_CALL_MS };
+    await wire.toCoordinator(groupId, leaveRequest(groupId, memberId, lane), call);
+  }
+  wire.closeLane(lane);
+}
+
+function begin(context: Context, member: Member, before: Ownership | undefined): Ownership {
+  // The old term's fence carries an old generation: it ends, though the partition stays.
+  before?.lost.abort(new Error("a later generation"));
+  const lost = new AbortController();
+  const { generation, memberId } = member;
+  const fence = (call: Call) => commit(context, member, lost.signal, call);
+  context.onAssigned({
+    generation,
+    memberId,
+    kept: before !== undefined,
+    fence,
+    lost: lost.signal,
+  });
+  return { lost, member };
+}
+
+async function commit(
+  { wire, topic, lane }: Context,
+  member: Member,
+  lost: AbortSignal,
+  call: Call,
+): Promise<Result<null, KafkaError>> {
+  const what = `fence as the owner of group ${member.groupId}`;
+  const over: KafkaError = {
+    code: "fenced",
+    retry: "terminal",
+    detail: `${what}: the term is over`,
+  };
+  if (lost.aborted) return err(over);
+  const request = commitRequest(member, topic, PARTITION, 0, lane);
+  const answer = await wire.toCoordinator(member.groupId, request, call);
+  if (!answer.ok) return answer;
+  if (lost.aborted) return err(over);
+  if (answer.value === 0) return ok(null);
+  const permission = `READ on group ${member.groupId} and topic ${topic}`;
+  const error = protocolError(answer.value, what, permission);
+  if (error.code === "not-coordinator") wire.forgetCoordinator(member.groupId);
+  return err(error);
+}
+
+type Ending = "rebalancing" | "fenced" | "no contact" | "closing";
+
+/** Heartbeats until the membership changes. */
+async function hold(context: Context, member: Member, onSilence: () => void): Promise<Ending> {
+  const { wire, groupId, lane, signal, sessionTimeoutMs, heartbeatIntervalMs } = context;
+  let contactMs = performance.now();
+  while (!signal.aborted) {
+    await pause(heartbeatIntervalMs, { deadlineMs: heartbeatIntervalMs, signal });
+    if (signal.aborted) break;
+    const leftMs = sessionTimeoutMs - (performance.now() - contactMs);
+    if (leftMs <= 0) {
+      onSilence();
+      return "no contact";
+    }
+    const sentMs = performance.now();
+    const call = { deadlineMs: Math.min(leftMs, sessionTimeoutMs / 3), signal };
+    const answer = await wire.toCoordinator(groupId, heartbeatRequest(member, lane), call);
+    if (answer.ok && answer.value === 0) {
+      contactMs = sentMs;
+      continue;
+    }
+    const error = answer.ok ? protocolError(answer.value, "heartbeat") : answer.error;
+    if (error.code === "rebalancing") return "rebalancing";
+    if (error.code === "fenced") return "fenced";
+    wire.forgetCoordinator(groupId);
+    context.log("debug", "heartbeat failed", { groupId, detail: error.detail });
+  }
+  return "closing";
+}
+
+async function waitToRetry(
+  { log, groupId, signal }: Context,
+  joined: Extract<Joining, { kind: "failed" }>,
+  failures: number,
+): Promise<void> {
+  const { error } = joined;
+  if (error.code === "rebalancing") return;
+  const level = error.retry === "terminal" && error.code !== "fenced" ? "warn" : "debug";
+  log(level, "joining the group failed", { groupId, detail: error.detail });
+  const waitMs = backoffMs(failures, BACKOFF);
+  await pause(waitMs, { deadlineMs: waitMs, signal });
+}
+
+function tooShort(sessionTimeoutMs: number): KafkaError {
+  const detail = `a session timeout of ${sessionTimeoutMs} ms is below ${SESSION_TIMEOUT_MIN_MS} ms, the least that Kafka takes by default`;
+  return { code: "invalid", retry: "terminal", detail };
 }

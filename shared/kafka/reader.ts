@@ -1,8 +1,26 @@
-/** Reads partitions without a consumer group. */
+/**
+ * Reads partitions without a consumer group: one fetch loop per leader over all of its partitions, and one watch over the topics' metadata.
+ *
+ * Invariants: a partition without a reachable leader stops no other; what is transient is tried again for ever; `deliver` is awaited before the
+ * next fetch of that broker; after `add`, `remove` and `close` nothing of the earlier position is delivered.
+ */
 
+import { backoffMs } from "../backoff.ts";
+import { pause } from "./deadline.ts";
+import { METADATA_AGE_MAX_MS } from "./directory.ts";
 import type { KafkaError } from "./error.ts";
+import type { FetchLimits } from "./fetch.ts";
+import { openFetchLoop } from "./fetch-loop.ts";
+import { type Health, openHealth } from "./reader-health.ts";
+import { openPositions, type Positions } from "./reader-positions.ts";
+import { type TopicWatch, watchTopics } from "./reader-topics.ts";
 import type { CorruptBatch, KafkaRecord } from "./record.ts";
 import type { KafkaLog, Wire } from "./wire.ts";
+
+const MAX_WAIT_DEFAULT_MS = 200;
+const MAX_BYTES_DEFAULT = 8 * 1024 * 1024;
+const METADATA_CALL_MS = 5000;
+const BACKOFF = { baseMs: 50, maxMs: 2000, random: Math.random };
 
 export type ReadPosition = {
   readonly topic: string;
@@ -13,6 +31,7 @@ export type ReadPosition = {
 export type ReadBatch = {
   readonly topic: string;
   readonly partition: number;
+  /** Empty when only the end became known, or batches were skipped. */
   readonly records: readonly KafkaRecord[];
   readonly corrupt: readonly CorruptBatch[];
   /** The offset that is read next. The end is reached when it equals `highWatermark`. */
@@ -22,6 +41,7 @@ export type ReadBatch = {
 
 export type ReadProblem =
   | {
+      /** Reading pauses until `add` gives a new position. */
       readonly kind: "offset-out-of-range";
       readonly topic: string;
       readonly partition: number;
@@ -43,6 +63,7 @@ export type ReadProblem =
       readonly was: number;
       readonly now: number;
     }
+  /** Some partition cannot be read now; said once until `recovered`. */
   | { readonly kind: "unreachable"; readonly error: KafkaError }
   | { readonly kind: "recovered" };
 
@@ -61,9 +82,99 @@ export type Reader = {
   readonly add: (position: ReadPosition) => void;
   readonly remove: (topic: string, partition: number) => void;
   readonly positions: () => readonly ReadPosition[];
+  /** Resolves when nothing is delivered any more. */
   readonly close: () => Promise<void>;
 };
 
-export function openReader(_options: ReaderOptions): Reader {
-  throw new Error("not yet");
+let readers = 0;
+
+export function openReader(options: ReaderOptions): Reader {
+  const { wire } = options;
+  readers += 1;
+  const lane = `fetch-${readers}`;
+  const stop = new AbortController();
+  const positions = openPositions(options.positions);
+  const health = openHealth(options.problem);
+  const topics = watchTopics(options.problem);
+  const loops = new Map<number, Promise<void>>();
+  let look = new AbortController();
+
+  /** Ends the watch's wait: something has changed, or is said to have. */
+  const lookNow = () => look.abort();
+
+  const context = { ...options, lane, positions, health, topics, signal: stop.signal, lookNow };
+  const loop = openFetchLoop({ ...context, limits: limitsOf(options) });
+
+  const startLoops = () => {
+    for (const leader of positions.leaders()) {
+      if (loops.has(leader)) continue;
+      const ended = loop(leader).finally(() => {
+        loops.delete(leader);
+        lookNow();
+      });
+      loops.set(leader, ended);
+    }
+  };
+
+  const watch = async () => {
+    let attempt = 0;
+    while (!stop.signal.aborted) {
+      look = new AbortController();
+      const settled = await refresh(context);
+      attempt = settled ? 0 : attempt + 1;
+      startLoops();
+      // Never faster than the backoff, also when something asks for it again and again.
+      const leastMs = backoffMs(attempt, BACKOFF);
+      await pause(leastMs, { deadlineMs: leastMs, signal: stop.signal });
+      const signal = AbortSignal.any([look.signal, stop.signal]);
+      if (settled) await pause(METADATA_AGE_MAX_MS, { deadlineMs: METADATA_AGE_MAX_MS, signal });
+    }
+  };
+  const watched = watch();
+
+  return {
+    add: (position) => {
+      positions.add(position);
+      lookNow();
+    },
+    remove: positions.remove,
+    positions: positions.list,
+    close: async () => {
+      stop.abort();
+      wire.closeLane(lane);
+      await watched;
+      await Promise.all(loops.values());
+    },
+  };
+}
+
+type Context = {
+  readonly wire: Wire;
+  readonly positions: Positions;
+  readonly health: Health;
+  readonly topics: TopicWatch;
+  readonly signal: AbortSignal;
+};
+
+/** @returns false when something has no leader, or could not be asked: look again soon */
+async function refresh({ wire, positions, health, topics, signal }: Context): Promise<boolean> {
+  const names = positions.topics();
+  if (names.length === 0) return true;
+  const asked = await wire.metadata(names, { deadlineMs: METADATA_CALL_MS, signal });
+  if (signal.aborted) return true;
+  health.note("metadata", asked.ok ? undefined : asked.error);
+  if (!asked.ok) return false;
+  topics.see(asked.value.topics, names);
+  const settled = positions.lead(asked.value, health.note);
+  health.keep(positions.sources());
+  return settled;
+}
+
+function limitsOf(options: ReaderOptions): FetchLimits {
+  const maxBytes = options.maxBytes ?? MAX_BYTES_DEFAULT;
+  return {
+    maxWaitMs: options.maxWaitMs ?? MAX_WAIT_DEFAULT_MS,
+    maxBytes,
+    partitionMaxBytes: maxBytes,
+  };
 }

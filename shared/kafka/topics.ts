@@ -1,11 +1,18 @@
-/** Makes topics that are absent, and judges those that exist without changing them. */
+/** Makes topics that are absent, and judges those that exist without ever changing them. */
 
-import type { Result } from "../result.ts";
-import type { KafkaError } from "./error.ts";
+import { backoffMs } from "../backoff.ts";
+import { err, ok, type Result } from "../result.ts";
+import { type CreatedTopic, createTopicsRequest } from "./create-topics.ts";
+import { type Deadline, pause, startDeadline } from "./deadline.ts";
+import { type KafkaError, protocolError } from "./error.ts";
+import type { ClusterMetadata, TopicMetadata } from "./metadata.ts";
 import type { Call } from "./request.ts";
+import { describeTopicConfigs, type TopicConfig } from "./topic-configs.ts";
 import type { Wire } from "./wire.ts";
 
-export type TopicConfig = Readonly<Record<string, string>>;
+export const REPLICATION_MAX = 3;
+const NO_LEADER = -1;
+const BACKOFF = { baseMs: 50, maxMs: 500, random: Math.random };
 
 export type TopicSpec = {
   readonly name: string;
@@ -15,7 +22,11 @@ export type TopicSpec = {
   readonly harmful?: (config: TopicConfig, partitions: number) => string | undefined;
 };
 
-export type TopicWarning = { readonly detail: string; readonly command: string };
+export type TopicWarning = {
+  readonly detail: string;
+  /** What mends it, for a person to run. */
+  readonly command: string;
+};
 
 export type TopicReport = {
   readonly name: string;
@@ -27,18 +38,144 @@ export type TopicReport = {
   readonly warnings: readonly TopicWarning[];
 };
 
-export function ensureTopics(
-  _wire: Wire,
-  _specs: readonly TopicSpec[],
-  _call: Call,
-): Promise<Result<readonly TopicReport[], KafkaError>> {
-  throw new Error("not yet");
+type Answer<T> = Promise<Result<T, KafkaError>>;
+
+/** One report a spec, in the same order, once each topic has its leaders. */
+export async function ensureTopics(
+  wire: Wire,
+  specs: readonly TopicSpec[],
+  call: Call,
+): Answer<readonly TopicReport[]> {
+  const deadline = startDeadline(call);
+  const names = specs.map(({ name }) => name);
+  const before = await wire.metadata(names, deadline.call());
+  if (!before.ok) return before;
+  const refused = firstRefusal(before.value);
+  if (refused !== undefined) return err(refused);
+  const there = new Set(before.value.topics.filter(exists).map(({ name }) => name));
+  const absent = specs.filter(({ name }) => !there.has(name));
+  const created = await createAbsent(wire, absent, before.value.brokers.length, deadline);
+  if (!created.ok) return created;
+  const after = await waitForLeaders(wire, names, deadline);
+  if (!after.ok) return after;
+  const configs = await describeTopicConfigs(wire, names, deadline.call());
+  const reports = specs.map((spec) => {
+    const topic = after.value.find(({ name }) => name === spec.name);
+    const config = configs.ok ? configs.value.get(spec.name) : configs;
+    return report(spec, topic, created.value.has(spec.name), config);
+  });
+  return ok(reports);
 }
 
-export function describeTopicConfigs(
-  _wire: Wire,
-  _topics: readonly string[],
-  _call: Call,
-): Promise<Result<ReadonlyMap<string, Result<TopicConfig, KafkaError>>, KafkaError>> {
-  throw new Error("not yet");
+function exists(topic: TopicMetadata): boolean {
+  return topic.errorCode === 0 || topic.partitions.length > 0;
+}
+
+function firstRefusal(cluster: ClusterMetadata): KafkaError | undefined {
+  const errors = cluster.topics.map(({ name, errorCode }) =>
+    protocolError(errorCode, `look at topic ${name}`, `DESCRIBE on topic ${name}`),
+  );
+  return errors.find(({ code }) => code === "authorization" || code === "invalid");
+}
+
+/** @returns the names of those that we made: another process may have been quicker */
+async function createAbsent(
+  wire: Wire,
+  absent: readonly TopicSpec[],
+  brokers: number,
+  deadline: Deadline,
+): Answer<ReadonlySet<string>> {
+  const made = new Set<string>();
+  const replication = Math.max(1, Math.min(brokers, REPLICATION_MAX));
+  let left = absent;
+  for (let attempt = 0; left.length > 0; attempt += 1) {
+    const topics = left.map(({ name, partitions, config }) => ({
+      name,
+      partitions,
+      config,
+      replication,
+    }));
+    const timeoutMs = Math.max(1, Math.floor(deadline.leftMs()));
+    const answer = await wire.toAny(createTopicsRequest(topics, timeoutMs), deadline.call());
+    if (!answer.ok) return answer;
+    for (const { name, errorCode } of answer.value) if (errorCode === 0) made.add(name);
+    const errors = new Map(answer.value.flatMap(createError));
+    const final = [...errors.values()].find(({ retry }) => retry === "terminal");
+    if (final !== undefined) return err(final);
+    left = left.filter(({ name }) => errors.has(name));
+    const last = [...errors.values()][0];
+    if (last === undefined) break;
+    await pause(backoffMs(attempt, BACKOFF), deadline.call());
+    if (deadline.over()) return err(last);
+  }
+  return ok(made);
+}
+
+/** None when it was made, or is there already: another process may have been quicker. */
+function createError({ name, errorCode, message }: CreatedTopic): [string, KafkaError][] {
+  if (errorCode === 0) return [];
+  const permission = `CREATE on topic ${name}`;
+  const error = protocolError(errorCode, `create topic ${name}`, permission, message);
+  return error.code === "topic-exists" ? [] : [[name, error]];
+}
+
+async function waitForLeaders(
+  wire: Wire,
+  names: readonly string[],
+  deadline: Deadline,
+): Answer<readonly TopicMetadata[]> {
+  for (let attempt = 0; ; attempt += 1) {
+    const asked = await wire.metadata(names, deadline.call());
+    if (!asked.ok) return asked;
+    const waiting = asked.value.topics.find((topic) => !hasLeaders(topic));
+    if (waiting === undefined) return ok(asked.value.topics);
+    await pause(backoffMs(attempt, BACKOFF), deadline.call());
+    const limit = `wait ${Math.round(deadline.totalMs)} ms for the leaders of topic ${waiting.name}`;
+    if (deadline.over())
+      return err(protocolError(waiting.errorCode === 0 ? 5 : waiting.errorCode, limit));
+  }
+}
+
+function hasLeaders(topic: TopicMetadata): boolean {
+  const led = topic.partitions.every(({ leader }) => leader !== NO_LEADER);
+  return topic.errorCode === 0 && topic.partitions.length > 0 && led;
+}
+
+function report(
+  spec: TopicSpec,
+  topic: TopicMetadata | undefined,
+  created: boolean,
+  found: Result<TopicConfig, KafkaError> | undefined,
+): TopicReport {
+  const partitions = topic?.partitions.length ?? 0;
+  const config = found?.ok === true ? found.value : undefined;
+  const warnings: TopicWarning[] = [];
+  if (found?.ok === false)
+    warnings.push({ detail: found.error.detail, command: aclCommand(spec.name) });
+  const harm = config === undefined || created ? undefined : spec.harmful?.(config, partitions);
+  if (harm !== undefined && config !== undefined)
+    warnings.push({
+      detail: `topic ${spec.name}: ${harm}`,
+      command: mendCommand(spec, config, partitions),
+    });
+  return { name: spec.name, topicId: topic?.topicId ?? "", partitions, created, config, warnings };
+}
+
+function mendCommand(spec: TopicSpec, config: TopicConfig, partitions: number): string {
+  const { name } = spec;
+  const wrong = Object.entries(spec.config).filter(([key, value]) => config[key] !== value);
+  if (wrong.length > 0) {
+    // kafka-configs.sh splits at commas: a list goes in brackets.
+    const settings = wrong.map(
+      ([key, value]) => `${key}=${value.includes(",") ? `[${value}]` : value}`,
+    );
+    return `kafka-configs.sh --bootstrap-server <broker> --alter --entity-type topics --entity-name ${name} --add-config ${settings.join(",")}`;
+  }
+  if (partitions < spec.partitions)
+    return `kafka-topics.sh --bootstrap-server <broker> --alter --topic ${name} --partitions ${spec.partitions}`;
+  return `kafka-topics.sh --bootstrap-server <broker> --describe --topic ${name}`;
+}
+
+function aclCommand(name: string): string {
+  return `kafka-acls.sh --bootstrap-server <broker> --add --allow-principal User:<us> --operation DescribeConfigs --topic ${name}`;
 }

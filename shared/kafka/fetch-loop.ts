@@ -1,0 +1,154 @@
+/** Fetches from one leader for as long as it leads something that is read. */
+
+import { backoffMs } from "../backoff.ts";
+import { pause } from "./deadline.ts";
+import { protocolError } from "./error.ts";
+import { type FetchedPart, type FetchLimits, fetchRequest } from "./fetch.ts";
+import { EARLIEST, LATEST, listOffsetsRequest } from "./list-offsets.ts";
+import type { ReadBatch, ReadProblem } from "./reader.ts";
+import type { Health } from "./reader-health.ts";
+import { type Entry, leaderSource, type Positions, partitionSource } from "./reader-positions.ts";
+import type { TopicWatch } from "./reader-topics.ts";
+import { decodeBatches } from "./record-batch.ts";
+import type { KafkaLog, Wire } from "./wire.ts";
+
+/** What a living broker may take beyond the time that it was told to wait. */
+const FETCH_GRACE_MS = 5000;
+const OFFSETS_CALL_MS = 5000;
+const BACKOFF = { baseMs: 50, maxMs: 2000, random: Math.random };
+const OFFSET_OUT_OF_RANGE = 1;
+
+export type FetchLoopOptions = {
+  readonly wire: Wire;
+  readonly lane: string;
+  readonly positions: Positions;
+  readonly health: Health;
+  readonly signal: AbortSignal;
+  readonly limits: FetchLimits;
+  readonly deliver: (batch: ReadBatch) => Promise<void> | void;
+  readonly problem: (problem: ReadProblem) => void;
+  readonly topics: TopicWatch;
+  /** Asks for metadata now. */
+  readonly lookNow: () => void;
+  readonly log: KafkaLog;
+};
+
+/** @returns the loop of one leader; it ends when the leader has nothing to be fetched any more */
+export function openFetchLoop(options: FetchLoopOptions): (leader: number) => Promise<void> {
+  const { positions, signal, health } = options;
+  return async (leader) => {
+    let failures = 0;
+    for (let turn = 0; !signal.aborted; turn += 1) {
+      const entries = positions.of(leader);
+      if (entries.length === 0) return;
+      const sound = await fetchOnce(options, leader, turned(entries, turn));
+      failures = sound ? 0 : failures + 1;
+      if (sound) continue;
+      options.lookNow();
+      const waitMs = backoffMs(failures, BACKOFF);
+      await pause(waitMs, { deadlineMs: waitMs, signal });
+    }
+    health.note(leaderSource(leader), undefined);
+  };
+}
+
+/** @returns false when the broker or a partition had an error: look for leaders, and wait */
+async function fetchOnce(
+  options: FetchLoopOptions,
+  leader: number,
+  entries: readonly Entry[],
+): Promise<boolean> {
+  const { wire, limits, signal, health } = options;
+  const request = fetchRequest(entries, limits, options.lane);
+  const deadlineMs = limits.maxWaitMs + FETCH_GRACE_MS;
+  const answer = await wire.toBroker(leader, request, { deadlineMs, signal });
+  if (signal.aborted) return true;
+  health.note(leaderSource(leader), answer.ok ? undefined : answer.error);
+  if (!answer.ok) {
+    options.log("debug", "fetch failed", { leader, detail: answer.error.detail });
+    return false;
+  }
+  let sound = true;
+  for (const part of answer.value) {
+    const entry = entries.find(
+      (item) => item.topic === part.topic && item.partition === part.partition,
+    );
+    if (entry === undefined) continue;
+    const fine = await takePart(options, leader, entry, part);
+    if (!fine) sound = false;
+    if (signal.aborted) return true;
+  }
+  return sound;
+}
+
+async function takePart(
+  options: FetchLoopOptions,
+  leader: number,
+  entry: Entry,
+  part: FetchedPart,
+): Promise<boolean> {
+  const { positions, health } = options;
+  const { topic, partition } = entry;
+  const source = partitionSource(topic, partition);
+  if (positions.find(topic, partition) !== entry) return true;
+  if (part.errorCode === OFFSET_OUT_OF_RANGE) return await tellOutOfRange(options, leader, entry);
+  if (part.errorCode !== 0) {
+    health.note(
+      source,
+      protocolError(part.errorCode, `read ${topic}/${partition}`, `READ on topic ${topic}`),
+    );
+    return false;
+  }
+  health.note(source, undefined);
+  const { records, corrupt, nextOffset } = decodeBatches(part.bytes, entry.offset);
+  const moved = nextOffset !== entry.offset;
+  if (!moved && entry.told && corrupt.length === 0) return true;
+  entry.offset = nextOffset;
+  entry.told = true;
+  const highWatermark = part.highWatermark;
+  await options.deliver({ topic, partition, records, corrupt, nextOffset, highWatermark });
+  return true;
+}
+
+/** The partition pauses: whether to begin at its start or its end is the caller's to say. */
+async function tellOutOfRange(
+  options: FetchLoopOptions,
+  leader: number,
+  entry: Entry,
+): Promise<boolean> {
+  const { topic, partition, offset } = entry;
+  const call = { deadlineMs: OFFSETS_CALL_MS, signal: options.signal };
+  const ask = async (time: typeof EARLIEST | typeof LATEST) => {
+    const answer = await options.wire.toBroker(
+      leader,
+      listOffsetsRequest(topic, [partition], time),
+      call,
+    );
+    const row = answer.ok ? answer.value[0] : undefined;
+    return row?.errorCode === 0 ? row.offset : undefined;
+  };
+  // A topic that was made again shows itself like this first.
+  const asked = await options.wire.metadata([topic], call);
+  if (asked.ok) options.topics.see(asked.value.topics, [topic]);
+  const [startOffset, endOffset] = await Promise.all([ask(EARLIEST), ask(LATEST)]);
+  if (startOffset === undefined || endOffset === undefined) return false;
+  if (options.positions.find(topic, partition) !== entry || options.signal.aborted) return true;
+  entry.paused = true;
+  const topicId = options.topics.idOf(topic);
+  options.problem({
+    kind: "offset-out-of-range",
+    topic,
+    partition,
+    offset,
+    startOffset,
+    endOffset,
+    topicId,
+  });
+  return true;
+}
+
+/** The broker fills its answer in the order of the request: each turn another partition is first. */
+function turned(entries: readonly Entry[], turn: number): readonly Entry[] {
+  const start = turn % entries.length;
+  return [...entries.slice(start), ...entries.slice(0, start)];
+}

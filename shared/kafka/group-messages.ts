@@ -1,0 +1,163 @@
+/** The requests of consumer groups that we use, in their last versions before the flexible ones. */
+
+import type { KafkaRequest } from "./request.ts";
+
+export type Joined = {
+  readonly errorCode: number;
+  readonly generation: number;
+  readonly leaderId: string;
+  readonly memberId: string;
+  /** Given to the group's leader only. */
+  readonly members: readonly { readonly memberId: string; readonly metadata: Buffer }[];
+};
+
+const NO_INSTANCE = null;
+export const NO_BYTES = Buffer.alloc(0);
+
+export type JoinOptions = {
+  readonly groupId: string;
+  readonly memberId: string;
+  readonly sessionTimeoutMs: number;
+  readonly rebalanceTimeoutMs: number;
+  readonly protocolName: string;
+  readonly metadata: Buffer;
+};
+
+/** JoinGroup (API 11, version 5): waits at the broker for the other members. */
+export function joinRequest(options: JoinOptions, lane: string): KafkaRequest<Joined> {
+  return {
+    apiKey: 11,
+    apiName: "JoinGroup",
+    versions: { min: 5, max: 5 },
+    lane,
+    encode: (writer) => {
+      writer.string(options.groupId);
+      writer.int32(options.sessionTimeoutMs).int32(options.rebalanceTimeoutMs);
+      writer.string(options.memberId).nullableString(NO_INSTANCE).string("consumer");
+      writer.array([options.protocolName], (item, name) =>
+        item.string(name).nullableBytes(options.metadata),
+      );
+    },
+    decode: (reader) => {
+      reader.int32();
+      const errorCode = reader.int16();
+      const generation = reader.int32();
+      reader.nullableString();
+      const leaderId = reader.string();
+      const memberId = reader.string();
+      const members = reader.array((row) => {
+        const id = row.string();
+        row.nullableString();
+        return { memberId: id, metadata: row.nullableBytes() ?? NO_BYTES };
+      });
+      return { errorCode, generation, leaderId, memberId, members };
+    },
+  };
+}
+
+export type Member = {
+  readonly groupId: string;
+  readonly generation: number;
+  readonly memberId: string;
+};
+
+/** SyncGroup (API 14, version 3). */
+export function syncRequest(
+  { groupId, generation, memberId }: Member,
+  assignments: readonly { readonly memberId: string; readonly assignment: Buffer }[],
+  lane: string,
+): KafkaRequest<{ readonly errorCode: number; readonly assignment: Buffer }> {
+  return {
+    apiKey: 14,
+    apiName: "SyncGroup",
+    versions: { min: 3, max: 3 },
+    lane,
+    encode: (writer) => {
+      writer.string(groupId).int32(generation).string(memberId).nullableString(NO_INSTANCE);
+      writer.array(assignments, (item, row) =>
+        item.string(row.memberId).nullableBytes(row.assignment),
+      );
+    },
+    decode: (reader) => {
+      reader.int32();
+      const errorCode = reader.int16();
+      return { errorCode, assignment: reader.nullableBytes() ?? NO_BYTES };
+    },
+  };
+}
+
+/** Heartbeat (API 12, version 3). @returns the error code */
+export function heartbeatRequest(member: Member, lane: string): KafkaRequest<number> {
+  return {
+    apiKey: 12,
+    apiName: "Heartbeat",
+    versions: { min: 3, max: 3 },
+    lane,
+    encode: (writer) => {
+      writer.string(member.groupId).int32(member.generation).string(member.memberId);
+      writer.nullableString(NO_INSTANCE);
+    },
+    decode: (reader) => {
+      reader.int32();
+      return reader.int16();
+    },
+  };
+}
+
+/** LeaveGroup (API 13, version 1). @returns the error code */
+export function leaveRequest(
+  groupId: string,
+  memberId: string,
+  lane: string,
+): KafkaRequest<number> {
+  return {
+    apiKey: 13,
+    apiName: "LeaveGroup",
+    versions: { min: 1, max: 1 },
+    lane,
+    encode: (writer) => writer.string(groupId).string(memberId),
+    decode: (reader) => {
+      reader.int32();
+      return reader.int16();
+    },
+  };
+}
+
+/** OffsetCommit (API 8, version 6): one partition. @returns the error code */
+export function commitRequest(
+  member: Member,
+  topic: string,
+  partition: number,
+  offset: number,
+  lane: string,
+): KafkaRequest<number> {
+  return {
+    apiKey: 8,
+    apiName: "OffsetCommit",
+    versions: { min: 6, max: 6 },
+    lane,
+    encode: (writer) => {
+      writer.string(member.groupId).int32(member.generation).string(member.memberId);
+      writer.array([topic], (topics, name) => {
+        topics.string(name);
+        topics.array([partition], (item, id) =>
+          item.int32(id).int64(offset).int32(-1).nullableString(null),
+        );
+      });
+    },
+    decode: (reader) => {
+      reader.int32();
+      const rows = reader.array((topics) => {
+        topics.string();
+        return topics.array((row) => {
+          row.int32();
+          return row.int16();
+        });
+      });
+      const errorCode = rows[0]?.[0];
+      if (errorCode === undefined)
+        throw new RangeError("OffsetCommit answered without our partition");
+      return errorCode;
+    },
+  };
+}

@@ -1,0 +1,191 @@
+/**
+ * One connection to one broker: kafkajs's Connection, which does the framing and SASL, under a deadline per request.
+ * A link is never mended: after the first failure it is dropped and another one is opened, because kafkajs keeps half-read bytes of a lost
+ * connection, counts a closing one as open, and waits for a hung broker's answers before it closes.
+ */
+
+import type { Socket } from "node:net";
+import Connection from "kafkajs/src/network/connection.js";
+import { err, ok, type Result } from "../result.ts";
+import { ByteReader, ByteWriter } from "./bytes.ts";
+import { bounded } from "./deadline.ts";
+import { dial, saslOptions } from "./dial.ts";
+import { type KafkaError, kafkaErrorOf } from "./error.ts";
+import { mendKafkajs } from "./kafkajs-mend.ts";
+import type { Call, KafkaRequest } from "./request.ts";
+import { addressText, type BrokerAddress, type KafkaSettings } from "./settings.ts";
+import type { KafkaLog } from "./wire.ts";
+
+/** A guard only: our own deadlines end a call long before. */
+const KAFKAJS_TIMEOUT_MS = 600_000;
+const SASL_AUTHENTICATE_KEY = 36;
+
+export type Link = {
+  readonly send: <T>(request: KafkaRequest<T>, call: Call) => Promise<Result<T, KafkaError>>;
+  /** False once it failed: open another one. */
+  readonly usable: () => boolean;
+  /** True once the broker answered on it. */
+  readonly wasOpen: () => boolean;
+  readonly drop: (reason: string) => void;
+};
+
+type Versions = ReadonlyMap<number, { readonly min: number; readonly max: number }>;
+
+export function openLink(address: BrokerAddress, settings: KafkaSettings, log: KafkaLog): Link {
+  mendKafkajs();
+  let socket: Socket | undefined;
+  let usable = true;
+  let wasOpen = false;
+  let opened: Promise<Versions> | undefined;
+  const where = addressText(address);
+  const connection = new Connection({
+    ...address,
+    clientId: settings.clientId,
+    logger: quietLogger(log, where),
+    socketFactory: (target) => {
+      socket = dial(settings, target);
+      socket.on("close", () => lose());
+      return socket;
+    },
+    sasl: saslOptions(settings),
+    requestTimeout: KAFKAJS_TIMEOUT_MS,
+    connectionTimeout: KAFKAJS_TIMEOUT_MS,
+    enforceRequestTimeout: false,
+  });
+
+  const lose = () => {
+    usable = false;
+  };
+
+  const drop = (reason: string) => {
+    usable = false;
+    // kafkajs's own handler of this event rejects what is in flight and clears its timers.
+    socket?.emit("error", new Error(reason));
+    socket?.destroy();
+  };
+
+  const open = async (): Promise<Versions> => {
+    try {
+      await connection.connect();
+      const versions = await readVersions(connection);
+      await connection.authenticate();
+      wasOpen = true;
+      return versions;
+    } catch (cause) {
+      drop("the connection could not be opened");
+      throw cause;
+    }
+  };
+
+  const send = async <T>(request: KafkaRequest<T>, call: Call): Promise<Result<T, KafkaError>> => {
+    const what = `${request.apiName} to ${where}`;
+    const startedMs = performance.now();
+    if (!usable) return err(lostError(what));
+    opened ??= open();
+    const timedOut = () => drop(`${what}: no answer within its deadline`);
+    const versions = await bounded(opened, call, wasOpen ? what : `connect to ${where}`, timedOut);
+    if (!versions.ok) return versions;
+    const version = chooseVersion(versions.value, request);
+    if (!version.ok) return version;
+    const leftMs = Math.max(1, call.deadlineMs - (performance.now() - startedMs));
+    const sent = exchange(connection, request, version.value);
+    const answer = await bounded(sent, { ...call, deadlineMs: leftMs }, what, timedOut);
+    if (!answer.ok) {
+      if (answer.error.cause !== undefined) drop(answer.error.detail);
+      return answer;
+    }
+    return decode(request, version.value, answer.value, what);
+  };
+
+  return { send, drop, usable: () => usable, wasOpen: () => wasOpen };
+}
+
+function decode<T>(
+  request: KafkaRequest<T>,
+  version: number,
+  body: Buffer,
+  what: string,
+): Result<T, KafkaError> {
+  try {
+    const reader = new ByteReader(body);
+    if (flexible(request, version)) reader.tags();
+    return ok(request.decode(reader, version));
+  } catch (cause) {
+    return err(kafkaErrorOf(cause, `${what}: reading the answer`));
+  }
+}
+
+function exchange<T>(connection: Connection, request: KafkaRequest<T>, version: number) {
+  const writer = new ByteWriter();
+  if (flexible(request, version)) writer.noTags();
+  request.encode(writer, version);
+  const bytes = writer.bytes();
+  return connection.send({
+    request: {
+      apiKey: request.apiKey,
+      apiVersion: version,
+      apiName: request.apiName,
+      encode: () => Promise.resolve({ buf: bytes, buffer: bytes }),
+    },
+    response: { decode: (payload) => payload, parse: (payload) => payload },
+    logResponseError: false,
+  });
+}
+
+function flexible<T>(request: KafkaRequest<T>, version: number): boolean {
+  return request.flexibleFrom !== undefined && version >= request.flexibleFrom;
+}
+
+function chooseVersion<T>(
+  versions: Versions,
+  request: KafkaRequest<T>,
+): Result<number, KafkaError> {
+  const theirs = versions.get(request.apiKey);
+  const ours = request.versions;
+  if (theirs !== undefined && theirs.max >= ours.min && theirs.min <= ours.max)
+    return ok(Math.min(theirs.max, ours.max));
+  const known = theirs === undefined ? "none" : `${theirs.min} to ${theirs.max}`;
+  return err({
+    code: "unsupported",
+    retry: "terminal",
+    detail: `${request.apiName}: we know versions ${ours.min} to ${ours.max}, the broker ${known}`,
+  });
+}
+
+/** ApiVersions v0: asked before authentication, as the protocol allows. */
+async function readVersions(connection: Connection): Promise<Versions> {
+  const body = await exchange(
+    connection,
+    {
+      apiKey: 18,
+      apiName: "ApiVersions",
+      versions: { min: 0, max: 0 },
+      encode: () => {},
+      decode: () => null,
+    },
+    0,
+  );
+  const reader = new ByteReader(body);
+  reader.int16();
+  const rows = reader.array((row) => ({ key: row.int16(), min: row.int16(), max: row.int16() }));
+  connection.setVersions(
+    Object.fromEntries(
+      rows.map(({ key, min, max }) => [key, { minVersion: min, maxVersion: max }]),
+    ),
+  );
+  connection.setSupportAuthenticationProtocol(
+    rows.some(({ key }) => key === SASL_AUTHENTICATE_KEY),
+  );
+  return new Map(rows.map(({ key, min, max }) => [key, { min, max }]));
+}
+
+/** kafkajs's own lines, at debug: our code decides what a user sees. Of its fields only what cannot hold a secret. */
+function quietLogger(log: KafkaLog, broker: string) {
+  const line = (message: string) => log("debug", message, { logger: "kafkajs", broker });
+  const logger = { debug: line, info: line, warn: line, error: line, namespace: () => logger };
+  return logger;
+}
+
+function lostError(what: string): KafkaError {
+  return { code: "unreachable", retry: "transient", detail: `${what}: the connection is lost` };
+}
