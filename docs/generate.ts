@@ -1,0 +1,32 @@
+/** `bun run docs` writes the tables of docs/operating.md; test/shared/operating.test.ts holds them. */
+import { join } from "node:path";
+import { AGENT_TABLE } from "../agent/config.ts";
+import type { Table } from "../shared/config.ts";
+import { markdownTable } from "../shared/config-text.ts";
+import { CONTROL_PLANE_TABLE, INGEST_TABLE, OPERATOR_TABLE } from "../sidecar/config.ts";
+
+export const OPERATING = join(import.meta.dir, "operating.md");
+
+/** By marker: `<!-- config:agent -->` to `<!-- /config:agent -->`. */
+const TABLES: ReadonlyMap<string, Table> = new Map<string, Table>([
+  ["agent", AGENT_TABLE],
+  ["control-plane", CONTROL_PLANE_TABLE],
+  ["operator", OPERATOR_TABLE],
+  ["ingest", INGEST_TABLE],
+]);
+
+const MARKED =
+  /<!-- config:(?<name>[a-z-]+) -->\n(?<table>[\s\S]*?)\n?<!-- \/config:\k<name> -->/gu;
+
+/** The document with its tables as the code has them. Throws at a marker that the code does not know. */
+export function withTables(document: string): string {
+  return document.replaceAll(MARKED, (_all: string, name: string) => {
+    const table = TABLES.get(name);
+    if (table === undefined) throw new Error(`no table for the marker config:${name}`);
+    return `<!-- config:${name} -->\n${markdownTable(table)}\n<!-- /config:${name} -->`;
+  });
+}
+
+if (import.meta.main) {
+  await Bun.write(OPERATING, withTables(await Bun.file(OPERATING).text()));
+}
