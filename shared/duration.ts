@@ -35,8 +35,8 @@ export function parseDuration(text: string): Result<number, string> {
     ms += Number(groups?.["amount"]) * (unitMs.get(groups?.["unit"] ?? "") ?? Number.NaN);
   }
   if (ms > DURATION_MS_MAX) return err(`is longer than ${formatDuration(DURATION_MS_MAX)}`);
-  // 0.1 + 0.2 style noise is below a nanosecond; Go has none of it either.
-  return ok(Math.round(ms * 1e6) / 1e6);
+  // Go adds whole nanoseconds; binary fractions leave noise past the fifteenth digit.
+  return ok(Number(ms.toPrecision(15)));
 }
 
 /** Milliseconds to the shortest such text: `90000` is `1m30s`, `1500` is `1.5s`, `0` is `0s`. */

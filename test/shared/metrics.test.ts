@@ -1,0 +1,60 @@
+/** Metrics: closed label lists are complete from the start, open ones are bounded. */
+import { describe, expect, test } from "bun:test";
+import { openMetrics } from "../../shared/metrics.ts";
+
+const series = async (metrics: { text(): Promise<string> }) =>
+  (await metrics.text()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+
+describe("openMetrics()", () => {
+  test("shows every value of a closed list, 0 included", async () => {
+    const metrics = openMetrics();
+    const labels = { status: ["active", "stale", "dead"] } as const;
+    const gauge = metrics.gauge({ name: "clusters", help: "h", labels });
+    gauge.set(5, { status: "active" });
+    const want = ['clusters{status="active"} 5', 'clusters{status="stale"} 0'];
+    expect(await series(metrics)).toEqual([...want, 'clusters{status="dead"} 0']);
+    gauge.clear();
+    expect(await series(metrics)).toContain('clusters{status="active"} 0');
+  });
+  test("counts without labels", async () => {
+    const metrics = openMetrics();
+    const counter = metrics.counter({ name: "acts_total", help: "h" });
+    expect(await series(metrics)).toEqual(["acts_total 0"]);
+    counter.add(2);
+    expect(await series(metrics)).toEqual(["acts_total 2"]);
+  });
+  test("counts what is past an open label's bound as _other", async () => {
+    const metrics = openMetrics();
+    const labels = { topic: { valuesMax: 2 } } as const;
+    const counter = metrics.counter({ name: "reads_total", help: "h", labels });
+    for (const topic of ["a", "b", "c", "d", "a"]) counter.add(1, { topic });
+    expect(await series(metrics)).toEqual([
+      'reads_total{topic="a"} 2',
+      'reads_total{topic="b"} 1',
+      'reads_total{topic="_other"} 2',
+    ]);
+  });
+  test("observes in buckets", async () => {
+    const metrics = openMetrics();
+    const histogram = metrics.histogram({ name: "took_seconds", help: "h", buckets: [1, 5] });
+    histogram.observe(3);
+    expect(await series(metrics)).toEqual([
+      'took_seconds_bucket{le="1"} 0',
+      'took_seconds_bucket{le="5"} 1',
+      'took_seconds_bucket{le="+Inf"} 1',
+      "took_seconds_sum 3",
+      "took_seconds_count 1",
+    ]);
+  });
+  test("refreshes before it renders, and keeps two registries apart", async () => {
+    const [one, two] = [openMetrics(), openMetrics()];
+    const gauge = one.gauge({ name: "age_seconds", help: "h" });
+    one.beforeText(() => gauge.set(7));
+    expect(await series(one)).toEqual(["age_seconds 7"]);
+    expect(await series(two)).toEqual([]);
+  });
+  test("adds the process's own when asked to", async () => {
+    const text = await openMetrics({ processMetrics: true }).text();
+    expect(text).toContain("process_resident_memory_bytes");
+  });
+});
