@@ -28,8 +28,8 @@ export type Book = {
   readonly unsaved: Set<ClientId>;
   /** Registry partitions whose `_applied` is to be written. */
   readonly unsavedApplied: Set<number>;
-  /** Clusters on which an act is under way. */
-  readonly busy: Set<ClientId>;
+  /** Clusters on which an act is under way, and of which kind. */
+  readonly busy: Map<ClientId, "start" | "stop" | "delete-group">;
   /** Workers stopped for a new spec and not running again yet. */
   readonly replacing: Set<ClientId>;
   /** Since when, monotonic ms, a registration waits for its worker, and a tombstone for its end. */
@@ -55,7 +55,7 @@ export function openBook(parts: Pick<Book, "fleet" | "actual" | "silence" | "ret
     held: new Set(),
     unsaved: new Set(),
     unsavedApplied: new Set(),
-    busy: new Set(),
+    busy: new Map(),
     replacing: new Set(),
     spawnAsked: new Map(),
     stopAsked: new Map(),

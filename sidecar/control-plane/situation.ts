@@ -12,7 +12,8 @@ export const REPLACED_AT_ONCE_MAX = 5;
 
 /** What holds for the whole fleet in one round. */
 export type Weather = {
-  readonly brake: BrakeReading;
+  /** Counted when first asked for: a round costs what changed, not the size of the fleet. */
+  readonly brake: () => BrakeReading;
   /** The registry was made again, and nobody has said that this is right. */
   readonly registryMadeAgain: boolean;
   /** Not compacted: old registrations may be missing from it. */
@@ -28,9 +29,13 @@ export function readWeather(
 ): Weather {
   const isSilent = (cluster: Cluster) => book.silence.ageOf(cluster) !== "fresh";
   const { brakePercent, ...rest } = known;
+  let reading: BrakeReading | undefined;
   return {
     ...rest,
-    brake: readBrake(book.fleet.clusters.values(), isSilent, brakePercent),
+    brake: () => {
+      reading ??= readBrake(book.fleet.clusters.values(), isSilent, brakePercent);
+      return reading;
+    },
     registryMadeAgain: [...book.fleet.applied.values()].some(({ held }) => held === true),
   };
 }
@@ -39,7 +44,7 @@ export function readWeather(
 export function cleanupHold(cluster: Cluster, ages: Ages, weather: Weather): Hold | undefined {
   if (weather.registryMadeAgain) return "registry-made-again";
   if (ages.inGap(cluster.seen.clock)) return "gap";
-  return weather.brake.holds && !cluster.released ? "brake" : undefined;
+  return !cluster.released && weather.brake().holds ? "brake" : undefined;
 }
 
 export function orphanHold(book: Book, ages: Ages, weather: Weather): Hold | undefined {
@@ -47,7 +52,7 @@ export function orphanHold(book: Book, ages: Ages, weather: Weather): Hold | und
   if (weather.registryHarmful) return "registry-harmful";
   if (!hasRegistration(book)) return "registry-empty";
   if (ages.inGap(ages.joint)) return "gap";
-  return weather.brake.holds ? "brake" : undefined;
+  return weather.brake().holds ? "brake" : undefined;
 }
 
 function hasRegistration(book: Book): boolean {
@@ -73,7 +78,7 @@ export function situationOf(
     specHash: weather.specHash,
     busy: book.busy.has(clientId),
     backingOff: book.retries.backingOff(clientId, weather.monotonicMs),
-    holdCleanup: cluster === undefined ? undefined : cleanupHold(cluster, ages, weather),
+    holdCleanup: cluster?.state === "dead" ? cleanupHold(cluster, ages, weather) : undefined,
     holdOrphan: orphan ? orphanHold(book, ages, weather) : undefined,
     orphanExpired: orphan && orphanExpired(book, clientId, ages, weather.cleanupTimeoutMs),
     replaceable: book.replacing.size < REPLACED_AT_ONCE_MAX,

@@ -1,0 +1,99 @@
+/**
+ * Folding heartbeats: the hot path, 33,000 a second for a million clusters at 30 s. A beat moves its
+ * cluster's `seen`; only a change of state costs more.
+ */
+import type { ReadBatch } from "../../shared/kafka/reader.ts";
+import type { ClientId } from "../../shared/protocol/client-id.ts";
+import { decodeHeartbeat, type Tick } from "../../shared/protocol/message.ts";
+import type { Refused } from "../../shared/protocol/quarantine.ts";
+import { HEARTBEAT } from "../../shared/protocol/topic.ts";
+import type { Ages, ClockIndex } from "./age.ts";
+import { type Cluster, foldBeat, type Fleet } from "./fleet.ts";
+import type { Silence } from "./silence.ts";
+
+/** Ids of unregistered senders that are remembered, to be shown; what is beyond is only counted. */
+const UNREGISTERED_MAX = 1_000;
+
+export type BeatCounts = {
+  beats: number;
+  legacyKeys: number;
+  unregisteredBeats: number;
+  readonly unregistered: Map<ClientId, number>;
+};
+
+export const createBeatCounts = (): BeatCounts => ({
+  beats: 0,
+  legacyKeys: 0,
+  unregisteredBeats: 0,
+  unregistered: new Map(),
+});
+
+export type BeatDeps = {
+  readonly fleet: Fleet;
+  readonly ages: Ages;
+  readonly silence: Silence;
+  readonly counts: BeatCounts;
+  readonly isOwn: (tick: Tick) => boolean;
+  /** A registered cluster's beat; `ageMs` is how old its sign of life had become. */
+  readonly beat: (ageMs: number, skewMs: number | undefined) => void;
+  /** Its state changed: to be written and planned. */
+  readonly changed: (cluster: Cluster) => void;
+  readonly refused: (refused: Refused) => void;
+  readonly nowMs: () => number;
+};
+
+/** Folds a batch; returns the clocks that own ticks in it advanced. */
+export function foldBeats(deps: BeatDeps, batch: ReadBatch): ReadonlySet<ClockIndex> {
+  const { partition } = batch;
+  const advanced = new Set<ClockIndex>();
+  const nowMs = deps.nowMs();
+  for (const record of batch.records) {
+    const read = decodeHeartbeat(record.key, record.value);
+    if (!read.ok) {
+      const { offset, key, value } = record;
+      const headers = record.headers();
+      deps.refused({ topic: HEARTBEAT, partition, offset, key, value, headers, error: read.error });
+    } else if (read.value.kind === "tick") {
+      const { tick } = read.value;
+      if (!deps.isOwn(tick)) continue;
+      for (const clock of deps.ages.read(partition, tick.sequence)) advanced.add(clock);
+    } else {
+      const { clientId, heartbeat, legacyKey } = read.value;
+      if (legacyKey) deps.counts.legacyKeys += 1;
+      const sentMs = Date.parse(heartbeat.timestamp ?? "");
+      const receivedMs = record.timestampType === "append" ? record.timestampMs : nowMs;
+      const skewMs = Number.isNaN(sentMs) ? undefined : receivedMs - sentMs;
+      foldOne(deps, partition, clientId, { heartbeat, skewMs, atMs: receivedMs });
+    }
+  }
+  return advanced;
+}
+
+function foldOne(
+  deps: BeatDeps,
+  partition: number,
+  clientId: ClientId,
+  beat: Parameters<typeof foldBeat>[3],
+): void {
+  const { fleet, ages, silence, counts } = deps;
+  counts.beats += 1;
+  const known = fleet.clusters.get(clientId);
+  const ageMs = known === undefined ? 0 : silence.ageMsOf(known);
+  const seen = { clock: partition, atMs: ages.observedMs(partition) };
+  const folded = foldBeat(fleet, clientId, seen, beat);
+  if (folded.kind === "unregistered") {
+    countUnregistered(counts, clientId);
+    return;
+  }
+  const { cluster, changed } = folded;
+  deps.beat(ageMs, beat.skewMs);
+  if (changed || cluster.due?.clock !== partition) silence.schedule(cluster);
+  if (changed) deps.changed(cluster);
+}
+
+function countUnregistered(counts: BeatCounts, clientId: ClientId): void {
+  counts.unregisteredBeats += 1;
+  const before = counts.unregistered.get(clientId) ?? 0;
+  if (before === 0 && counts.unregistered.size >= UNREGISTERED_MAX) return;
+  counts.unregistered.set(clientId, before + 1);
+}

@@ -1,0 +1,110 @@
+/** What has been read and not yet been taken in by a round, and the loop's alarm clock. */
+import type { ReadBatch } from "../../shared/kafka/reader.ts";
+import type { Refused } from "../../shared/protocol/quarantine.ts";
+import type { RegistryRecord } from "./order.ts";
+import type { Crossed } from "./round.ts";
+
+/** Registry records that may wait for a round before reading pauses. */
+const REGISTRY_WAITING_MAX = 200_000;
+/** An alarm at least this often, ms: a lost wake-up costs a second, not for ever. */
+const SLEEP_MAX_MS = 1_000;
+
+export type Taken = {
+  readonly registry: readonly RegistryRecord[];
+  /** Next offset per registry partition that was read since. */
+  readonly applied: ReadonlyMap<number, number>;
+  readonly corrupt: readonly Refused[];
+  readonly crossed: readonly Crossed[];
+  readonly ticked: boolean;
+};
+
+export type Inbox = {
+  readonly registry: (batch: ReadBatch) => void | Promise<void>;
+  readonly crossed: (crossed: readonly Crossed[]) => void;
+  readonly ticked: () => void;
+  readonly wake: () => void;
+  readonly take: () => Taken;
+  /** Resolves on a wake-up, at `atMs` (monotonic), or when the signal ends it. */
+  readonly wait: (atMs: number | undefined, signal: AbortSignal) => Promise<void>;
+};
+
+export function createInbox(monotonicMs: () => number): Inbox {
+  let records: RegistryRecord[] = [];
+  let applied = new Map<number, number>();
+  let corrupt: Refused[] = [];
+  let crossings: Crossed[] = [];
+  let ticked = false;
+  let awake = false;
+  let ring: (() => void) | undefined;
+  let drained: (() => void) | undefined;
+
+  const wake = (): void => {
+    awake = true;
+    ring?.();
+  };
+
+  const registry = (batch: ReadBatch): void | Promise<void> => {
+    const { topic, partition } = batch;
+    for (const record of batch.records) {
+      const { offset, timestampMs, timestampType, key, value } = record;
+      const headers = record.headers();
+      records.push({ partition, offset, timestampMs, timestampType, key, value, headers });
+    }
+    for (const { baseOffset, lastOffset, detail } of batch.corrupt) {
+      const error = {
+        code: "batch-corrupt",
+        detail: `offsets ${baseOffset} to ${lastOffset} cannot be read: ${detail}`,
+      } as const;
+      corrupt.push({ topic, partition, offset: baseOffset, key: null, value: null, headers: {}, error });
+    }
+    applied.set(partition, batch.nextOffset);
+    wake();
+    if (records.length < REGISTRY_WAITING_MAX) return;
+    return new Promise((resolve) => {
+      drained = resolve;
+    });
+  };
+
+  const take = (): Taken => {
+    const taken = { registry: records, applied, corrupt, crossed: crossings, ticked };
+    records = [];
+    applied = new Map();
+    corrupt = [];
+    crossings = [];
+    ticked = false;
+    awake = false;
+    drained?.();
+    drained = undefined;
+    return taken;
+  };
+
+  const wait: Inbox["wait"] = (atMs, signal) => {
+    if (awake || signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", done);
+        ring = undefined;
+        resolve();
+      };
+      const inMs = atMs === undefined ? SLEEP_MAX_MS : Math.max(0, atMs - monotonicMs());
+      const timer = setTimeout(done, Math.min(SLEEP_MAX_MS, inMs));
+      signal.addEventListener("abort", done, { once: true });
+      ring = done;
+    });
+  };
+
+  return {
+    registry,
+    crossed: (more) => {
+      crossings.push(...more);
+      wake();
+    },
+    ticked: () => {
+      ticked = true;
+    },
+    wake,
+    take,
+    wait,
+  };
+}

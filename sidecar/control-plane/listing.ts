@@ -1,0 +1,52 @@
+/** Keeping up with the runtime: a listing whenever it says that something changed, and as a resync. */
+import { sleep } from "../../shared/deadline.ts";
+import type { Log } from "../../shared/log.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Book } from "./book.ts";
+import type { Inbox } from "./inbox.ts";
+import { foldChanges, type Moment, type Outcomes, touchAll } from "./outcome.ts";
+
+const LISTING_RETRY_MS = 1_000;
+
+export type ListingDeps = {
+  readonly book: Book;
+  readonly runtime: Runtime;
+  readonly inbox: Inbox;
+  readonly settings: { readonly reconcileIntervalMs: number };
+  readonly moment: () => Moment;
+  readonly outcomes: Outcomes;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+};
+
+/** Runs until the signal. Several changes during one listing make one more listing. */
+export async function keepListing(deps: ListingDeps): Promise<void> {
+  const { runtime, signal, settings } = deps;
+  let asked = new AbortController();
+  runtime.watch(() => asked.abort(), signal);
+  while (!signal.aborted) {
+    asked = new AbortController();
+    const listed = await listOnce(deps);
+    const pauseMs = listed ? settings.reconcileIntervalMs : LISTING_RETRY_MS;
+    await sleep(pauseMs, AbortSignal.any([asked.signal, signal]));
+    if (listed && !asked.signal.aborted) touchAll(deps.book, runtime.runtime);
+  }
+}
+
+async function listOnce(deps: ListingDeps): Promise<boolean> {
+  const { book, runtime, inbox, log, signal } = deps;
+  const mark = book.actual.mark();
+  const listed = await runtime.list(signal);
+  if (signal.aborted) return false;
+  if (listed.ok) {
+    foldChanges(book, book.actual.fold(listed.value, mark), deps.moment(), deps.outcomes);
+  } else {
+    book.actual.unlisted();
+    log.warn("the workers could not be listed; nothing is started or stopped meanwhile", {
+      runtime: runtime.runtime,
+      error: listed.error.detail,
+    });
+  }
+  inbox.wake();
+  return listed.ok;
+}

@@ -1,0 +1,91 @@
+/**
+ * The leader's writes, all with acks=all: ledger, audit, quarantine. Each is retried until it is
+ * written or the term is over (`TermLost`), because nothing may be done that the ledger does not know.
+ */
+import { backoffMs } from "../../shared/backoff.ts";
+import { sleep } from "../../shared/deadline.ts";
+import type { OutRecord } from "../../shared/kafka/record.ts";
+import type { Writer } from "../../shared/kafka/writer.ts";
+import type { Audit } from "../../shared/protocol/audit.ts";
+import { appliedKey, encodeApplied, encodeStatus } from "../../shared/protocol/ledger.ts";
+import { quarantineHeaders, type Refused } from "../../shared/protocol/quarantine.ts";
+import { AUDIT, QUARANTINE, STATUS } from "../../shared/protocol/topic.ts";
+import { auditRecord } from "./audit.ts";
+import type { Book } from "./book.ts";
+import { toStatus } from "./fleet.ts";
+
+/** One try of a write, in ms; then it is tried again. */
+const WRITE_DEADLINE_MS = 10_000;
+const RETRY = { baseMs: 100, maxMs: 5_000 } as const;
+
+/** The term ended while something waited; its leader writes nothing any more. */
+export class TermLost extends Error {
+  constructor(reason: string) {
+    super(`the term is over: ${reason}`);
+    this.name = "TermLost";
+  }
+}
+
+export type SaveOptions = {
+  readonly writer: Writer;
+  readonly signal: AbortSignal;
+  readonly random: () => number;
+  readonly warn: (message: string, fields: Record<string, unknown>) => void;
+};
+
+/** Writes the records; resolves when all replicas have them. */
+export async function writeUntilDone(
+  topic: string,
+  records: readonly OutRecord[],
+  { writer, signal, random, warn }: SaveOptions,
+): Promise<void> {
+  for (let attempt = 0; ; attempt += 1) {
+    if (signal.aborted) throw new TermLost(`${topic} was not written`);
+    const sent = await writer.send(topic, records, { deadlineMs: WRITE_DEADLINE_MS, signal });
+    if (sent.ok) return;
+    if (signal.aborted) throw new TermLost(`${topic} was not written`);
+    warn(`could not write ${records.length} records to ${topic}; trying again`, {
+      attempt: attempt + 1,
+      error: sent.error.detail,
+    });
+    await sleep(backoffMs(attempt, { ...RETRY, random }), signal);
+  }
+}
+
+/** Changed clusters first, then `_applied`: what the ledger says was judged is in the ledger. */
+export async function saveLedger(book: Book, epoch: number, options: SaveOptions): Promise<void> {
+  const records = [...ledgerRecords(book, epoch)];
+  if (records.length > 0) await writeUntilDone(STATUS, records, options);
+}
+
+function* ledgerRecords(book: Book, epoch: number): Generator<OutRecord> {
+  for (const clientId of book.unsaved) {
+    const cluster = book.fleet.clusters.get(clientId);
+    if (cluster === undefined) continue;
+    cluster.epoch = epoch;
+    yield { key: clientId, value: encodeStatus(toStatus(cluster, epoch)) };
+  }
+  book.unsaved.clear();
+  for (const partition of book.unsavedApplied) {
+    const applied = book.fleet.applied.get(partition);
+    if (applied !== undefined) yield { key: appliedKey(partition), value: encodeApplied(applied) };
+  }
+  book.unsavedApplied.clear();
+}
+
+export async function saveAudits(audits: readonly Audit[], options: SaveOptions): Promise<void> {
+  if (audits.length > 0) await writeUntilDone(AUDIT, audits.map(auditRecord), options);
+}
+
+export async function saveQuarantine(
+  refused: readonly Refused[],
+  options: SaveOptions,
+): Promise<void> {
+  if (refused.length > 0) await writeUntilDone(QUARANTINE, refused.map(toQuarantine), options);
+}
+
+export const toQuarantine = (refused: Refused): OutRecord => ({
+  key: refused.key === null ? null : Buffer.from(refused.key),
+  value: refused.value === null ? null : Buffer.from(refused.value),
+  headers: quarantineHeaders(refused),
+});

@@ -1,0 +1,131 @@
+/**
+ * What every control plane knows without leading: the ledger, folded, and `cluster.control`.
+ * A leader takes the fleet over and changes it; when its term ends the ledger is read anew.
+ */
+import { endOffsets, startOffsets } from "../../shared/kafka/offsets.ts";
+import type { KafkaError } from "../../shared/kafka/error.ts";
+import type { ReadBatch } from "../../shared/kafka/reader.ts";
+import type { Wire } from "../../shared/kafka/wire.ts";
+import { type ControlRecord, decodeControl } from "../../shared/protocol/control.ts";
+import { decodeLedger, type LedgerRecord } from "../../shared/protocol/ledger.ts";
+import { CONTROL, STATUS } from "../../shared/protocol/topic.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
+import { describe } from "./accept.ts";
+import { createFleet, type Fleet, foldLedger } from "./fleet.ts";
+import type { Follower } from "./follow.ts";
+
+/** One call to Kafka, in ms. */
+const CALL_MS = 10_000;
+
+export type ControlEntry = { readonly offset: number; readonly record: ControlRecord };
+
+export type Standby = {
+  readonly fleet: () => Fleet;
+  /** The offset of the newest `leader` record; undefined before any. */
+  readonly lastLeader: () => number | undefined;
+  readonly acceptedRegistries: () => ReadonlySet<string>;
+  /** Called with each control record as it is read. */
+  readonly onControl: (listener: ((entry: ControlEntry) => void) | undefined) => void;
+  /** The fleet is a leader's from now on: it only hears what the ledger says, until `restart`. */
+  readonly takeOver: (onLedger: (record: LedgerRecord) => void) => void;
+  /** Begins reading both topics from their start, with an empty fleet. */
+  readonly restart: () => Promise<Result<null, KafkaError>>;
+  /** Resolves when both have been read to the end that they have now. */
+  readonly caughtUp: (signal: AbortSignal) => Promise<Result<null, KafkaError | "aborted">>;
+  /** True once a ledger has been read to its end. */
+  readonly ready: () => boolean;
+  readonly ignored: () => number;
+};
+
+export function openStandby(options: {
+  readonly wire: Wire;
+  readonly follower: Follower;
+  readonly warn: (message: string, fields: Record<string, unknown>) => void;
+}): Standby {
+  const { wire, follower, warn } = options;
+  let fleet = createFleet();
+  let lastLeader: number | undefined;
+  let ready = false;
+  let ignored = 0;
+  let listener: ((entry: ControlEntry) => void) | undefined;
+  let leading: ((record: LedgerRecord) => void) | undefined;
+  const accepted = new Set<string>();
+
+  const foldStatus = (batch: ReadBatch): void => {
+    for (const record of batch.records) {
+      const read = decodeLedger(record.key, record.value);
+      if (read.ok) {
+        if (leading === undefined) foldLedger(fleet, read.value, describe);
+        else leading(read.value);
+      } else {
+        ignored += 1;
+        warn("ignored a record of cluster.status that is not ours", { error: read.error });
+      }
+    }
+  };
+
+  const foldControl = (batch: ReadBatch): void => {
+    for (const record of batch.records) {
+      const read = decodeControl(record.key, record.value);
+      if (!read.ok) {
+        ignored += 1;
+        warn("ignored a record of cluster.control that is not ours", { error: read.error });
+        continue;
+      }
+      const entry = { offset: record.offset, record: read.value };
+      if (read.value.kind === "leader") lastLeader = record.offset;
+      if (read.value.kind === "accept-registry") accepted.add(read.value.acceptRegistry.topic_id);
+      listener?.(entry);
+    }
+  };
+
+  const restart = async (): Promise<Result<null, KafkaError>> => {
+    const call = { deadlineMs: CALL_MS };
+    const status = await startOffsets(wire, STATUS, call);
+    if (!status.ok) return status;
+    const control = await startOffsets(wire, CONTROL, call);
+    if (!control.ok) return control;
+    fleet = createFleet();
+    lastLeader = undefined;
+    leading = undefined;
+    follower.follow(STATUS, 0, status.value.offsets.get(0) ?? 0, foldStatus);
+    follower.follow(CONTROL, 0, control.value.offsets.get(0) ?? 0, foldControl);
+    return ok(null);
+  };
+
+  const caughtUp: Standby["caughtUp"] = async (signal) => {
+    for (const topic of [STATUS, CONTROL]) {
+      const ends = await endOffsets(wire, topic, { deadlineMs: CALL_MS, signal });
+      if (!ends.ok) return ends;
+      const end = ends.value.offsets.get(0);
+      const failed = ends.value.errors.get(0);
+      if (end === undefined) return err(failed ?? noEnd(topic));
+      const reached = await follower.reached(topic, 0, end, signal);
+      if (!reached.ok) return reached;
+    }
+    ready = true;
+    return ok(null);
+  };
+
+  return {
+    fleet: () => fleet,
+    lastLeader: () => lastLeader,
+    acceptedRegistries: () => accepted,
+    onControl: (next) => {
+      listener = next;
+    },
+    takeOver: (onLedger) => {
+      leading = onLedger;
+    },
+    restart,
+    caughtUp,
+    ready: () => ready,
+    ignored: () => ignored,
+  };
+}
+
+const noEnd = (topic: string): KafkaError => ({
+  code: "not-leader",
+  retry: "transient",
+  detail: `${topic}-0 has no leader`,
+});
