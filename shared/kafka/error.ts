@@ -147,11 +147,11 @@ export function kafkaErrorOf(cause: unknown, whatWasTried: string): KafkaError {
   const detail = `${whatWasTried}: ${message === "" ? String(cause) : message}`;
   const known = protocolNumber(cause);
   if (known !== undefined) return { ...protocolError(known, whatWasTried), cause };
-  if (
-    name === "KafkaJSSASLAuthenticationError" ||
-    name === "KafkaJSUnsupportedMagicByteInMessageSet"
-  )
+  if (name === "KafkaJSSASLAuthenticationError")
     return { code: "authentication", retry: "terminal", detail, cause };
+  // A TLS or password file; it may be there again in a moment, in the middle of a rotation.
+  if (/(ENOENT|EACCES|EISDIR|EPERM)[^']*'/.test(message))
+    return { code: "invalid", retry: "transient", detail, cause };
   if (/certificate|CERT_|SSL|TLS|alert /i.test(`${message} ${textOf(cause, "code")}`))
     return { code: "authentication", retry: "terminal", detail, cause };
   if (name === "KafkaJSServerDoesNotSupportApiKey")

@@ -29,7 +29,7 @@ export type Decoded = {
 };
 
 export type DecodeOptions = {
-  /** Off by default: the broker checks it when it appends, and TCP has its own. */
+  /** On by default, as in Java: it costs a third of the decoder's speed. */
   readonly checkCrc?: boolean;
 };
 
@@ -56,28 +56,45 @@ export function decodeBatches(
     const batch = bytes.subarray(at, end);
     const lastOffset = lastOffsetOf(batch, baseOffset);
     const count = records.length;
-    const read = decodeBatch(batch, baseOffset, nextOffset, records, options);
-    if (!read.ok) {
+    const read = decodeBatch(
+      batch,
+      { baseOffset, lastOffset, fromOffset: nextOffset },
+      records,
+      options,
+    );
+    if (read.ok) nextOffset = Math.max(nextOffset, lastOffset + 1);
+    else {
       records.length = count;
-      corrupt.push({ baseOffset, lastOffset, detail: read.error });
+      const last = Math.max(lastOffset, nextOffset);
+      corrupt.push({ baseOffset, lastOffset: last, detail: read.error });
+      nextOffset = last + 1;
     }
-    nextOffset = Math.max(nextOffset, lastOffset + 1);
     at = end;
+  }
+  if (at > 0 && nextOffset === fromOffset) {
+    const detail = "the broker sent batches before the offset asked for";
+    corrupt.push({ baseOffset: fromOffset, lastOffset: fromOffset, detail });
+    nextOffset += 1;
   }
   return { records, corrupt, nextOffset };
 }
 
+type Range = {
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  readonly fromOffset: number;
+};
+
 function decodeBatch(
   batch: Buffer,
-  baseOffset: number,
-  fromOffset: number,
+  range: Range,
   into: KafkaRecord[],
   options: DecodeOptions,
 ): Result<null, string> {
   const magic = batch[MAGIC_AT];
   if (magic !== MAGIC) return err(`record format ${magic} is not read`);
   if (batch.length < HEADER_BYTES) return err("the batch is shorter than its header");
-  if (options.checkCrc === true && crc32c(batch.subarray(CRC_FROM)) !== batch.readUInt32BE(17))
+  if (options.checkCrc !== false && crc32c(batch.subarray(CRC_FROM)) !== batch.readUInt32BE(17))
     return err("the checksum does not match");
   const attributes = batch.readInt16BE(21);
   if ((attributes & CONTROL_FLAG) !== 0) return ok(null);
@@ -85,22 +102,23 @@ function decodeBatch(
   if (!plain.ok) return plain;
   const append = (attributes & APPEND_TIME_FLAG) !== 0;
   const cursor = new RecordCursor(plain.value, {
-    baseOffset,
+    baseOffset: range.baseOffset,
     baseTimestampMs: int64(batch, 27),
     appendTimeMs: append ? int64(batch, 35) : undefined,
   });
-  return decodeRecords(cursor, batch.readInt32BE(57), fromOffset, into);
+  return decodeRecords(cursor, batch.readInt32BE(57), range, into);
 }
 
 function decodeRecords(
   cursor: RecordCursor,
   count: number,
-  fromOffset: number,
+  { lastOffset, fromOffset }: Range,
   into: KafkaRecord[],
 ): Result<null, string> {
   try {
     for (let index = 0; index < count; index += 1) {
       const record = cursor.next();
+      if (record.offset > lastOffset) return err("a record lies outside its batch");
       if (record.offset >= fromOffset) into.push(record);
     }
     return ok(null);

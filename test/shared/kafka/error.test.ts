@@ -1,0 +1,59 @@
+import { describe, expect, test } from "bun:test";
+import {
+  exitCodeOf,
+  type KafkaErrorCode,
+  kafkaErrorOf,
+  protocolError,
+} from "../../../shared/kafka/error.ts";
+
+describe("protocolError()", () => {
+  const rows: readonly (readonly [
+    number,
+    KafkaErrorCode,
+    "transient" | "terminal",
+    69 | 70 | 77,
+  ])[] = [
+    [1, "offset-out-of-range", "terminal", 70],
+    [3, "unknown-topic", "transient", 70],
+    [6, "not-leader", "transient", 70],
+    [7, "timeout", "transient", 69],
+    [10, "too-large", "terminal", 70],
+    [16, "not-coordinator", "transient", 70],
+    [22, "fenced", "terminal", 70],
+    [25, "fenced", "terminal", 70],
+    [27, "rebalancing", "transient", 70],
+    [29, "authorization", "terminal", 77],
+    [35, "unsupported", "terminal", 70],
+    [36, "topic-exists", "terminal", 70],
+    [58, "authentication", "terminal", 77],
+    [68, "group-not-empty", "transient", 70],
+    [69, "group-not-found", "terminal", 70],
+    [9999, "broker", "transient", 70],
+  ];
+  test.each(rows)("%d is %s, %s, exit code %d", (errorCode, code, retry, exit) => {
+    const error = protocolError(errorCode, "try");
+    expect([error.code, error.retry, exitCodeOf(error)]).toEqual([code, retry, exit]);
+  });
+
+  test("names the missing permission", () => {
+    const { detail } = protocolError(29, "write to t/0", "WRITE on topic t");
+    expect(detail).toContain("missing permission: WRITE on topic t");
+  });
+});
+
+describe("kafkaErrorOf()", () => {
+  const named = (name: string, message: string) => Object.assign(new Error(message), { name });
+  const rows: readonly (readonly [unknown, KafkaErrorCode])[] = [
+    [named("KafkaJSSASLAuthenticationError", "SASL PLAIN authentication failed"), "authentication"],
+    [new Error("self-signed certificate in certificate chain"), "authentication"],
+    [new Error("connect ECONNREFUSED 127.0.0.1:1"), "unreachable"],
+    [new RangeError("8 bytes wanted at 3 of 5"), "broker"],
+    [Object.assign(new Error("no"), { code: 33 }), "authentication"],
+    [new Error("Failed to connect: ENOENT: no such file or directory, open '/ca.pem'"), "invalid"],
+    ["text", "unreachable"],
+    [null, "unreachable"],
+  ];
+  test.each(rows)("%p is %s", (cause, code) => {
+    expect(kafkaErrorOf(cause, "try").code).toBe(code);
+  });
+});
