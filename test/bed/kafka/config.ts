@@ -1,4 +1,5 @@
-/** The settings of one broker of the bed, as Kafka's `server.properties`. Pure. */
+/** The settings of one broker of the bed, as Kafka's `server.properties`. */
+import { pbkdf2Sync, randomBytes } from "node:crypto";
 
 /** PLAINTEXT is the bed's own and always there; SSL asks for a client certificate. */
 export type ListenerName = "PLAINTEXT" | "SASL_PLAINTEXT" | "SASL_SSL" | "SSL";
@@ -30,6 +31,9 @@ export type ClusterPlan = {
 
 const PLAIN_MODULE = "org.apache.kafka.common.security.plain.PlainLoginModule";
 const SCRAM_MODULE = "org.apache.kafka.common.security.scram.ScramLoginModule";
+/** The least that Kafka takes. */
+const SCRAM_ITERATIONS = 4096;
+const SCRAM_HASH = { 256: ["sha256", 32], 512: ["sha512", 64] } as const;
 const MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] as const;
 
 export function brokerProperties(
@@ -164,11 +168,22 @@ export function clientProperties({
   return listing;
 }
 
-/** The arguments of `StorageTool format` that put the SCRAM users into the first metadata. */
+/**
+ * The arguments of `StorageTool format` that put the SCRAM users into the first metadata. Salted
+ * here: the tool's own parser takes no password with commas or brackets.
+ */
 export function scramArguments(users: readonly KafkaUser[]): readonly string[] {
   return users
     .filter((user) => user.mechanism !== "PLAIN")
-    .flatMap((user) => ["-S", `${user.mechanism}=[name=${user.name},password=${user.password}]`]);
+    .flatMap((user) => ["-S", scramArgument(user)]);
+}
+
+function scramArgument({ name, password, mechanism }: KafkaUser): string {
+  const salt = randomBytes(16);
+  const [hash, bytes] = SCRAM_HASH[mechanism === "SCRAM-SHA-256" ? 256 : 512];
+  const salted = pbkdf2Sync(password, salt, SCRAM_ITERATIONS, bytes, hash);
+  const secret = `salt="${salt.toString("base64")}",saltedpassword="${salted.toString("base64")}"`;
+  return `${mechanism}=[name=${name},iterations=${SCRAM_ITERATIONS},${secret}]`;
 }
 
 /** A Java properties file. */

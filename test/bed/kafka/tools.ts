@@ -44,6 +44,7 @@ export type ConsumeOptions = {
 };
 
 export type OpenProducer = {
+  readonly pid: number;
   /** Hands the records to the Java process; they are sent within some milliseconds. */
   readonly send: (records: readonly ProducedRecord[]) => Promise<void>;
   /** Flushes and ends it. @throws Error when a record was refused. */
@@ -191,6 +192,7 @@ function openProducer(
   });
   const output = Promise.all([child.stdout.text(), child.stderr.text()]);
   return {
+    pid: child.pid,
     send: async (records) => {
       await child.stdin.write(records.map(producerLine).join(""));
       await child.stdin.flush();
