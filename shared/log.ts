@@ -51,7 +51,7 @@ export function openLog(options: LogOptions, fields: Fields = {}): Log {
       const hide = withhold(options.secrets?.() ?? []);
       const time = new Date(options.nowMs()).toISOString();
       const line = { time, level, message: hide(message), ...plain({ ...fields, ...more }, hide) };
-      options.write(options.format === "json" ? JSON.stringify(line) : textLine(line));
+      options.write(oneLine(options.format === "json" ? JSON.stringify(line) : textLine(line)));
     };
   return {
     debug: at("debug"),
@@ -117,13 +117,15 @@ function textLine(line: Readonly<Record<string, unknown>>): string {
   const { time, level, message, ...fields } = line;
   const rest = Object.entries(fields).map(([name, value]) => `${name}=${textValue(value)}`);
   const clock = String(time).slice(11, 23);
-  const head = `${clock} ${String(level).toUpperCase().padEnd(5)} ${oneLine(String(message))}`;
+  const head = `${clock} ${String(level).toUpperCase().padEnd(5)} ${String(message)}`;
   return rest.length === 0 ? head : `${head}  ${rest.join(" ")}`;
 }
 
 const textValue = (value: unknown): string =>
   typeof value === "string" && /^[\w.:/@%+,-]+$/u.test(value) ? value : JSON.stringify(value);
 
-/** Control characters cannot forge a second line or steer a terminal. */
+/** What would forge a second line or steer a terminal; JSON leaves the upper half of these as it is. */
+const CONTROL = /[\p{Cc}\u2028\u2029]/gu;
+
 const oneLine = (text: string): string =>
-  text.replaceAll(/\p{Cc}/gu, (c) => JSON.stringify(c).slice(1, -1));
+  text.replaceAll(CONTROL, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);

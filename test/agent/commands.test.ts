@@ -1,0 +1,55 @@
+/** The agent's command line. */
+import { describe, expect, test } from "bun:test";
+import { AGENT } from "../../agent/commands.ts";
+import { parseArguments } from "../../shared/arguments.ts";
+
+describe("the agent's command line", () => {
+  const right: readonly [string, unknown][] = [
+    ["register", { command: "register", waitMs: undefined }],
+    ["register --wait 60s", { command: "register", waitMs: 60_000 }],
+    ["deregister --wait=1m30s", { command: "deregister", waitMs: 90_000 }],
+    ["heartbeat", { command: "heartbeat" }],
+    ["run", { command: "run", deregisterOnExit: false }],
+    ["run --deregister-on-exit", { command: "run", deregisterOnExit: true }],
+  ];
+  test.each(right)("%s", (line, run) => {
+    expect<unknown>(parseArguments(AGENT, line.split(" "))).toEqual({
+      ok: true,
+      value: { kind: "run", run },
+    });
+  });
+  const wrong: readonly [string, string][] = [
+    ["", "a command is missing"],
+    ["announce", 'unknown command "announce": one of register, heartbeat, deregister, run'],
+    ["toString", 'unknown command "toString"'],
+    ["register --wiat 60s", "register: Unknown option '--wiat'"],
+    ["register now", "register: Unexpected argument 'now'"],
+    ["register --wait", "register: Option '--wait <value>' argument missing"],
+    ["register --wait 60", 'register: --wait="60": a unit is missing: 60s or 60m?'],
+    ["heartbeat --wait 60s", "heartbeat: Unknown option '--wait'"],
+    [
+      "run --deregister-on-exit=yes",
+      "run: Option '--deregister-on-exit' does not take an argument",
+    ],
+  ];
+  test.each(wrong)("%p is refused", (line, message) => {
+    const read = parseArguments(AGENT, line === "" ? [] : line.split(" "));
+    expect(read.ok ? "" : read.error).toContain(message);
+  });
+  test.each(["--help", "-h", "help"])("%s names every command", (word) => {
+    const read = parseArguments(AGENT, [word]);
+    const text = read.ok && read.value.kind === "help" ? read.value.text : "";
+    for (const name of Object.keys(AGENT.commands)) expect(text).toContain(`\n  ${name} `);
+  });
+  test("register --help shows flags and variables", () => {
+    const read = parseArguments(AGENT, ["register", "--help"]);
+    const text = read.ok && read.value.kind === "help" ? read.value.text : "";
+    expect(text).toContain("--wait DURATION");
+    expect(text).toContain("  CLIENT_ID [required]");
+  });
+  test("--version is known with and without a command", () => {
+    for (const line of [["--version"], ["run", "--version"]]) {
+      expect(parseArguments(AGENT, line)).toEqual({ ok: true, value: { kind: "version" } });
+    }
+  });
+});

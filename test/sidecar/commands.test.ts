@@ -1,0 +1,31 @@
+/** The sidecar's command line. */
+import { describe, expect, test } from "bun:test";
+import { parseArguments } from "../../shared/arguments.ts";
+import { SIDECAR } from "../../sidecar/commands.ts";
+
+describe("the sidecar's command line", () => {
+  const leading = { command: "control-plane", plan: false, takeOver: false, takeOverScope: false };
+  const right: readonly [string, unknown][] = [
+    ["control-plane", leading],
+    ["control-plane --plan", { ...leading, plan: true }],
+    ["control-plane --take-over-scope", { ...leading, takeOverScope: true }],
+    ["control-plane --take-over", { ...leading, takeOver: true }],
+    ["ingest", { command: "ingest" }],
+    ["withdraw --client-id af-10 --yes", { command: "withdraw", clientId: "af-10", yes: true }],
+    ["release-brake", { command: "release-brake", yes: false }],
+    ["accept-registry --yes", { command: "accept-registry", yes: true }],
+  ];
+  test.each(right)("%s", (line, run) => {
+    const read: unknown = parseArguments(SIDECAR, line.split(" "));
+    expect(read).toEqual({ ok: true, value: { kind: "run", run } });
+  });
+  const wrong: readonly [string, string][] = [
+    ["withdraw", "withdraw: --client-id: is required"],
+    ["withdraw --client-id A", 'withdraw: --client-id="A": is not an RFC 1123 label'],
+    ["ingest --yes", "ingest: Unknown option '--yes'"],
+  ];
+  test.each(wrong)("%s is refused", (line, message) => {
+    const read = parseArguments(SIDECAR, line.split(" "));
+    expect(read.ok ? "" : read.error).toContain(message);
+  });
+});
