@@ -13,7 +13,7 @@ export type Certificate = {
   readonly pemFile: string;
 };
 
-export type CertificateOptions = {
+type CertificateOptions = {
   /** Names the files; unique within the authority. */
   readonly name: string;
   readonly commonName: string;

@@ -23,12 +23,6 @@ export async function freePort(host = "127.0.0.1"): Promise<number> {
   throw new Error(`no free port on ${host} in ${ATTEMPTS_MAX} attempts`);
 }
 
-export async function freePorts(count: number, host = "127.0.0.1"): Promise<readonly number[]> {
-  const ports: number[] = [];
-  while (ports.length < count) ports.push(await freePort(host));
-  return ports;
-}
-
 function bindable(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();

@@ -14,7 +14,7 @@ export type ProcessOptions = {
   readonly cwd?: string;
 };
 
-export type Exit = { readonly code: number | null; readonly signal: string | number | null };
+type Exit = { readonly code: number | null; readonly signal: string | number | null };
 
 export type BedProcess = {
   readonly name: string;

@@ -4,7 +4,7 @@ import { pbkdf2Sync, randomBytes } from "node:crypto";
 /** PLAINTEXT is the bed's own and always there; SSL asks for a client certificate. */
 export type ListenerName = "PLAINTEXT" | "SASL_PLAINTEXT" | "SASL_SSL" | "SSL";
 
-export type Mechanism = "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512";
+type Mechanism = "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512";
 
 export type KafkaUser = {
   readonly name: string;

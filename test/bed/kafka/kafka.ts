@@ -39,7 +39,7 @@ export type KafkaOptions = {
   readonly heap?: string;
 };
 
-export type BedCertificates = {
+type BedCertificates = {
   readonly caFile: string;
   readonly server: Certificate;
   /** Kafka knows its holder as `User:CN=outrider-client`. */
@@ -49,7 +49,7 @@ export type BedCertificates = {
   readonly authority: Authority;
 };
 
-export type Identity = {
+type Identity = {
   readonly listener: ListenerName;
   readonly user?: KafkaUser;
   /** For the SSL listener; by default the good client certificate. */

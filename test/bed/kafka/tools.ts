@@ -22,16 +22,16 @@ const CONSUME_MS = 20_000;
 const IDLE_MS = 3000;
 const LINGER_MS = "5";
 
-export type Compression = "none" | "gzip" | "snappy" | "lz4" | "zstd";
+type Compression = "none" | "gzip" | "snappy" | "lz4" | "zstd";
 
-export type ProduceOptions = {
+type ProduceOptions = {
   readonly compression?: Compression;
   /** Producer settings. */
   readonly properties?: Readonly<Record<string, string>>;
   readonly deadlineMs?: number;
 };
 
-export type ConsumeOptions = {
+type ConsumeOptions = {
   /** Ends after so many records, and fails with fewer. Left out: ends when none came for 3 s. */
   readonly count?: number;
   readonly group?: string;
@@ -43,7 +43,7 @@ export type ConsumeOptions = {
   readonly deadlineMs?: number;
 };
 
-export type OpenProducer = {
+type OpenProducer = {
   readonly pid: number;
   /** Hands the records to the Java process; they are sent within some milliseconds. */
   readonly send: (records: readonly ProducedRecord[]) => Promise<void>;
@@ -51,7 +51,7 @@ export type OpenProducer = {
   readonly close: () => Promise<void>;
 };
 
-export type Acl = {
+type Acl = {
   readonly principal: string;
   readonly operations: readonly string[];
   readonly topic?: string;
