@@ -26,8 +26,12 @@ function plain(record: KafkaRecord) {
   };
 }
 
+const UMLAUTS = Object.fromEntries([
+  ["h", "x"],
+  ["ü", "ö"],
+]);
 const JAVA = [
-  { offset: 42, at: 0, key: "k1", value: "v1", headers: { h: "x", ü: "ö" } },
+  { offset: 42, at: 0, key: "k1", value: "v1", headers: UMLAUTS },
   { offset: 43, at: 5, key: "k2", value: null, headers: {} },
   { offset: 44, at: 4, key: "k3", value: "", headers: {} },
   { offset: 45, at: 100_000, key: null, value: "abc".repeat(200), headers: {} },

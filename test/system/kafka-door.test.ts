@@ -1,0 +1,323 @@
+/** The Kafka door (`shared/kafka/`) against real brokers. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { deleteGroup } from "../../shared/kafka/group.ts";
+import { joinMembership, type Term } from "../../shared/kafka/membership.ts";
+import { openReader, type ReadBatch, type ReadProblem } from "../../shared/kafka/reader.ts";
+import type { KafkaRecord, OutRecord } from "../../shared/kafka/record.ts";
+import type { KafkaSettings } from "../../shared/kafka/settings.ts";
+import { ensureTopics } from "../../shared/kafka/topics.ts";
+import { openWire, type Wire } from "../../shared/kafka/wire.ts";
+import { openWriter } from "../../shared/kafka/writer.ts";
+import { until } from "../bed/condition.ts";
+import { ensureJars } from "../bed/kafka/jars.ts";
+import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
+import { BedUnavailable } from "../bed/unavailable.ts";
+
+const LIMIT_MS = 180_000;
+const CALL = { deadlineMs: 10_000 };
+const SOON = { deadlineMs: 30_000 };
+const log = () => {};
+
+const missing = await ensureJars().then(
+  () => undefined,
+  (error: unknown) => {
+    if (error instanceof BedUnavailable) return error.message;
+    throw error;
+  },
+);
+if (missing !== undefined) process.stderr.write(`SKIPPED the Kafka door: ${missing}\n`);
+
+const wires: Wire[] = [];
+let names = 0;
+
+function wireTo(brokers: string, more: Partial<KafkaSettings> = {}): Wire {
+  const wire = openWire({ clientId: "door", brokers: brokers.split(","), ...more }, { log });
+  wires.push(wire);
+  return wire;
+}
+
+async function newTopic(wire: Wire, partitions = 1): Promise<string> {
+  names += 1;
+  const name = `door-${names}`;
+  const made = await ensureTopics(wire, [{ name, partitions, config: {} }], { deadlineMs: 30_000 });
+  if (!made.ok) throw new Error(made.error.detail);
+  expect(made.value[0]?.created).toBe(true);
+  return name;
+}
+
+function follow(wire: Wire, topic: string, partitions: number) {
+  const records: KafkaRecord[] = [];
+  const batches: ReadBatch[] = [];
+  const problems: ReadProblem[] = [];
+  const reader = openReader({
+    wire,
+    log,
+    positions: Array.from({ length: partitions }, (_, partition) => ({
+      topic,
+      partition,
+      offset: 0,
+    })),
+    deliver: (batch) => {
+      batches.push(batch);
+      records.push(...batch.records);
+    },
+    problem: (problem) => problems.push(problem),
+  });
+  return { reader, records, batches, problems };
+}
+
+const one = (value: string, partition = 0): OutRecord[] => [{ key: "k", value, partition }];
+
+describe.skipIf(missing !== undefined)("the door to one broker", () => {
+  let bed: KafkaBed;
+  let wire: Wire;
+
+  beforeAll(async () => {
+    bed = await startKafka({
+      listeners: ["SASL_PLAINTEXT", "SASL_SSL", "SSL"],
+      users: [
+        { name: "scram", password: "right", mechanism: "SCRAM-SHA-256" },
+        { name: "scram5", password: "right", mechanism: "SCRAM-SHA-512" },
+        { name: "plain", password: "right", mechanism: "PLAIN" },
+      ],
+      authorizer: true,
+    });
+    wire = wireTo(bed.bootstrap);
+  }, LIMIT_MS);
+
+  afterAll(async () => {
+    for (const each of wires.splice(0)) await each.close();
+    await bed?.stop();
+  });
+
+  test(
+    "carries null, empty values and headers, both ways",
+    async () => {
+      const topic = await newTopic(wire);
+      const sent = await openWriter({ wire, log }).send(
+        topic,
+        [
+          { key: "a", value: "1", headers: { reason: "why" } },
+          { key: "a", value: null },
+          { key: "a", value: "" },
+        ],
+        CALL,
+      );
+      expect(sent).toEqual({
+        ok: true,
+        value: [0, 1, 2].map((offset) => ({ partition: 0, offset })),
+      });
+      const { reader, records } = follow(wire, topic, 1);
+      await until("three records", () => records.length === 3, SOON);
+      expect(records.map(({ value }) => value?.toString() ?? null)).toEqual(["1", null, ""]);
+      expect(records[0]?.headers()).toEqual({ reason: "why" });
+      await reader.close();
+      const seen = await bed.tools.consume(topic, { count: 3 });
+      expect(seen.map(({ value }) => value)).toEqual(["1", null, ""]);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "tells the end of an empty partition",
+    async () => {
+      const topic = await newTopic(wire);
+      const { reader, batches } = follow(wire, topic, 1);
+      const first = await until("the end", () => batches[0], SOON);
+      expect([first.nextOffset, first.highWatermark, first.records.length]).toEqual([0, 0, 0]);
+      await reader.close();
+    },
+    LIMIT_MS,
+  );
+
+  test.each(["gzip", "snappy", "lz4", "zstd"] as const)(
+    "reads what Java compressed with %s",
+    async (compression) => {
+      const topic = await newTopic(wire);
+      const sent = Array.from({ length: 50 }, (_, index) => ({
+        key: `k${index}`,
+        value: "v".repeat(index),
+      }));
+      await bed.tools.produce(topic, sent, { compression });
+      const { reader, records, batches } = follow(wire, topic, 1);
+      await until("all records", () => records.length === sent.length, SOON);
+      expect(records.map(({ value }) => value?.toString())).toEqual(sent.map(({ value }) => value));
+      expect(batches.flatMap(({ corrupt }) => corrupt)).toEqual([]);
+      await reader.close();
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "keeps the order of concurrent sends to a partition",
+    async () => {
+      const topic = await newTopic(wire);
+      const writer = openWriter({ wire, log });
+      await Promise.all(
+        Array.from({ length: 50 }, (_, index) => writer.send(topic, one(`${index}`), CALL)),
+      );
+      const { reader, records } = follow(wire, topic, 1);
+      await until("all", () => records.length === 50, SOON);
+      expect(records.map(({ value }) => Number(value))).toEqual(records.map((_, index) => index));
+      await reader.close();
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "notices a topic that was deleted and made again",
+    async () => {
+      const topic = await newTopic(wire);
+      await openWriter({ wire, log }).send(topic, one("old"), CALL);
+      const { reader, records, problems } = follow(wire, topic, 1);
+      await until("the old record", () => records.length === 1, SOON);
+      await bed.tools.deleteTopic(topic);
+      await until("missing", () => problems.some(({ kind }) => kind === "topic-missing"), SOON);
+      await bed.tools.createTopic(topic, 2);
+      const kinds = () => problems.map(({ kind }) => kind);
+      await until("made again", () => kinds().includes("topic-recreated"), SOON);
+      expect(kinds()).toContain("partition-count-changed");
+      await reader.close();
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "ends calls at their deadline while the broker hangs, and goes on afterwards",
+    async () => {
+      const topic = await newTopic(wire);
+      const { reader, records, problems } = follow(wire, topic, 1);
+      await bed.broker(0).kill("SIGSTOP");
+      const startedMs = performance.now();
+      const hung = await wire.metadata([], { deadlineMs: 500 });
+      expect(hung.ok ? "ok" : hung.error.code).toBe("timeout");
+      expect(performance.now() - startedMs).toBeLessThan(900);
+      await until("unreachable", () => problems.some(({ kind }) => kind === "unreachable"), SOON);
+      await bed.broker(0).kill("SIGCONT");
+      const sent = await openWriter({ wire, log }).send(topic, one("after"), CALL);
+      expect(sent.ok).toBe(true);
+      await until(
+        "the record",
+        () => records.some(({ value }) => value?.toString() === "after"),
+        SOON,
+      );
+      await until("recovered", () => problems.at(-1)?.kind === "recovered", SOON);
+      await reader.close();
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "asks for a topic that is not there without making it",
+    async () => {
+      const answer = await wire.metadata(["nowhere"], CALL);
+      expect(answer.ok && answer.value.topics[0]?.errorCode).toBe(3);
+      expect(await bed.tools.listTopics()).not.toContain("nowhere");
+    },
+    LIMIT_MS,
+  );
+
+  test.each([
+    ["scram", "SCRAM-SHA-256"],
+    ["scram5", "SCRAM-SHA-512"],
+    ["plain", "PLAIN"],
+  ] as const)(
+    "lets %s in with %s, and says within 2 s that a password is wrong",
+    async (username, mechanism) => {
+      const brokers = bed.bootstrapOf("SASL_PLAINTEXT");
+      let password = "wrong-secret";
+      const own = wireTo(brokers, { sasl: { mechanism, username, password: () => password } });
+      const startedMs = performance.now();
+      const refused = await own.metadata([], CALL);
+      expect(performance.now() - startedMs).toBeLessThan(2000);
+      expect(refused.ok ? "ok" : refused.error.code).toBe("authentication");
+      expect(JSON.stringify(refused)).not.toContain(password);
+      password = "right";
+      expect((await own.metadata([], CALL)).ok).toBe(true);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "speaks TLS with a client certificate, and names a file that is not there",
+    async () => {
+      const { caFile, client } = bed.certificates;
+      const brokers = bed.bootstrapOf("SSL");
+      const tls = { caFile, certFile: client.certFile, keyFile: client.keyFile };
+      expect((await wireTo(brokers, { tls }).metadata([], CALL)).ok).toBe(true);
+      const none = await wireTo(brokers, { tls: { ...tls, certFile: "/nowhere.pem" } }).metadata(
+        [],
+        CALL,
+      );
+      expect(none.ok ? "" : `${none.error.code} ${none.error.detail}`).toMatch(
+        /^invalid .*\/nowhere\.pem/,
+      );
+      const bare = await wireTo(brokers, { tls: { caFile } }).metadata([], CALL);
+      expect(bare.ok ? "ok" : bare.error.code).toBe("authentication");
+      const strange = await wireTo(brokers, {
+        tls: { certFile: client.certFile, keyFile: client.keyFile },
+      }).metadata([], CALL);
+      expect(strange.ok ? "ok" : strange.error.code).toBe("authentication");
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "names the permission that is missing",
+    async () => {
+      const topic = await newTopic(wire);
+      await bed.tools.allow({ principal: "User:plain", operations: ["Describe"], topic });
+      const sasl = { mechanism: "PLAIN", username: "plain", password: () => "right" } as const;
+      const own = wireTo(bed.bootstrapOf("SASL_PLAINTEXT"), { sasl });
+      const sent = await openWriter({ wire: own, log }).send(topic, one("x"), CALL);
+      expect(sent.ok ? "" : `${sent.error.code}: ${sent.error.detail}`).toMatch(
+        new RegExp(`^authorization: .*WRITE on topic ${topic}`),
+      );
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "fences whoever lost the group, and keeps the term of the one that leads",
+    async () => {
+      const topic = await newTopic(wire);
+      const groupId = `group-${topic}`;
+      const join = (own: Wire, epoch: string, heartbeatIntervalMs: number) => {
+        const terms: Term[] = [];
+        const lost: string[] = [];
+        const joined = joinMembership({
+          ...{ wire: own, log, groupId, topic, sessionTimeoutMs: 6000, rebalanceTimeoutMs: 6000 },
+          heartbeatIntervalMs,
+          standing: () => (terms.length === 0 ? "" : epoch),
+          onAssigned: (term) => terms.push(term),
+          onLost: (reason) => lost.push(reason),
+        });
+        if (!joined.ok) throw new Error(joined.error.detail);
+        return { terms, lost, member: joined.value };
+      };
+      const first = join(wireTo(bed.bootstrap), "1", 300);
+      const term = await until("the first term", () => first.terms[0], SOON);
+      expect(await term.fence(CALL)).toEqual({ ok: true, value: null });
+      const second = join(wireTo(bed.bootstrap), "2", 300);
+      const kept = await until("a rebalance", () => first.terms[1], SOON);
+      expect([kept.kept, term.lost.aborted, second.terms.length, first.lost.length]).toEqual([
+        true,
+        true,
+        0,
+        0,
+      ]);
+      expect((await kept.fence(CALL)).ok).toBe(true);
+      const busy = await deleteGroup(wire, groupId, CALL);
+      expect(busy.ok ? "ok" : busy.error.code).toBe("group-not-empty");
+      await first.member.close();
+      expect(first.lost.length).toBe(1);
+      const next = await until("the second takes over", () => second.terms[0], SOON);
+      const late = await kept.fence(CALL);
+      expect(late.ok ? "ok" : late.error.code).toBe("fenced");
+      expect((await next.fence(CALL)).ok).toBe(true);
+      await second.member.close();
+      expect(await deleteGroup(wire, groupId, CALL)).toEqual({ ok: true, value: null });
+    },
+    LIMIT_MS,
+  );
+});
