@@ -135,7 +135,7 @@ const firstSentence = (message: string): string => message.split(/\. |\n/u)[0] ?
 const commandNames = <R>(program: Program<R>): string =>
   `one of ${Object.keys(program.commands).join(", ")}`;
 
-export function programHelp<R>(program: Program<R>): string {
+function programHelp<R>(program: Program<R>): string {
   const commands = Object.entries(program.commands).map(([name, { describe }]) => {
     const mark = name === program.fallback ? " (the default)" : "";
     return `  ${name.padEnd(16)} ${describe}${mark}`;

@@ -20,7 +20,7 @@ export type HttpLimits = {
   readonly idleMs: number;
 };
 
-export const HTTP_LIMITS: HttpLimits = {
+const HTTP_LIMITS: HttpLimits = {
   headerBytesMax: 16 * 1024,
   bodyBytesMax: 1024 * 1024,
   requestMs: 10_000,

@@ -58,7 +58,7 @@ const brokers = withDefault({
 });
 
 /** SASL, TLS and the log: of every program, also of the broker sidecar, which has no KAFKA_BROKERS. */
-export const CONNECTION_TABLE = {
+const CONNECTION_TABLE = {
   saslEnabled: withDefault({
     name: "SASL_ENABLED",
     schema: flag(),

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { BUILD } from "../../shared/build-info.ts";
 import { sleep } from "../../shared/deadline.ts";
-import { type App, type HttpLimits, type HttpServer, serve } from "../../shared/http.ts";
+import { type App, type HttpLimits, type HttpServer, openApp, serve } from "../../shared/http.ts";
 import { openLog } from "../../shared/log.ts";
 
 const lines: string[] = [];
@@ -122,4 +122,11 @@ describe("close()", () => {
     await server.close(20);
     expect(await answer).toBe("cut");
   });
+});
+
+test("openApp() has the same routes without a server", async () => {
+  const app = openApp({ routes, build: BUILD, log });
+  expect((await app.request("/things/7")).status).toBe(200);
+  expect((await app.request("/things/7", { method: "PUT" })).status).toBe(405);
+  expect((await app.request("/broken")).status).toBe(500);
 });
