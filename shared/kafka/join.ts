@@ -24,29 +24,17 @@ export type Joining =
       readonly memberId: string;
       readonly member: Member;
       readonly owner: boolean;
+      /** When SyncGroup was sent, on the monotonic clock. */
+      readonly syncedMs: number;
     }
   | { readonly kind: "failed"; readonly memberId: string; readonly error: KafkaError };
 
-/** @param onSilence called when the broker says nothing for a session timeout meanwhile */
-export async function joinOnce(
-  context: Context,
-  memberId: string,
-  onSilence: () => void,
-): Promise<Joining> {
-  const silence = setTimeout(onSilence, context.sessionTimeoutMs);
-  try {
-    return await joinAndSync(context, memberId);
-  } finally {
-    clearTimeout(silence);
-  }
-}
-
-async function joinAndSync(context: Context, memberId: string): Promise<Joining> {
+export async function joinOnce(context: Context, memberId: string): Promise<Joining> {
   const { wire, groupId, topic, lane, signal } = context;
   const joined = await join(context, memberId);
   if (!joined.ok) return { kind: "failed", memberId, error: joined.error };
   if (joined.value.errorCode === MEMBER_ID_REQUIRED)
-    return await joinAndSync(context, joined.value.memberId);
+    return await joinOnce(context, joined.value.memberId);
   if (joined.value.errorCode !== 0)
     return refused(context, memberId, joined.value.errorCode, "join");
 
@@ -55,11 +43,12 @@ async function joinAndSync(context: Context, memberId: string): Promise<Joining>
   const assignments = assignmentsBy(joined.value, topic);
   const request = syncRequest(member, assignments, lane);
   const call = { deadlineMs: context.rebalanceTimeoutMs + JOIN_GRACE_MS, signal };
+  const syncedMs = performance.now();
   const synced = await wire.toCoordinator(groupId, request, call);
   if (!synced.ok) return { kind: "failed", memberId: mine, error: synced.error };
   if (synced.value.errorCode !== 0) return refused(context, mine, synced.value.errorCode, "sync");
   const owner = assigns(synced.value.assignment, topic, PARTITION);
-  return { kind: "joined", memberId: mine, member, owner };
+  return { kind: "joined", memberId: mine, member, owner, syncedMs };
 }
 
 function join(context: Context, memberId: string): Promise<Result<Joined, KafkaError>> {

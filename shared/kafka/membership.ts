@@ -17,6 +17,9 @@ import type { KafkaLog, Wire } from "./wire.ts";
 /** Kafka's default group.min.session.timeout.ms. */
 export const SESSION_TIMEOUT_MIN_MS = 6000;
 const LEAVE_CALL_MS = 2000;
+/** A heartbeat without an answer is tried again within the session. */
+const CALLS_PER_SESSION = 3;
+const SILENCE = "no contact for a session timeout";
 const BACKOFF = { baseMs: 100, maxMs: 2000, random: Math.random };
 const PARTITION = 0;
 
@@ -91,11 +94,10 @@ async function live(context: Context): Promise<void> {
     owned = undefined;
     context.onLost(reason);
   };
+  const silence = watchSilence(context.sessionTimeoutMs, () => lose(SILENCE));
 
   while (!signal.aborted) {
-    const joined = await joinOnce(context, memberId, () =>
-      lose("no contact for a session timeout"),
-    );
+    const joined = await joinOnce(context, memberId);
     memberId = joined.memberId;
     if (joined.kind === "failed") {
       if (joined.error.code === "fenced") lose(joined.error.detail);
@@ -104,20 +106,44 @@ async function live(context: Context): Promise<void> {
       continue;
     }
     failures = 0;
+    // Kafka counts our session from later on: from its answer.
+    silence.heard(joined.syncedMs);
     if (joined.owner) owned = begin(context, joined.member, owned);
     else lose("the group gave the partition to another member");
-    const ending = await hold(context, joined.member, () =>
-      lose("no contact for a session timeout"),
-    );
+    const ending = await hold(context, joined.member, silence);
     if (ending === "fenced") memberId = "";
-    if (ending !== "rebalancing") lose(`the group ended the membership: ${ending}`);
+    if (ending !== "rebalancing") lose(`the membership ended: ${ending}`);
   }
   lose("closing");
+  silence.end();
   if (memberId !== "") {
     const call = { deadlineMs: LEAVE_CALL_MS };
     await wire.toCoordinator(groupId, leaveRequest(groupId, memberId, lane), call);
   }
   wire.closeLane(lane);
+}
+
+type Silence = {
+  /** Kafka answered what was sent at this monotonic time. */
+  readonly heard: (sentMs: number) => void;
+  readonly leftMs: () => number;
+  readonly end: () => void;
+};
+
+/** Runs through joins and heartbeats alike; a stopped process finds it over when it wakes. */
+function watchSilence(sessionTimeoutMs: number, onSilence: () => void): Silence {
+  let endMs = performance.now() + sessionTimeoutMs;
+  let timer = setTimeout(onSilence, sessionTimeoutMs);
+  const leftMs = () => endMs - performance.now();
+  return {
+    leftMs,
+    heard: (sentMs) => {
+      endMs = sentMs + sessionTimeoutMs;
+      clearTimeout(timer);
+      timer = setTimeout(onSilence, Math.max(0, leftMs()));
+    },
+    end: () => clearTimeout(timer),
+  };
 }
 
 function begin(context: Context, member: Member, before: Ownership | undefined): Ownership {
@@ -163,22 +189,18 @@ async function commit(
 type Ending = "rebalancing" | "fenced" | "no contact" | "closing";
 
 /** Heartbeats until the membership changes. */
-async function hold(context: Context, member: Member, onSilence: () => void): Promise<Ending> {
+async function hold(context: Context, member: Member, silence: Silence): Promise<Ending> {
   const { wire, groupId, lane, signal, sessionTimeoutMs, heartbeatIntervalMs } = context;
-  let contactMs = performance.now();
+  const callMs = sessionTimeoutMs / CALLS_PER_SESSION;
   while (!signal.aborted) {
     await pause(heartbeatIntervalMs, { deadlineMs: heartbeatIntervalMs, signal });
     if (signal.aborted) break;
-    const leftMs = sessionTimeoutMs - (performance.now() - contactMs);
-    if (leftMs <= 0) {
-      onSilence();
-      return "no contact";
-    }
+    if (silence.leftMs() <= 0) return "no contact";
     const sentMs = performance.now();
-    const call = { deadlineMs: Math.min(leftMs, sessionTimeoutMs / 3), signal };
+    const call = { deadlineMs: Math.min(silence.leftMs(), callMs), signal };
     const answer = await wire.toCoordinator(groupId, heartbeatRequest(member, lane), call);
     if (answer.ok && answer.value === 0) {
-      contactMs = sentMs;
+      silence.heard(sentMs);
       continue;
     }
     const error = answer.ok ? protocolError(answer.value, "heartbeat") : answer.error;

@@ -1,7 +1,5 @@
 /** The Kafka door (`shared/kafka/`) against real brokers. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { deleteGroup } from "../../shared/kafka/group.ts";
-import { joinMembership, type Term } from "../../shared/kafka/membership.ts";
 import { openReader, type ReadBatch, type ReadProblem } from "../../shared/kafka/reader.ts";
 import type { KafkaRecord, OutRecord } from "../../shared/kafka/record.ts";
 import type { KafkaSettings } from "../../shared/kafka/settings.ts";
@@ -273,50 +271,6 @@ describe.skipIf(missing !== undefined)("the door to one broker", () => {
       expect(sent.ok ? "" : `${sent.error.code}: ${sent.error.detail}`).toMatch(
         new RegExp(`^authorization: .*WRITE on topic ${topic}`),
       );
-    },
-    LIMIT_MS,
-  );
-
-  test(
-    "fences whoever lost the group, and keeps the term of the one that leads",
-    async () => {
-      const topic = await newTopic(wire);
-      const groupId = `group-${topic}`;
-      const join = (own: Wire, epoch: string, heartbeatIntervalMs: number) => {
-        const terms: Term[] = [];
-        const lost: string[] = [];
-        const joined = joinMembership({
-          ...{ wire: own, log, groupId, topic, sessionTimeoutMs: 6000, rebalanceTimeoutMs: 6000 },
-          heartbeatIntervalMs,
-          standing: () => (terms.length === 0 ? "" : epoch),
-          onAssigned: (term) => terms.push(term),
-          onLost: (reason) => lost.push(reason),
-        });
-        if (!joined.ok) throw new Error(joined.error.detail);
-        return { terms, lost, member: joined.value };
-      };
-      const first = join(wireTo(bed.bootstrap), "1", 300);
-      const term = await until("the first term", () => first.terms[0], SOON);
-      expect(await term.fence(CALL)).toEqual({ ok: true, value: null });
-      const second = join(wireTo(bed.bootstrap), "2", 300);
-      const kept = await until("a rebalance", () => first.terms[1], SOON);
-      expect([kept.kept, term.lost.aborted, second.terms.length, first.lost.length]).toEqual([
-        true,
-        true,
-        0,
-        0,
-      ]);
-      expect((await kept.fence(CALL)).ok).toBe(true);
-      const busy = await deleteGroup(wire, groupId, CALL);
-      expect(busy.ok ? "ok" : busy.error.code).toBe("group-not-empty");
-      await first.member.close();
-      expect(first.lost.length).toBe(1);
-      const next = await until("the second takes over", () => second.terms[0], SOON);
-      const late = await kept.fence(CALL);
-      expect(late.ok ? "ok" : late.error.code).toBe("fenced");
-      expect((await next.fence(CALL)).ok).toBe(true);
-      await second.member.close();
-      expect(await deleteGroup(wire, groupId, CALL)).toEqual({ ok: true, value: null });
     },
     LIMIT_MS,
   );
