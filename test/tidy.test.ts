@@ -101,7 +101,9 @@ describe.each(sources)("$path", ({ path, text, code, imports }) => {
   test("asserts no type", () => {
     // Quoted text and `import * as v` are no assertions.
     const bare = code.replaceAll(/"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`/gu, '""');
-    const lines = bare.split("\n").filter((line) => !/^\s*(import|export|\w+ as \w+,)/u.test(line));
+    const lines = bare
+      .split("\n")
+      .filter((line) => !/^\s*(?:(?:import|export) (?:type )?[*{]|\w+ as \w+,)/u.test(line));
     expect(lines.filter((line) => /\sas\s+(?!const\b)[A-Za-z{[(]/u.test(line))).toEqual([]);
   });
 });
