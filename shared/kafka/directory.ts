@@ -125,7 +125,10 @@ function candidates(
   return ok([...found.values()]);
 }
 
-/** Each gets its share of the time, so that a hung broker does not use it all up. A refusal is final: the others would say the same. */
+/**
+ * Each gets its share of the time, so that a hung broker does not use it all up. One that lets us not in is passed over, too: its certificate may
+ * be the only one that has expired; but what it said is then the answer, rather than that another one is away. Any other refusal is final.
+ */
 async function askInTurn<T>(
   links: Links,
   addresses: readonly BrokerAddress[],
@@ -133,14 +136,17 @@ async function askInTurn<T>(
   call: Call,
 ): Answer<T> {
   const deadline = startDeadline(call);
-  let last: Result<T, KafkaError> = err(badSeed("no broker address is given"));
+  let said: Result<T, KafkaError> | undefined;
   for (const [index, address] of addresses.entries()) {
-    if (index > 0 && deadline.over()) break;
+    if (said !== undefined && deadline.over()) break;
     const shareMs = deadline.leftMs() / (addresses.length - index);
-    last = await links.send(address, request, deadline.call(shareMs));
-    if (last.ok || last.error.retry === "terminal") return last;
+    const answer = await links.send(address, request, deadline.call(shareMs));
+    if (answer.ok) return answer;
+    const { code, retry } = answer.error;
+    if (retry === "terminal" && code !== "authentication") return answer;
+    if (said === undefined || code === "authentication") said = answer;
   }
-  return last;
+  return said ?? err(badSeed("no broker address is given"));
 }
 
 function leaderIn(

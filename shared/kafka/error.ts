@@ -140,6 +140,9 @@ export function abortedError(whatWasTried: string): KafkaError {
   return { code: "timeout", retry: "transient", detail: `${whatWasTried}: stopped by us` };
 }
 
+/** What OpenSSL and Node say when one side does not accept the other; not a connection that merely ended during the handshake. */
+const TLS_REFUSAL = /certificate|CERT_|SSL routines|ERR_SSL|ERR_TLS_|\balert\b/i;
+
 /** Whatever kafkajs, a socket or a file threw. */
 export function kafkaErrorOf(cause: unknown, whatWasTried: string): KafkaError {
   const name = textOf(cause, "name");
@@ -152,7 +155,7 @@ export function kafkaErrorOf(cause: unknown, whatWasTried: string): KafkaError {
   // A TLS or password file; it may be there again in a moment, in the middle of a rotation.
   if (/(ENOENT|EACCES|EISDIR|EPERM)[^']*'/.test(message))
     return { code: "invalid", retry: "transient", detail, cause };
-  if (/certificate|CERT_|SSL|TLS|alert /i.test(`${message} ${textOf(cause, "code")}`))
+  if (TLS_REFUSAL.test(`${message} ${textOf(cause, "code")}`))
     return { code: "authentication", retry: "terminal", detail, cause };
   if (name === "KafkaJSServerDoesNotSupportApiKey")
     return { code: "unsupported", retry: "terminal", detail, cause };

@@ -12,7 +12,7 @@ export type Joined = {
 };
 
 const NO_INSTANCE = null;
-export const NO_BYTES = Buffer.alloc(0);
+const NO_BYTES = Buffer.alloc(0);
 
 export type JoinOptions = {
   readonly groupId: string;

@@ -15,7 +15,7 @@ import type { Call } from "./request.ts";
 import type { KafkaLog, Wire } from "./wire.ts";
 
 /** Kafka's default group.min.session.timeout.ms. */
-export const SESSION_TIMEOUT_MIN_MS = 6000;
+const SESSION_TIMEOUT_MIN_MS = 6000;
 const LEAVE_CALL_MS = 2000;
 /** A heartbeat without an answer is tried again within the session. */
 const CALLS_PER_SESSION = 3;

@@ -27,7 +27,7 @@ export type KafkaSettings = {
 
 export type BrokerAddress = { readonly host: string; readonly port: number };
 
-export const PORT_DEFAULT = 9092;
+const PORT_DEFAULT = 9092;
 const PORT_MAX = 65_535;
 
 /** @returns undefined when the text is no address: an empty host, a port that is no number in 1 to 65535, an IPv6 address with a port but no brackets. */

@@ -10,7 +10,7 @@ import type { Call } from "./request.ts";
 import { describeTopicConfigs, type TopicConfig } from "./topic-configs.ts";
 import type { Wire } from "./wire.ts";
 
-export const REPLICATION_MAX = 3;
+const REPLICATION_MAX = 3;
 const NO_LEADER = -1;
 const BACKOFF = { baseMs: 50, maxMs: 500, random: Math.random };
 

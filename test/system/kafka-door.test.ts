@@ -5,7 +5,7 @@ import type { KafkaRecord, OutRecord } from "../../shared/kafka/record.ts";
 import type { KafkaSettings } from "../../shared/kafka/settings.ts";
 import { ensureTopics } from "../../shared/kafka/topics.ts";
 import { openWire, type Wire } from "../../shared/kafka/wire.ts";
-import { openWriter } from "../../shared/kafka/writer.ts";
+import { BATCH_BYTES_MAX, openWriter } from "../../shared/kafka/writer.ts";
 import { until } from "../bed/condition.ts";
 import { ensureJars } from "../bed/kafka/jars.ts";
 import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
@@ -142,6 +142,27 @@ describe.skipIf(missing !== undefined)("the door to one broker", () => {
       expect(records.map(({ value }) => value?.toString())).toEqual(sent.map(({ value }) => value));
       expect(batches.flatMap(({ corrupt }) => corrupt)).toEqual([]);
       await reader.close();
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "splits what is too much for one batch, in order",
+    async () => {
+      const topic = await newTopic(wire);
+      const half = "x".repeat(BATCH_BYTES_MAX / 2);
+      const sent = await openWriter({ wire, log }).send(
+        topic,
+        [...one(half), ...one(half), ...one("y")],
+        CALL,
+      );
+      expect(sent.ok && sent.value.map(({ offset }) => offset)).toEqual([0, 1, 2]);
+      const large = await openWriter({ wire, log }).send(
+        topic,
+        one("x".repeat(2 * BATCH_BYTES_MAX)),
+        CALL,
+      );
+      expect(large.ok ? "ok" : large.error.code).toBe("too-large");
     },
     LIMIT_MS,
   );

@@ -46,6 +46,7 @@ describe("kafkaErrorOf()", () => {
   const rows: readonly (readonly [unknown, KafkaErrorCode])[] = [
     [named("KafkaJSSASLAuthenticationError", "SASL PLAIN authentication failed"), "authentication"],
     [new Error("self-signed certificate in certificate chain"), "authentication"],
+    [new Error("Client network socket disconnected before secure TLS connection"), "unreachable"],
     [new Error("connect ECONNREFUSED 127.0.0.1:1"), "unreachable"],
     [new RangeError("8 bytes wanted at 3 of 5"), "broker"],
     [Object.assign(new Error("no"), { code: 33 }), "authentication"],
