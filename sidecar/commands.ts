@@ -6,12 +6,7 @@ import { CONTROL_PLANE_TABLE, INGEST_TABLE, OPERATOR_TABLE } from "./config.ts";
 
 /** What a command line of the sidecar means. */
 export type SidecarRun =
-  | {
-      readonly command: "control-plane";
-      readonly plan: boolean;
-      readonly takeOver: boolean;
-      readonly takeOverScope: boolean;
-    }
+  | { readonly command: "control-plane"; readonly plan: boolean }
   | { readonly command: "ingest" }
   | { readonly command: "withdraw"; readonly clientId: ClientId; readonly yes: boolean }
   | { readonly command: "release-brake" | "accept-registry"; readonly yes: boolean };
@@ -26,14 +21,6 @@ export const SIDECAR: Program<SidecarRun> = {
       describe: "follow registry and heartbeats, and run the workers",
       flags: {
         plan: switchFlag({ name: "plan", describe: "Print what would be done, and exit" }),
-        takeOver: switchFlag({
-          name: "take-over",
-          describe: "Take the lead from the one that has it",
-        }),
-        takeOverScope: switchFlag({
-          name: "take-over-scope",
-          describe: "Lead although the last leader's workers ran elsewhere",
-        }),
       },
       variables: CONTROL_PLANE_TABLE,
       run: (flags) => ({ command: "control-plane", ...flags }),

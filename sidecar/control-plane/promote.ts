@@ -54,7 +54,8 @@ export type Promoted = {
   /** False when nobody ever led before: then there is nobody's last act to wait for. */
   readonly hadPredecessor: boolean;
   readonly registry: readonly RegistryStart[];
-  /** Where each heartbeat partition ended; beats are read from there on. */
+  readonly heartbeatPartitions: number;
+  /** Where each heartbeat partition ended, beats are read from there on; none without a leader. */
   readonly heartbeatEnds: ReadonlyMap<number, number>;
 };
 
@@ -85,6 +86,7 @@ export async function promote(deps: PromoteDeps): Promise<Result<Promoted, Promo
     fencedAtMs,
     hadPredecessor,
     registry: registry.value,
+    heartbeatPartitions: heartbeatEnds.value.offsets.size + heartbeatEnds.value.errors.size,
     heartbeatEnds: heartbeatEnds.value.offsets,
   });
 }

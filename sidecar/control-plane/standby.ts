@@ -28,6 +28,8 @@ export type Standby = {
   readonly onControl: (listener: ((entry: ControlEntry) => void) | undefined) => void;
   /** The fleet is a leader's from now on: it only hears what the ledger says, until `restart`. */
   readonly takeOver: (onLedger: (record: LedgerRecord) => void) => void;
+  /** The ledger's topic was made again: hear it from there on. */
+  readonly rereadLedger: (offset: number) => void;
   /** Begins reading both topics from their start, with an empty fleet. */
   readonly restart: () => Promise<Result<null, KafkaError>>;
   /** Resolves when both have been read to the end that they have now. */
@@ -117,6 +119,7 @@ export function openStandby(options: {
     takeOver: (onLedger) => {
       leading = onLedger;
     },
+    rereadLedger: (offset) => follower.follow(STATUS, 0, offset, foldStatus),
     restart,
     caughtUp,
     ready: () => ready,

@@ -1,0 +1,233 @@
+/**
+ * The control plane, put together: HTTP at once, then Kafka (waited for as long as it takes), topics,
+ * ledger, membership. Runs until the signal; the order of shutdown stands at the end.
+ */
+import { backoffMs } from "../../shared/backoff.ts";
+import type { BuildInfo } from "../../shared/build-info.ts";
+import { sleep } from "../../shared/deadline.ts";
+import { EXIT, type ExitCode } from "../../shared/exit.ts";
+import { serve } from "../../shared/http.ts";
+import type { KafkaError } from "../../shared/kafka/error.ts";
+import { deleteGroup } from "../../shared/kafka/group.ts";
+import { joinMembership, type Membership } from "../../shared/kafka/membership.ts";
+import type { KafkaSettings } from "../../shared/kafka/settings.ts";
+import { type KafkaLog, openWire, type Wire } from "../../shared/kafka/wire.ts";
+import { openWriter } from "../../shared/kafka/writer.ts";
+import type { Log } from "../../shared/log.ts";
+import { openMetrics } from "../../shared/metrics.ts";
+import { CONTROL } from "../../shared/protocol/topic.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { type Executor } from "./execute.ts";
+import { type Follower, openFollower } from "./follow.ts";
+import { lagOf } from "./lag.ts";
+import { type Lead, openLead } from "./lead.ts";
+import { openGauges, openSink } from "./metrics.ts";
+import { createQuarantineQueue } from "./quarantine.ts";
+import { controlPlaneRoutes, type Health } from "./routes.ts";
+import type { WorkerSettings } from "./spec.ts";
+import { openStandby, type Standby } from "./standby.ts";
+import type { TermSettings } from "./term.ts";
+import { prepareTopics, type TopicFindings } from "./topics.ts";
+
+const CALL_MS = 10_000;
+const GROUP_CALL_MS = 5_000;
+const START_RETRY = { baseMs: 250, maxMs: 10_000 } as const;
+const HTTP_GRACE_MS = 1_000;
+/** Beats of the membership per session timeout, as Kafka's own clients advise. */
+const SESSION_BEATS = 4;
+
+export type ControlPlaneOptions = {
+  readonly kafka: KafkaSettings;
+  readonly port: number;
+  readonly settings: TermSettings;
+  readonly sessionTimeoutMs: number;
+  readonly topicPartitions: number;
+  /** Default: Kafka's cluster id. */
+  readonly fleet: string | undefined;
+  readonly instance: string;
+  readonly runtimeOf: (fleet: string) => Result<Runtime, string>;
+  readonly workerOf: (fleet: string) => WorkerSettings;
+  readonly build: BuildInfo;
+  readonly log: Log;
+  readonly random: () => number;
+  readonly monotonicMs: () => number;
+  readonly nowMs: () => number;
+  readonly signal: AbortSignal;
+};
+
+/** What has come up so far; the routes show it from the first moment on. */
+type Parts = {
+  standby: Standby | undefined;
+  follower: Follower | undefined;
+  lead: Lead | undefined;
+  findings: TopicFindings | undefined;
+  waitingFor: string;
+};
+
+export const kafkaLog =
+  (log: Log): KafkaLog =>
+  (level, message, fields) =>
+    log[level](message, fields);
+
+export async function runControlPlane(options: ControlPlaneOptions): Promise<ExitCode> {
+  const { log, signal } = options;
+  const wire = openWire(options.kafka, { log: kafkaLog(log) });
+  const parts: Parts = {
+    standby: undefined,
+    follower: undefined,
+    lead: undefined,
+    findings: undefined,
+    waitingFor: `Kafka at ${options.kafka.brokers.join(",")}`,
+  };
+  const metrics = openMetrics({ processMetrics: true });
+  const quarantine = createQuarantineQueue();
+  const term = () => parts.lead?.term();
+  const clusters = () => (term()?.book.fleet ?? parts.standby?.fleet())?.clusters ?? new Map();
+  openGauges(metrics, {
+    term,
+    clusters: () => clusters().values(),
+    monotonicMs: options.monotonicMs,
+    quarantineDropped: quarantine.dropped,
+  });
+  const server = serve({
+    port: options.port,
+    build: options.build,
+    log,
+    routes: controlPlaneRoutes({
+      metrics,
+      health: () => healthOf(parts),
+      term,
+      clusters,
+      lagOf: (clientId) => lagOf(wire, clientId),
+    }),
+  });
+  if (!server.ok) {
+    log.error(server.error.detail, { variable: "METRICS_PORT" });
+    await wire.close();
+    return EXIT.configuration;
+  }
+  log.info("listening", { url: server.value.url });
+  const sink = openSink(metrics);
+  const joined = await comeUp({ ...options, wire, parts, sink, quarantine });
+  if (joined.ok) await untilAborted(signal);
+  else log.error(joined.error);
+  await parts.lead?.close();
+  if (joined.ok) await joined.value.close();
+  await parts.follower?.close();
+  await server.value.close(HTTP_GRACE_MS);
+  await wire.close();
+  return joined.ok || signal.aborted ? EXIT.done : EXIT.configuration;
+}
+
+type ComeUp = ControlPlaneOptions & {
+  readonly wire: Wire;
+  readonly parts: Parts;
+  readonly sink: ReturnType<typeof openSink>;
+  readonly quarantine: ReturnType<typeof createQuarantineQueue>;
+};
+
+/** An error is one of configuration: whatever Kafka does is waited for. */
+async function comeUp(deps: ComeUp): Promise<Result<Membership, string>> {
+  const { wire, parts, log, signal, settings, sessionTimeoutMs } = deps;
+  const clusterId = await untilDone(deps, "Kafka", () => clusterIdOf(wire));
+  if (clusterId === undefined) return err("stopped before Kafka answered");
+  const fleet = deps.fleet ?? clusterId;
+  const runtime = deps.runtimeOf(fleet);
+  if (!runtime.ok) return runtime;
+  const worker = deps.workerOf(fleet);
+  const prepare = () => prepareTopics(wire, deps.topicPartitions, log);
+  parts.findings = await untilDone(deps, "the topics", prepare);
+  if (parts.findings === undefined) return err("stopped before the topics were there");
+  const follower = openFollower({
+    wire,
+    log: kafkaLog(log),
+    onProblem: (problem) => parts.lead?.onProblem(problem),
+  });
+  parts.follower = follower;
+  const standby = openStandby({ wire, follower, warn: log.warn });
+  parts.standby = standby;
+  if ((await untilDone(deps, "the ledger", standby.restart)) === undefined) return err("stopped");
+  void standby.caughtUp(signal);
+  const lead = openLead({
+    ...deps,
+    follower,
+    standby,
+    worker,
+    runtime: runtime.value,
+    registryHarmful: parts.findings.registryHarmful,
+    writer: openWriter({ wire, log: kafkaLog(log) }),
+    deleteGroup: deleteGroupBy(wire),
+  });
+  parts.lead = lead;
+  parts.waitingFor = "";
+  log.info("following the ledger", { fleet, runtime: runtime.value.runtime, settings });
+  if (parts.findings.mustNotLead !== undefined) {
+    log.error(`not leading: ${parts.findings.mustNotLead}`);
+    return ok({ close: () => Promise.resolve() });
+  }
+  const membership = joinMembership({
+    wire,
+    log: kafkaLog(log),
+    groupId: `outrider-control-plane-${fleet}`,
+    topic: CONTROL,
+    sessionTimeoutMs,
+    rebalanceTimeoutMs: sessionTimeoutMs,
+    heartbeatIntervalMs: sessionTimeoutMs / SESSION_BEATS,
+    standing: lead.standing,
+    onAssigned: lead.onAssigned,
+    onLost: lead.onLost,
+  });
+  return membership.ok ? membership : err(membership.error.detail);
+}
+
+async function clusterIdOf(wire: Wire): Promise<Result<string, KafkaError>> {
+  const metadata = await wire.metadata([], { deadlineMs: CALL_MS });
+  return metadata.ok ? ok(metadata.value.clusterId ?? "unknown") : metadata;
+}
+
+/** Tries for ever, and says what it waits for; undefined when we are stopped meanwhile. */
+async function untilDone<T>(
+  { log, parts, random, signal }: ComeUp,
+  what: string,
+  once: () => Promise<Result<T, KafkaError>>,
+): Promise<T | undefined> {
+  for (let attempt = 0; !signal.aborted; attempt += 1) {
+    const done = await once();
+    if (done.ok) return done.value;
+    parts.waitingFor = `${what}: ${done.error.detail}`;
+    log.warn(`waiting for ${what}`, { attempt: attempt + 1, error: done.error.detail });
+    await sleep(backoffMs(attempt, { ...START_RETRY, random }), signal);
+  }
+  return undefined;
+}
+
+/** Ready: the ledger has been read to its end once, and Kafka answers. */
+function healthOf({ standby, follower, lead, findings, waitingFor }: Parts): Health {
+  const term = lead?.term();
+  const epoch = term?.epoch ?? null;
+  if (standby === undefined || !standby.ready()) {
+    const detail = `waiting for ${waitingFor === "" ? "the ledger" : waitingFor}`;
+    return { ready: false, role: "starting", epoch, detail };
+  }
+  const role = term === undefined ? "standby" : "leader";
+  const trouble = follower?.trouble();
+  if (trouble !== undefined) return { ready: false, role, epoch, detail: trouble.detail };
+  const detail = findings?.mustNotLead ?? lead?.trouble() ?? "following the ledger";
+  return { ready: true, role, epoch, detail };
+}
+
+const deleteGroupBy =
+  (wire: Wire): Executor["deleteGroup"] =>
+  async (group, signal) => {
+    const deleted = await deleteGroup(wire, group, { deadlineMs: GROUP_CALL_MS, signal });
+    if (deleted.ok) return deleted;
+    const code = deleted.error.code === "group-not-empty" ? "group-not-empty" : "kafka";
+    return err({ code, detail: deleted.error.detail });
+  };
+
+const untilAborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });

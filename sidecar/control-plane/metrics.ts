@@ -1,0 +1,184 @@
+/**
+ * The control plane's metrics: the original's three names, kept, and ours (`outrider_*`).
+ * What is an age or a size is worked out when the metrics are read.
+ */
+import type { Metrics } from "../../shared/metrics.ts";
+import { STATES, type State } from "../../shared/protocol/ledger.ts";
+import type { Cluster } from "./fleet.ts";
+import type { Act } from "./execute.ts";
+import type { Sink } from "./sink.ts";
+import type { Term } from "./term.ts";
+
+const SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
+const AGE_SECONDS = [1, 5, 15, 30, 45, 60, 90, 120, 180, 300, 600];
+const SKEW_SECONDS = [-3600, -300, -60, -10, -1, -0.1, 0, 0.1, 1, 10, 60, 300, 3600];
+const ROUND_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
+const ACTIONS = ["start", "stop", "delete-group"] as const satisfies readonly Act["kind"][];
+/** The original's gauge knows three; there `registered` counts as active, `withdrawn` nowhere. */
+const SEED_STATUS = ["active", "stale", "dead"] as const;
+const SEED_STATUS_OF = {
+  registered: "active",
+  active: "active",
+  stale: "stale",
+  dead: "dead",
+  withdrawn: undefined,
+} as const satisfies Record<State, (typeof SEED_STATUS)[number] | undefined>;
+
+export type Readings = {
+  readonly term: () => Term | undefined;
+  /** Of the ledger while we do not lead. */
+  readonly clusters: () => Iterable<Cluster>;
+  readonly monotonicMs: () => number;
+  readonly quarantineDropped: () => number;
+};
+
+export function openSink(metrics: Metrics): Sink {
+  const spawned = metrics.counter({
+    name: "kg_control_plane_spawn_operations_total",
+    help: "Worker starts that the runtime confirmed, respawns and replacements included",
+  });
+  const cleaned = metrics.counter({
+    name: "kg_control_plane_cleanup_operations_total",
+    help: "Completed clean-ups: of dead clusters, withdrawn clusters and orphans",
+  });
+  const failed = metrics.counter({
+    name: "outrider_act_failures_total",
+    help: "Acts that failed and are tried again",
+    labels: { action: ACTIONS },
+  });
+  const exits = metrics.counter({
+    name: "outrider_worker_exits_total",
+    help: "Workers that exited by themselves",
+  });
+  const toSpawn = metrics.histogram({
+    name: "outrider_registration_to_spawn_seconds",
+    help: "From a registration read to its worker's confirmed start",
+    buckets: SECONDS,
+  });
+  const toStop = metrics.histogram({
+    name: "outrider_tombstone_to_stop_seconds",
+    help: "From a tombstone read to its worker's confirmed end",
+    buckets: SECONDS,
+  });
+  const beatAge = metrics.histogram({
+    name: "outrider_heartbeat_age_seconds",
+    help: "Age of the last sign of life, in observed time, when the next beat was read",
+    buckets: AGE_SECONDS,
+  });
+  const skew = metrics.histogram({
+    name: "outrider_heartbeat_skew_seconds",
+    help: "Broker's append time less the sender's timestamp; shown, never believed",
+    buckets: SKEW_SECONDS,
+  });
+  const refused = metrics.counter({
+    name: "outrider_quarantined_records_total",
+    help: "Records that were refused, by reason",
+    labels: { topic: ["registry", "heartbeat"], reason: { valuesMax: 16 } },
+  });
+  const judged = metrics.counter({
+    name: "outrider_registry_records_total",
+    help: "Registry records that were accepted",
+    labels: { kind: ["registration", "tombstone"] },
+  });
+  const rounds = metrics.histogram({
+    name: "outrider_round_seconds",
+    help: "Duration of a leader's round, without its acts",
+    buckets: ROUND_SECONDS,
+  });
+  const ticksFailed = metrics.counter({
+    name: "outrider_tick_failures_total",
+    help: "Ticks that were not written: no time passes on that partition meanwhile",
+  });
+  const fences = metrics.histogram({
+    name: "outrider_fence_seconds",
+    help: "Duration of a confirmed fence",
+    buckets: ROUND_SECONDS,
+  });
+  return {
+    event: (event) => {
+      switch (event.kind) {
+        case "spawned":
+          spawned.add(1);
+          if (event.afterMs !== undefined) toSpawn.observe(event.afterMs / 1000);
+          return;
+        case "stopped":
+          if (event.afterMs !== undefined) toStop.observe(event.afterMs / 1000);
+          return;
+        case "cleaned":
+          return cleaned.add(1);
+        case "failed":
+          return failed.add(1, { action: event.action });
+        case "exited":
+          return exits.add(1);
+      }
+    },
+    beat: (ageMs, skewMs) => {
+      beatAge.observe(ageMs / 1000);
+      if (skewMs !== undefined) skew.observe(skewMs / 1000);
+    },
+    refused: (topic, reason) => refused.add(1, { topic, reason }),
+    judged: ({ registrations, tombstones }) => {
+      judged.add(registrations, { kind: "registration" });
+      judged.add(tombstones, { kind: "tombstone" });
+    },
+    round: (tookMs) => rounds.observe(tookMs / 1000),
+    tickFailed: () => ticksFailed.add(1),
+    fenced: (tookMs) => fences.observe(tookMs / 1000),
+  };
+}
+
+export function openGauges(metrics: Metrics, readings: Readings): void {
+  const seed = metrics.gauge({
+    name: "kg_control_plane_clusters_total",
+    help: "Clusters by status; registered ones count as active",
+    labels: { status: SEED_STATUS },
+  });
+  const states = metrics.gauge({
+    name: "outrider_clusters",
+    help: "Clusters by state",
+    labels: { state: STATES },
+  });
+  const gauge = (name: string, help: string) => metrics.gauge({ name: `outrider_${name}`, help });
+  const workers = gauge("workers", "Workers of this fleet that the runtime lists");
+  const leader = gauge("leader", "1 while this control plane leads");
+  const epoch = gauge("leader_epoch", "Epoch of the own term; 0 while it does not lead");
+  const tickAge = gauge("tick_age_seconds", "Age of the newest own tick that was read back");
+  const silent = gauge("brake_silent_clusters", "Clusters that count as silent for the brake");
+  const counted = gauge("brake_counted_clusters", "Clusters that the brake counts at all");
+  const brake = gauge("brake_holds", "1 while the brake holds clean-ups");
+  const held = gauge("held_clusters", "Clusters whose clean-up waits for a gap, brake or operator");
+  const unregistered = gauge("unregistered_beats", "Beats of this term for ids not registered");
+  const legacy = gauge("legacy_key_beats", "Beats of this term with a key of the form X::X");
+  const dropped = gauge("quarantine_dropped", "Refused beats not copied: the queue was full");
+  metrics.beforeText(() => {
+    const term = readings.term();
+    const counts = countStates(readings.clusters());
+    for (const state of STATES) states.set(counts[state], { state });
+    for (const status of SEED_STATUS) seed.set(seedCount(counts, status), { status });
+    workers.set(term?.book.actual.count() ?? 0);
+    leader.set(term === undefined ? 0 : 1);
+    epoch.set(term?.epoch ?? 0);
+    const readMs = term?.ages.lastReadSentMs();
+    tickAge.set(readMs === undefined ? 0 : (readings.monotonicMs() - readMs) / 1000);
+    const reading = term?.weather().brake();
+    silent.set(reading?.silent ?? 0);
+    counted.set(reading?.counted ?? 0);
+    brake.set(reading?.holds === true ? 1 : 0);
+    held.set(term?.book.held.size ?? 0);
+    unregistered.set(term?.counts.unregisteredBeats ?? 0);
+    legacy.set(term?.counts.legacyKeys ?? 0);
+    dropped.set(readings.quarantineDropped());
+  });
+}
+
+function countStates(clusters: Iterable<Cluster>): Record<State, number> {
+  const counts = { registered: 0, active: 0, stale: 0, dead: 0, withdrawn: 0 };
+  for (const { state } of clusters) counts[state] += 1;
+  return counts;
+}
+
+const seedCount = (
+  counts: Readonly<Record<State, number>>,
+  status: (typeof SEED_STATUS)[number],
+): number =>
+  STATES.reduce((sum, state) => sum + (SEED_STATUS_OF[state] === status ? counts[state] : 0), 0);

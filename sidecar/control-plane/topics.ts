@@ -1,0 +1,47 @@
+/** Making the topics that are absent, and what follows from how the existing ones are made. */
+import type { KafkaError } from "../../shared/kafka/error.ts";
+import { ensureTopics } from "../../shared/kafka/topics.ts";
+import type { Wire } from "../../shared/kafka/wire.ts";
+import type { Log } from "../../shared/log.ts";
+import { HEARTBEAT, REGISTRY, STATUS, topicPlans } from "../../shared/protocol/topic.ts";
+import { ok, type Result } from "../../shared/result.ts";
+
+const CALL_MS = 30_000;
+
+export type TopicFindings = {
+  /** Registrations may be missing from it: orphans are not stopped. */
+  readonly registryHarmful: boolean;
+  /** Why this control plane must not lead; undefined when it may. */
+  readonly mustNotLead: string | undefined;
+};
+
+export async function prepareTopics(
+  wire: Wire,
+  heartbeatPartitions: number,
+  log: Log,
+): Promise<Result<TopicFindings, KafkaError>> {
+  const plans = topicPlans(heartbeatPartitions);
+  const reports = await ensureTopics(wire, plans, { deadlineMs: CALL_MS });
+  if (!reports.ok) return reports;
+  const harmful = new Map<string, string>();
+  for (const { name, created, partitions, warnings, config } of reports.value) {
+    if (created) log.info("made a topic", { topic: name, partitions });
+    for (const { detail, command } of warnings) {
+      log.warn(`topic ${name}: ${detail}`, { topic: name, mend_with: command });
+    }
+    const harm = plans.find((plan) => plan.name === name)?.harmful(config ?? {});
+    if (config !== undefined && harm !== undefined) harmful.set(name, harm);
+    if (name === REGISTRY && partitions > 1) {
+      log.warn(
+        `topic ${name} has ${partitions} partitions: other clients partition differently, so that a ` +
+          "tombstone can lie away from its registration; ours has one",
+        { topic: name, partitions },
+      );
+    }
+  }
+  const blocking = [STATUS, HEARTBEAT].find((name) => harmful.has(name));
+  return ok({
+    registryHarmful: harmful.has(REGISTRY) || harmful.has(STATUS),
+    mustNotLead: blocking === undefined ? undefined : `${blocking}: ${harmful.get(blocking)}`,
+  });
+}

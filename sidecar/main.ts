@@ -1,0 +1,227 @@
+/** The sidecar: the one place where its parts are constructed and the process is touched. */
+import { existsSync } from "node:fs";
+import { hostname } from "node:os";
+import { createInterface } from "node:readline/promises";
+import { parseArguments } from "../shared/arguments.ts";
+import { BUILD, versionLine } from "../shared/build-info.ts";
+import { type Problem, problemText } from "../shared/config.ts";
+import { EXIT, type ExitCode } from "../shared/exit.ts";
+import { openHost } from "../shared/host.ts";
+import { type KafkaConfig, kafkaSettings } from "../shared/kafka-config.ts";
+import { openWire } from "../shared/kafka/wire.ts";
+import { type Log, openLog } from "../shared/log.ts";
+import type { Result } from "../shared/result.ts";
+import { secretValues } from "../shared/secret.ts";
+import { SIDECAR, type SidecarRun } from "./commands.ts";
+import {
+  type ControlPlaneConfig,
+  readControlPlaneConfig,
+  readIngestConfig,
+  readOperatorConfig,
+} from "./config.ts";
+import { kafkaLog, runControlPlane } from "./control-plane/control-plane.ts";
+import { acceptRegistry, releaseBrake, withdraw } from "./control-plane/operator.ts";
+import { previewPlan } from "./control-plane/preview.ts";
+import type { TermSettings } from "./control-plane/term.ts";
+import { runIngest } from "./ingest/ingest.ts";
+import { openRuntime, type Surroundings, workerSettings } from "./workers.ts";
+
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+const complain = (line: string): void => {
+  process.stderr.write(`${line}\n`);
+};
+const monotonicMs = (): number => performance.now();
+const nowMs = (): number => Date.now();
+
+/** Aborts on SIGTERM and SIGINT. */
+const stopping = new AbortController();
+for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stopping.abort(name));
+
+const logOf = (config: KafkaConfig): Log =>
+  openLog({
+    level: config.logLevel,
+    format: config.logFormat,
+    write: complain,
+    nowMs,
+    secrets: secretValues(config),
+  });
+
+function misconfigured(problems: readonly Problem[]): ExitCode {
+  complain(`${problems.length} configuration errors:`);
+  for (const problem of problems) complain(`  ${problemText(problem)}`);
+  return EXIT.configuration;
+}
+
+async function configured<C>(
+  config: Result<C, readonly Problem[]>,
+  run: (config: C) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  return config.ok ? await run(config.value) : misconfigured(config.error);
+}
+
+const surroundings = (log: Log): Surroundings => ({
+  environment: process.env,
+  hostname: hostname(),
+  executable: process.execPath,
+  exists: existsSync,
+  readFile: openHost().readFile,
+  nowMs,
+  log,
+});
+
+const termSettings = (config: ControlPlaneConfig): TermSettings => ({
+  heartbeatTimeoutMs: config.heartbeatTimeoutMs,
+  cleanupTimeoutMs: config.cleanupTimeoutMs,
+  watermarkIntervalMs: config.watermarkIntervalMs,
+  reconcileIntervalMs: config.reconcileIntervalMs,
+  actWindowMs: config.actWindowMs,
+  brakePercent: config.cleanupBrakePercent,
+});
+
+/** Readers of this instance's leader record see where it ran. */
+const instance = `${hostname()}/${process.pid}`;
+
+function controlPlane(config: ControlPlaneConfig, plan: boolean): Promise<ExitCode> {
+  const log = logOf(config).with({ program: "control-plane" });
+  const around = surroundings(log);
+  const kafka = kafkaSettings(config, "outrider-control-plane");
+  if (plan) return preview(config, around);
+  return runControlPlane({
+    kafka,
+    port: config.metricsPort,
+    settings: termSettings(config),
+    sessionTimeoutMs: config.sessionTimeoutMs,
+    topicPartitions: config.topicPartitions,
+    fleet: config.fleet,
+    instance,
+    runtimeOf: () => openRuntime(config, around),
+    workerOf: (fleet) => workerSettings(config, fleet, around),
+    build: BUILD,
+    log,
+    random: Math.random,
+    monotonicMs,
+    nowMs,
+    signal: stopping.signal,
+  });
+}
+
+async function preview(config: ControlPlaneConfig, around: Surroundings): Promise<ExitCode> {
+  const runtime = openRuntime(config, around);
+  if (!runtime.ok) {
+    complain(runtime.error);
+    return EXIT.configuration;
+  }
+  const log = kafkaLog(around.log);
+  const wire = openWire(kafkaSettings(config, "outrider-plan"), { log });
+  const metadata = await wire.metadata([], { deadlineMs: 10_000 });
+  if (!metadata.ok) {
+    complain(metadata.error.detail);
+    return EXIT.unavailable;
+  }
+  const fleet = config.fleet ?? metadata.value.clusterId ?? "unknown";
+  const code = await previewPlan({
+    wire,
+    log,
+    say,
+    runtime: runtime.value,
+    worker: workerSettings(config, fleet, around),
+    settings: termSettings(config),
+    monotonicMs,
+    nowMs,
+    signal: stopping.signal,
+  });
+  await wire.close();
+  return code;
+}
+
+/** `--yes` answers; without a terminal to ask on, the answer is no. */
+async function confirm(question: string): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    complain(`${question} Not asked: there is no terminal; give --yes`);
+    return false;
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await terminal.question(`${question} [y/N] `);
+  terminal.close();
+  return /^y(?:es)?$/iu.test(answer.trim());
+}
+
+type Operation = Extract<SidecarRun, { readonly yes: boolean }>;
+
+function operate(run: Operation): Promise<ExitCode> {
+  return configured(readOperatorConfig(process.env, openHost()), async (config) => {
+    const log = kafkaLog(logOf(config));
+    const wire = openWire(kafkaSettings(config, "outrider-operator"), { log });
+    const deps = { wire, log, say, confirm: run.yes ? () => Promise.resolve(true) : confirm };
+    const code = await perform(run, deps);
+    await wire.close();
+    return code;
+  });
+}
+
+function perform(run: Operation, deps: Parameters<typeof releaseBrake>[0]): Promise<ExitCode> {
+  switch (run.command) {
+    case "withdraw":
+      return withdraw(deps, run.clientId);
+    case "release-brake":
+      return releaseBrake(deps);
+    case "accept-registry":
+      return acceptRegistry(deps);
+  }
+}
+
+function start(run: SidecarRun): Promise<ExitCode> {
+  switch (run.command) {
+    case "control-plane":
+      return configured(readControlPlaneConfig(process.env, openHost()), (config) =>
+        controlPlane(config, run.plan),
+      );
+    case "ingest":
+      return configured(readIngestConfig(process.env, openHost()), (config) => {
+        const log = logOf(config).with({ program: "ingest", client_id: config.clientId });
+        return runIngest({
+          kafka: kafkaSettings(config, `outrider-ingest-${config.clientId}`),
+          clientId: config.clientId,
+          group: config.kafkaGroup,
+          log,
+          kafkaLog: kafkaLog(log),
+          signal: stopping.signal,
+        });
+      });
+    case "withdraw":
+    case "release-brake":
+    case "accept-registry":
+      return operate(run);
+  }
+}
+
+async function main(): Promise<ExitCode> {
+  const invocation = parseArguments(SIDECAR, process.argv.slice(2));
+  if (!invocation.ok) {
+    complain(`sidecar: ${invocation.error}`);
+    return EXIT.configuration;
+  }
+  switch (invocation.value.kind) {
+    case "help":
+      say(invocation.value.text);
+      return EXIT.done;
+    case "version":
+      say(versionLine("sidecar", BUILD));
+      return EXIT.done;
+    case "run":
+      return await start(invocation.value.run);
+  }
+}
+
+/** A defect of ours: said, and the process ends, so that whoever watches it starts it again. */
+function defect(cause: unknown): never {
+  const detail = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  complain(JSON.stringify({ time: new Date().toISOString(), level: "error", message: "defect", detail }));
+  process.exit(EXIT.defect);
+}
+process.on("uncaughtException", defect);
+process.on("unhandledRejection", defect);
+
+process.exit(await main().catch(defect));

@@ -1,0 +1,121 @@
+/** From the configuration to what a worker is given, and to the runtime that runs it. */
+import type { Log } from "../shared/log.ts";
+import { err, type Result } from "../shared/result.ts";
+import type { ControlPlaneConfig } from "./config.ts";
+import type { WorkerSettings } from "./control-plane/spec.ts";
+import { processRuntime } from "./runtime/process.ts";
+import type { Runtime, RuntimeName } from "./runtime/runtime.ts";
+
+const DOCKER_SOCKET = "/var/run/docker.sock";
+
+export type Surroundings = {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly hostname: string;
+  /** This binary: its `ingest` is the worker unless WORKER_COMMAND says otherwise. */
+  readonly executable: string;
+  readonly exists: (path: string) => boolean;
+  readonly readFile: (path: string) => Result<string, string>;
+  readonly nowMs: () => number;
+  readonly log: Log;
+};
+
+export type Choice = { readonly runtime: RuntimeName; readonly because: string };
+
+export function chooseRuntime(
+  config: ControlPlaneConfig,
+  { exists, environment }: Pick<Surroundings, "exists" | "environment">,
+): Choice {
+  if (config.runtime !== undefined) return { runtime: config.runtime, because: "RUNTIME says so" };
+  if (config.kubernetesMode) return { runtime: "kubernetes", because: "K8S_MODE is true" };
+  const engine = environment["DOCKER_HOST"] ?? (exists(DOCKER_SOCKET) ? DOCKER_SOCKET : undefined);
+  if (engine !== undefined) return { runtime: "docker", because: `there is an engine at ${engine}` };
+  return { runtime: "process", because: `no K8S_MODE, no DOCKER_HOST, no ${DOCKER_SOCKET}` };
+}
+
+/** An error is one of configuration. */
+export function openRuntime(
+  config: ControlPlaneConfig,
+  around: Surroundings,
+): Result<Runtime, string> {
+  const { runtime, because } = chooseRuntime(config, around);
+  around.log.info("runtime", { runtime, because });
+  if (runtime !== "process") {
+    return err(
+      `RUNTIME: "${runtime}" was chosen (${because}), but this version runs workers as processes ` +
+        "only; set RUNTIME=process",
+    );
+  }
+  const opened = processRuntime({
+    stateDir: config.stateDir,
+    command: workerCommand(config, around.executable),
+    hostname: around.hostname,
+    environment: around.environment,
+    log: around.log,
+    nowMs: around.nowMs,
+  });
+  return opened.ok ? opened : err(`STATE_DIR, WORKER_COMMAND: ${opened.error.detail}`);
+}
+
+const workerCommand = (config: ControlPlaneConfig, executable: string): readonly string[] =>
+  config.workerCommand ?? [executable, "ingest"];
+
+/** Names as the original gave them to its own; Kafka credentials only when they are to be inherited. */
+export function workerSettings(
+  config: ControlPlaneConfig,
+  fleet: string,
+  around: Surroundings,
+): WorkerSettings {
+  const inherited = config.workerInheritKafkaAuth ? inheritedNames(around.environment) : [];
+  const from = (names: readonly string[]) =>
+    Object.fromEntries(names.map((name) => [name, around.environment[name] ?? ""]));
+  return {
+    fleet,
+    program: workerCommand(config, around.executable),
+    environment: {
+      KAFKA_BROKERS: config.kafkaBrokers.join(","),
+      NEO4J_URI: config.neo4jUri,
+      NEO4J_USER: config.neo4jUser,
+      LOG_LEVEL: config.logLevel,
+      ...from(inherited.filter((name) => name !== "SASL_PASSWORD")),
+    },
+    secretEnvironment: () => ({
+      NEO4J_PASS: config.neo4jPass.read(),
+      ...(inherited.includes("SASL_PASSWORD") && config.saslPassword !== undefined
+        ? { SASL_PASSWORD: config.saslPassword.read() }
+        : {}),
+      ...envFile(config, around),
+    }),
+  };
+}
+
+const AUTH_NAMES = /^(?:SASL_|TLS_)[A-Z_]+$/u;
+
+const inheritedNames = (environment: Surroundings["environment"]): readonly string[] =>
+  Object.keys(environment)
+    .filter((name) => AUTH_NAMES.test(name) && (environment[name] ?? "") !== "")
+    .sort();
+
+/** NAME=value lines, `#` comments and blank lines; read again for each start. */
+function envFile(config: ControlPlaneConfig, around: Surroundings): Record<string, string> {
+  if (config.workerEnvFile === undefined) return {};
+  const text = around.readFile(config.workerEnvFile);
+  if (!text.ok) {
+    around.log.error("WORKER_ENV_FILE cannot be read: workers start without it", {
+      error: text.error,
+    });
+    return {};
+  }
+  return parseEnvFile(text.value);
+}
+
+export function parseEnvFile(text: string): Record<string, string> {
+  const entries = text.split(/\r?\n/u).flatMap((line): [string, string][] => {
+    const match = /^\s*(?:export\s+)?(?<name>[A-Za-z_]\w*)\s*=(?<value>.*)$/u.exec(line);
+    const { name, value } = match?.groups ?? {};
+    return name === undefined || value === undefined ? [] : [[name, unquote(value.trim())]];
+  });
+  return Object.fromEntries(entries);
+}
+
+const unquote = (value: string): string =>
+  /^(["']).*\1$/u.test(value) ? value.slice(1, -1) : value;
