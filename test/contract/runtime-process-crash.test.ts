@@ -1,0 +1,72 @@
+/** The process runtime, killed at random moments while it starts workers. */
+import { expect, test } from "bun:test";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Runtime } from "../../sidecar/runtime/runtime.ts";
+import { until } from "../bed/condition.ts";
+import { listOf, specOf } from "./runtime.ts";
+import { killAll, makeStateDir, openRuntime, processesOf } from "./runtime-process-bed.ts";
+
+const KILLS = 20;
+const WORKERS_PER_ROUND = 60;
+const LIFE_MS_MAX = 250;
+const STARTER = join(import.meta.dir, "runtime-process-starter.ts");
+
+test("Runtime of process, killed at 20 random moments, leaves one known process per name", async () => {
+  const directory = await makeStateDir();
+  try {
+    for (let round = 0; round < KILLS; round += 1) {
+      await startUntilKilled(directory, round * WORKERS_PER_ROUND);
+      await expectOneProcessPerName(directory, openRuntime(directory));
+    }
+    expect(processesOf(directory).length).toBeGreaterThan(KILLS);
+    await startTheRest(directory);
+  } finally {
+    await killAll(directory);
+    await rm(directory, { recursive: true, force: true });
+  }
+}, 120_000);
+
+async function startUntilKilled(directory: string, first: number): Promise<void> {
+  const command = [process.execPath, STARTER, directory, String(first), String(WORKERS_PER_ROUND)];
+  const starter = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "inherit" });
+  // Its first words are the moment from which it starts workers.
+  await starter.stdout.getReader().read();
+  await Bun.sleep(Math.random() * LIFE_MS_MAX);
+  starter.kill("SIGKILL");
+  await starter.exited;
+}
+
+async function expectOneProcessPerName(directory: string, runtime: Runtime): Promise<void> {
+  await until(
+    "no worker is starting",
+    async () => (await listOf(runtime)).workers.every((each) => each.state !== "starting"),
+    { deadlineMs: 5000, intervalMs: 10 },
+  );
+  const { workers, foreign } = await listOf(runtime);
+  const listed = workers.filter((each) => each.state === "running");
+  expect(listed).toHaveLength(workers.length);
+  expect(foreign).toEqual([]);
+  const running = processesOf(directory);
+  expect(running.map((each) => each.variables["OUTRIDER_INSTANCE"]).toSorted()).toEqual(
+    listed.map((each) => each.instance).toSorted(),
+  );
+  const ids = running.map((each) => each.variables["CLIENT_ID"]);
+  expect(ids).toHaveLength(new Set(ids).size);
+}
+
+/** Whatever the kills left, each name can be started, and none twice. */
+async function startTheRest(directory: string): Promise<void> {
+  const runtime = openRuntime(directory);
+  const { signal } = new AbortController();
+  const names = Array.from({ length: KILLS * WORKERS_PER_ROUND }, (_, i) => `w-${i}`);
+  const some = names.filter((_, i) => i % 4 === 0);
+  const running = new Set(processesOf(directory).map((each) => each.variables["CLIENT_ID"]));
+  const started = await Promise.all(some.map((id) => runtime.start(specOf(id), signal)));
+  for (const [i, result] of started.entries()) {
+    expect(result.ok ? "ok" : result.error.code).toBe(
+      running.has(some[i] ?? "") ? "name-taken" : "ok",
+    );
+  }
+  await expectOneProcessPerName(directory, runtime);
+}

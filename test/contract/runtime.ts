@@ -1,0 +1,341 @@
+/**
+ * What every runtime must hold, written once and run on each: the port's promises to the control
+ * plane. A subject says how its workers behave by variables of their environment (`WorkerAct`).
+ */
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import * as v from "valibot";
+import { ClientId } from "../../shared/protocol/client-id.ts";
+import type { Result } from "../../shared/result.ts";
+import type {
+  Listing,
+  Runtime,
+  RuntimeError,
+  Worker,
+  WorkerSpec,
+} from "../../sidecar/runtime/runtime.ts";
+import { until } from "../bed/condition.ts";
+
+/** What the subject's worker program does, from the variable `ACT`. */
+export type WorkerAct = "run" | "ignore-term" | `exit-${number}` | "wait-for-file";
+
+export type RuntimeSubject = {
+  readonly runtime: Runtime;
+  /** The same scope, opened as after a kill -9 of the control plane: no memory of the first. */
+  readonly reopen: () => Promise<Runtime>;
+  /** Makes something of others that holds this name; the answer tells whether it is untouched. */
+  readonly foreignNamed: (name: string) => Promise<() => Promise<boolean>>;
+  /** Sends a signal to the worker's process, as an operator would. */
+  readonly signal: (worker: Worker, name: "SIGKILL" | "SIGSTOP") => Promise<void>;
+  /** Lets a `wait-for-file` worker exit with code 5. */
+  readonly release: (worker: Worker) => Promise<void>;
+  /** Does a process of this incarnation run? */
+  readonly lives: (worker: Worker) => Promise<boolean>;
+  /** The worker's variables as its process sees them. */
+  readonly environmentOf: (worker: Worker) => Promise<Readonly<Record<string, string>>>;
+  /** How many workers `list` is tried with. */
+  readonly many: number;
+  /** Ends everything that was started, whatever the test did. */
+  readonly cleanup: () => Promise<void>;
+};
+
+const DEADLINE_MS = 20_000;
+const TEST_MS = 60_000;
+const patience = { deadlineMs: DEADLINE_MS, intervalMs: 20 };
+
+const signal = new AbortController().signal;
+
+export function specOf(id: string, act: WorkerAct = "run", fleet = "fleet-a"): WorkerSpec {
+  const clientId = v.parse(ClientId, id);
+  return {
+    clientId,
+    name: `kg-graph-builder-${id}`,
+    fleet,
+    specHash: "0123456789abcdef",
+    environment: { ACT: act, CLIENT_ID: id, WITH_SPACE: "a b=c" },
+  };
+}
+
+export function value<T, E>(result: Result<T, E>): T {
+  if (!result.ok) throw new Error(`expected a value, got ${JSON.stringify(result.error)}`);
+  return result.value;
+}
+
+const codeOf = <T>(result: Result<T, RuntimeError>): string =>
+  result.ok ? "ok" : result.error.code;
+
+export const listOf = async (runtime: Runtime): Promise<Listing> =>
+  value(await runtime.list(signal));
+
+async function find(runtime: Runtime, spec: WorkerSpec): Promise<Worker | undefined> {
+  const { workers } = await listOf(runtime);
+  return workers.find((each) => each.name === spec.name);
+}
+
+async function whenState(
+  runtime: Runtime,
+  spec: WorkerSpec,
+  state: Worker["state"],
+): Promise<Worker> {
+  return await until(
+    `${spec.name} is ${state}`,
+    async () => {
+      const worker = await find(runtime, spec);
+      return worker?.state === state && worker;
+    },
+    patience,
+  );
+}
+
+export function runtimeContract(name: string, make: () => Promise<RuntimeSubject>): void {
+  describe(`Runtime of ${name}`, () => {
+    let subject: RuntimeSubject;
+    let runtime: Runtime;
+    beforeEach(async () => {
+      subject = await make();
+      ({ runtime } = subject);
+    });
+    afterEach(async () => await subject.cleanup());
+    const it = (what: string, run: () => Promise<void>) => test(what, run, TEST_MS);
+    const start = async (spec: WorkerSpec) => value(await runtime.start(spec, signal));
+
+    it("list() is empty before anything was started", async () => {
+      expect(await listOf(runtime)).toEqual({ workers: [], foreign: [] });
+    });
+
+    it("start() gives a running worker that list() shows with its labels", async () => {
+      const { environment, ...labels } = specOf("af-1");
+      const worker = await start({ ...labels, environment });
+      expect(worker).toMatchObject({ ...labels, state: "running" });
+      expect(await listOf(runtime)).toEqual({ workers: [worker], foreign: [] });
+      expect(await subject.lives(worker)).toBe(true);
+    });
+
+    it("start() passes the whole environment on, and nothing of ours", async () => {
+      const spec = specOf("af-1");
+      const seen = await subject.environmentOf(await start(spec));
+      expect(seen).toMatchObject(spec.environment);
+      expect(seen["SASL_PASSWORD"]).toBeUndefined();
+    });
+
+    it("start() answers name-taken while the name is held, running or exited", async () => {
+      const spec = specOf("af-1", "wait-for-file");
+      const worker = await start(spec);
+      expect(codeOf(await runtime.start(spec, signal))).toBe("name-taken");
+      await subject.release(worker);
+      await whenState(runtime, spec, "exited");
+      expect(codeOf(await runtime.start(spec, signal))).toBe("name-taken");
+      value(await runtime.stop(worker, signal));
+      const next = await start({ ...spec, environment: specOf("af-1").environment });
+      expect(next.instance).not.toBe(worker.instance);
+    });
+
+    it("start() called twenty times at once for one name lets one run", async () => {
+      const spec = specOf("af-1");
+      const started = await Promise.all(
+        Array.from({ length: 20 }, async () => await runtime.start(spec, signal)),
+      );
+      expect(started.map(codeOf).toSorted()).toEqual(
+        ["ok", ...started.slice(1).map(codeOf)].toSorted(),
+      );
+      expect(started.filter((each) => each.ok)).toHaveLength(1);
+      expect(started.filter((each) => codeOf(each) === "name-taken")).toHaveLength(19);
+      expect((await listOf(runtime)).workers).toHaveLength(1);
+    });
+
+    it("start() says why a worker that ends at once does not run; list() shows it exited", async () => {
+      const spec = specOf("af-1", "exit-3");
+      expect(codeOf(await runtime.start(spec, signal))).toBe("refused");
+      expect(await whenState(runtime, spec, "exited")).toMatchObject({ exit: 3 });
+    });
+
+    it("list() shows the exit code of a worker that ended by itself", async () => {
+      const spec = specOf("af-1", "wait-for-file");
+      await subject.release(await start(spec));
+      expect((await whenState(runtime, spec, "exited")).exit).toBe(5);
+    });
+
+    it("list() shows the signal that ended a worker", async () => {
+      const spec = specOf("af-1");
+      await subject.signal(await start(spec), "SIGKILL");
+      expect((await whenState(runtime, spec, "exited")).exit).toBe("signal:SIGKILL");
+    });
+
+    it("stop() ends the worker and frees its name; again it is not-found", async () => {
+      const worker = await start(specOf("af-1"));
+      value(await runtime.stop(worker, signal));
+      expect(await subject.lives(worker)).toBe(false);
+      expect(await listOf(runtime)).toEqual({ workers: [], foreign: [] });
+      expect(codeOf(await runtime.stop(worker, signal))).toBe("not-found");
+    });
+
+    it("stop() removes an exited worker", async () => {
+      const spec = specOf("af-1", "exit-0");
+      await runtime.start(spec, signal);
+      value(await runtime.stop(await whenState(runtime, spec, "exited"), signal));
+      expect((await listOf(runtime)).workers).toEqual([]);
+    });
+
+    it("stop() kills a worker that ignores SIGTERM, and list() shows it stopping before", async () => {
+      const spec = specOf("af-1", "ignore-term");
+      const worker = await start(spec);
+      const stopped = runtime.stop(worker, signal);
+      await whenState(runtime, spec, "stopping");
+      value(await stopped);
+      expect(await subject.lives(worker)).toBe(false);
+    });
+
+    it("stop() ends a worker that is suspended", async () => {
+      const worker = await start(specOf("af-1"));
+      await subject.signal(worker, "SIGSTOP");
+      value(await runtime.stop(worker, signal));
+      expect(await subject.lives(worker)).toBe(false);
+    });
+
+    it("stop() of many that ignore SIGTERM takes about one grace, not one each", async () => {
+      const specs = Array.from({ length: 10 }, (_, i) => specOf(`af-${i}`, "ignore-term"));
+      const workers = await Promise.all(specs.map(start));
+      const beganAt = performance.now();
+      const one = value(await runtime.stop(workers[0] ?? failed(), signal));
+      const oneMs = performance.now() - beganAt;
+      expect(one).toBeNull();
+      const allBeganAt = performance.now();
+      const rest = await Promise.all(workers.slice(1).map((each) => runtime.stop(each, signal)));
+      expect(rest.map(codeOf)).toEqual(rest.map(() => "ok"));
+      expect(performance.now() - allBeganAt).toBeLessThan(4 * oneMs);
+    });
+
+    it("stop() whose signal aborts answers timeout, and stop() again ends it", async () => {
+      const worker = await start(specOf("af-1", "ignore-term"));
+      expect(codeOf(await runtime.stop(worker, AbortSignal.timeout(30)))).toBe("timeout");
+      expect(await subject.lives(worker)).toBe(true);
+      value(await runtime.stop(worker, signal));
+      expect(await subject.lives(worker)).toBe(false);
+    });
+
+    it("stop() of an old incarnation is not-found and does not hit the new one", async () => {
+      const spec = specOf("af-1");
+      const old = await start(spec);
+      value(await runtime.stop(old, signal));
+      const young = await start(spec);
+      expect(codeOf(await runtime.stop(old, signal))).toBe("not-found");
+      expect(await subject.lives(young)).toBe(true);
+      expect((await listOf(runtime)).workers).toEqual([young]);
+    });
+
+    it("reopened, the runtime has the same scope and adopts the workers", async () => {
+      const worker = await start(specOf("af-1"));
+      const next = await subject.reopen();
+      expect(next.scope).toBe(runtime.scope);
+      expect(await listOf(next)).toEqual({ workers: [worker], foreign: [] });
+      expect(codeOf(await next.start(specOf("af-1"), signal))).toBe("name-taken");
+      value(await next.stop(worker, signal));
+      expect(await subject.lives(worker)).toBe(false);
+      expect((await listOf(runtime)).workers).toEqual([]);
+    });
+
+    it("reopened, a stop that was cut off is repeated", async () => {
+      const spec = specOf("af-1", "ignore-term");
+      const worker = await start(spec);
+      await runtime.stop(worker, AbortSignal.timeout(30));
+      const next = await subject.reopen();
+      value(await next.stop((await find(next, spec)) ?? failed(), signal));
+      expect(await subject.lives(worker)).toBe(false);
+    });
+
+    it("watch() reports the exit of an own worker", async () => {
+      const spec = specOf("af-1", "wait-for-file");
+      const worker = await start(spec);
+      await expectChange(runtime, async () => await subject.release(worker));
+      expect((await find(runtime, spec))?.state).toBe("exited");
+    });
+
+    it("watch() reports the exit of an adopted worker", async () => {
+      const spec = specOf("af-1", "wait-for-file");
+      const worker = await start(spec);
+      const next = await subject.reopen();
+      await listOf(next);
+      await expectChange(next, async () => await subject.release(worker));
+      await whenState(next, spec, "exited");
+    });
+
+    it("watch() reports a start and is silent after its signal aborted", async () => {
+      await expectChange(runtime, async () => {
+        await start(specOf("af-1"));
+      });
+      const ended = new AbortController();
+      let calls = 0;
+      runtime.watch(() => (calls += 1), ended.signal);
+      ended.abort();
+      await expectChange(runtime, async () => {
+        await start(specOf("af-2"));
+      });
+      expect(calls).toBe(0);
+    });
+
+    it("a foreign object is shown, holds its name, and is never touched", async () => {
+      const spec = specOf("af-1");
+      const untouched = await subject.foreignNamed(spec.name);
+      const { workers, foreign } = await listOf(runtime);
+      expect(workers).toEqual([]);
+      expect(foreign.map((each) => each.name)).toEqual([spec.name]);
+      expect(codeOf(await runtime.start(spec, signal))).toBe("name-taken");
+      const other = await start(specOf("af-2"));
+      const made = { ...other, name: spec.name, clientId: spec.clientId };
+      expect(codeOf(await runtime.stop(made, signal))).toBe("not-found");
+      expect(await subject.lives(other)).toBe(true);
+      expect(await untouched()).toBe(true);
+    });
+
+    it("a worker of another fleet is listed as that fleet's", async () => {
+      const other = await start(specOf("af-1", "run", "fleet-b"));
+      const own = await start(specOf("af-2"));
+      const { workers } = await listOf(runtime);
+      expect(workers.map((each) => [each.name, each.fleet]).toSorted()).toEqual([
+        [other.name, "fleet-b"],
+        [own.name, "fleet-a"],
+      ]);
+      expect(codeOf(await runtime.start(specOf("af-1"), signal))).toBe("name-taken");
+    });
+
+    it("list() shows many workers, started at once and adopted", async () => {
+      const specs = Array.from({ length: subject.many }, (_, i) => specOf(`af-${i}`));
+      const workers = await Promise.all(specs.map(start));
+      for (const each of [runtime, await subject.reopen()]) {
+        const listed = (await listOf(each)).workers;
+        expect(listed.map((worker) => worker.name).toSorted()).toEqual(
+          specs.map((spec) => spec.name).toSorted(),
+        );
+        expect(listed.every((worker) => worker.state === "running")).toBe(true);
+      }
+      const stopped = await Promise.all(workers.map((each) => runtime.stop(each, signal)));
+      expect(stopped.every((each) => each.ok)).toBe(true);
+      expect((await listOf(runtime)).workers).toEqual([]);
+    });
+  });
+}
+
+/** Longer than any runtime takes to report what was before. */
+const QUIET_MS = 1200;
+
+/** `act` makes the runtime call back, once all that was before it has been told. */
+async function expectChange(runtime: Runtime, act: () => Promise<void>): Promise<void> {
+  const ended = new AbortController();
+  let lastAtMs = performance.now();
+  let calls = 0;
+  runtime.watch(() => {
+    calls += 1;
+    lastAtMs = performance.now();
+  }, ended.signal);
+  try {
+    await until("it is quiet", () => performance.now() - lastAtMs > QUIET_MS, patience);
+    calls = 0;
+    await act();
+    await until("a change is reported", () => calls > 0, patience);
+  } finally {
+    ended.abort();
+  }
+}
+
+function failed(): never {
+  throw new Error("there is no such worker");
+}
