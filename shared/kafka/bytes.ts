@@ -127,7 +127,10 @@ export class ByteReader {
 
 const INITIAL_BYTES = 256;
 
-/** Each method returns the writer, so that a message reads as one chain. */
+/**
+ * Each method returns the writer, so that a message reads as one chain. `reserve` may exchange the
+ * buffer: ask for the place first, and for `this.buffer` after.
+ */
 export class ByteWriter {
   private buffer: Buffer;
   private length = 0;
@@ -145,22 +148,26 @@ export class ByteWriter {
   }
 
   int8(value: number): this {
-    this.buffer.writeInt8(value, this.reserve(1));
+    const at = this.reserve(1);
+    this.buffer.writeInt8(value, at);
     return this;
   }
 
   int16(value: number): this {
-    this.buffer.writeInt16BE(value, this.reserve(2));
+    const at = this.reserve(2);
+    this.buffer.writeInt16BE(value, at);
     return this;
   }
 
   int32(value: number): this {
-    this.buffer.writeInt32BE(value, this.reserve(4));
+    const at = this.reserve(4);
+    this.buffer.writeInt32BE(value, at);
     return this;
   }
 
   uint32(value: number): this {
-    this.buffer.writeUInt32BE(value, this.reserve(4));
+    const at = this.reserve(4);
+    this.buffer.writeUInt32BE(value, at);
     return this;
   }
 
@@ -178,11 +185,10 @@ export class ByteWriter {
   uvarint(value: number): this {
     let rest = value;
     while (rest >= 0x80) {
-      this.buffer[this.reserve(1)] = (rest % 0x80) | 0x80;
+      this.int8(((rest % 0x80) | 0x80) - 0x100);
       rest = Math.floor(rest / 0x80);
     }
-    this.buffer[this.reserve(1)] = rest;
-    return this;
+    return this.int8(rest);
   }
 
   /** Zigzag, as inside records. */

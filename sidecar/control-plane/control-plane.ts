@@ -172,7 +172,7 @@ async function comeUp(deps: ComeUp): Promise<Result<Membership, string>> {
     groupId: `outrider-control-plane-${fleet}`,
     topic: CONTROL,
     sessionTimeoutMs,
-    rebalanceTimeoutMs: sessionTimeoutMs,
+    rebalanceTimeoutMs: sessionTimeoutMs / 2,
     heartbeatIntervalMs: sessionTimeoutMs / SESSION_BEATS,
     standing: lead.standing,
     onAssigned: lead.onAssigned,

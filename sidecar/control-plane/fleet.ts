@@ -68,7 +68,10 @@ export type Fleet = {
   epoch: number;
 };
 
-export const createFleet = (): Fleet => ({ clusters: new Map(), applied: new Map(), epoch: 0 });
+/** Below the first epoch, which may be offset 0. */
+const NO_EPOCH = -1;
+
+export const createFleet = (): Fleet => ({ clusters: new Map(), applied: new Map(), epoch: NO_EPOCH });
 
 /** What the accepted text says about its cluster; the text was validated when it was accepted. */
 export type Described = {
