@@ -1,0 +1,191 @@
+/**
+ * The one-shot commands, `register` and `deregister`: Helm's hooks. All that they do is bounded by
+ * HOOK_TIMEOUT, and they end with one line and an exit code (shared/exit.ts).
+ */
+import { formatDuration } from "../shared/duration.ts";
+import { EXIT, type ExitCode } from "../shared/exit.ts";
+import { type Deadline, startDeadline } from "../shared/kafka/deadline.ts";
+import { exitCodeOf, type KafkaError } from "../shared/kafka/error.ts";
+import type { KafkaLog } from "../shared/kafka/wire.ts";
+import { REGISTRY } from "../shared/protocol/topic.ts";
+import { err, ok, type Result } from "../shared/result.ts";
+import { type Identity, registrationRecord, tombstoneRecord } from "./announce.ts";
+import type { Target } from "./judge.ts";
+import {
+  findRegistry,
+  type Kafka,
+  type Published,
+  prepareTopics,
+  publish,
+  retried,
+} from "./publish.ts";
+import { awaitAnswer, findReason, findStart, type Start, type Waited } from "./wait.ts";
+
+export type HookOptions = {
+  readonly wish: "register" | "deregister";
+  readonly identity: Identity;
+  readonly kafka: Kafka;
+  readonly log: KafkaLog;
+  readonly brokers: readonly string[];
+  /** HOOK_TIMEOUT, to be named. */
+  readonly timeoutMs: number;
+  /** What is left of it now, less a reserve for the end. */
+  readonly budgetMs: number;
+  readonly waitMs: number | undefined;
+  readonly nowMs: () => number;
+  readonly signal: AbortSignal;
+};
+
+export type Outcome = { readonly exit: ExitCode; readonly line: string };
+
+type Failure = { readonly step: "reach" | "write"; readonly error: KafkaError };
+
+export async function runHook(options: HookOptions): Promise<Outcome> {
+  const deadline = startDeadline({ deadlineMs: options.budgetMs, signal: options.signal });
+  const reached = await reach(options, deadline);
+  if (!reached.ok) return failure(options, { step: "reach", error: reached.error });
+  const { topicId, start } = reached.value;
+  if (topicId === undefined) return nothingToWithdraw(options);
+  const written = await retried(deadline, (call) =>
+    publish(options.kafka, { topicId, record: recordOf(options) }, call),
+  );
+  if (!written.ok) return failure(options, { step: "write", error: written.error });
+  if (options.waitMs === undefined) {
+    return { exit: EXIT.done, line: writtenText(options, written.value) };
+  }
+  return waitFor(options, { deadline, waitMs: options.waitMs, written: written.value, start });
+}
+
+const recordOf = ({ wish, identity, nowMs }: HookOptions) =>
+  wish === "register" ? registrationRecord(identity, nowMs()) : tombstoneRecord(identity.clientId);
+
+type Reached = {
+  /** Undefined: there is no registry. */
+  readonly topicId: string | undefined;
+  readonly start: Result<Start, KafkaError>;
+};
+
+/** Topics first; then, still before the write, where the answers will begin. */
+async function reach(
+  { wish, kafka, waitMs }: HookOptions,
+  deadline: Deadline,
+): Promise<Result<Reached, KafkaError>> {
+  const topicId = await retried<string | undefined>(deadline, (call) =>
+    wish === "register" ? prepareTopics(kafka, call) : findRegistry(kafka, call),
+  );
+  if (!topicId.ok) return topicId;
+  if (waitMs === undefined) return ok({ topicId: topicId.value, start: err(NOT_ASKED) });
+  const start = await retried(deadline, (call) => findStart(kafka.wire, call));
+  // Not to be allowed to read the answer is no reason not to register.
+  if (!start.ok && start.error.retry === "transient") return start;
+  return ok({ topicId: topicId.value, start });
+}
+
+const NOT_ASKED: KafkaError = { code: "invalid", retry: "terminal", detail: "not asked for" };
+
+type Waiting = {
+  readonly deadline: Deadline;
+  readonly waitMs: number;
+  readonly written: Published;
+  readonly start: Result<Start, KafkaError>;
+};
+
+async function waitFor(options: HookOptions, waiting: Waiting): Promise<Outcome> {
+  const { written, start, waitMs } = waiting;
+  if (!start.ok) return unreadable(options, written, start.error);
+  const limitMs = Math.min(waitMs, waiting.deadline.leftMs());
+  const deadline = startDeadline(waiting.deadline.call(limitMs));
+  const { wish, identity, kafka, log } = options;
+  const target: Target = { wish, clientId: identity.clientId, ...written };
+  const reading = { wire: kafka.wire, log, deadline };
+  const waited = await awaitAnswer(reading, target, start.value);
+  const tookMs = deadline.totalMs - deadline.leftMs();
+  if (waited.kind === "failed") return unreadable(options, written, waited.error);
+  if (waited.kind !== "refused") return answered(options, { written, waited, tookMs });
+  const reason = await findReason({ ...reading, deadline: waiting.deadline }, target, start.value);
+  const why = reason === undefined ? waited.detail : `${reason.reason}: ${reason.detail}`;
+  return {
+    exit: EXIT.refused,
+    line: `${options.wish} ${identity.clientId}: the control plane refused the record ${placeText(written)}: ${why}`,
+  };
+}
+
+function answered(
+  options: HookOptions,
+  {
+    written,
+    waited,
+    tookMs,
+  }: {
+    readonly written: Published;
+    readonly waited: Exclude<Waited, { readonly kind: "failed" | "refused" }>;
+    readonly tookMs: number;
+  },
+): Outcome {
+  const head = writtenText(options, written);
+  const after = `after ${(tookMs / 1000).toFixed(1)} s`;
+  switch (waited.kind) {
+    case "done":
+      return { exit: EXIT.done, line: `${head}; ${waited.detail} ${after}` };
+    case "withdrawn":
+      return { exit: EXIT.refused, line: `${head}; ${waited.detail}` };
+    case "open": {
+      const isHook = options.waitMs !== undefined && tookMs < options.waitMs - 1;
+      const limit = isHook
+        ? `HOOK_TIMEOUT ${formatDuration(options.timeoutMs)}`
+        : `--wait ${formatDuration(options.waitMs ?? 0)}`;
+      return {
+        exit: EXIT.unconfirmed,
+        line: `${head}; not confirmed ${after} (${limit}): ${waited.detail}`,
+      };
+    }
+  }
+}
+
+const placeText = ({ partition, offset }: Published): string =>
+  `(${REGISTRY}-${partition} @ ${offset})`;
+
+const writtenText = ({ wish, identity }: HookOptions, written: Published): string =>
+  `${wish === "register" ? "registered" : "withdrew"} ${identity.clientId} ${placeText(written)}`;
+
+const nothingToWithdraw = ({ identity }: HookOptions): Outcome => ({
+  exit: EXIT.done,
+  line: `nothing to withdraw for ${identity.clientId}: this Kafka has no topic ${REGISTRY}`,
+});
+
+function unreadable(options: HookOptions, written: Published, error: KafkaError): Outcome {
+  return {
+    exit: exitCodeOf(error),
+    line: `${writtenText(options, written)}; the answer cannot be read: ${error.detail}`,
+  };
+}
+
+/** Reached and then lost: the record may still be there, which is 75 and not 69. */
+function failure(options: HookOptions, { step, error }: Failure): Outcome {
+  const { wish, identity, brokers, timeoutMs, signal } = options;
+  const head = `${wish} ${identity.clientId}`;
+  if (signal.aborted) {
+    return { exit: EXIT.unconfirmed, line: `${head}: stopped before it was confirmed` };
+  }
+  if (error.retry === "terminal") {
+    return { exit: exitCodeOf(error), line: `${head}: ${error.detail}; ${adviceText(error)}` };
+  }
+  const limit = `within HOOK_TIMEOUT (${formatDuration(timeoutMs)})`;
+  if (step === "write") {
+    const line = `${head}: not confirmed ${limit}, it may still happen: ${error.detail}; run it again`;
+    return { exit: EXIT.unconfirmed, line };
+  }
+  const at = brokers.join(",");
+  return {
+    exit: EXIT.unavailable,
+    line: `${head}: Kafka at ${at} cannot be reached ${limit}: ${error.detail}; check KAFKA_BROKERS and the network`,
+  };
+}
+
+function adviceText({ code }: KafkaError): string {
+  if (code === "authentication") {
+    return "check SASL_USERNAME, SASL_PASSWORD, SASL_MECHANISM and the TLS files";
+  }
+  if (code === "authorization") return "grant this agent's Kafka user that permission";
+  return "see the agent's log";
+}

@@ -1,0 +1,159 @@
+/**
+ * The agent: reads command line and environment, constructs everything, and ends the process. The
+ * order in which the long-running commands shut down is written in station.ts.
+ */
+import { writeSync } from "node:fs";
+import { parseArguments } from "../shared/arguments.ts";
+import { BUILD, versionLine } from "../shared/build-info.ts";
+import { problemText } from "../shared/config.ts";
+import { EXIT, type ExitCode } from "../shared/exit.ts";
+import { openHost } from "../shared/host.ts";
+import type { KafkaLog } from "../shared/kafka/wire.ts";
+import { openWire } from "../shared/kafka/wire.ts";
+import { openWriter } from "../shared/kafka/writer.ts";
+import { kafkaSettings } from "../shared/kafka-config.ts";
+import { type Log, openLog } from "../shared/log.ts";
+import { secretValues } from "../shared/secret.ts";
+import { AGENT, type AgentRun } from "./commands.ts";
+import { type AgentConfig, readAgentConfig } from "./config.ts";
+import { type Outcome, runHook } from "./hook.ts";
+import type { Kafka } from "./publish.ts";
+import { runStation } from "./station.ts";
+
+const STDOUT = 1;
+const STDERR = 2;
+/** Kept of HOOK_TIMEOUT for the last line and the process's end; a tenth where that is less. */
+const RESERVE_MS = 500;
+
+/** At once and whole, also when the process ends right after; nobody reading is not our trouble. */
+function print(descriptor: number, line: string): void {
+  try {
+    writeSync(descriptor, `${line}\n`);
+  } catch {
+    // A closed pipe, or a full one that does not block.
+  }
+}
+
+function end(outcome: Outcome): never {
+  print(outcome.exit === EXIT.done ? STDOUT : STDERR, outcome.line);
+  process.exit(outcome.exit);
+}
+
+/** SIGTERM and SIGINT; the second one ends the process as it stands. */
+function endSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const name of ["SIGTERM", "SIGINT"] as const) {
+    process.on(name, () => {
+      if (stop.signal.aborted) process.exit(EXIT.unconfirmed);
+      stop.abort();
+    });
+  }
+  return stop.signal;
+}
+
+/** The answer of a hook is its line on standard output, so its log goes to standard error. */
+function logTo(config: AgentConfig, isHook: boolean): Log {
+  return openLog(
+    {
+      level: config.logLevel,
+      format: config.logFormat,
+      write: isHook
+        ? (line) => print(STDERR, line)
+        : (line) => {
+            process.stdout.write(`${line}\n`);
+          },
+      nowMs: Date.now,
+      secrets: secretValues(config),
+    },
+    { program: "agent" },
+  );
+}
+
+function catchDefects(log: Log): void {
+  const defect = (cause: unknown) => {
+    log.error("a defect of the agent", { error: cause });
+    process.exit(EXIT.defect);
+  };
+  process.on("uncaughtException", defect);
+  process.on("unhandledRejection", defect);
+}
+
+function run(command: AgentRun): Outcome | Promise<Outcome> {
+  const read = readAgentConfig(process.env, openHost());
+  if (!read.ok) {
+    const wrong = read.error.map((problem) => `  ${problemText(problem)}`);
+    return { exit: EXIT.configuration, line: ["wrong configuration:", ...wrong].join("\n") };
+  }
+  const config = read.value;
+  const isHook = command.command === "register" || command.command === "deregister";
+  const log = logTo(config, isHook);
+  catchDefects(log);
+  const signal = endSignal();
+  const kafkaLog: KafkaLog = (level, message, fields) => log[level](message, fields);
+  const wire = openWire(kafkaSettings(config, `outrider-agent-${config.clientId}`), {
+    log: kafkaLog,
+  });
+  const writer = openWriter({ wire, log: kafkaLog });
+  const kafka: Kafka = { wire, writer, warn: log.warn };
+  if (command.command === "register" || command.command === "deregister") {
+    return hook(config, { wish: command.command, waitMs: command.waitMs, kafka, kafkaLog, signal });
+  }
+  return runStation({
+    identity: config,
+    instanceId: crypto.randomUUID(),
+    registers: command.command === "run",
+    deregisterOnExit: command.command === "run" && command.deregisterOnExit,
+    kafka,
+    port: config.port,
+    build: BUILD,
+    log,
+    nowMs: Date.now,
+    monotonicMs: () => performance.now(),
+    random: Math.random,
+    signal,
+  });
+}
+
+type HookParts = {
+  readonly wish: "register" | "deregister";
+  readonly waitMs: number | undefined;
+  readonly kafka: Kafka;
+  readonly kafkaLog: KafkaLog;
+  readonly signal: AbortSignal;
+};
+
+function hook(config: AgentConfig, parts: HookParts): Promise<Outcome> {
+  const { hookTimeoutMs: timeoutMs } = config;
+  // Counted from the start of the process, not from here.
+  const leftMs = timeoutMs - performance.now();
+  const exit: ExitCode = EXIT.unavailable;
+  const late = `${parts.wish} ${config.clientId}: HOOK_TIMEOUT is over and something still hangs`;
+  setTimeout(() => end({ exit, line: late }), Math.max(1, leftMs)).unref();
+  return runHook({
+    wish: parts.wish,
+    waitMs: parts.waitMs,
+    identity: config,
+    kafka: parts.kafka,
+    log: parts.kafkaLog,
+    brokers: config.kafkaBrokers,
+    timeoutMs,
+    budgetMs: Math.max(1, leftMs - Math.min(RESERVE_MS, timeoutMs / 10)),
+    nowMs: Date.now,
+    signal: parts.signal,
+  });
+}
+
+function outcomeOf(words: readonly string[]): Outcome | Promise<Outcome> {
+  const invocation = parseArguments(AGENT, words);
+  if (!invocation.ok) return { exit: EXIT.configuration, line: invocation.error };
+  switch (invocation.value.kind) {
+    case "help":
+      return { exit: EXIT.done, line: invocation.value.text };
+    case "version":
+      return { exit: EXIT.done, line: versionLine(AGENT.name, BUILD) };
+    case "run":
+      return run(invocation.value.run);
+  }
+}
+
+end(await outcomeOf(process.argv.slice(2)));
