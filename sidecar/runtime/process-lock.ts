@@ -26,6 +26,8 @@ export type Lock = {
 export function openLock(path: string): Result<Lock, RuntimeError> {
   try {
     const database = new Database(path, { create: true, readwrite: true });
+    // Without it the lock would need a file for its journal, which a full disk refuses.
+    database.run("PRAGMA journal_mode = MEMORY");
     const attempt = <T>(act: () => T) => locked(database, path, act);
     return ok({ attempt, hold: (act, signal) => hold(() => attempt(act), path, signal) });
   } catch (cause) {

@@ -9,7 +9,7 @@ import { errnoOf, fail } from "./process-error.ts";
 import { removeFile } from "./process-exit.ts";
 import { type ProcessId, readWorkerFile, type WorkerFile } from "./process-file.ts";
 import { resolveLocked } from "./process-resolve.ts";
-import { processLives, readGroups, readStat, readToken } from "./process-table.ts";
+import { numberInUse, processLives, readGroups, readStat, readToken } from "./process-table.ts";
 import type { RuntimeError, Worker } from "./runtime.ts";
 
 const POLL_MS_MIN = 10;
@@ -134,7 +134,8 @@ function nextStep(
  * member must carry the token.
  */
 function groupLives({ worker, process, membersOf }: Target, wasAlive: boolean): boolean {
-  if (!groupExists(process.pid)) return false;
+  // A negative number asks for the group.
+  if (!numberInUse(-process.pid)) return false;
   const holder = readStat(process.pid);
   if (
     holder !== undefined &&
@@ -147,15 +148,6 @@ function groupLives({ worker, process, membersOf }: Target, wasAlive: boolean): 
   return wasAlive
     ? members.length > 0
     : members.some((member) => readToken(member) === worker.instance);
-}
-
-function groupExists(group: number): boolean {
-  try {
-    globalThis.process.kill(-group, 0);
-    return true;
-  } catch (cause) {
-    return errnoOf(cause) === "EPERM";
-  }
 }
 
 function signalGroup(

@@ -4,9 +4,11 @@
  */
 import { statSync } from "node:fs";
 import { type Context, notify } from "./process-context.ts";
-import { processLives } from "./process-table.ts";
+import { numberInUse, processLives } from "./process-table.ts";
 
 const POLL_MS = 500;
+/** Asking whether a number is in use is cheap; whether its holder is a zombie or another, is not. */
+const POLLS_PER_CLOSE_LOOK = 10;
 
 /** One timer for all who watch; it ends with the last of them. */
 export function watcher(
@@ -15,9 +17,11 @@ export function watcher(
 ): (onChange: () => void, signal: AbortSignal) => void {
   let timer: ReturnType<typeof setInterval> | undefined;
   let changedAt = changeTime(context.workers);
+  let polls = 0;
   const poll = () => {
+    polls += 1;
     const now = changeTime(context.workers);
-    const ended = forgetEnded(context);
+    const ended = forgetEnded(context, polls % POLLS_PER_CLOSE_LOOK === 0);
     if (ended || now !== changedAt) notify(context);
     changedAt = now;
     everyPoll();
@@ -37,10 +41,10 @@ export function watcher(
   };
 }
 
-function forgetEnded(context: Context): boolean {
+function forgetEnded(context: Context, closely: boolean): boolean {
   let ended = false;
   for (const [token, process] of context.adopted) {
-    if (processLives(process, context.bootId)) continue;
+    if (closely ? processLives(process, context.bootId) : numberInUse(process.pid)) continue;
     context.adopted.delete(token);
     ended = true;
   }

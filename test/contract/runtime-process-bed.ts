@@ -8,7 +8,7 @@ import { type ProcessRuntimeOptions, processRuntime } from "../../sidecar/runtim
 import type { Runtime } from "../../sidecar/runtime/runtime.ts";
 import { until } from "../bed/condition.ts";
 import { reapDirectory } from "../bed/reaper.ts";
-import { value } from "./runtime.ts";
+import { value } from "./runtime-subject.ts";
 
 /** It ends by itself after five minutes, should the test process be killed. */
 const WORKER = `

@@ -4,8 +4,8 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Runtime } from "../../sidecar/runtime/runtime.ts";
 import { until } from "../bed/condition.ts";
-import { listOf, specOf } from "./runtime.ts";
 import { killAll, makeStateDir, openRuntime, processesOf } from "./runtime-process-bed.ts";
+import { listOf, specOf } from "./runtime-subject.ts";
 
 const KILLS = 20;
 const WORKERS_PER_ROUND = 60;

@@ -1,7 +1,7 @@
 /** To be killed: starts the workers `w-0`, `w-1`… in the given state directory, ten at a time. */
 
-import { specOf } from "./runtime.ts";
 import { openRuntime } from "./runtime-process-bed.ts";
+import { specOf } from "./runtime-subject.ts";
 
 const AT_ONCE = 10;
 const [directory = "", first = "0", count = "200"] = process.argv.slice(2);

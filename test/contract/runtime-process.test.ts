@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type RuntimeSubject, runtimeContract } from "./runtime.ts";
+import { runtimeContract } from "./runtime.ts";
 import {
   killAll,
   makeStateDir,
@@ -11,6 +11,7 @@ import {
   signalPid,
   variablesOf,
 } from "./runtime-process-bed.ts";
+import type { RuntimeSubject } from "./runtime-subject.ts";
 
 runtimeContract("process", async (): Promise<RuntimeSubject> => {
   const directory = await makeStateDir();
