@@ -7,8 +7,8 @@ import { BUILD, versionLine } from "../shared/build-info.ts";
 import { type Problem, problemText } from "../shared/config.ts";
 import { EXIT, type ExitCode } from "../shared/exit.ts";
 import { openHost } from "../shared/host.ts";
-import { type KafkaConfig, kafkaSettings } from "../shared/kafka-config.ts";
 import { openWire } from "../shared/kafka/wire.ts";
+import { type KafkaConfig, kafkaSettings } from "../shared/kafka-config.ts";
 import { type Log, openLog } from "../shared/log.ts";
 import type { Result } from "../shared/result.ts";
 import { secretValues } from "../shared/secret.ts";
@@ -218,7 +218,9 @@ async function main(): Promise<ExitCode> {
 /** A defect of ours: said, and the process ends, so that whoever watches it starts it again. */
 function defect(cause: unknown): never {
   const detail = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-  complain(JSON.stringify({ time: new Date().toISOString(), level: "error", message: "defect", detail }));
+  complain(
+    JSON.stringify({ time: new Date().toISOString(), level: "error", message: "defect", detail }),
+  );
   process.exit(EXIT.defect);
 }
 process.on("uncaughtException", defect);

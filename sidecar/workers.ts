@@ -28,7 +28,8 @@ export function chooseRuntime(
   if (config.runtime !== undefined) return { runtime: config.runtime, because: "RUNTIME says so" };
   if (config.kubernetesMode) return { runtime: "kubernetes", because: "K8S_MODE is true" };
   const engine = environment["DOCKER_HOST"] ?? (exists(DOCKER_SOCKET) ? DOCKER_SOCKET : undefined);
-  if (engine !== undefined) return { runtime: "docker", because: `there is an engine at ${engine}` };
+  if (engine !== undefined)
+    return { runtime: "docker", because: `there is an engine at ${engine}` };
   return { runtime: "process", because: `no K8S_MODE, no DOCKER_HOST, no ${DOCKER_SOCKET}` };
 }
 

@@ -54,7 +54,7 @@ export function kafkaClient(settings: KafkaSettings, log: KafkaLog): Kafka {
   });
 }
 
-/** Resolves when the consumer runs; it is disconnected when the signal says so. */
+/** Resolves when the consumer runs. The caller disconnects it; `onCrash` is silent once the signal has come. */
 export async function runConsumer(options: ConsumerOptions): Promise<Consumer> {
   const { kafka, groupId, topic, sessionTimeoutMs, onBatch, onCrash, signal } = options;
   const consumer = kafka.consumer({
@@ -72,9 +72,6 @@ export async function runConsumer(options: ConsumerOptions): Promise<Consumer> {
     if (!payload.restart) stopped(payload.error);
   });
   consumer.on(consumer.events.STOP, () => stopped(new Error("the consumer stopped")));
-  signal.addEventListener("abort", () => void consumer.disconnect().catch(() => undefined), {
-    once: true,
-  });
   await consumer.connect();
   await consumer.subscribe({ topic, fromBeginning: true });
   await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: onBatch });
@@ -95,3 +92,5 @@ function lineTo(log: KafkaLog): (entry: LogEntry) => void {
     log(level, message, { logger: "kafkajs", broker, groupId, error });
   };
 }
+
+export type { Consumer } from "kafkajs";

@@ -113,9 +113,7 @@ const same = (before: readonly Worker[], after: readonly Worker[]): boolean =>
   before.length === after.length &&
   before.every((one, index) => {
     const other = after[index];
-    return (
-      other !== undefined && one.instance === other.instance && one.state === other.state
-    );
+    return other !== undefined && one.instance === other.instance && one.state === other.state;
   });
 
 const hasExited = (worker: Worker, before: readonly Worker[]): boolean =>

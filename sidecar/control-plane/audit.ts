@@ -2,9 +2,10 @@
  * The audit: every act is written before it is done and after, with acks=all, and is one log line.
  * The spawn line reads as the original's, for those who search their logs for it.
  */
+
+import type { Log } from "../../shared/log.ts";
 import { type Audit, encodeAudit } from "../../shared/protocol/audit.ts";
 import type { ClientId } from "../../shared/protocol/client-id.ts";
-import type { Log } from "../../shared/log.ts";
 import { type Act, describeAct, type Outcome } from "./execute.ts";
 
 export type AuditTrail = {
@@ -32,8 +33,8 @@ export function openAuditTrail(options: {
   const intentOf = (act: Act): Audit => {
     const { action, reason } = describeAct(act);
     log.info(intentLine(act), { client_id: act.clientId, action, reason, epoch });
-    const client_id = act.clientId;
-    return { id: nextId(), epoch, client_id, phase: "intent", action, reason, at: at() };
+    const clientId = act.clientId;
+    return { id: nextId(), epoch, client_id: clientId, phase: "intent", action, reason, at: at() };
   };
 
   const outcome: AuditTrail["outcome"] = (intent, result) => {

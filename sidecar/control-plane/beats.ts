@@ -8,7 +8,7 @@ import { decodeHeartbeat, type Tick } from "../../shared/protocol/message.ts";
 import type { Refused } from "../../shared/protocol/quarantine.ts";
 import { HEARTBEAT } from "../../shared/protocol/topic.ts";
 import type { Ages, ClockIndex } from "./age.ts";
-import { type Cluster, foldBeat, type Fleet } from "./fleet.ts";
+import { type Cluster, type Fleet, foldBeat } from "./fleet.ts";
 import type { Silence } from "./silence.ts";
 
 /** Ids of unregistered senders that are remembered, to be shown; what is beyond is only counted. */

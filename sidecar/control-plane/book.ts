@@ -106,8 +106,8 @@ function ledgerWorker(book: Book, cluster: Cluster, runtime: string): LedgerWork
   const restarts = book.restarts.get(clientId) ?? 0;
   if (worker !== undefined) {
     const state = shownState(book, worker);
-    const { instance, specHash: spec_hash } = worker;
-    return { runtime, instance, spec_hash, restarts, state };
+    const { instance, specHash } = worker;
+    return { runtime, instance, spec_hash: specHash, restarts, state };
   }
   const blocked = book.actual.foreignNamed(workerNameOf(clientId)) !== undefined;
   if (!blocked || cluster.state === "withdrawn") return null;

@@ -18,7 +18,7 @@ import { openMetrics } from "../../shared/metrics.ts";
 import { CONTROL } from "../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { type Executor } from "./execute.ts";
+import type { Executor } from "./execute.ts";
 import { type Follower, openFollower } from "./follow.ts";
 import { lagOf } from "./lag.ts";
 import { type Lead, openLead } from "./lead.ts";

@@ -71,7 +71,11 @@ export type Fleet = {
 /** Below the first epoch, which may be offset 0. */
 const NO_EPOCH = -1;
 
-export const createFleet = (): Fleet => ({ clusters: new Map(), applied: new Map(), epoch: NO_EPOCH });
+export const createFleet = (): Fleet => ({
+  clusters: new Map(),
+  applied: new Map(),
+  epoch: NO_EPOCH,
+});
 
 /** What the accepted text says about its cluster; the text was validated when it was accepted. */
 export type Described = {
@@ -215,12 +219,7 @@ export type BeatFolded =
   | { readonly kind: "beat"; readonly cluster: Cluster; readonly changed: boolean };
 
 /** A beat was read. */
-export function foldBeat(
-  fleet: Fleet,
-  clientId: ClientId,
-  seen: Seen,
-  beat: LastBeat,
-): BeatFolded {
+export function foldBeat(fleet: Fleet, clientId: ClientId, seen: Seen, beat: LastBeat): BeatFolded {
   const cluster = fleet.clusters.get(clientId);
   if (cluster === undefined || cluster.state === "withdrawn") return { kind: "unregistered" };
   cluster.seen = seen;

@@ -2,10 +2,11 @@
  * Following topics without a consumer group: where each partition has been read to, and waiting until
  * it has been read to a given offset. Handlers are per topic and may be exchanged when roles change.
  */
-import { err, ok, type Result } from "../../shared/result.ts";
+
 import type { KafkaError } from "../../shared/kafka/error.ts";
 import { openReader, type ReadBatch, type ReadProblem } from "../../shared/kafka/reader.ts";
 import type { KafkaLog, Wire } from "../../shared/kafka/wire.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 
 /** Longest time that a fetch waits for a first byte, in ms: bounds how late a close is noticed. */
 const FETCH_WAIT_MS = 250;

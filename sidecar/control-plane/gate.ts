@@ -48,7 +48,10 @@ export function openGate(deps: GateDeps): Gate {
     const fenced = await deps.fence({ deadlineMs: FENCE_MS, signal: ended });
     if (!fenced.ok) {
       if (fenced.error.code === "fenced") deps.end(`fenced: ${fenced.error.detail}`);
-      else deps.log.warn("the fence was not confirmed; nothing is done", { error: fenced.error.detail });
+      else
+        deps.log.warn("the fence was not confirmed; nothing is done", {
+          error: fenced.error.detail,
+        });
       closedUntilMs = monotonicMs() + FENCE_RETRY_MS;
       return undefined;
     }

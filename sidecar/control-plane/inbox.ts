@@ -55,7 +55,15 @@ export function createInbox(monotonicMs: () => number): Inbox {
         code: "batch-corrupt",
         detail: `offsets ${baseOffset} to ${lastOffset} cannot be read: ${detail}`,
       } as const;
-      corrupt.push({ topic, partition, offset: baseOffset, key: null, value: null, headers: {}, error });
+      corrupt.push({
+        topic,
+        partition,
+        offset: baseOffset,
+        key: null,
+        value: null,
+        headers: {},
+        error,
+      });
     }
     applied.set(partition, batch.nextOffset);
     wake();

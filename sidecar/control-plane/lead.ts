@@ -12,18 +12,15 @@ import type { Wire } from "../../shared/kafka/wire.ts";
 import { HEARTBEAT, REGISTRY, STATUS } from "../../shared/protocol/topic.ts";
 import { err, type Result } from "../../shared/result.ts";
 import type { Follower } from "./follow.ts";
+import { followHeartbeats } from "./heartbeats.ts";
 import { createInbox } from "./inbox.ts";
 import { promote } from "./promote.ts";
 import type { Standby } from "./standby.ts";
 import { openTerm, type Term, type TermDeps } from "./term.ts";
-import { followHeartbeats } from "./heartbeats.ts";
 
 const PROMOTE_RETRY = { baseMs: 250, maxMs: 10_000 } as const;
 
-export type LeadDeps = Omit<
-  TermDeps,
-  "promoted" | "heartbeatPartitions" | "inbox" | "fence"
-> & {
+export type LeadDeps = Omit<TermDeps, "promoted" | "heartbeatPartitions" | "inbox" | "fence"> & {
   readonly wire: Wire;
   readonly follower: Follower;
   readonly standby: Standby;
@@ -75,7 +72,8 @@ export function openLead(deps: LeadDeps): Lead {
     trouble = undefined;
     const { value } = promoted;
     warnOfRegistry(deps, value.registry);
-    for (const { partition, applied } of value.registry) value.fleet.applied.set(partition, applied);
+    for (const { partition, applied } of value.registry)
+      value.fleet.applied.set(partition, applied);
     const { heartbeatPartitions } = value;
     const next = openTerm({ ...deps, promoted: value, heartbeatPartitions, inbox, fence });
     for (const { partition } of value.registry) next.book.unsavedApplied.add(partition);

@@ -4,8 +4,8 @@
  */
 import type { Metrics } from "../../shared/metrics.ts";
 import { STATES, type State } from "../../shared/protocol/ledger.ts";
-import type { Cluster } from "./fleet.ts";
 import type { Act } from "./execute.ts";
+import type { Cluster } from "./fleet.ts";
 import type { Sink } from "./sink.ts";
 import type { Term } from "./term.ts";
 

@@ -40,7 +40,9 @@ export async function withdraw(deps: OperatorDeps, clientId: ClientId): Promise<
   if (!fleet.ok) return failed(deps, fleet.error);
   const cluster = fleet.value.clusters.get(clientId);
   const known =
-    cluster === undefined ? "it is not in the ledger" : `it is ${cluster.state} since ${since(cluster)}`;
+    cluster === undefined
+      ? "it is not in the ledger"
+      : `it is ${cluster.state} since ${since(cluster)}`;
   const headers = { "outrider-by": "sidecar withdraw" };
   return perform(deps, {
     question: `Withdraw ${clientId} (${known})? Its worker is stopped and its consumer group deleted.`,
@@ -143,7 +145,9 @@ async function perform(deps: OperatorDeps, deed: Deed): Promise<ExitCode> {
   if (!written.ok) return failed(deps, written.error);
   const answer = await awaitAnswer(deps, deed, written.value, end.value.offsets.get(0) ?? 0);
   if (answer === undefined) {
-    say(`written, but no control plane has answered within ${CONFIRM_MS / 1000} s; it will when it leads`);
+    say(
+      `written, but no control plane has answered within ${CONFIRM_MS / 1000} s; it will when it leads`,
+    );
     return EXIT.unconfirmed;
   }
   if (answer.error !== undefined) say(`not yet: ${answer.error}`);

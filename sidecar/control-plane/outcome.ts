@@ -118,7 +118,9 @@ function failed(
 
 /** A listing was taken in. */
 export function foldChanges(book: Book, changes: Changes, at: Moment, outcomes: Outcomes): void {
-  for (const worker of changes.exits) exited(book, worker, at, outcomes.tell);
+  for (const worker of changes.exits) {
+    if (book.busy.get(worker.clientId) !== "stop") exited(book, worker, at, outcomes.tell);
+  }
   for (const clientId of changes.changed) {
     book.dirty.add(clientId);
     const cluster = book.fleet.clusters.get(clientId);
@@ -146,4 +148,3 @@ export function touchAll(book: Book, runtime: string): void {
   }
   for (const clientId of book.actual.clientIds()) book.dirty.add(clientId);
 }
-

@@ -93,7 +93,10 @@ export async function promote(deps: PromoteDeps): Promise<Result<Promoted, Promo
 
 async function writeLeader(deps: PromoteDeps): Promise<Result<number, PromoteError>> {
   const { instance, scope, signal } = deps;
-  const record = { ...encodeControl({ kind: "leader", leader: { instance, scope } }), partition: 0 };
+  const record = {
+    ...encodeControl({ kind: "leader", leader: { instance, scope } }),
+    partition: 0,
+  };
   const sent = await deps.writer.send(CONTROL, [record], { deadlineMs: CALL_MS, signal });
   if (!sent.ok) return err(kafka(sent.error));
   const written = sent.value[0];

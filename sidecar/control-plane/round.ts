@@ -13,14 +13,14 @@ import { judge } from "./accept.ts";
 import type { Ages } from "./age.ts";
 import type { AuditTrail } from "./audit.ts";
 import { type Book, remember, touch } from "./book.ts";
-import { type Act, execute, type Executor, type Outcome } from "./execute.ts";
+import { type Act, type Executor, execute, type Outcome } from "./execute.ts";
 import { type Cluster, foldSilence } from "./fleet.ts";
 import type { RegistryRecord } from "./order.ts";
 import { foldOutcome, type Moment, type Outcomes } from "./outcome.ts";
 import { planCluster, type Step } from "./plan.ts";
 import type { Age } from "./silence.ts";
 import { cleanupHold, situationOf, type Weather } from "./situation.ts";
-import { workerSpec, type WorkerSettings } from "./spec.ts";
+import { type WorkerSettings, workerSpec } from "./spec.ts";
 
 /** Acts under way at the same time; what is beyond stays dirty until one ends. */
 export const ACTS_AT_ONCE_MAX = {
@@ -85,11 +85,11 @@ function takeRegistry(deps: RoundDeps, records: readonly RegistryRecord[]): read
       book.spawnAsked.set(clientId, monotonicMs);
     }
   }
-  for (const client_id of judged.conflicts) {
+  for (const clientId of judged.conflicts) {
     deps.warn(
       "registration and tombstone lie in two partitions without the broker's time (CreateTime): " +
         "the registration wins; silence ends it if that is wrong",
-      { client_id },
+      { client_id: clientId },
     );
   }
   deps.judged(judged);

@@ -6,10 +6,7 @@ export type Sink = {
   readonly event: (event: Event) => void;
   readonly beat: (ageMs: number, skewMs: number | undefined) => void;
   readonly refused: (topic: "registry" | "heartbeat", code: DecodeError["code"]) => void;
-  readonly judged: (count: {
-    readonly registrations: number;
-    readonly tombstones: number;
-  }) => void;
+  readonly judged: (count: { readonly registrations: number; readonly tombstones: number }) => void;
   readonly round: (tookMs: number) => void;
   readonly tickFailed: (partition: number) => void;
   readonly fenced: (tookMs: number) => void;

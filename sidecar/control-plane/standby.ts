@@ -2,8 +2,9 @@
  * What every control plane knows without leading: the ledger, folded, and `cluster.control`.
  * A leader takes the fleet over and changes it; when its term ends the ledger is read anew.
  */
-import { endOffsets, startOffsets } from "../../shared/kafka/offsets.ts";
+
 import type { KafkaError } from "../../shared/kafka/error.ts";
+import { endOffsets, startOffsets } from "../../shared/kafka/offsets.ts";
 import type { ReadBatch } from "../../shared/kafka/reader.ts";
 import type { Wire } from "../../shared/kafka/wire.ts";
 import { type ControlRecord, decodeControl } from "../../shared/protocol/control.ts";

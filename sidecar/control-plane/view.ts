@@ -57,7 +57,8 @@ export function viewCluster(cluster: Cluster, term: Term | undefined): ClusterVi
     since: new Date(cluster.sinceMs).toISOString(),
     withdrawal: cluster.withdrawal,
     age_seconds: term === undefined ? null : term.book.silence.ageMsOf(cluster) / 1000,
-    held: term !== undefined && held ? (cleanupHold(cluster, term.ages, term.weather()) ?? null) : null,
+    held:
+      term !== undefined && held ? (cleanupHold(cluster, term.ages, term.weather()) ?? null) : null,
     last_heartbeat:
       beat === undefined
         ? null

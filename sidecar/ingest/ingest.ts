@@ -6,8 +6,9 @@
  * over. An offset is committed when the batch has been counted: after a crash a batch may be counted
  * twice, none is left out.
  */
+import { withDeadline } from "../../shared/deadline.ts";
 import { EXIT, type ExitCode } from "../../shared/exit.ts";
-import { kafkaClient, runConsumer } from "../../shared/kafka/client.ts";
+import { type Consumer, kafkaClient, runConsumer } from "../../shared/kafka/client.ts";
 import { exitCodeOf, kafkaErrorOf } from "../../shared/kafka/error.ts";
 import type { KafkaSettings } from "../../shared/kafka/settings.ts";
 import type { KafkaLog } from "../../shared/kafka/wire.ts";
@@ -17,6 +18,7 @@ import { CLUSTER_INFO } from "../../shared/protocol/topic.ts";
 
 /** After a kill the group is empty this much later, and can be deleted. */
 const SESSION_TIMEOUT_MS = 10_000;
+const LEAVE_MS = 5_000;
 
 export type IngestOptions = {
   readonly kafka: KafkaSettings;
@@ -34,8 +36,9 @@ export async function runIngest(options: IngestOptions): Promise<ExitCode> {
   let counted = 0;
   let passedOver = 0;
   const prefix = `${clientId}/`;
+  let consumer: Consumer;
   try {
-    await runConsumer({
+    consumer = await runConsumer({
       kafka: kafkaClient(options.kafka, options.kafkaLog),
       groupId: group,
       topic: CLUSTER_INFO,
@@ -64,6 +67,16 @@ export async function runIngest(options: IngestOptions): Promise<ExitCode> {
     return exitCodeOf(error);
   }
   const code = await ended.promise;
+  await leave(consumer, log);
   log.info("stopped", { client_id: clientId, counted });
   return code;
+}
+
+/** Leaving the group lets it be deleted at once; without it that waits for the session to end. */
+async function leave(consumer: Consumer, log: Log): Promise<void> {
+  try {
+    await withDeadline(consumer.disconnect(), LEAVE_MS, "leaving the group");
+  } catch (cause) {
+    log.warn("could not leave the group", { error: cause });
+  }
 }

@@ -1,0 +1,170 @@
+/** A control plane under test: the compiled binary, with short times, on a Kafka of the bed. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as v from "valibot";
+import { binaries } from "./binaries.ts";
+import { until } from "./condition.ts";
+import { freePort } from "./port.ts";
+import { type BedProcess, startProcess } from "./process.ts";
+import { guardWorkers, killWorkers, type LiveWorker, liveWorkers } from "./workers.ts";
+
+/** Short, but in the proportions of the defaults. */
+export const SHORT = {
+  HEARTBEAT_TIMEOUT: "3s",
+  CLEANUP_TIMEOUT: "8s",
+  SESSION_TIMEOUT: "6s",
+  ACT_WINDOW: "1s",
+  RECONCILE_INTERVAL: "2s",
+} as const;
+
+/** A worker that does nothing, and ends on SIGTERM. */
+export const IDLE_WORKER = "/bin/sleep 1000000";
+
+const READY_MS = 40_000;
+
+/** The API's view of a cluster, as far as tests look at it. */
+const ClusterSeen = v.object({
+  client_id: v.string(),
+  cluster_name: v.string(),
+  state: v.string(),
+  reason: v.string(),
+  withdrawal: v.nullable(v.string()),
+  held: v.nullable(v.string()),
+  age_seconds: v.nullable(v.number()),
+  error: v.nullable(v.string()),
+  worker: v.nullable(v.object({ state: v.string(), instance: v.string(), restarts: v.number() })),
+  last_heartbeat: v.nullable(
+    v.object({ skew_seconds: v.nullable(v.number()), status: v.nullable(v.string()) }),
+  ),
+});
+export type ClusterSeen = v.InferOutput<typeof ClusterSeen>;
+
+const HealthSeen = v.object({
+  status: v.string(),
+  role: v.string(),
+  detail: v.string(),
+  epoch: v.nullable(v.number()),
+});
+export type HealthSeen = v.InferOutput<typeof HealthSeen>;
+
+export type FleetBed = {
+  readonly fleet: string;
+  readonly stateDir: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Real processes that carry this fleet's label. */
+  readonly workers: () => readonly LiveWorker[];
+  /** Starts a control plane of this fleet; several may be started one after the other, or at once. */
+  readonly start: (env?: Readonly<Record<string, string>>) => Promise<ControlPlane>;
+  /** Runs a command of the sidecar to its end. */
+  readonly run: (
+    args: readonly string[],
+    env?: Readonly<Record<string, string>>,
+  ) => Promise<{ readonly code: number | null; readonly output: string }>;
+  readonly close: () => Promise<void>;
+};
+
+export type ControlPlane = {
+  readonly process: BedProcess;
+  readonly url: string;
+  /** Waits until it leads. */
+  readonly leads: (deadlineMs?: number) => Promise<void>;
+  readonly health: () => Promise<HealthSeen>;
+  readonly clusters: () => Promise<readonly ClusterSeen[]>;
+  readonly cluster: (clientId: string) => Promise<ClusterSeen | undefined>;
+  /** One sample by name and labels as they stand in the text; 0 where absent. */
+  readonly metric: (sample: string) => Promise<number>;
+};
+
+/** One fleet on one Kafka: state directory, label, and what ends everything that was started. */
+export async function openFleet(
+  bootstrap: string,
+  extra: Readonly<Record<string, string>> = {},
+): Promise<FleetBed> {
+  const { sidecar } = await binaries();
+  const stateDir = await mkdtemp(join(tmpdir(), "outrider-fleet-"));
+  const fleet = `test-${Math.random().toString(36).slice(2, 10)}`;
+  const endGuard = guardWorkers(fleet);
+  const started: BedProcess[] = [];
+  const env = {
+    KAFKA_BROKERS: bootstrap,
+    FLEET: fleet,
+    RUNTIME: "process",
+    STATE_DIR: stateDir,
+    WORKER_COMMAND: IDLE_WORKER,
+    LOG_FORMAT: "text",
+    LOG_LEVEL: "debug",
+    PATH: "/usr/bin:/bin",
+    HOME: stateDir,
+    ...SHORT,
+    ...extra,
+  };
+  return {
+    fleet,
+    stateDir,
+    env,
+    workers: () => liveWorkers(fleet),
+    start: async (more = {}) => {
+      const port = await freePort();
+      const process = startProcess({
+        name: "control-plane",
+        command: [sidecar, "control-plane"],
+        env: { ...env, METRICS_PORT: String(port), ...more },
+      });
+      started.push(process);
+      return controlPlaneAt(`http://127.0.0.1:${port}`, process);
+    },
+    run: async (args, more = {}) => {
+      const process = startProcess({
+        name: "sidecar",
+        command: [sidecar, ...args],
+        env: { ...env, ...more },
+      });
+      started.push(process);
+      const { code } = await process.exited;
+      return { code: typeof code === "number" ? code : null, output: process.output() };
+    },
+    close: async () => {
+      await Promise.all(started.map((each) => each.stop(0)));
+      killWorkers(fleet);
+      await endGuard();
+      await rm(stateDir, { recursive: true, force: true });
+    },
+  };
+}
+
+function controlPlaneAt(url: string, process: BedProcess): ControlPlane {
+  const get = async (path: string) =>
+    fetch(`${url}${path}`, { signal: AbortSignal.timeout(5_000) });
+  const health = async () => v.parse(HealthSeen, await (await get("/health/ready")).json());
+  return {
+    process,
+    url,
+    health,
+    leads: async (deadlineMs = READY_MS) => {
+      await until(
+        "the control plane to lead",
+        async () => {
+          if (!process.running()) throw new Error(`it has ended:\n${process.output()}`);
+          const { role, detail } = await health();
+          if (role !== "leader") throw new Error(`${role}: ${detail}`);
+          return true;
+        },
+        { deadlineMs },
+      );
+    },
+    clusters: async () => {
+      const body = await (await get("/api/v1/clusters?limit=10000")).json();
+      return v.parse(v.object({ clusters: v.array(ClusterSeen) }), body).clusters;
+    },
+    cluster: async (clientId) => {
+      const answer = await get(`/api/v1/clusters/${clientId}`);
+      return answer.ok ? v.parse(ClusterSeen, await answer.json()) : undefined;
+    },
+    metric: async (sample) => {
+      const text = await (await get("/metrics")).text();
+      const line = text.split("\n").find((each) => each.startsWith(`${sample} `));
+      return line === undefined ? 0 : Number(line.slice(sample.length + 1));
+    },
+  };
+}
