@@ -70,6 +70,8 @@ function logTo(config: AgentConfig, isHook: boolean): Log {
 }
 
 function catchDefects(log: Log): void {
+  // Whoever read our log is gone: no reason to stop beating.
+  process.stdout.on("error", () => {});
   const defect = (cause: unknown) => {
     log.error("a defect of the agent", { error: cause });
     process.exit(EXIT.defect);
