@@ -32,19 +32,23 @@ export function decodeControl(
   const kind = keyText(key);
   const parsed = parseJson(value ?? new Uint8Array(), OWN_VALUE_BYTES_MAX);
   if (!parsed.ok) return err(parsed.error.detail);
-  switch (kind) {
+  switch (kind ?? "") {
     case "leader": {
       const read = v.safeParse(SCHEMAS.leader, parsed.value.json);
-      return read.success ? ok({ kind, leader: read.output }) : err(v.summarize(read.issues));
+      return read.success
+        ? ok({ kind: "leader", leader: read.output })
+        : err(v.summarize(read.issues));
     }
     case "brake": {
       const read = v.safeParse(SCHEMAS.brake, parsed.value.json);
-      return read.success ? ok({ kind, brake: read.output }) : err(v.summarize(read.issues));
+      return read.success
+        ? ok({ kind: "brake", brake: read.output })
+        : err(v.summarize(read.issues));
     }
     case "accept-registry": {
       const read = v.safeParse(SCHEMAS["accept-registry"], parsed.value.json);
       return read.success
-        ? ok({ kind, acceptRegistry: read.output })
+        ? ok({ kind: "accept-registry", acceptRegistry: read.output })
         : err(v.summarize(read.issues));
     }
     default:

@@ -28,9 +28,7 @@ const Registration = v.object({
   cluster_name: text(253),
   version: shown(text(64)),
   registered_at: shown(text(64)),
-  metadata: shown(
-    v.object({ namespace: shown(text(253)), release_name: shown(text(253)) }),
-  ),
+  metadata: shown(v.object({ namespace: shown(text(253)), release_name: shown(text(253)) })),
   /** Decides deadlines, so a wrong one is refused. */
   heartbeat_interval_seconds: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(3600))),
   instance_id: shown(text(128)),
@@ -161,7 +159,10 @@ function parseAs<T>(
   const { json, text: sent } = parsed.value;
   const spokenFor = clientIdIn(json);
   if (spokenFor !== undefined && spokenFor !== clientId) {
-    return refuse("key-mismatch", `key ${JSON.stringify(clientId)}, client_id ${shorten(spokenFor)}`);
+    return refuse(
+      "key-mismatch",
+      `key ${JSON.stringify(clientId)}, client_id ${shorten(spokenFor)}`,
+    );
   }
   const read = v.safeParse(schema, json);
   if (!read.success) return refuse("value-invalid", v.summarize(read.issues));

@@ -23,7 +23,10 @@ export type Place = {
 };
 
 export function quarantineHeaders(refused: Refused): Record<string, string> {
-  const original = Object.entries(refused.headers).map(([name, text]) => [`original-${name}`, text]);
+  const original = Object.entries(refused.headers).map(([name, text]) => [
+    `original-${name}`,
+    text,
+  ]);
   return {
     ...Object.fromEntries(original),
     reason: refused.error.code,

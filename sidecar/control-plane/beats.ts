@@ -3,6 +3,7 @@
  * cluster's `seen`; only a change of state costs more.
  */
 import type { ReadBatch } from "../../shared/kafka/reader.ts";
+import type { KafkaRecord } from "../../shared/kafka/record.ts";
 import type { ClientId } from "../../shared/protocol/client-id.ts";
 import { decodeHeartbeat, type Tick } from "../../shared/protocol/message.ts";
 import type { Refused } from "../../shared/protocol/quarantine.ts";
@@ -44,29 +45,40 @@ export type BeatDeps = {
 
 /** Folds a batch; returns the clocks that own ticks in it advanced. */
 export function foldBeats(deps: BeatDeps, batch: ReadBatch): ReadonlySet<ClockIndex> {
-  const { partition } = batch;
   const advanced = new Set<ClockIndex>();
   const nowMs = deps.nowMs();
   for (const record of batch.records) {
-    const read = decodeHeartbeat(record.key, record.value);
-    if (!read.ok) {
-      const { offset, key, value } = record;
-      const headers = record.headers();
-      deps.refused({ topic: HEARTBEAT, partition, offset, key, value, headers, error: read.error });
-    } else if (read.value.kind === "tick") {
-      const { tick } = read.value;
-      if (!deps.isOwn(tick)) continue;
-      for (const clock of deps.ages.read(partition, tick.sequence)) advanced.add(clock);
-    } else {
-      const { clientId, heartbeat, legacyKey } = read.value;
-      if (legacyKey) deps.counts.legacyKeys += 1;
-      const sentMs = Date.parse(heartbeat.timestamp ?? "");
-      const receivedMs = record.timestampType === "append" ? record.timestampMs : nowMs;
-      const skewMs = Number.isNaN(sentMs) ? undefined : receivedMs - sentMs;
-      foldOne(deps, partition, clientId, { heartbeat, skewMs, atMs: receivedMs });
-    }
+    for (const clock of foldRecord(deps, batch.partition, record, nowMs)) advanced.add(clock);
   }
   return advanced;
+}
+
+const NO_CLOCKS: readonly ClockIndex[] = [];
+
+function foldRecord(
+  deps: BeatDeps,
+  partition: number,
+  record: KafkaRecord,
+  nowMs: number,
+): readonly ClockIndex[] {
+  const read = decodeHeartbeat(record.key, record.value);
+  if (!read.ok) {
+    const { offset, key, value } = record;
+    const headers = record.headers();
+    deps.refused({ topic: HEARTBEAT, partition, offset, key, value, headers, error: read.error });
+    return NO_CLOCKS;
+  }
+  if (read.value.kind === "tick") {
+    const { tick } = read.value;
+    return deps.isOwn(tick) ? deps.ages.read(partition, tick.sequence) : NO_CLOCKS;
+  }
+  const { clientId, heartbeat, legacyKey } = read.value;
+  if (legacyKey) deps.counts.legacyKeys += 1;
+  const sentMs = Date.parse(heartbeat.timestamp ?? "");
+  const receivedMs = record.timestampType === "append" ? record.timestampMs : nowMs;
+  const skewMs = Number.isNaN(sentMs) ? undefined : receivedMs - sentMs;
+  foldOne(deps, partition, clientId, { heartbeat, skewMs, atMs: receivedMs });
+  return NO_CLOCKS;
 }
 
 function foldOne(

@@ -2,7 +2,7 @@
 import type { ReadBatch } from "../../shared/kafka/reader.ts";
 import type { Refused } from "../../shared/protocol/quarantine.ts";
 import type { RegistryRecord } from "./order.ts";
-import type { Crossed } from "./round.ts";
+import type { Crossing } from "./silence.ts";
 
 /** Registry records that may wait for a round before reading pauses. */
 const REGISTRY_WAITING_MAX = 200_000;
@@ -14,13 +14,13 @@ export type Taken = {
   /** Next offset per registry partition that was read since. */
   readonly applied: ReadonlyMap<number, number>;
   readonly corrupt: readonly Refused[];
-  readonly crossed: readonly Crossed[];
+  readonly crossed: readonly Crossing[];
   readonly ticked: boolean;
 };
 
 export type Inbox = {
   readonly registry: (batch: ReadBatch) => void | Promise<void>;
-  readonly crossed: (crossed: readonly Crossed[]) => void;
+  readonly crossed: (crossed: readonly Crossing[]) => void;
   readonly ticked: () => void;
   readonly wake: () => void;
   readonly take: () => Taken;
@@ -32,7 +32,7 @@ export function createInbox(monotonicMs: () => number): Inbox {
   let records: RegistryRecord[] = [];
   let applied = new Map<number, number>();
   let corrupt: Refused[] = [];
-  let crossings: Crossed[] = [];
+  let crossings: Crossing[] = [];
   let ticked = false;
   let awake = false;
   let ring: (() => void) | undefined;
@@ -44,28 +44,9 @@ export function createInbox(monotonicMs: () => number): Inbox {
   };
 
   const registry = (batch: ReadBatch): void | Promise<void> => {
-    const { topic, partition } = batch;
-    for (const record of batch.records) {
-      const { offset, timestampMs, timestampType, key, value } = record;
-      const headers = record.headers();
-      records.push({ partition, offset, timestampMs, timestampType, key, value, headers });
-    }
-    for (const { baseOffset, lastOffset, detail } of batch.corrupt) {
-      const error = {
-        code: "batch-corrupt",
-        detail: `offsets ${baseOffset} to ${lastOffset} cannot be read: ${detail}`,
-      } as const;
-      corrupt.push({
-        topic,
-        partition,
-        offset: baseOffset,
-        key: null,
-        value: null,
-        headers: {},
-        error,
-      });
-    }
-    applied.set(partition, batch.nextOffset);
+    for (const record of registryRecords(batch)) records.push(record);
+    for (const refused of corruptBatches(batch)) corrupt.push(refused);
+    applied.set(batch.partition, batch.nextOffset);
     wake();
     if (records.length < REGISTRY_WAITING_MAX) return;
     return new Promise((resolve) => {
@@ -105,7 +86,7 @@ export function createInbox(monotonicMs: () => number): Inbox {
   return {
     registry,
     crossed: (more) => {
-      crossings.push(...more);
+      for (const crossing of more) crossings.push(crossing);
       wake();
     },
     ticked: () => {
@@ -116,3 +97,28 @@ export function createInbox(monotonicMs: () => number): Inbox {
     wait,
   };
 }
+
+const registryRecords = ({ partition, records }: ReadBatch): readonly RegistryRecord[] =>
+  records.map(({ offset, timestampMs, timestampType, key, value, headers }) => ({
+    partition,
+    offset,
+    timestampMs,
+    timestampType,
+    key,
+    value,
+    headers: headers(),
+  }));
+
+const corruptBatches = ({ topic, partition, corrupt }: ReadBatch): readonly Refused[] =>
+  corrupt.map(({ baseOffset, lastOffset, detail }) => ({
+    topic,
+    partition,
+    offset: baseOffset,
+    key: null,
+    value: null,
+    headers: {},
+    error: {
+      code: "batch-corrupt",
+      detail: `offsets ${baseOffset} to ${lastOffset} cannot be read: ${detail}`,
+    },
+  }));

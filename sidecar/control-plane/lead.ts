@@ -13,12 +13,13 @@ import { HEARTBEAT, REGISTRY, STATUS } from "../../shared/protocol/topic.ts";
 import { err, type Result } from "../../shared/result.ts";
 import type { Follower } from "./follow.ts";
 import { followHeartbeats } from "./heartbeats.ts";
-import { createInbox } from "./inbox.ts";
-import { promote } from "./promote.ts";
+import { createInbox, type Inbox } from "./inbox.ts";
+import { type Promoted, promote } from "./promote.ts";
 import type { Standby } from "./standby.ts";
 import { openTerm, type Term, type TermDeps } from "./term.ts";
 
-const PROMOTE_RETRY = { baseMs: 250, maxMs: 10_000 } as const;
+const FENCE_MS = 5_000;
+const RETRY = { baseMs: 250, maxMs: 10_000 } as const;
 
 export type LeadDeps = Omit<TermDeps, "promoted" | "heartbeatPartitions" | "inbox" | "fence"> & {
   readonly wire: Wire;
@@ -40,96 +41,114 @@ export type Lead = {
   readonly close: () => Promise<void>;
 };
 
+/** Where leading stands; one object, so that its steps can be functions of their own. */
+type Standing = {
+  owned: GroupTerm | undefined;
+  term: Term | undefined;
+  trouble: string | undefined;
+  running: Promise<void> | undefined;
+  closed: boolean;
+};
+
 export function openLead(deps: LeadDeps): Lead {
-  let owned: GroupTerm | undefined;
-  let term: Term | undefined;
-  let trouble: string | undefined;
-  let running: Promise<void> | undefined;
-  let closed = false;
-
-  /** A rebalance that leaves the partition with us gives a new generation to commit with. */
-  const fence = (call: Call): Promise<Result<null, KafkaError>> =>
-    owned === undefined ? Promise.resolve(err(NOT_OWNED)) : owned.fence(call);
-
-  const wanted = (): boolean => owned !== undefined && !closed;
-
-  const once = async (): Promise<boolean> => {
-    const inbox = createInbox(deps.monotonicMs);
-    const lost = owned?.lost ?? AbortSignal.abort();
-    const { runtime, log, standby, follower } = deps;
-    const promoted = await promote({
-      ...deps,
-      scope: runtime.scope,
-      fence: () => fence({ deadlineMs: 5_000 }),
-      onRegistry: inbox.registry,
-      signal: lost,
-    });
-    if (!promoted.ok) {
-      trouble = promoted.error.detail;
-      log.warn("could not become leader yet", { ...promoted.error });
-      return false;
-    }
-    trouble = undefined;
-    const { value } = promoted;
-    warnOfRegistry(deps, value.registry);
-    for (const { partition, applied } of value.registry)
-      value.fleet.applied.set(partition, applied);
-    const { heartbeatPartitions } = value;
-    const next = openTerm({ ...deps, promoted: value, heartbeatPartitions, inbox, fence });
-    for (const { partition } of value.registry) next.book.unsavedApplied.add(partition);
-    standby.takeOver(next.onLedger);
-    standby.onControl(next.onControl);
-    term = next;
-    log.info("leading", { epoch: value.epoch, clusters: value.fleet.clusters.size });
-    const stopFollowing = followHeartbeats({ ...deps, promoted: value, term: next });
-    const reason = await next.run();
-    stopFollowing();
-    term = undefined;
-    standby.onControl(undefined);
-    for (const { partition } of value.registry) follower.unfollow(REGISTRY, partition);
-    log.warn("the term is over", { epoch: value.epoch, reason });
-    return true;
+  const standing: Standing = {
+    owned: undefined,
+    term: undefined,
+    trouble: undefined,
+    running: undefined,
+    closed: false,
   };
-
-  /** The term changed the fleet in memory; a standby knows only what the ledger says. */
-  const relearnLedger = async (): Promise<void> => {
-    for (let attempt = 0; !closed; attempt += 1) {
-      const restarted = await deps.standby.restart();
-      if (restarted.ok) return;
-      trouble = restarted.error.detail;
-      await sleep(backoffMs(attempt, { ...PROMOTE_RETRY, random: deps.random }));
-    }
-  };
-
-  const loop = async (): Promise<void> => {
-    for (let attempt = 0; wanted(); ) {
-      const led = await once();
-      attempt = led ? 0 : attempt + 1;
-      if (led) await relearnLedger();
-      if (wanted()) await sleep(backoffMs(attempt, { ...PROMOTE_RETRY, random: deps.random }));
-    }
-    running = undefined;
-  };
-
   return {
     onAssigned: (assigned) => {
-      owned = assigned;
-      running ??= loop();
+      standing.owned = assigned;
+      standing.running ??= keepLeading(deps, standing);
     },
     onLost: (reason) => {
-      owned = undefined;
-      term?.end(`the group gave the lead away: ${reason}`);
+      standing.owned = undefined;
+      standing.term?.end(`the group gave the lead away: ${reason}`);
     },
-    standing: () => (term === undefined ? "" : String(term.epoch)),
-    term: () => term,
-    onProblem: (problem) => heedProblem(deps, term, problem),
-    trouble: () => trouble,
+    standing: () => (standing.term === undefined ? "" : String(standing.term.epoch)),
+    term: () => standing.term,
+    onProblem: (problem) => heedProblem(deps, standing.term, problem),
+    trouble: () => standing.trouble,
     close: async () => {
-      closed = true;
-      term?.end("shutting down");
-      await running;
+      standing.closed = true;
+      standing.term?.end("shutting down");
+      await standing.running;
     },
   };
+}
+
+const mayLead = ({ owned, closed }: Standing): boolean => owned !== undefined && !closed;
+
+async function keepLeading(deps: LeadDeps, standing: Standing): Promise<void> {
+  for (let attempt = 0; mayLead(standing); ) {
+    const led = await leadOnce(deps, standing);
+    attempt = led ? 0 : attempt + 1;
+    if (led) await relearnLedger(deps, standing);
+    if (mayLead(standing)) await sleep(backoffMs(attempt, { ...RETRY, random: deps.random }));
+  }
+  standing.running = undefined;
+}
+
+/** The term changed the fleet in memory; a standby knows only what the ledger says. */
+async function relearnLedger(deps: LeadDeps, standing: Standing): Promise<void> {
+  for (let attempt = 0; !standing.closed; attempt += 1) {
+    const restarted = await deps.standby.restart();
+    if (restarted.ok) return;
+    standing.trouble = restarted.error.detail;
+    await sleep(backoffMs(attempt, { ...RETRY, random: deps.random }));
+  }
+}
+
+/** @returns whether a term was begun (and has ended) */
+async function leadOnce(deps: LeadDeps, standing: Standing): Promise<boolean> {
+  const inbox = createInbox(deps.monotonicMs);
+  /** A rebalance that leaves the partition with us gives a new generation to commit with. */
+  const fence = (call: Call): Promise<Result<null, KafkaError>> =>
+    standing.owned === undefined ? Promise.resolve(err(NOT_OWNED)) : standing.owned.fence(call);
+  const promoted = await promote({
+    ...deps,
+    scope: deps.runtime.scope,
+    fence: () => fence({ deadlineMs: FENCE_MS }),
+    onRegistry: inbox.registry,
+    signal: standing.owned?.lost ?? AbortSignal.abort(),
+  });
+  if (!promoted.ok) {
+    standing.trouble = promoted.error.detail;
+    deps.log.warn("could not become leader yet", { ...promoted.error });
+    return false;
+  }
+  standing.trouble = undefined;
+  await serveTerm(deps, standing, promoted.value, inbox, fence);
+  return true;
+}
+
+async function serveTerm(
+  deps: LeadDeps,
+  standing: Standing,
+  promoted: Promoted,
+  inbox: Inbox,
+  fence: TermDeps["fence"],
+): Promise<void> {
+  const { log, standby, follower } = deps;
+  const { heartbeatPartitions, registry, epoch, fleet } = promoted;
+  warnOfRegistry(deps, registry);
+  for (const { partition, applied } of registry) fleet.applied.set(partition, applied);
+  const term = openTerm({ ...deps, promoted, heartbeatPartitions, inbox, fence });
+  for (const { partition } of registry) term.book.unsavedApplied.add(partition);
+  standby.takeOver(term.onLedger);
+  standby.onControl(term.onControl);
+  standing.term = term;
+  log.info("leading", { epoch, clusters: fleet.clusters.size });
+  if (!mayLead(standing)) term.end("the lead was lost while promoting");
+  const stopFollowing = followHeartbeats({ ...deps, promoted, term });
+  const reason = await term.run();
+  stopFollowing();
+  standing.term = undefined;
+  standby.onControl(undefined);
+  for (const { partition } of registry) follower.unfollow(REGISTRY, partition);
+  log.warn("the term is over", { epoch, reason });
 }
 
 const NOT_OWNED: KafkaError = {

@@ -13,6 +13,8 @@ const SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
 const AGE_SECONDS = [1, 5, 15, 30, 45, 60, 90, 120, 180, 300, 600];
 const SKEW_SECONDS = [-3600, -300, -60, -10, -1, -0.1, 0, 0.1, 1, 10, 60, 300, 3600];
 const ROUND_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
+/** Codes of a refusal; what a later version adds counts as `_other` past this. */
+const REASONS_MAX = 16;
 const ACTIONS = ["start", "stop", "delete-group"] as const satisfies readonly Act["kind"][];
 /** The original's gauge knows three; there `registered` counts as active, `withdrawn` nowhere. */
 const SEED_STATUS = ["active", "stale", "dead"] as const;
@@ -33,6 +35,47 @@ export type Readings = {
 };
 
 export function openSink(metrics: Metrics): Sink {
+  const event = openEvents(metrics);
+  const beat = openBeats(metrics);
+  const refused = metrics.counter({
+    name: "outrider_quarantined_records_total",
+    help: "Records that were refused, by reason",
+    labels: { topic: ["registry", "heartbeat"], reason: { valuesMax: REASONS_MAX } },
+  });
+  const judged = metrics.counter({
+    name: "outrider_registry_records_total",
+    help: "Registry records that were accepted",
+    labels: { kind: ["registration", "tombstone"] },
+  });
+  const rounds = metrics.histogram({
+    name: "outrider_round_seconds",
+    help: "Duration of a leader's round, without its acts",
+    buckets: ROUND_SECONDS,
+  });
+  const ticksFailed = metrics.counter({
+    name: "outrider_tick_failures_total",
+    help: "Ticks that were not written: no time passes on that partition meanwhile",
+  });
+  const fences = metrics.histogram({
+    name: "outrider_fence_seconds",
+    help: "Duration of a confirmed fence",
+    buckets: ROUND_SECONDS,
+  });
+  return {
+    event,
+    beat,
+    refused: (topic, reason) => refused.add(1, { topic, reason }),
+    judged: ({ registrations, tombstones }) => {
+      judged.add(registrations, { kind: "registration" });
+      judged.add(tombstones, { kind: "tombstone" });
+    },
+    round: (tookMs) => rounds.observe(tookMs / 1000),
+    tickFailed: () => ticksFailed.add(1),
+    fenced: (tookMs) => fences.observe(tookMs / 1000),
+  };
+}
+
+function openEvents(metrics: Metrics): Sink["event"] {
   const spawned = metrics.counter({
     name: "kg_control_plane_spawn_operations_total",
     help: "Worker starts that the runtime confirmed, respawns and replacements included",
@@ -60,7 +103,27 @@ export function openSink(metrics: Metrics): Sink {
     help: "From a tombstone read to its worker's confirmed end",
     buckets: SECONDS,
   });
-  const beatAge = metrics.histogram({
+  return (event) => {
+    switch (event.kind) {
+      case "spawned":
+        spawned.add(1);
+        if (event.afterMs !== undefined) toSpawn.observe(event.afterMs / 1000);
+        return;
+      case "stopped":
+        if (event.afterMs !== undefined) toStop.observe(event.afterMs / 1000);
+        return;
+      case "cleaned":
+        return cleaned.add(1);
+      case "failed":
+        return failed.add(1, { action: event.action });
+      case "exited":
+        return exits.add(1);
+    }
+  };
+}
+
+function openBeats(metrics: Metrics): Sink["beat"] {
+  const age = metrics.histogram({
     name: "outrider_heartbeat_age_seconds",
     help: "Age of the last sign of life, in observed time, when the next beat was read",
     buckets: AGE_SECONDS,
@@ -70,64 +133,14 @@ export function openSink(metrics: Metrics): Sink {
     help: "Broker's append time less the sender's timestamp; shown, never believed",
     buckets: SKEW_SECONDS,
   });
-  const refused = metrics.counter({
-    name: "outrider_quarantined_records_total",
-    help: "Records that were refused, by reason",
-    labels: { topic: ["registry", "heartbeat"], reason: { valuesMax: 16 } },
-  });
-  const judged = metrics.counter({
-    name: "outrider_registry_records_total",
-    help: "Registry records that were accepted",
-    labels: { kind: ["registration", "tombstone"] },
-  });
-  const rounds = metrics.histogram({
-    name: "outrider_round_seconds",
-    help: "Duration of a leader's round, without its acts",
-    buckets: ROUND_SECONDS,
-  });
-  const ticksFailed = metrics.counter({
-    name: "outrider_tick_failures_total",
-    help: "Ticks that were not written: no time passes on that partition meanwhile",
-  });
-  const fences = metrics.histogram({
-    name: "outrider_fence_seconds",
-    help: "Duration of a confirmed fence",
-    buckets: ROUND_SECONDS,
-  });
-  return {
-    event: (event) => {
-      switch (event.kind) {
-        case "spawned":
-          spawned.add(1);
-          if (event.afterMs !== undefined) toSpawn.observe(event.afterMs / 1000);
-          return;
-        case "stopped":
-          if (event.afterMs !== undefined) toStop.observe(event.afterMs / 1000);
-          return;
-        case "cleaned":
-          return cleaned.add(1);
-        case "failed":
-          return failed.add(1, { action: event.action });
-        case "exited":
-          return exits.add(1);
-      }
-    },
-    beat: (ageMs, skewMs) => {
-      beatAge.observe(ageMs / 1000);
-      if (skewMs !== undefined) skew.observe(skewMs / 1000);
-    },
-    refused: (topic, reason) => refused.add(1, { topic, reason }),
-    judged: ({ registrations, tombstones }) => {
-      judged.add(registrations, { kind: "registration" });
-      judged.add(tombstones, { kind: "tombstone" });
-    },
-    round: (tookMs) => rounds.observe(tookMs / 1000),
-    tickFailed: () => ticksFailed.add(1),
-    fenced: (tookMs) => fences.observe(tookMs / 1000),
+  return (ageMs, skewMs) => {
+    age.observe(ageMs / 1000);
+    if (skewMs !== undefined) skew.observe(skewMs / 1000);
   };
 }
 
 export function openGauges(metrics: Metrics, readings: Readings): void {
+  const { term, clusters } = readings;
   const seed = metrics.gauge({
     name: "kg_control_plane_clusters_total",
     help: "Clusters by status; registered ones count as active",
@@ -138,37 +151,50 @@ export function openGauges(metrics: Metrics, readings: Readings): void {
     help: "Clusters by state",
     labels: { state: STATES },
   });
-  const gauge = (name: string, help: string) => metrics.gauge({ name: `outrider_${name}`, help });
-  const workers = gauge("workers", "Workers of this fleet that the runtime lists");
-  const leader = gauge("leader", "1 while this control plane leads");
-  const epoch = gauge("leader_epoch", "Epoch of the own term; 0 while it does not lead");
-  const tickAge = gauge("tick_age_seconds", "Age of the newest own tick that was read back");
-  const silent = gauge("brake_silent_clusters", "Clusters that count as silent for the brake");
-  const counted = gauge("brake_counted_clusters", "Clusters that the brake counts at all");
-  const brake = gauge("brake_holds", "1 while the brake holds clean-ups");
-  const held = gauge("held_clusters", "Clusters whose clean-up waits for a gap, brake or operator");
-  const unregistered = gauge("unregistered_beats", "Beats of this term for ids not registered");
-  const legacy = gauge("legacy_key_beats", "Beats of this term with a key of the form X::X");
-  const dropped = gauge("quarantine_dropped", "Refused beats not copied: the queue was full");
   metrics.beforeText(() => {
-    const term = readings.term();
-    const counts = countStates(readings.clusters());
+    const counts = countStates(clusters());
     for (const state of STATES) states.set(counts[state], { state });
     for (const status of SEED_STATUS) seed.set(seedCount(counts, status), { status });
-    workers.set(term?.book.actual.count() ?? 0);
-    leader.set(term === undefined ? 0 : 1);
-    epoch.set(term?.epoch ?? 0);
-    const readMs = term?.ages.lastReadSentMs();
-    tickAge.set(readMs === undefined ? 0 : (readings.monotonicMs() - readMs) / 1000);
-    const reading = term?.weather().brake();
-    silent.set(reading?.silent ?? 0);
-    counted.set(reading?.counted ?? 0);
-    brake.set(reading?.holds === true ? 1 : 0);
-    held.set(term?.book.held.size ?? 0);
-    unregistered.set(term?.counts.unregisteredBeats ?? 0);
-    legacy.set(term?.counts.legacyKeys ?? 0);
-    dropped.set(readings.quarantineDropped());
   });
+  const gauge = (name: string, help: string, read: () => number | undefined) => {
+    const metric = metrics.gauge({ name: `outrider_${name}`, help });
+    metrics.beforeText(() => metric.set(read() ?? 0));
+  };
+  const brake = () => term()?.weather().brake();
+  gauge("workers", "Workers of this fleet that the runtime lists", () =>
+    term()?.book.actual.count(),
+  );
+  gauge("leader", "1 while this control plane leads", () => (term() === undefined ? 0 : 1));
+  gauge("leader_epoch", "Epoch of the own term; 0 while it does not lead", () => term()?.epoch);
+  gauge("tick_age_seconds", "Age of the newest own tick that was read back", () =>
+    tickAge(readings),
+  );
+  gauge("brake_silent_clusters", "Clusters silent for the brake", () => brake()?.silent);
+  gauge("brake_counted_clusters", "Clusters that the brake counts", () => brake()?.counted);
+  gauge("brake_holds", "1 while the brake holds clean-ups", () =>
+    brake()?.holds === true ? 1 : 0,
+  );
+  gauge("held_clusters", "Clusters whose clean-up waits", () => term()?.book.held.size);
+  gauge(
+    "unregistered_beats",
+    "Beats of this term for ids not registered",
+    () => term()?.counts.unregisteredBeats,
+  );
+  gauge(
+    "legacy_key_beats",
+    "Beats of this term with a key of the form X::X",
+    () => term()?.counts.legacyKeys,
+  );
+  gauge(
+    "quarantine_dropped",
+    "Refused beats not copied: the queue was full",
+    readings.quarantineDropped,
+  );
+}
+
+function tickAge({ term, monotonicMs }: Readings): number | undefined {
+  const readMs = term()?.ages.lastReadSentMs();
+  return readMs === undefined ? undefined : (monotonicMs() - readMs) / 1000;
 }
 
 function countStates(clusters: Iterable<Cluster>): Record<State, number> {

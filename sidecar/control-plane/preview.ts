@@ -80,7 +80,7 @@ async function foldRegistry(
   const from = registryStarts(known, starts.value, ends.value);
   const inbox = createInbox(deps.monotonicMs);
   const offsets = new Map(from.map((start) => [start.partition, start.from]));
-  const read = await readToEnd(deps, REGISTRY, inbox.registry, offsets);
+  const read = await readToEnd(deps, REGISTRY, (batch) => void inbox.registry(batch), offsets);
   if (!read.ok) return read;
   const seen = { clock: 1, atMs: 0 };
   const judged = judge(fleet, inbox.take().registry, { seen, nowMs: deps.nowMs() });

@@ -18,7 +18,7 @@ import { type Cluster, foldSilence } from "./fleet.ts";
 import type { RegistryRecord } from "./order.ts";
 import { foldOutcome, type Moment, type Outcomes } from "./outcome.ts";
 import { planCluster, type Step } from "./plan.ts";
-import type { Age } from "./silence.ts";
+import type { Crossing } from "./silence.ts";
 import { cleanupHold, situationOf, type Weather } from "./situation.ts";
 import { type WorkerSettings, workerSpec } from "./spec.ts";
 
@@ -28,8 +28,6 @@ export const ACTS_AT_ONCE_MAX = {
   stop: 256,
   "delete-group": 32,
 } as const satisfies Record<Act["kind"], number>;
-
-export type Crossed = { readonly cluster: Cluster; readonly age: Age };
 
 export type RoundDeps = {
   readonly book: Book;
@@ -53,13 +51,16 @@ export type RoundDeps = {
 
 export type Round = {
   readonly registry: readonly RegistryRecord[];
-  readonly crossed: readonly Crossed[];
+  /** Batches that could not be read at all. */
+  readonly corrupt: readonly Refused[];
+  readonly crossed: readonly Crossing[];
   /** Time advanced: look again at what was held. */
   readonly ticked: boolean;
 };
 
 export async function runRound(deps: RoundDeps, input: Round): Promise<void> {
-  const refused = takeRegistry(deps, input.registry);
+  const refused = [...input.corrupt, ...takeRegistry(deps, input.registry)];
+  deps.refusedSeen(refused);
   const weather = deps.weather();
   takeSilence(deps, input, weather);
   await deps.saveQuarantine(refused);
@@ -93,7 +94,6 @@ function takeRegistry(deps: RoundDeps, records: readonly RegistryRecord[]): read
     );
   }
   deps.judged(judged);
-  deps.refusedSeen(judged.refused);
   return judged.refused;
 }
 

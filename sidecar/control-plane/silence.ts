@@ -12,13 +12,17 @@ export type Silence = {
   /** Puts the cluster's next deadline where it belongs; call after its state or clock changed. */
   readonly schedule: (cluster: Cluster) => void;
   /** Clusters whose deadline came up on these clocks, each with its age by now; not rescheduled. */
-  readonly take: (clocks: readonly ClockIndex[]) => readonly { cluster: Cluster; age: Age }[];
+  readonly take: (clocks: readonly ClockIndex[]) => readonly Crossing[];
   readonly ageOf: (cluster: Cluster) => Age;
   /** Observed ms since the last sign of life. */
   readonly ageMsOf: (cluster: Cluster) => number;
 };
 
+export type Crossing = { readonly cluster: Cluster; readonly age: Age };
+
 type Entry = { readonly cluster: Cluster; readonly due: Seen };
+
+const waitsForDeath = ({ state }: Cluster): boolean => state === "stale" || state === "dead";
 
 export function createSilence(ages: Ages, settings: FleetSettings): Silence {
   const heaps = Array.from({ length: ages.partitions + 1 }, () => createDeadlines<Entry>());
@@ -34,8 +38,7 @@ export function createSilence(ages: Ages, settings: FleetSettings): Silence {
 
   const dueMs = (cluster: Cluster): number => {
     const { staleAfterMs, deadAfterMs } = deadlineOf(cluster, settings);
-    const waitsForDeath = cluster.state === "stale" || cluster.state === "dead";
-    return cluster.seen.atMs + (waitsForDeath ? deadAfterMs : staleAfterMs);
+    return cluster.seen.atMs + (waitsForDeath(cluster) ? deadAfterMs : staleAfterMs);
   };
 
   const schedule = (cluster: Cluster): void => {
@@ -48,19 +51,20 @@ export function createSilence(ages: Ages, settings: FleetSettings): Silence {
     heaps[due.clock]?.add(due.atMs, { cluster, due });
   };
 
-  const take: Silence["take"] = (clocks) => {
-    const crossed: { cluster: Cluster; age: Age }[] = [];
-    for (const clock of clocks) {
-      for (const { cluster, due } of heaps[clock]?.take(ages.observedMs(clock)) ?? []) {
-        if (cluster.due !== due) continue;
-        const age = ageOf(cluster);
-        const waitsForDeath = cluster.state === "stale" || cluster.state === "dead";
-        if (age === "dead" || (age === "stale" && !waitsForDeath)) crossed.push({ cluster, age });
-        else schedule(cluster);
-      }
-    }
-    return crossed;
+  /** A deadline that came up: crossed, or put back where it belongs now. */
+  const cross = ({ cluster, due }: Entry): Crossing | undefined => {
+    if (cluster.due !== due) return undefined;
+    const age = ageOf(cluster);
+    if (age === "dead" || (age === "stale" && !waitsForDeath(cluster))) return { cluster, age };
+    schedule(cluster);
+    return undefined;
   };
+
+  const take: Silence["take"] = (clocks) =>
+    clocks
+      .flatMap((clock) => heaps[clock]?.take(ages.observedMs(clock)) ?? [])
+      .map(cross)
+      .filter((crossing) => crossing !== undefined);
 
   return { schedule, take, ageOf, ageMsOf };
 }

@@ -54,31 +54,31 @@ export function openStandby(options: {
   let leading: ((record: LedgerRecord) => void) | undefined;
   const accepted = new Set<string>();
 
-  const foldStatus = (batch: ReadBatch): void => {
-    for (const record of batch.records) {
-      const read = decodeLedger(record.key, record.value);
-      if (read.ok) {
-        if (leading === undefined) foldLedger(fleet, read.value, describe);
-        else leading(read.value);
-      } else {
-        ignored += 1;
-        warn("ignored a record of cluster.status that is not ours", { error: read.error });
-      }
+  const refuse = (topic: string, error: string): void => {
+    ignored += 1;
+    warn(`ignored a record of ${topic} that is not ours`, { error });
+  };
+
+  const foldStatus = ({ records }: ReadBatch): void => {
+    for (const { key, value } of records) {
+      const read = decodeLedger(key, value);
+      if (!read.ok) refuse(STATUS, read.error);
+      else if (leading === undefined) foldLedger(fleet, read.value, describe);
+      else leading(read.value);
     }
   };
 
-  const foldControl = (batch: ReadBatch): void => {
-    for (const record of batch.records) {
-      const read = decodeControl(record.key, record.value);
+  const foldControl = ({ records }: ReadBatch): void => {
+    for (const { key, value, offset } of records) {
+      const read = decodeControl(key, value);
       if (!read.ok) {
-        ignored += 1;
-        warn("ignored a record of cluster.control that is not ours", { error: read.error });
+        refuse(CONTROL, read.error);
         continue;
       }
-      const entry = { offset: record.offset, record: read.value };
-      if (read.value.kind === "leader") lastLeader = record.offset;
-      if (read.value.kind === "accept-registry") accepted.add(read.value.acceptRegistry.topic_id);
-      listener?.(entry);
+      const record = read.value;
+      if (record.kind === "leader") lastLeader = offset;
+      if (record.kind === "accept-registry") accepted.add(record.acceptRegistry.topic_id);
+      listener?.({ offset, record });
     }
   };
 
@@ -98,12 +98,7 @@ export function openStandby(options: {
 
   const caughtUp: Standby["caughtUp"] = async (signal) => {
     for (const topic of [STATUS, CONTROL]) {
-      const ends = await endOffsets(wire, topic, { deadlineMs: CALL_MS, signal });
-      if (!ends.ok) return ends;
-      const end = ends.value.offsets.get(0);
-      const failed = ends.value.errors.get(0);
-      if (end === undefined) return err(failed ?? noEnd(topic));
-      const reached = await follower.reached(topic, 0, end, signal);
+      const reached = await readToPresentEnd(wire, follower, topic, signal);
       if (!reached.ok) return reached;
     }
     ready = true;
@@ -133,3 +128,16 @@ const noEnd = (topic: string): KafkaError => ({
   retry: "transient",
   detail: `${topic}-0 has no leader`,
 });
+
+async function readToPresentEnd(
+  wire: Wire,
+  follower: Follower,
+  topic: string,
+  signal: AbortSignal,
+): Promise<Result<null, KafkaError | "aborted">> {
+  const ends = await endOffsets(wire, topic, { deadlineMs: CALL_MS, signal });
+  if (!ends.ok) return ends;
+  const end = ends.value.offsets.get(0);
+  if (end === undefined) return err(ends.value.errors.get(0) ?? noEnd(topic));
+  return await follower.reached(topic, 0, end, signal);
+}

@@ -13,16 +13,17 @@ import type { Result } from "../../shared/result.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { createActual } from "./actual.ts";
 import { type Ages, createAges } from "./age.ts";
-import { openAuditTrail } from "./audit.ts";
-import { type BeatCounts, createBeatCounts, foldBeats } from "./beats.ts";
+import { type AuditTrail, openAuditTrail } from "./audit.ts";
+import { type BeatCounts, type BeatDeps, createBeatCounts, foldBeats } from "./beats.ts";
 import { type Book, openBook, touch } from "./book.ts";
+import { applyOffsets, begin, heedLedger } from "./book-ledger.ts";
 import { decide } from "./decision.ts";
 import type { Executor } from "./execute.ts";
 import type { FleetSettings } from "./fleet.ts";
-import { openGate } from "./gate.ts";
-import type { Inbox, Taken } from "./inbox.ts";
+import { type Gate, openGate } from "./gate.ts";
+import type { Inbox } from "./inbox.ts";
 import { keepListing } from "./listing.ts";
-import type { Moment } from "./outcome.ts";
+import type { Moment, Outcomes } from "./outcome.ts";
 import type { Promoted } from "./promote.ts";
 import type { QuarantineQueue } from "./quarantine.ts";
 import { createRetries } from "./retry.ts";
@@ -33,7 +34,7 @@ import type { Sink } from "./sink.ts";
 import { readWeather, type Weather } from "./situation.ts";
 import { specHashOf, type WorkerSettings } from "./spec.ts";
 import type { ControlEntry } from "./standby.ts";
-import { runTicks } from "./tick.ts";
+import { runTicks, type TickOptions } from "./tick.ts";
 
 export type TermSettings = FleetSettings & {
   readonly watermarkIntervalMs: number;
@@ -79,8 +80,53 @@ export type Term = {
   readonly run: () => Promise<string>;
 };
 
+/** What the parts of a term share. */
+type Parts = {
+  readonly deps: TermDeps;
+  readonly epoch: number;
+  readonly book: Book;
+  readonly ages: Ages;
+  readonly counts: BeatCounts;
+  readonly trail: AuditTrail;
+  readonly save: SaveOptions;
+  readonly ended: AbortSignal;
+  readonly end: (reason: string) => void;
+  readonly moment: () => Moment;
+  readonly weather: () => Weather;
+};
+
 export function openTerm(deps: TermDeps): Term {
-  const { promoted, settings, inbox, sink, log, monotonicMs, nowMs } = deps;
+  const parts = openParts(deps);
+  const { book, epoch, ages, counts, trail, end, weather } = parts;
+  const { inbox } = deps;
+  return {
+    epoch,
+    book,
+    ages,
+    counts,
+    weather,
+    onHeartbeats: heartbeatHandler(parts),
+    onLedger: (record) => heedLedger(book, record, epoch, end),
+    onControl: (entry) => {
+      if (entry.record.kind === "leader" && entry.offset > epoch) {
+        end(`a newer leader has epoch ${entry.offset}`);
+      }
+      const audit = decide(book, entry, trail, epoch);
+      if (audit !== undefined) book.audits.push(audit);
+      inbox.wake();
+    },
+    rewriteLedger: () => {
+      for (const clientId of book.fleet.clusters.keys()) book.unsaved.add(clientId);
+      for (const partition of book.fleet.applied.keys()) book.unsavedApplied.add(partition);
+      inbox.wake();
+    },
+    end,
+    run: () => runTerm(parts),
+  };
+}
+
+function openParts(deps: TermDeps): Parts {
+  const { promoted, settings, log, monotonicMs, nowMs, random } = deps;
   const { epoch, fleet } = promoted;
   const ended = new AbortController();
   const ages = createAges({
@@ -89,33 +135,93 @@ export function openTerm(deps: TermDeps): Term {
     heartbeatTimeoutMs: settings.heartbeatTimeoutMs,
   });
   const silence = createSilence(ages, settings);
-  const retries = createRetries(deps.random);
-  const book = openBook({ fleet, actual: createActual(deps.worker.fleet), silence, retries });
-  const counts = createBeatCounts();
-  const trail = openAuditTrail({ epoch, nowMs, log });
+  const actual = createActual(deps.worker.fleet);
+  const book = openBook({ fleet, actual, silence, retries: createRetries(random) });
   const specHash = specHashOf(deps.worker);
-  const save: SaveOptions = {
-    writer: deps.writer,
-    signal: ended.signal,
-    random: deps.random,
-    warn: log.warn,
-  };
-
-  const end = (reason: string): void => ended.abort(reason);
-  const seenNow = () => ({ clock: ages.joint, atMs: ages.observedMs(ages.joint) });
-  const moment = (): Moment => ({ monotonicMs: monotonicMs(), nowMs: nowMs(), seen: seenNow() });
-  const weather = (): Weather =>
-    readWeather(book, {
-      registryHarmful: deps.registryHarmful,
-      specHash,
+  return {
+    deps,
+    epoch,
+    book,
+    ages,
+    counts: createBeatCounts(),
+    trail: openAuditTrail({ epoch, nowMs, log }),
+    save: { writer: deps.writer, signal: ended.signal, random, warn: log.warn },
+    ended: ended.signal,
+    end: (reason) => ended.abort(reason),
+    moment: () => ({
       monotonicMs: monotonicMs(),
-      cleanupTimeoutMs: settings.cleanupTimeoutMs,
-      brakePercent: settings.brakePercent,
-    });
-  const outcomes = { runtime: deps.runtime.runtime, tell: sink.event };
-  const gate = openGate({ ...deps, ended: ended.signal, end });
+      nowMs: nowMs(),
+      seen: { clock: ages.joint, atMs: ages.observedMs(ages.joint) },
+    }),
+    weather: () =>
+      readWeather(book, {
+        registryHarmful: deps.registryHarmful,
+        specHash,
+        monotonicMs: monotonicMs(),
+        cleanupTimeoutMs: settings.cleanupTimeoutMs,
+        brakePercent: settings.brakePercent,
+      }),
+  };
+}
 
-  const round: RoundDeps = {
+function heartbeatHandler({ deps, book, ages, counts, epoch }: Parts): Term["onHeartbeats"] {
+  const { inbox, sink, log } = deps;
+  const beats: BeatDeps = {
+    fleet: book.fleet,
+    ages,
+    silence: book.silence,
+    counts,
+    isOwn: (tick) => tick.epoch === epoch,
+    beat: sink.beat,
+    changed: (cluster) => {
+      touch(book, cluster);
+      inbox.wake();
+    },
+    refused: (refused) => {
+      countRefused(sink, log, "heartbeat", [refused]);
+      deps.quarantine.put(refused);
+    },
+    nowMs: deps.nowMs,
+  };
+  return (batch) => {
+    const advanced = foldBeats(beats, batch);
+    if (advanced.size === 0) return;
+    inbox.ticked();
+    const crossed = book.silence.take([...advanced]);
+    if (crossed.length > 0) inbox.crossed(crossed);
+    else if (book.held.size > 0) inbox.wake();
+  };
+}
+
+/** Rounds, one after the other, until the term is over; what runs beside them ends with it. */
+async function runTerm(parts: Parts): Promise<string> {
+  const { deps, book, epoch, ended, end } = parts;
+  const { inbox, sink, monotonicMs } = deps;
+  const gate = openGate({ ...deps, ended, end });
+  const outcomes = { runtime: deps.runtime.runtime, tell: sink.event };
+  const round = roundDeps(parts, gate, outcomes);
+  begin(book, parts.ages);
+  const beside = [
+    runTicks(tickOptions(parts)),
+    deps.quarantine.run(parts.save),
+    keepListing({ ...deps, book, moment: parts.moment, outcomes, signal: ended }),
+  ];
+  while (!ended.aborted) {
+    const startedMs = monotonicMs();
+    for (const clientId of book.retries.take(startedMs)) book.dirty.add(clientId);
+    const taken = inbox.take();
+    applyOffsets(book, taken, epoch);
+    if (!(await survives(runRound(round, taken), end))) break;
+    sink.round(monotonicMs() - startedMs);
+    await inbox.wait(earliest(book.retries.nextMs(), gate.openMs()), ended);
+  }
+  await Promise.all(beside);
+  return String(ended.reason);
+}
+
+function roundDeps(parts: Parts, gate: Gate, outcomes: Outcomes): RoundDeps {
+  const { deps, book, ages, trail, save, epoch, moment, weather } = parts;
+  return {
     book,
     ages,
     trail,
@@ -127,136 +233,26 @@ export function openTerm(deps: TermDeps): Term {
     saveLedger: () => saveLedger(book, epoch, save),
     saveAudits: (audits) => saveAudits(audits, save),
     fence: gate.fence,
-    wake: inbox.wake,
-    refusedSeen: (refused) => countRefused(sink, log, "registry", refused),
-    judged: sink.judged,
-    warn: log.warn,
-  };
-
-  const onHeartbeats = (batch: ReadBatch): void => {
-    const advanced = foldBeats(
-      {
-        fleet,
-        ages,
-        silence,
-        counts,
-        isOwn: (tick) => tick.epoch === epoch,
-        beat: sink.beat,
-        changed: (cluster) => {
-          touch(book, cluster);
-          inbox.wake();
-        },
-        refused: (refused) => {
-          countRefused(sink, log, "heartbeat", [refused]);
-          deps.quarantine.put(refused);
-        },
-        nowMs,
-      },
-      batch,
-    );
-    if (advanced.size === 0) return;
-    inbox.ticked();
-    const crossed = silence.take([...advanced]);
-    if (crossed.length > 0) inbox.crossed(crossed);
-    else if (book.held.size > 0) inbox.wake();
-  };
-
-  const run = async (): Promise<string> => {
-    begin(book, ages);
-    const listing = keepListing({ ...deps, book, moment, outcomes, signal: ended.signal });
-    const beside = [
-      runTicks({
-        writer: deps.writer,
-        ages,
-        epoch,
-        instance: deps.instance,
-        intervalMs: settings.watermarkIntervalMs,
-        monotonicMs,
-        signal: ended.signal,
-        failed: (partition, detail) => {
-          sink.tickFailed(partition);
-          log.debug("a tick was not written", { partition, detail });
-        },
-      }),
-      deps.quarantine.run(save),
-      listing,
-    ];
-    while (!ended.signal.aborted) {
-      const startedMs = monotonicMs();
-      for (const clientId of retries.take(startedMs)) book.dirty.add(clientId);
-      const taken = inbox.take();
-      applyOffsets(book, taken, epoch);
-      countRefused(sink, log, "registry", taken.corrupt);
-      if (!(await survives(runRound(round, taken), end))) break;
-      sink.round(monotonicMs() - startedMs);
-      await inbox.wait(earliest(retries.nextMs(), gate.openMs()), ended.signal);
-    }
-    await Promise.all(beside);
-    return String(ended.signal.reason);
-  };
-
-  return {
-    epoch,
-    book,
-    ages,
-    counts,
-    weather,
-    onHeartbeats,
-    onLedger: (record) => heedLedger(book, record, epoch, end),
-    onControl: (entry) => {
-      if (entry.record.kind === "leader" && entry.offset > epoch) {
-        end(`a newer leader has epoch ${entry.offset}`);
-      }
-      const audit = decide(book, entry, trail, epoch);
-      if (audit !== undefined) book.audits.push(audit);
-      inbox.wake();
-    },
-    rewriteLedger: () => {
-      for (const clientId of fleet.clusters.keys()) book.unsaved.add(clientId);
-      for (const partition of fleet.applied.keys()) book.unsavedApplied.add(partition);
-      inbox.wake();
-    },
-    end,
-    run,
+    wake: deps.inbox.wake,
+    refusedSeen: (refused) => countRefused(deps.sink, deps.log, "registry", refused),
+    judged: deps.sink.judged,
+    warn: deps.log.warn,
   };
 }
 
-/** Everybody starts at age zero: what happened before this term we have not seen. */
-function begin(book: Book, ages: Ages): void {
-  const seen = { clock: ages.joint, atMs: 0 };
-  for (const cluster of book.fleet.clusters.values()) {
-    cluster.seen = seen;
-    cluster.beat = undefined;
-    if (cluster.worker !== null) book.restarts.set(cluster.clientId, cluster.worker.restarts);
-    book.silence.schedule(cluster);
-    if (cluster.withdrawal !== "done") book.dirty.add(cluster.clientId);
-  }
-}
-
-function applyOffsets(book: Book, taken: Taken, epoch: number): void {
-  for (const [partition, offset] of taken.applied) {
-    const before = book.fleet.applied.get(partition);
-    if (before === undefined || (before.offset === offset && before.epoch === epoch)) continue;
-    book.fleet.applied.set(partition, { ...before, offset, epoch });
-    book.unsavedApplied.add(partition);
-  }
-}
-
-/** A lower epoch behind our own record would survive compaction: ours is written again. */
-function heedLedger(
-  book: Book,
-  record: LedgerRecord,
-  epoch: number,
-  end: (reason: string) => void,
-): void {
-  const written = record.kind === "status" ? record.status.epoch : record.applied.epoch;
-  if (written > epoch) end(`the ledger has a record of epoch ${written}`);
-  if (written >= epoch) return;
-  if (record.kind === "applied") book.unsavedApplied.add(record.partition);
-  else if (book.fleet.clusters.has(record.status.client_id)) {
-    book.unsaved.add(record.status.client_id);
-  }
-}
+const tickOptions = ({ deps, ages, epoch, ended }: Parts): TickOptions => ({
+  writer: deps.writer,
+  ages,
+  epoch,
+  instance: deps.instance,
+  intervalMs: deps.settings.watermarkIntervalMs,
+  monotonicMs: deps.monotonicMs,
+  signal: ended,
+  failed: (partition, detail) => {
+    deps.sink.tickFailed(partition);
+    deps.log.debug("a tick was not written", { partition, detail });
+  },
+});
 
 async function survives(round: Promise<void>, end: (reason: string) => void): Promise<boolean> {
   try {
