@@ -1,6 +1,12 @@
 /** `--wait`: what the ledger's records mean for ours. Our record is af-10's, in partition 0 at offset 5. */
 import { expect, test } from "bun:test";
-import { foldEvidence, judge, NO_EVIDENCE, type Target } from "../../agent/judge.ts";
+import {
+  foldEvidence,
+  type Judgement,
+  judge,
+  NO_EVIDENCE,
+  type Target,
+} from "../../agent/judge.ts";
 import type { Status } from "../../shared/protocol/ledger.ts";
 import { anApplied, appliedRecord, aStatus, aWorker, clientId, statusRecord } from "./given.ts";
 
@@ -41,7 +47,7 @@ const tombstone = (offset: number, withdrawal: Status["withdrawal"], more: Parti
     }),
   );
 
-type Row = readonly [what: string, records: readonly Text[], kind: string, says: RegExp];
+type Row = readonly [what: string, records: readonly Text[], kind: Judgement["kind"], says: RegExp];
 
 const REGISTER: readonly Row[] = [
   ["nothing at all", [], "open", /no control plane has answered/],
