@@ -5,7 +5,6 @@ import { signal, specOf } from "./runtime-subject.ts";
 const [directory = "", first = "0", count = "0"] = process.argv.slice(2);
 const runtime = openRuntime(directory);
 
-process.stdout.write("starting\n");
 await Promise.all(
   Array.from({ length: Number(count) }, (_, i) =>
     runtime.start(specOf(`w-${Number(first) + i}`), signal),

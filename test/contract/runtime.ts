@@ -66,9 +66,6 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       const started = await Promise.all(
         Array.from({ length: 20 }, async () => await runtime.start(spec, signal)),
       );
-      expect(started.map(codeOf).toSorted()).toEqual(
-        ["ok", ...started.slice(1).map(codeOf)].toSorted(),
-      );
       expect(started.filter((each) => each.ok)).toHaveLength(1);
       expect(started.filter((each) => codeOf(each) === "name-taken")).toHaveLength(19);
       expect((await listOf(runtime)).workers).toHaveLength(1);
