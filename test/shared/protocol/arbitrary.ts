@@ -1,0 +1,39 @@
+/** Client ids and ledger records by chance, for property tests. */
+import fc from "fast-check";
+import * as v from "valibot";
+import { ClientId } from "../../../shared/protocol/client-id.ts";
+import { REASONS, STATES, type Status, WORKER_STATES } from "../../../shared/protocol/ledger.ts";
+
+export const clientIds: fc.Arbitrary<ClientId> = fc
+  .stringMatching(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/u)
+  .map((text) => v.parse(ClientId, text));
+
+const offsets = fc.nat();
+const text = fc.string({ unit: "binary", maxLength: 200 });
+
+/** Not `constructor` and `prototype`: valibot drops an entry of such a name. */
+const headerNames = fc.stringMatching(/^h-[a-z-]{0,20}$/u);
+
+export const statuses: fc.Arbitrary<Status> = fc.record({
+  client_id: clientIds,
+  epoch: offsets,
+  state: fc.constantFrom(...STATES),
+  reason: fc.constantFrom(...REASONS),
+  since: fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
+  registry: fc.record({
+    partition: offsets,
+    offset: offsets,
+    value: fc.option(text),
+    headers: fc.dictionary(headerNames, text, { noNullPrototype: true }),
+  }),
+  withdrawal: fc.constantFrom("pending", "done", null),
+  worker: fc.option(
+    fc.record({
+      runtime: fc.constantFrom("process", "docker", "kubernetes"),
+      instance: fc.string(),
+      spec_hash: fc.string(),
+      restarts: offsets,
+      state: fc.constantFrom(...WORKER_STATES),
+    }),
+  ),
+});

@@ -1,0 +1,113 @@
+/** Our own records: ledger, control, audit and quarantine, read whatever somebody wrote there. */
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { decodeAudit } from "../../../shared/protocol/audit.ts";
+import { decodeControl, encodeControl } from "../../../shared/protocol/control.ts";
+import { OWN_VALUE_BYTES_MAX, toBytes, VALUE_BYTES_MAX } from "../../../shared/protocol/json.ts";
+import { decodeLedger, encodeStatus } from "../../../shared/protocol/ledger.ts";
+import { readQuarantineHeaders } from "../../../shared/protocol/quarantine.ts";
+import { clientIds, statuses } from "./arbitrary.ts";
+
+const APPLIED = { topic_id: "t", offset: 18, epoch: 41 };
+
+describe("decodeLedger()", () => {
+  test("gives back every status that was encoded", () => {
+    fc.assert(
+      fc.property(statuses, (status) => {
+        const got = decodeLedger(toBytes(status.client_id), toBytes(encodeStatus(status)));
+        // A lone surrogate is no UTF-8 text; nothing that was decoded from bytes holds one.
+        if (!JSON.stringify(status).isWellFormed() || /\\ud[89a-f]/iu.test(JSON.stringify(status)))
+          return;
+        expect(got).toEqual({ ok: true, value: { kind: "status", status } });
+      }),
+    );
+  });
+  test("has room for the largest registration that can be accepted", () => {
+    const value = `${JSON.stringify({ client_id: "a", cluster_name: "" }).slice(0, -1)}${"\n".repeat(VALUE_BYTES_MAX - 38)}}`;
+    const long = "\u0001".repeat(1024);
+    const names = Array.from({ length: 16 }, (_, index) => [
+      `${index}`.padEnd(1024, "\u0001"),
+      long,
+    ]);
+    const headers = Object.fromEntries(names);
+    const bytes = toBytes(JSON.stringify({ value, headers })).length;
+    expect(bytes).toBeLessThan(OWN_VALUE_BYTES_MAX - 4096);
+  });
+
+  const cases: readonly [string, string | null, object | null, boolean][] = [
+    ["an applied record", "_applied:0", APPLIED, true],
+    ["partition 999999999", "_applied:999999999", APPLIED, true],
+    ["a partition of ten digits", "_applied:1000000000", APPLIED, false],
+    ["a partition below zero", "_applied:-1", APPLIED, false],
+    ["an offset of 0", "_applied:0", { ...APPLIED, offset: 0 }, true],
+    ["an offset below zero", "_applied:0", { ...APPLIED, offset: -1 }, false],
+    ["the last safe offset", "_applied:0", { ...APPLIED, offset: 2 ** 53 - 1 }, true],
+    ["an offset that no number holds", "_applied:0", { ...APPLIED, offset: 2 ** 53 }, false],
+    ["half an offset", "_applied:0", { ...APPLIED, offset: 0.5 }, false],
+    ["a record without a key", null, APPLIED, false],
+    ["a null value", "_applied:0", null, false],
+    ["a status without its fields", "af-10", { client_id: "af-10" }, false],
+  ];
+  test.each(cases)("%s", (_name, key, value, want) => {
+    const bytes = value === null ? null : toBytes(JSON.stringify(value));
+    expect(decodeLedger(key === null ? null : toBytes(key), bytes).ok).toBe(want);
+  });
+});
+
+describe("decodeControl()", () => {
+  test("gives back a released brake of any clients", () => {
+    fc.assert(
+      fc.property(fc.nat(), fc.array(clientIds), (releasedAtEpoch, clients) => {
+        const record = {
+          kind: "brake",
+          brake: { released_at_epoch: releasedAtEpoch, clients },
+        } as const;
+        const { key, value } = encodeControl(record);
+        expect(decodeControl(toBytes(key), toBytes(value))).toEqual({ ok: true, value: record });
+      }),
+    );
+  });
+  test("refuses a release that names something else than clients", () => {
+    const value = toBytes(JSON.stringify({ released_at_epoch: 1, clients: ["../etc"] }));
+    expect(decodeControl(toBytes("brake"), value).ok).toBe(false);
+  });
+});
+
+describe("decodeLedger(), decodeControl() and decodeAudit()", () => {
+  const bytes = fc.option(fc.oneof(fc.uint8Array(), fc.json().map(toBytes)));
+  const names = ["af-10", "_applied:0", "leader", "brake", "accept-registry"];
+  const key = fc.oneof(fc.option(fc.uint8Array()), fc.constantFrom(...names).map(toBytes));
+  test("never throw, whatever the bytes", () => {
+    fc.assert(
+      fc.property(key, bytes, (name, value) => {
+        decodeLedger(name, value);
+        decodeControl(name, value);
+        decodeAudit(value);
+      }),
+    );
+  });
+  test("refuse a value past their limit", () => {
+    const long = toBytes(`"${"x".repeat(OWN_VALUE_BYTES_MAX - 1)}"`);
+    const got = decodeLedger(toBytes("af-10"), long);
+    expect(got).toMatchObject({
+      error: `af-10: ${long.length} bytes, at most ${OWN_VALUE_BYTES_MAX}`,
+    });
+  });
+});
+
+describe("readQuarantineHeaders()", () => {
+  const ours = { reason: "key-invalid", detail: "", topic: "t", partition: "0", offset: "7" };
+  const without = (name: keyof typeof ours) => {
+    const { [name]: _, ...rest } = ours;
+    return rest;
+  };
+  test.each(["reason", "topic", "partition", "offset"] as const)("needs %s", (name) => {
+    expect(readQuarantineHeaders(without(name))).toBeUndefined();
+  });
+  test("does without a detail", () => {
+    expect(readQuarantineHeaders(without("detail"))?.detail).toBe("");
+  });
+  test.each(["x", "1.5", "1e99"])("refuses the offset %p", (offset) => {
+    expect(readQuarantineHeaders({ ...ours, offset })).toBeUndefined();
+  });
+});

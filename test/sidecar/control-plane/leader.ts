@@ -1,0 +1,177 @@
+/** A leader without Kafka: a book, a writer that notes what it is given, and a runtime made by hand. */
+
+import type { ClientId } from "../../../shared/protocol/client-id.ts";
+import { err, ok } from "../../../shared/result.ts";
+import { createActual } from "../../../sidecar/control-plane/actual.ts";
+import { createAges } from "../../../sidecar/control-plane/age.ts";
+import { type Book, openBook } from "../../../sidecar/control-plane/book.ts";
+import { describeAct, type Executor } from "../../../sidecar/control-plane/execute.ts";
+import { createFleet } from "../../../sidecar/control-plane/fleet.ts";
+import type { Event } from "../../../sidecar/control-plane/outcome.ts";
+import { createRetries } from "../../../sidecar/control-plane/retry.ts";
+import type { Round, RoundDeps } from "../../../sidecar/control-plane/round.ts";
+import { runRound } from "../../../sidecar/control-plane/round.ts";
+import {
+  type SaveOptions,
+  saveAudits,
+  saveLedger,
+  saveQuarantine,
+} from "../../../sidecar/control-plane/save.ts";
+import { createSilence } from "../../../sidecar/control-plane/silence.ts";
+import { readWeather } from "../../../sidecar/control-plane/situation.ts";
+import type { Runtime } from "../../../sidecar/runtime/runtime.ts";
+import { until } from "../../bed/condition.ts";
+import { FLEET, workerOf } from "./sample.ts";
+
+/** A round's input when nothing was read and no time passed. */
+export const NOTHING: Round = { registry: [], corrupt: [], crossed: [], ticked: false };
+
+const EPOCH = 7;
+const TIMEOUTS = { heartbeatTimeoutMs: 12_000, cleanupTimeoutMs: 30_000 };
+const INTERVAL_MS = 1_000;
+
+export type Bench = ReturnType<typeof openBench>;
+
+export function openBench() {
+  const journal: string[] = [];
+  const events: Event[] = [];
+  const ages = createAges({ partitions: 1, intervalMs: INTERVAL_MS, ...TIMEOUTS });
+  const silence = createSilence(ages, TIMEOUTS);
+  const parts = { fleet: createFleet(), actual: createActual(FLEET), silence };
+  const book: Book = openBook({ ...parts, retries: createRetries(() => 1) });
+  const clock = { ms: 0, tick: 0 };
+  /** What a test turns: refused fences, topics that cannot be written, how acts end. */
+  const knobs = {
+    fenced: true,
+    mayAct: true,
+    brokenTopic: "",
+    specHash: "spec-1",
+    act: (): Promise<void> => Promise.resolve(),
+  };
+  const lost = new AbortController();
+
+  const save: SaveOptions = {
+    writer: {
+      send: (topic, records) => {
+        if (topic === knobs.brokenTopic) {
+          lost.abort();
+          const error = { code: "timeout", retry: "transient", detail: "no answer" } as const;
+          return Promise.resolve(err(error));
+        }
+        journal.push(`${topic}: ${records.map(({ key }) => String(key)).join(" ")}`);
+        return Promise.resolve(ok([]));
+      },
+    },
+    signal: lost.signal,
+    random: () => 0,
+    warn: () => undefined,
+  };
+
+  let instances = 0;
+  const runtime: Runtime = {
+    runtime: "process",
+    scope: "test",
+    list: () => Promise.resolve(ok({ workers: [], foreign: [] })),
+    watch: () => undefined,
+    start: async ({ clientId, specHash }) => {
+      journal.push(`start ${clientId}`);
+      await knobs.act();
+      instances += 1;
+      return ok(workerOf({ clientId, specHash, instance: `${clientId}-${instances}` }));
+    },
+    stop: async ({ clientId }) => {
+      journal.push(`stop ${clientId}`);
+      await knobs.act();
+      return ok(null);
+    },
+  };
+  const executor: Executor = {
+    runtime,
+    deleteGroup: async (group) => {
+      journal.push(`delete ${group}`);
+      await knobs.act();
+      return ok(null);
+    },
+    mayAct: () => knobs.mayAct,
+    signal: lost.signal,
+  };
+
+  let audits = 0;
+  const at = "2026-01-01T00:00:00.000Z";
+  const deps: RoundDeps = {
+    book,
+    ages,
+    trail: {
+      intents: (acts) =>
+        acts.map((act) => {
+          audits += 1;
+          const id = `${EPOCH}-${audits}`;
+          const { clientId } = act;
+          return {
+            id,
+            epoch: EPOCH,
+            client_id: clientId,
+            phase: "intent",
+            ...describeAct(act),
+            at,
+          };
+        }),
+      outcome: (intent, outcome) => ({
+        ...{ ...intent, phase: "outcome" as const },
+        result: outcome.kind === "failed" ? outcome.error.code : outcome.kind,
+      }),
+      decision: (what) => ({ ...what, id: "d", epoch: EPOCH, phase: "outcome", at }),
+    },
+    worker: {
+      ...{ fleet: FLEET, program: [], environment: {} },
+      secretEnvironment: () => ({}),
+    },
+    outcomes: { runtime: "process", tell: (event) => events.push(event) },
+    moment: () => ({
+      ...{ monotonicMs: clock.ms, nowMs: clock.ms },
+      seen: { clock: ages.joint, atMs: ages.observedMs(ages.joint) },
+    }),
+    weather: () =>
+      readWeather(book, {
+        ...{ registryHarmful: false, specHash: knobs.specHash, monotonicMs: clock.ms },
+        ...{ cleanupTimeoutMs: TIMEOUTS.cleanupTimeoutMs, brakePercent: 30 },
+      }),
+    saveQuarantine: (refused) => saveQuarantine(refused, save),
+    saveLedger: () => saveLedger(book, EPOCH, save),
+    saveAudits: (list) => saveAudits(list, save),
+    fence: () => {
+      journal.push("fence");
+      return Promise.resolve(knobs.fenced ? executor : undefined);
+    },
+    wake: () => undefined,
+    refusedSeen: () => undefined,
+    judged: () => undefined,
+    warn: () => undefined,
+  };
+
+  return {
+    ...{ deps, book, ages, clock, knobs, journal, events },
+    /** One round, to the end of the acts that it began, and what was done in it. */
+    round: async (input: Partial<Round> = {}): Promise<readonly string[]> => {
+      const before = journal.length;
+      await runRound(deps, { ...NOTHING, ...input });
+      await until("the acts to end", () => book.busy.size === 0, {
+        deadlineMs: 5_000,
+        intervalMs: 1,
+      });
+      return journal.slice(before);
+    },
+    /** Observed time passes in ticks of one interval; returns what crossed a deadline. */
+    pass: (ms: number) => {
+      const crossed: Round["crossed"][number][] = [];
+      for (const endMs = clock.ms + ms; clock.ms < endMs; ) {
+        if (clock.tick > 0) clock.ms += INTERVAL_MS;
+        clock.tick += 1;
+        ages.sent(clock.tick, clock.ms);
+        crossed.push(...silence.take(ages.read(0, clock.tick)));
+      }
+      return crossed;
+    },
+    stateOf: (clientId: ClientId) => book.fleet.clusters.get(clientId)?.state,
+  };
+}
