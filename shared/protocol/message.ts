@@ -12,6 +12,7 @@
 import * as v from "valibot";
 import { err, ok, type Result } from "../result.ts";
 import { ClientId, isClientId } from "./client-id.ts";
+import { type Heartbeat, readHeartbeat } from "./heartbeat.ts";
 import { type JsonError, keyText, parseJson } from "./json.ts";
 
 /** Key of the leader's own record among the heartbeats; `_` can begin no client id. */
@@ -20,7 +21,6 @@ export const TICK_KEY = "_watermark";
 const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
 /** Descriptive fields are for people: a wrong one is dropped, the record still counts. */
 const shown = <T>(schema: v.GenericSchema<unknown, T>) => v.fallback(v.optional(schema), undefined);
-const count = v.pipe(v.number(), v.finite(), v.minValue(0));
 
 const Registration = v.object({
   client_id: ClientId,
@@ -35,17 +35,6 @@ const Registration = v.object({
   protocol: shown(v.number()),
 });
 export type Registration = v.InferOutput<typeof Registration>;
-
-const Heartbeat = v.object({
-  client_id: ClientId,
-  timestamp: shown(text(64)),
-  status: shown(text(64)),
-  reason: shown(text(512)),
-  metrics: shown(v.object({ resources_sent: shown(count), uptime_seconds: shown(count) })),
-  sequence: shown(count),
-  instance_id: shown(text(128)),
-});
-export type Heartbeat = v.InferOutput<typeof Heartbeat>;
 
 const Tick = v.object({
   epoch: v.number(),
@@ -109,10 +98,12 @@ export function decodeRegistry(
   if (name === CUT_KEY) return refuse("legacy-cut-registration", CUT_DETAIL);
   if (name === undefined || !isClientId(name)) return refuse("key-invalid", describeKey(name));
   if (value === null) return ok({ kind: "tombstone", clientId: name });
-  const read = parseAs(Registration, name, value);
-  if (!read.ok) return read;
-  const { json: registration, text: sent } = read.value;
-  return ok({ kind: "registration", clientId: name, registration, text: sent });
+  const parsed = parseFor(name, value);
+  if (!parsed.ok) return parsed;
+  const read = v.safeParse(Registration, parsed.value.json);
+  if (!read.success) return refuse("value-invalid", v.summarize(read.issues));
+  const { text: sent } = parsed.value;
+  return ok({ kind: "registration", clientId: name, registration: read.output, text: sent });
 }
 
 /** Reads one record of `cluster.heartbeat`. */
@@ -127,10 +118,13 @@ export function decodeHeartbeat(
     return refuse("key-invalid", describeKey(name));
   }
   if (value === null) return refuse("value-empty", "a null value says nothing among heartbeats");
-  const read = parseAs(Heartbeat, clientId, value);
+  const read = parseFor(clientId, value);
   if (!read.ok) return read;
-  const legacyKey = clientId !== name;
-  return ok({ kind: "heartbeat", clientId, heartbeat: read.value.json, legacyKey });
+  const heartbeat = readHeartbeat(read.value.json);
+  if (heartbeat === undefined) {
+    return refuse("value-invalid", "a heartbeat is an object with at least a client_id");
+  }
+  return ok({ kind: "heartbeat", clientId, heartbeat, legacyKey: clientId !== name });
 }
 
 /** `X::X` stands for X; anything else for nobody. */
@@ -148,25 +142,19 @@ function decodeTick(value: Uint8Array | null): Result<HeartbeatMessage, DecodeEr
   return ok({ kind: "tick", tick: read.output });
 }
 
-/** Size, JSON, that the payload speaks for the key it came under, and schema, in this order. */
-function parseAs<T>(
-  schema: v.GenericSchema<unknown, T>,
+/** Size, JSON, and that the payload speaks for the key it came under, in this order. */
+function parseFor(
   clientId: ClientId,
   value: Uint8Array,
-): Result<{ readonly json: T; readonly text: string }, DecodeError> {
+): Result<{ readonly json: unknown; readonly text: string }, DecodeError> {
   const parsed = parseJson(value);
   if (!parsed.ok) return refuse(parsed.error.code, parsed.error.detail);
-  const { json, text: sent } = parsed.value;
-  const spokenFor = clientIdIn(json);
+  const spokenFor = clientIdIn(parsed.value.json);
   if (spokenFor !== undefined && spokenFor !== clientId) {
-    return refuse(
-      "key-mismatch",
-      `key ${JSON.stringify(clientId)}, client_id ${shorten(spokenFor)}`,
-    );
+    const detail = `key ${JSON.stringify(clientId)}, client_id ${shorten(spokenFor)}`;
+    return refuse("key-mismatch", detail);
   }
-  const read = v.safeParse(schema, json);
-  if (!read.success) return refuse("value-invalid", v.summarize(read.issues));
-  return ok({ json: read.output, text: sent });
+  return parsed;
 }
 
 function clientIdIn(json: unknown): string | undefined {

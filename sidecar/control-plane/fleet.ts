@@ -17,7 +17,7 @@ import type {
   State,
   Status,
 } from "../../shared/protocol/ledger.ts";
-import type { Heartbeat } from "../../shared/protocol/message.ts";
+import type { Heartbeat } from "../../shared/protocol/heartbeat.ts";
 import type { ClockIndex } from "./age.ts";
 
 /** A registration's own interval stretches the deadlines by these factors (docs/protocol.md). */
