@@ -1,0 +1,126 @@
+/**
+ * `bun run test`: every test there is, in suites, each job with a process, a temporary directory and a
+ * time limit of its own. `bun run test system kafka-door` runs what is named: a suite, or files
+ * by a part of their path. `--seed=N` repeats an order of tests.
+ *
+ * The last line is `N passed, N failed`, summed over all suites (`, N skipped` follows when a server
+ * could not be had; with CI=true that is a failure). The exit code is 1 when anything failed or
+ * nothing ran.
+ */
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { BedProcess } from "./bed/process.ts";
+import { type Outcome, type RunOptions, runJob } from "./run/job.ts";
+import type { Count } from "./run/junit.ts";
+import { endAll, survivorsOf } from "./run/leftover.ts";
+import { add, countText, failureLines, progressLines, tableLines } from "./run/report.ts";
+import { allJobs, chosenJobs, type Job } from "./run/suite.ts";
+
+const ROOT = join(import.meta.dir, "..");
+const SEED_MAX = 2 ** 31;
+const REAP_MS = 5000;
+/** As a shell says it of a process that SIGINT ended. */
+const INTERRUPTED = 130;
+/** Without binaries none of these can tell anything. */
+const NEEDS_BUILD: readonly string[] = ["bed", "contract", "system", "fault", "issue", "demo"];
+
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+const isCi = !["", "0", "false"].includes(Bun.env["CI"] ?? "");
+
+function environment(): Record<string, string> {
+  const inherited = Object.entries(Bun.env).flatMap(([name, value]): [string, string][] =>
+    value === undefined ? [] : [[name, value]],
+  );
+  return { ...Object.fromEntries(inherited), NO_COLOR: "1" };
+}
+
+type Wish = { readonly names: readonly string[]; readonly seed: number };
+
+function readWish(words: readonly string[]): Wish {
+  const given = words.find((word) => word.startsWith("--seed="));
+  const seed = given === undefined ? Number.NaN : Number(given.slice("--seed=".length));
+  return {
+    names: words.filter((word) => !word.startsWith("--")),
+    seed: Number.isSafeInteger(seed) ? seed : Math.floor(Math.random() * SEED_MAX),
+  };
+}
+
+const notRun = (job: Job): Outcome => ({
+  ...{ job, passed: 0, failed: 1, skipped: 0, seconds: 0, files: [], output: "", kept: undefined },
+  notes: ["not run: the build failed"],
+});
+
+async function runAll(jobs: readonly Job[], options: RunOptions): Promise<readonly Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (const [number, job] of jobs.entries()) {
+    const noBinaries = outcomes.some((each) => each.job.suite === "build" && each.failed > 0);
+    const outcome =
+      noBinaries && NEEDS_BUILD.includes(job.suite)
+        ? notRun(job)
+        : await runJob(job, number, options);
+    outcomes.push(outcome);
+    for (const line of progressLines(outcome)) say(line);
+    if (outcome.failed > 0 && outcome.output !== "") {
+      for (const line of failureLines(outcome, options.seed)) say(line);
+    }
+  }
+  return outcomes;
+}
+
+/** The run's directory goes when no job has kept anything in it. */
+async function clear(directory: string): Promise<void> {
+  const entries = await readdir(directory, { withFileTypes: true });
+  if (entries.some((entry) => entry.isDirectory())) return;
+  await rm(directory, { recursive: true, force: true });
+}
+
+async function main(): Promise<number> {
+  const { names, seed } = readWish(process.argv.slice(2));
+  const jobs = chosenJobs(allJobs(ROOT), names);
+  const directory = await mkdtemp(join(tmpdir(), "outrider-test-"));
+  let current: BedProcess | undefined;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      void (current?.stop(0) ?? Promise.resolve()).then(async () => {
+        endAll(await survivorsOf(directory, REAP_MS));
+        await rm(directory, { recursive: true, force: true });
+        process.exit(INTERRUPTED);
+      });
+    });
+  }
+  say(`${jobs.length} jobs, seed ${seed}${isCi ? ", CI: what cannot run fails" : ""}`);
+  const sinceMs = performance.now();
+  const outcomes = await runAll(jobs, {
+    root: ROOT,
+    directory,
+    environment: environment(),
+    seed,
+    ci: isCi,
+    reapMs: REAP_MS,
+    onStart: (child) => {
+      current = child;
+    },
+  });
+  const left = await survivorsOf(directory, REAP_MS);
+  endAll(left);
+  await clear(directory);
+  const total = outcomes.reduce<Count>(add, { passed: 0, failed: left.length, skipped: 0 });
+  say(`\nTime per suite and file, seed ${seed}`);
+  for (const line of tableLines(outcomes)) say(line);
+  for (const { job, notes, skipped } of outcomes.filter((each) => each.skipped > 0)) {
+    say(`SKIPPED ${skipped} in ${job.suite} ${job.name}: ${notes.join("; ")}`);
+  }
+  for (const { pid, command } of left) say(`LEFT RUNNING, ended by us: ${pid} ${command}`);
+  if (left.length === 0) say("Nothing that this run started is left running.");
+  if (jobs.length === 0) say(`Nothing is named ${names.join(" ")}.`);
+  const minutes = ((performance.now() - sinceMs) / 60_000).toFixed(1);
+  say(`${minutes} minutes in all`);
+  say(countText(total));
+  return total.failed > 0 || total.passed === 0 ? 1 : 0;
+}
+
+process.exit(await main());

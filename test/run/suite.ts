@@ -1,0 +1,79 @@
+/** What the test run consists of: suites in order, each of jobs with a time limit of their own. */
+import { join } from "node:path";
+
+/** A command counts as one test; a file is run by `bun test` and counts its own. */
+export type Job =
+  | {
+      readonly kind: "command";
+      readonly suite: string;
+      readonly name: string;
+      readonly words: readonly string[];
+      readonly limitMs: number;
+    }
+  | {
+      readonly kind: "tests";
+      readonly suite: string;
+      readonly name: string;
+      readonly paths: readonly string[];
+      readonly limitMs: number;
+    };
+
+const COMMAND_MS = 240_000;
+const UNIT_MS = 240_000;
+const FILE_MS = 360_000;
+const DEMO_MS = 150_000;
+
+/** Fast, and of our own process alone: all in one `bun test`. The same list stands in package.json. */
+const UNIT = ["agent", "sidecar", "shared", "simulate", "run"] as const;
+const TIDY = "test/tidy.test.ts";
+/** On real servers and real processes: each file in a process of its own. */
+const REAL = ["bed", "contract", "system", "fault", "issue"] as const;
+
+const command = (suite: string, words: readonly string[], limitMs = COMMAND_MS): Job => ({
+  kind: "command",
+  suite,
+  name: suite,
+  words,
+  limitMs,
+});
+
+/** All jobs in order. @throws Error when a test file is in no suite. */
+export function allJobs(root: string): readonly Job[] {
+  const files = [...new Bun.Glob("test/**/*.test.ts").scanSync(root)].sort();
+  const inFolder = (folder: string) => files.filter((file) => file.startsWith(`test/${folder}/`));
+  const unit = [...UNIT.flatMap(inFolder), TIDY];
+  const real = REAL.flatMap((suite) => inFolder(suite).map((file) => ({ suite, file })));
+  const known = new Set([...unit, ...real.map(({ file }) => file)]);
+  const lost = files.filter((file) => !known.has(file));
+  if (lost.length > 0) throw new Error(`in no suite of test/run/suite.ts: ${lost.join(", ")}`);
+  return [
+    command("types", ["run", "types"]),
+    command("lint", ["run", "lint"]),
+    command("unused", ["run", "unused"]),
+    { kind: "tests", suite: "unit", name: "unit", paths: unit, limitMs: UNIT_MS },
+    command("build", ["run", "build"]),
+    ...real.map(
+      ({ suite, file }): Job => ({
+        kind: "tests",
+        suite,
+        name: file.slice(`test/${suite}/`.length),
+        paths: [file],
+        limitMs: FILE_MS,
+      }),
+    ),
+    command("demo", [join("test", "demo", "main.ts")], DEMO_MS),
+  ];
+}
+
+/** By name of a suite, or by a part of a test file's path. Without names: all. */
+export function chosenJobs(jobs: readonly Job[], names: readonly string[]): readonly Job[] {
+  if (names.length === 0) return jobs;
+  return jobs.flatMap((job): Job[] => {
+    if (names.includes(job.suite)) return [job];
+    if (job.kind === "command") return [];
+    const paths = job.paths.filter((path) => names.some((name) => path.includes(trimmed(name))));
+    return paths.length === 0 ? [] : [{ ...job, paths }];
+  });
+}
+
+const trimmed = (name: string): string => name.replace(/^\.\//u, "");
