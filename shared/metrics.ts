@@ -85,6 +85,10 @@ export function openMetrics(options: { readonly processMetrics?: boolean } = {})
       };
     },
     histogram(about) {
+      if (about.labels === undefined) {
+        const metric = new PlainHistogram({ ...base(about), buckets: [...about.buckets] });
+        return { observe: (value, ..._labels) => metric.count(value) };
+      }
       const metric = new prom.Histogram({ ...base(about), buckets: [...about.buckets] });
       const bounded = openBounds(about.labels);
       for (const labels of allClosed(about.labels)) metric.zero(labels);
@@ -99,6 +103,49 @@ export function openMetrics(options: { readonly processMetrics?: boolean } = {})
     },
     contentType: registry.contentType,
   };
+}
+
+/**
+ * A histogram without labels that counts in an array: the heartbeats are observed twice each, and
+ * prom-client's own `observe` (labels hashed, an object looked up) costs half as much as folding one.
+ */
+class PlainHistogram extends prom.Histogram {
+  readonly #bounds: readonly number[];
+  readonly #counts: Float64Array;
+  readonly #about: { readonly name: string; readonly help: string };
+  #sum = 0;
+
+  constructor(options: prom.HistogramConfiguration<string> & { readonly buckets: number[] }) {
+    super(options);
+    this.#bounds = options.buckets;
+    this.#counts = new Float64Array(options.buckets.length + 1);
+    this.#about = { name: options.name, help: options.help };
+  }
+
+  count(value: number): void {
+    const bounds = this.#bounds;
+    let index = 0;
+    while (index < bounds.length && value > (bounds[index] ?? 0)) index += 1;
+    this.#counts[index] = (this.#counts[index] ?? 0) + 1;
+    this.#sum += value;
+  }
+
+  /** What the registry renders, in prom-client's own shape. */
+  getForPromString() {
+    const { name } = this.#about;
+    let below = 0;
+    const buckets = [...this.#counts].map((counted, index) => {
+      below += counted;
+      const le = this.#bounds[index] ?? "+Inf";
+      return { metricName: `${name}_bucket`, labels: { le }, value: below };
+    });
+    const values = [
+      ...buckets,
+      { metricName: `${name}_sum`, labels: {}, value: this.#sum },
+      { metricName: `${name}_count`, labels: {}, value: below },
+    ];
+    return { ...this.#about, type: "histogram", values, aggregator: "sum" };
+  }
 }
 
 type Labels = Readonly<Record<string, string>>;
