@@ -1,0 +1,16 @@
+/**
+ * `bun run bench fleet`: what one control plane carries, on a real Kafka that it starts itself.
+ *
+ *  - heartbeats folded per second, and the same records read without folding, in turn, medians;
+ *  - registration to running worker, one at a time and 1,000 at once (`sleep` as worker);
+ *  - memory and start-up with 100,000 clusters in the ledger. They are dead ones: live ones would
+ *    need 100,000 workers; what a leader keeps for a cluster is the same in every state.
+ */
+import { beatsPerSecond } from "./fleet/beats.ts";
+import { hundredThousand } from "./fleet/replay.ts";
+import { registrationToSpawn } from "./fleet/spawn.ts";
+
+await beatsPerSecond();
+await registrationToSpawn();
+await hundredThousand();
+process.exit(0);

@@ -1,0 +1,140 @@
+/** Heartbeats folded per second against the same records read raw, with the same reader, in turn. */
+
+import { openReader, type ReadBatch } from "../../shared/kafka/reader.ts";
+import { openWire } from "../../shared/kafka/wire.ts";
+import { openWriter } from "../../shared/kafka/writer.ts";
+import { openMetrics } from "../../shared/metrics.ts";
+import { type ClientId, isClientId } from "../../shared/protocol/client-id.ts";
+import { HEARTBEAT, topicPlans } from "../../shared/protocol/topic.ts";
+import { describe } from "../../sidecar/control-plane/accept.ts";
+import { createAges } from "../../sidecar/control-plane/age.ts";
+import { createBeatCounts, foldBeats } from "../../sidecar/control-plane/beats.ts";
+import { createFleet, foldRegistration } from "../../sidecar/control-plane/fleet.ts";
+import { openSink } from "../../sidecar/control-plane/metrics.ts";
+import { createSilence } from "../../sidecar/control-plane/silence.ts";
+import { startKafka } from "../../test/bed/kafka/kafka.ts";
+import { figure, median } from "../figure.ts";
+
+const CLUSTERS = 20_000;
+const BEATS = 600_000;
+const PARTITIONS = 6;
+const CHUNK = 10_000;
+const TURNS = 7;
+const FOLD_TO_RAW_MIN = 0.4;
+
+const log = () => undefined;
+const ids: readonly ClientId[] = Array.from({ length: CLUSTERS }, (_, n) => `cluster-${n}`).filter(
+  isClientId,
+);
+
+export async function beatsPerSecond(): Promise<void> {
+  const kafka = await startKafka();
+  const wire = openWire({ clientId: "bench", brokers: [kafka.bootstrap] }, { log });
+  try {
+    const plan = topicPlans(PARTITIONS).find(({ name }) => name === HEARTBEAT);
+    await kafka.tools.createTopic(HEARTBEAT, PARTITIONS, { ...plan?.config });
+    await write(wire);
+    const raw: number[] = [];
+    const folded: number[] = [];
+    for (let turn = 0; turn < TURNS; turn += 1) {
+      raw.push(await readAll(wire, () => undefined));
+      folded.push(await readAll(wire, folder()));
+    }
+    figure({ bench: "fleet", figure: "heartbeats read raw", value: median(raw), unit: "1/s" });
+    figure({ bench: "fleet", figure: "heartbeats folded", value: median(folded), unit: "1/s" });
+    const ratios = folded.map((value, index) => value / (raw[index] ?? Number.NaN));
+    figure({
+      bench: "fleet",
+      figure: "fold to raw, median of pairs",
+      value: median(ratios),
+      unit: "ratio",
+      bar: { atLeast: FOLD_TO_RAW_MIN },
+    });
+  } finally {
+    await wire.close();
+    await kafka.stop();
+  }
+}
+
+async function write(wire: ReturnType<typeof openWire>): Promise<void> {
+  const writer = openWriter({ wire, log });
+  for (let from = 0; from < BEATS; from += CHUNK) {
+    const records = Array.from({ length: CHUNK }, (_, n) => {
+      const clientId = ids[(from + n) % CLUSTERS] ?? "";
+      const beat = {
+        client_id: clientId,
+        timestamp: new Date().toISOString(),
+        status: "healthy",
+        metrics: { resources_sent: from, uptime_seconds: n },
+        sequence: from + n,
+        instance_id: "6f1c9c0e",
+      };
+      return { key: clientId, value: JSON.stringify(beat) };
+    });
+    const sent = await writer.send(HEARTBEAT, records, { deadlineMs: 30_000 });
+    if (!sent.ok) throw new Error(sent.error.detail);
+  }
+}
+
+/** Records per second from the start of the topic to its end. */
+async function readAll(
+  wire: ReturnType<typeof openWire>,
+  take: (batch: ReadBatch) => void,
+): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<null>();
+  let records = 0;
+  const startMs = performance.now();
+  const reader = openReader({
+    wire,
+    log,
+    positions: Array.from({ length: PARTITIONS }, (_, partition) => ({
+      topic: HEARTBEAT,
+      partition,
+      offset: 0,
+    })),
+    deliver: (batch) => {
+      take(batch);
+      records += batch.records.length;
+      if (records >= BEATS) resolve(null);
+    },
+    problem: log,
+  });
+  await promise;
+  const perSecond = records / ((performance.now() - startMs) / 1000);
+  await reader.close();
+  return perSecond;
+}
+
+/** What a leader does with a batch, on a fleet of registered clusters. */
+function folder(): (batch: ReadBatch) => void {
+  const settings = { heartbeatTimeoutMs: 120_000, cleanupTimeoutMs: 300_000 };
+  const ages = createAges({ partitions: PARTITIONS, intervalMs: 2_000, ...settings });
+  const silence = createSilence(ages, settings);
+  const fleet = createFleet();
+  const seen = { clock: ages.joint, atMs: 0 };
+  for (const clientId of ids) {
+    const accepted = { clientId, partition: 0, offset: 0, value: "{}", headers: {} };
+    const at = { seen, nowMs: 0, reason: "registration" } as const;
+    silence.schedule(foldRegistration(fleet, accepted, describe(clientId, "{}"), at));
+  }
+  const sink = openSink(openMetrics());
+  const counts = createBeatCounts();
+  return (batch) => {
+    foldBeats(
+      {
+        fleet,
+        ages,
+        silence,
+        counts,
+        isOwn: () => false,
+        beat: sink.beat,
+        changed: () => undefined,
+        refused: ({ error }) => {
+          throw new Error(error.detail);
+        },
+        nowMs: Date.now,
+      },
+      batch,
+    );
+  };
+}
