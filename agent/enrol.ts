@@ -6,7 +6,7 @@ import { type Identity, registrationRecord } from "./announce.ts";
 import { type Kafka, register } from "./publish.ts";
 
 const ATTEMPT_MS_MAX = 10_000;
-const BACKOFF = { baseMs: 200, maxMs: 30_000 } as const;
+const BACKOFF = { baseMs: 200, maxMs: 5000 } as const;
 
 export type Enrolment = {
   /** Resolves when the first try has ended, however. */

@@ -21,7 +21,7 @@ import { openMailbox } from "./mailbox.ts";
 
 const ATTEMPT_MS_MAX = 5000;
 /** The last beat must not hold up the end of the process. */
-export const STOPPING_MS_MAX = 2000;
+const STOPPING_MS_MAX = 2000;
 const BACKOFF = { baseMs: 100, maxMs: 5000 } as const;
 
 export type HeartbeatOptions = {

@@ -36,12 +36,21 @@ export type HookOptions = {
   readonly signal: AbortSignal;
 };
 
-export type Outcome = { readonly exit: ExitCode; readonly line: string };
+export type Outcome = {
+  readonly exit: ExitCode;
+  /** For a person; undefined where the log has said it. */
+  readonly line: string | undefined;
+};
 
 type Failure = { readonly step: "reach" | "write"; readonly error: KafkaError };
 
 export async function runHook(options: HookOptions): Promise<Outcome> {
   const deadline = startDeadline({ deadlineMs: options.budgetMs, signal: options.signal });
+  if ((options.waitMs ?? 0) > options.timeoutMs) {
+    options.kafka.warn("--wait is longer than HOOK_TIMEOUT, which bounds the whole command", {
+      hook_timeout_ms: options.timeoutMs,
+    });
+  }
   const reached = await reach(options, deadline);
   if (!reached.ok) return failure(options, { step: "reach", error: reached.error });
   const { topicId, start } = reached.value;
@@ -130,16 +139,20 @@ function answered(
     case "withdrawn":
       return { exit: EXIT.refused, line: `${head}; ${waited.detail}` };
     case "open": {
-      const isHook = options.waitMs !== undefined && tookMs < options.waitMs - 1;
-      const limit = isHook
-        ? `HOOK_TIMEOUT ${formatDuration(options.timeoutMs)}`
-        : `--wait ${formatDuration(options.waitMs ?? 0)}`;
+      const limit = limitText(options, tookMs);
       return {
         exit: EXIT.unconfirmed,
         line: `${head}; not confirmed ${after} (${limit}): ${waited.detail}`,
       };
     }
   }
+}
+
+/** What ended the wait. */
+function limitText({ waitMs = 0, timeoutMs, signal }: HookOptions, tookMs: number): string {
+  if (signal.aborted) return "stopped by a signal";
+  if (tookMs < waitMs - 1) return `HOOK_TIMEOUT ${formatDuration(timeoutMs)}`;
+  return `--wait ${formatDuration(waitMs)}`;
 }
 
 const placeText = ({ partition, offset }: Published): string =>

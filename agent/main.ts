@@ -35,7 +35,9 @@ function print(descriptor: number, line: string): void {
 }
 
 function end(outcome: Outcome): never {
-  print(outcome.exit === EXIT.done ? STDOUT : STDERR, outcome.line);
+  if (outcome.line !== undefined) {
+    print(outcome.exit === EXIT.done ? STDOUT : STDERR, outcome.line);
+  }
   process.exit(outcome.exit);
 }
 
@@ -130,7 +132,7 @@ function hook(config: AgentConfig, parts: HookParts): Promise<Outcome> {
   const leftMs = timeoutMs - performance.now();
   const exit: ExitCode = EXIT.unavailable;
   const late = `${parts.wish} ${config.clientId}: HOOK_TIMEOUT is over and something still hangs`;
-  setTimeout(() => end({ exit, line: late }), Math.max(1, leftMs)).unref();
+  setTimeout(() => end({ exit, line: late }), Math.max(1, leftMs));
   return runHook({
     wish: parts.wish,
     waitMs: parts.waitMs,

@@ -12,6 +12,7 @@ import { startDeadline } from "../shared/kafka/deadline.ts";
 import { ensureTopics } from "../shared/kafka/topics.ts";
 import type { Log } from "../shared/log.ts";
 import { HEARTBEAT } from "../shared/protocol/topic.ts";
+import { ok } from "../shared/result.ts";
 import { type Identity, tombstoneRecord } from "./announce.ts";
 import type { Delivery } from "./delivery.ts";
 import { type Enrolment, enrol } from "./enrol.ts";
@@ -102,21 +103,29 @@ function courier({ wire, writer }: Kafka): Parameters<typeof openHeartbeat>[0]["
 }
 
 async function takeLeave(options: StationOptions, heartbeat: Heartbeat): Promise<Outcome> {
-  const { identity, log } = options;
+  const { log } = options;
   const said = await heartbeat.sayStopping();
   log.info("the agent stops", { last_beat: said ? "sent" : "not sent: Kafka is away" });
-  const stopped = `agent of ${identity.clientId} stopped`;
-  if (!options.deregisterOnExit) return { exit: EXIT.done, line: stopped };
-  const deadline = startDeadline({ deadlineMs: TOMBSTONE_MS_MAX });
+  if (!options.deregisterOnExit) return { exit: EXIT.done, line: undefined };
+  const withdrawn = await withdraw(options);
+  if (withdrawn.ok) {
+    log.info("withdrawn", { ...withdrawn.value });
+    return { exit: EXIT.done, line: undefined };
+  }
+  const advice = "not withdrawn; run agent deregister";
+  log.error(advice, { limit_ms: TOMBSTONE_MS_MAX, detail: withdrawn.error.detail });
+  return { exit: EXIT.unconfirmed, line: undefined };
+}
+
+function withdraw({ identity, kafka }: StationOptions) {
   const record = tombstoneRecord(identity.clientId);
-  const written = await retried(deadline, async (call) => {
-    const topicId = await findRegistry(options.kafka, call);
+  return retried(startDeadline({ deadlineMs: TOMBSTONE_MS_MAX }), async (call) => {
+    const topicId = await findRegistry(kafka, call);
     if (!topicId.ok) return topicId;
-    return publish(options.kafka, { topicId: topicId.value ?? "", record }, call);
+    // No registry: nothing of ours can be in it.
+    if (topicId.value === undefined) return ok(undefined);
+    return publish(kafka, { topicId: topicId.value, record }, call);
   });
-  if (written.ok) return { exit: EXIT.done, line: `${stopped}, and withdrawn` };
-  const line = `${stopped}, but not withdrawn: ${written.error.detail}; run agent deregister`;
-  return { exit: EXIT.unconfirmed, line };
 }
 
 /** One line when it changes for better or worse, not one a beat. */
