@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { until } from "../bed/condition.ts";
+import { say } from "./say.ts";
 import {
   allIn,
   beatsGoOn,
@@ -36,7 +37,7 @@ test("Kafka away for longer than CLEANUP_TIMEOUT stops no worker, stopped or kil
       await broker.start();
       const backMs = performance.now();
       await beatsGoOn(plane, 4 * ids.length);
-      console.log(`beats went on ${Math.round(performance.now() - backMs)} ms after Kafka served`);
+      say(`beats went on ${Math.round(performance.now() - backMs)} ms after Kafka served`);
       expect(pids()).toEqual(before);
     }
     expect((await plane.cluster("day-ahead"))?.last_heartbeat?.skew_seconds).toBeLessThan(-80_000);
@@ -51,7 +52,7 @@ test("Kafka away for longer than CLEANUP_TIMEOUT stops no worker, stopped or kil
     await until("the clean-up of the silent", () => oneEach(pids(), left), {
       deadlineMs: CLEANED_MS,
     });
-    console.log(`silent ones cleaned up after ${Math.round(performance.now() - silentMs)} ms`);
+    say(`silent ones cleaned up after ${Math.round(performance.now() - silentMs)} ms`);
     expect(await allIn(plane, ["two", "day-ahead"], "dead")).toBe(true);
     for (const id of left) expect(pids()[id]).toEqual(before[id] ?? []);
     await sender.register("four");

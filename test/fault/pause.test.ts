@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { until } from "../bed/condition.ts";
+import { say } from "./say.ts";
 import {
   allIn,
   beatsGoOn,
@@ -36,7 +37,7 @@ test("a control plane stopped for longer than CLEANUP_TIMEOUT, then continued, s
     });
     const { epoch } = await plane.health();
     expect(epoch ?? -1).toBeGreaterThan(epochBefore ?? -1);
-    console.log(
+    say(
       `led again ${Math.round(performance.now() - wokeMs)} ms after SIGCONT, epoch ${epochBefore} -> ${epoch}`,
     );
     expect(pids()).toEqual(before);
@@ -44,7 +45,7 @@ test("a control plane stopped for longer than CLEANUP_TIMEOUT, then continued, s
       deadlineMs: CLEANED_MS,
     });
     const afterMs = performance.now() - wokeMs;
-    console.log(`the silent one was cleaned up ${Math.round(afterMs)} ms after SIGCONT`);
+    say(`the silent one was cleaned up ${Math.round(afterMs)} ms after SIGCONT`);
     // No time passed for it while we were stopped.
     expect(afterMs).toBeGreaterThan(CLEANUP_TIMEOUT_MS / 2);
     expect(await allIn(plane, ["falls-silent"], "dead")).toBe(true);

@@ -103,7 +103,10 @@ export function oneEach(
 ): boolean {
   const running = Object.entries(pids);
   const wanted = new Set(clientIds);
-  if (running.length === wanted.size && running.every(([id, p]) => wanted.has(id) && p.length === 1))
+  if (
+    running.length === wanted.size &&
+    running.every(([id, p]) => wanted.has(id) && p.length === 1)
+  )
     return true;
   throw new Error(`wanted ${[...wanted].sort().join()}; running ${JSON.stringify(pids)}`);
 }

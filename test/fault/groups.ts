@@ -1,0 +1,45 @@
+/** Consumer groups as workers leave them: committed offsets, and no member. */
+import { committedOffsets } from "../../shared/kafka/group.ts";
+import { commitRequest } from "../../shared/kafka/group-messages.ts";
+import { openWire } from "../../shared/kafka/wire.ts";
+import { CLUSTER_INFO } from "../../shared/protocol/topic.ts";
+import { until } from "../bed/condition.ts";
+
+const CALL = { deadlineMs: 5_000 } as const;
+const COMMIT_MS = 30_000;
+
+export type Groups = {
+  /** Commits this offset of partition 0 as the cluster's group; the group is made by it. */
+  readonly commit: (clientId: string, offset: number) => Promise<void>;
+  /** Undefined when there is no such group, or it committed nothing. */
+  readonly committed: (clientId: string) => Promise<number | undefined>;
+  readonly close: () => Promise<void>;
+};
+
+export function openGroups(bootstrap: string): Groups {
+  const log = () => undefined;
+  const wire = openWire({ clientId: "test-groups", brokers: bootstrap.split(",") }, { log });
+  return {
+    commit: async (clientId, offset) => {
+      const groupId = `kg-builder-${clientId}`;
+      const member = { groupId, generation: -1, memberId: "" };
+      const request = commitRequest(member, CLUSTER_INFO, 0, offset, "test");
+      await until(
+        `a commit of ${groupId}`,
+        async () => {
+          const answer = await wire.toCoordinator(groupId, request, CALL);
+          if (answer.ok && answer.value === 0) return true;
+          wire.forgetCoordinator(groupId);
+          throw new Error(answer.ok ? `error code ${answer.value}` : answer.error.detail);
+        },
+        { deadlineMs: COMMIT_MS },
+      );
+    },
+    committed: async (clientId) => {
+      const read = await committedOffsets(wire, `kg-builder-${clientId}`, CLUSTER_INFO, [0], CALL);
+      if (!read.ok) throw new Error(read.error.detail);
+      return read.value.get(0);
+    },
+    close: () => wire.close(),
+  };
+}

@@ -1,0 +1,155 @@
+import { expect, test } from "bun:test";
+import { until } from "../bed/condition.ts";
+import type { ControlPlane } from "../bed/control-plane.ts";
+import { createDriver, type Driver, KEPT_COMMITTED } from "./driver.ts";
+import { type Groups, openGroups } from "./groups.ts";
+import { faultsOf, readHistory } from "./history.ts";
+import { type Chance, chance } from "./random.ts";
+import { say } from "./say.ts";
+import { faultSettings } from "./settings.ts";
+import { CLEANED_MS, oneEach, onStage, SOON_MS, type Stage } from "./stage.ts";
+import { watchFleet } from "./watch.ts";
+
+const { kills, seed } = faultSettings();
+const KILL_MS_MAX = 20_000;
+const SETTLE_MS = 2 * CLEANED_MS;
+
+/** When to kill: how long after the start, or after it has begun to lead. */
+type Moment = { readonly name: string; readonly leading: boolean; readonly afterMs: number };
+
+function randomMoment(by: Chance): Moment {
+  const dice = by.next();
+  if (dice < 0.15) return { name: "boot", leading: false, afterMs: by.between(0, 1_000) };
+  if (dice < 0.4) return { name: "promotion", leading: false, afterMs: by.between(1_500, 4_500) };
+  if (dice < 0.8) return { name: "first acts", leading: true, afterMs: by.between(0, 1_800) };
+  return { name: "at work", leading: true, afterMs: by.between(1_800, 12_000) };
+}
+
+test(
+  `exactly the right workers run after ${kills} times kill -9 at random moments`,
+  async () => {
+    say(`OUTRIDER_SEED=${seed} OUTRIDER_KILLS=${kills}`);
+    const done: string[] = [];
+    try {
+      await onStage({}, (stage) => killed(stage, done));
+    } catch (error) {
+      say(`failed with OUTRIDER_SEED=${seed}; what was done:\n${done.slice(-150).join("\n")}`);
+      throw error;
+    }
+  },
+  120_000 + (kills + 1) * KILL_MS_MAX,
+);
+
+async function killed(stage: Stage, done: string[]): Promise<void> {
+  const { fleet, sender, beats, atEnd, kafka, start, lead, pids } = stage;
+  const groups = openGroups(kafka.bootstrap);
+  atEnd(groups.close);
+  const byOps = chance(seed);
+  const byKills = chance(seed + 1);
+  const driver = createDriver({ sender, beats, groups, chance: byOps });
+  // The first control plane makes the topics.
+  let plane = await lead();
+  await driver.begin();
+  await until("the steady ones", () => driver.steady.every((id) => pids()[id]?.length === 1), {
+    deadlineMs: SOON_MS,
+  });
+  const steady = driver.steady.map((id) => pids()[id]);
+  const watch = watchFleet(fleet);
+  atEnd(watch.close);
+  const drive = driveOn(driver, byOps, done);
+  for (let kill = 1; kill <= kills; kill += 1) {
+    const moment = randomMoment(byKills);
+    const led = await momentCame(plane, moment);
+    plane.process.kill("SIGKILL");
+    done.push(`-- kill ${kill}: ${moment.name}, ${Math.round(moment.afterMs)} ms, led: ${led}`);
+    await plane.process.exited;
+    plane = await start();
+  }
+  await drive.stop();
+  const endedMs = performance.now();
+  await plane.leads(60_000);
+  const wanted = driver.wanted();
+  say(`${done.length - kills} operations; wanted: ${JSON.stringify(wanted)}`);
+  await until("exactly the right workers", () => oneEach(pids(), wanted.live), {
+    deadlineMs: SETTLE_MS,
+  });
+  await statesAre(plane, wanted);
+  say(`settled ${Math.round(performance.now() - endedMs)} ms after the last operation`);
+  await groupsAre(groups, wanted, driver.kept);
+  expect(driver.steady.map((id) => pids()[id])).toEqual(steady);
+  const history = await readHistory(kafka.bootstrap);
+  say(`${history.audits.length} audit records, ${history.epochs.length} epochs`);
+  expect(faultsOf(history)).toEqual([]);
+  expect(forbidden(history, driver)).toEqual([]);
+  expect(oneEach(pids(), wanted.live)).toBe(true);
+  expect(watch.wrong()).toEqual([]);
+  say(`no cluster had two processes in ${watch.samples()} samples`);
+}
+
+async function momentCame(plane: ControlPlane, { leading, afterMs }: Moment): Promise<boolean> {
+  if (leading) await plane.leads(60_000);
+  await Bun.sleep(afterMs);
+  const health = await plane.health().catch(() => undefined);
+  return health?.role === "leader";
+}
+
+/** Operations all the while, in bursts and pauses. */
+function driveOn(driver: Driver, by: Chance, done: string[]): { stop: () => Promise<void> } {
+  let stopped = false;
+  const loop = async (): Promise<void> => {
+    while (!stopped) {
+      const burst = Math.floor(by.between(1, 6));
+      for (let each = 0; each < burst && !stopped; each += 1) done.push(await driver.step());
+      await Bun.sleep(by.between(0, 800));
+    }
+  };
+  const ended = loop();
+  return {
+    stop: async () => {
+      stopped = true;
+      await ended;
+    },
+  };
+}
+
+async function statesAre(plane: ControlPlane, wanted: ReturnType<Driver["wanted"]>): Promise<void> {
+  await until(
+    "the API to say so",
+    async () => {
+      const seen = new Map((await plane.clusters()).map((one) => [one.client_id, one]));
+      const wrong = [
+        ...wanted.live.filter((id) => seen.get(id)?.state !== "active"),
+        ...wanted.dead.filter((id) => seen.get(id)?.state !== "dead"),
+        ...wanted.withdrawn.filter((id) => seen.get(id)?.withdrawal !== "done"),
+      ];
+      if (wrong.length === 0) return true;
+      throw new Error(wrong.map((id) => JSON.stringify(seen.get(id))).join("\n"));
+    },
+    { deadlineMs: SETTLE_MS },
+  );
+}
+
+async function groupsAre(
+  groups: Groups,
+  wanted: ReturnType<Driver["wanted"]>,
+  kept: readonly string[],
+): Promise<void> {
+  for (const id of kept) expect([id, await groups.committed(id)]).toEqual([id, KEPT_COMMITTED]);
+  for (const id of wanted.withdrawn) {
+    expect([id, await groups.committed(id)]).toEqual([id, undefined]);
+  }
+}
+
+/** Acts that no operation asked for. */
+function forbidden(
+  { audits }: Awaited<ReturnType<typeof readHistory>>,
+  driver: Driver,
+): readonly string[] {
+  return audits
+    .filter(({ action, client_id: id }) => {
+      if (id === null) return false;
+      if (action === "delete-group") return !driver.everWithdrawn().has(id);
+      return action === "stop" && driver.steady.includes(id);
+    })
+    .map((audit) => JSON.stringify(audit));
+}
