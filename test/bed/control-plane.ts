@@ -22,6 +22,7 @@ export const SHORT = {
 export const IDLE_WORKER = "/bin/sleep 1000000";
 
 const READY_MS = 40_000;
+const OUTPUT_LINES = 60;
 
 /** The API's view of a cluster, as far as tests look at it. */
 const ClusterSeen = v.object({
@@ -37,6 +38,10 @@ const ClusterSeen = v.object({
   last_heartbeat: v.nullable(
     v.object({ skew_seconds: v.nullable(v.number()), status: v.nullable(v.string()) }),
   ),
+  registry: v.object({ partition: v.number(), offset: v.number() }),
+  /** Only where one cluster is asked for. */
+  lag: v.optional(v.object({ records: v.nullable(v.number()), detail: v.string() })),
+  actions: v.optional(v.array(v.object({ action: v.string(), phase: v.string() }))),
 });
 export type ClusterSeen = v.InferOutput<typeof ClusterSeen>;
 
@@ -61,6 +66,8 @@ export type FleetBed = {
     args: readonly string[],
     env?: Readonly<Record<string, string>>,
   ) => Promise<{ readonly code: number | null; readonly output: string }>;
+  /** The end of what each process printed, for a test that failed. */
+  readonly outputs: (lines?: number) => string;
   readonly close: () => Promise<void>;
 };
 
@@ -124,6 +131,14 @@ export async function openFleet(
       const { code } = await process.exited;
       return { code: typeof code === "number" ? code : null, output: process.output() };
     },
+    outputs: (lines = OUTPUT_LINES) =>
+      started
+        .map((each) => {
+          const told = each.output().split("\n");
+          const tail = told.filter((line) => !line.includes(" DEBUG ")).slice(-lines);
+          return `--- ${each.name} ${each.pid}\n${tail.join("\n")}`;
+        })
+        .join("\n"),
     close: async () => {
       await Promise.all(started.map((each) => each.stop(0)));
       killWorkers(fleet);

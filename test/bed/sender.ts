@@ -18,7 +18,11 @@ export type Sender = {
     intervalMs?: number,
   ) => () => Promise<void>;
   /** Any record; returns its offset. */
-  readonly send: (topic: string, key: string | null, value: string | null) => Promise<number>;
+  readonly send: (
+    topic: string,
+    key: string | Buffer | null,
+    value: string | Buffer | null,
+  ) => Promise<number>;
   readonly close: () => Promise<void>;
 };
 
