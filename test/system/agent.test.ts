@@ -1,30 +1,15 @@
-/** The agent's one-shot commands against a real Kafka, with the ledger written by hand. */
+/** The agent's one-shot commands against a real Kafka. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { endOffsets } from "../../shared/kafka/offsets.ts";
-import { openReader } from "../../shared/kafka/reader.ts";
-import type { OutRecord } from "../../shared/kafka/record.ts";
-import { ensureTopics } from "../../shared/kafka/topics.ts";
-import { openWire, type Wire } from "../../shared/kafka/wire.ts";
-import { openWriter } from "../../shared/kafka/writer.ts";
-import { quarantineHeaders } from "../../shared/protocol/quarantine.ts";
-import { QUARANTINE, REGISTRY, STATUS, topicPlans } from "../../shared/protocol/topic.ts";
+import { REGISTRY } from "../../shared/protocol/topic.ts";
 import { compileAgent, type Environment } from "../agent/compiled.ts";
-import {
-  anApplied,
-  appliedRecord,
-  aStatus,
-  aWorker,
-  clientId,
-  statusRecord,
-} from "../agent/given.ts";
+import { clientId } from "../agent/given.ts";
+import { playControlPlane } from "../agent/played-control-plane.ts";
 import { ensureJars } from "../bed/kafka/jars.ts";
 import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
 import { freePort } from "../bed/port.ts";
 import { BedUnavailable } from "../bed/unavailable.ts";
 
 const LIMIT_MS = 180_000;
-const CALL = { deadlineMs: 20_000 };
-const log = () => {};
 const USER = { name: "agent", password: "right-password", mechanism: "SCRAM-SHA-512" } as const;
 
 const missing = await ensureJars().then(
@@ -87,8 +72,6 @@ test(
 
 describe.skipIf(missing !== undefined)("the agent's hooks", () => {
   let bed: KafkaBed;
-  let wire: Wire;
-  let topicId = "";
 
   const envOf = (id: string, more: Environment = {}): Environment => ({
     CLIENT_ID: id,
@@ -104,41 +87,13 @@ describe.skipIf(missing !== undefined)("the agent's hooks", () => {
       SASL_USERNAME: USER.name,
       SASL_PASSWORD: password,
     });
-  const write = async (topic: string, records: readonly OutRecord[]) => {
-    const sent = await openWriter({ wire, log }).send(topic, records, CALL);
-    if (!sent.ok) throw new Error(sent.error.detail);
-  };
-  const applied = (offset: number) => appliedRecord(anApplied(offset, { topic_id: topicId }));
-
-  /** Plays the control plane: answers the next registry record of this client, given its offset. */
-  const answering = async (id: string, answer: (offset: number) => Promise<void>) => {
-    const ends = await endOffsets(wire, REGISTRY, CALL);
-    if (!ends.ok) throw new Error(ends.error.detail);
-    const reader = openReader({
-      wire,
-      log,
-      positions: [{ topic: REGISTRY, partition: 0, offset: ends.value.offsets.get(0) ?? 0 }],
-      deliver: async ({ records }) => {
-        const mine = records.find(({ key }) => key?.toString() === id);
-        if (mine !== undefined) await answer(mine.offset);
-      },
-      problem: () => undefined,
-    });
-    return reader.close;
-  };
-
   beforeAll(async () => {
     bed = await startKafka({ listeners: ["SASL_PLAINTEXT"], users: [USER], authorizer: true });
-    wire = openWire({ clientId: "bed", brokers: [bed.bootstrap] }, { log });
-    const made = await ensureTopics(wire, topicPlans(6), { deadlineMs: 30_000 });
-    if (!made.ok) throw new Error(made.error.detail);
-    topicId = made.value.find(({ name }) => name === REGISTRY)?.topicId ?? "";
+    const played = await playControlPlane(bed.bootstrap);
+    await played.close();
   }, LIMIT_MS);
 
-  afterAll(async () => {
-    await wire?.close();
-    await bed?.stop();
-  });
+  afterAll(() => bed?.stop());
 
   test(
     "agent register and deregister write records that the Java tools read",
@@ -213,132 +168,6 @@ describe.skipIf(missing !== undefined)("the agent's hooks", () => {
       expect(deaf.text).toMatch(
         /registered .* the answer cannot be read: .*on topic cluster.status/u,
       );
-    },
-    LIMIT_MS,
-  );
-
-  test(
-    "agent register --wait ends with 0 when the worker runs",
-    async () => {
-      const id = newId();
-      const close = await answering(id, async (offset) => {
-        await write(STATUS, [
-          statusRecord(aStatus(offset, { client_id: id })),
-          applied(offset + 1),
-        ]);
-        const worker = aWorker("running");
-        await write(STATUS, [statusRecord(aStatus(offset, { client_id: id, worker }))]);
-      });
-      const ended = await agent.run(["register", "--wait", "15s"], envOf(id));
-      await close();
-      expect(ended.text).toMatch(
-        /^registered .*; worker kg-graph-builder-af-\d+ runs after \d\.\d s\n$/u,
-      );
-      expect(ended.code).toBe(0);
-    },
-    LIMIT_MS,
-  );
-
-  test(
-    "agent register --wait ends with 75 and what is known when the worker does not run",
-    async () => {
-      const id = newId();
-      const close = await answering(id, (offset) => {
-        const status = aStatus(offset, { client_id: id, worker: aWorker("crash-loop") });
-        return write(STATUS, [statusRecord(status), applied(offset + 1)]);
-      });
-      const ended = await agent.run(["register", "--wait", "2s"], envOf(id));
-      await close();
-      expect(ended.code).toBe(75);
-      expect(ended.text).toMatch(/\(--wait 2s\): accepted; the worker is in a crash loop/u);
-    },
-    LIMIT_MS,
-  );
-
-  test(
-    "agent register --wait believes nothing that was said before its record",
-    async () => {
-      const id = newId();
-      expect((await agent.run(["register"], envOf(id))).code).toBe(0);
-      const old = aStatus(1_000_000, { client_id: id, worker: aWorker("running") });
-      await write(STATUS, [statusRecord(old), applied(1_000_001)]);
-      const ended = await agent.run(["register", "--wait", "1s"], envOf(id));
-      expect(ended.code).toBe(75);
-      expect(ended.text).toContain("no control plane has answered");
-    },
-    LIMIT_MS,
-  );
-
-  test(
-    "agent register --wait ends with 77 when it is withdrawn meanwhile",
-    async () => {
-      const id = newId();
-      const close = await answering(id, (offset) => {
-        const registry = { partition: 0, offset: offset + 1, value: null, headers: {} };
-        const status = aStatus(offset, { client_id: id, registry, withdrawal: "pending" });
-        return write(STATUS, [statusRecord(status), applied(offset + 2)]);
-      });
-      const ended = await agent.run(["register", "--wait", "15s"], envOf(id));
-      await close();
-      expect(ended.code).toBe(77);
-      expect(ended.text).toContain("withdrawn meanwhile");
-    },
-    LIMIT_MS,
-  );
-
-  test(
-    "agent register --wait ends with 77 and the quarantine's reason when it is refused",
-    async () => {
-      const id = newId();
-      const close = await answering(id, async (offset) => {
-        const place = { topic: REGISTRY, partition: 0, key: null, value: null, headers: {} };
-        const error = { code: "value-invalid", detail: "not as agreed" } as const;
-        const other = { ...place, offset: offset - 1, error: { ...error, detail: "another" } };
-        await write(
-          QUARANTINE,
-          [other, { ...place, offset, error }].map((refused) => ({
-            key: id,
-            value: null,
-            headers: quarantineHeaders(refused),
-          })),
-        );
-        await write(STATUS, [applied(offset + 1)]);
-      });
-      const ended = await agent.run(["register", "--wait", "15s"], envOf(id));
-      await close();
-      expect(ended.code).toBe(77);
-      expect(ended.text).toMatch(/refused the record .* value-invalid: not as agreed\n$/u);
-    },
-    LIMIT_MS,
-  );
-
-  test(
-    "agent deregister --wait ends with 0 when worker and group are gone, 75 before",
-    async () => {
-      const id = newId();
-      const statusAt = (offset: number, withdrawal: "pending" | "done") =>
-        statusRecord(
-          aStatus(offset, {
-            client_id: id,
-            registry: { partition: 0, offset, value: null, headers: {} },
-            withdrawal,
-          }),
-        );
-      const pending = await answering(id, (offset) =>
-        write(STATUS, [statusAt(offset, "pending"), applied(offset + 1)]),
-      );
-      const early = await agent.run(["deregister", "--wait", "1s"], envOf(id));
-      await pending();
-      expect(early.code).toBe(75);
-      expect(early.text).toContain("withdrawal is pending");
-      const done = await answering(id, async (offset) => {
-        await write(STATUS, [statusAt(offset, "pending"), applied(offset + 1)]);
-        await write(STATUS, [statusAt(offset, "done")]);
-      });
-      const late = await agent.run(["deregister", "--wait", "15s"], envOf(id));
-      await done();
-      expect(late.text).toMatch(/^withdrew .*; worker and group are gone after \d\.\d s\n$/u);
-      expect(late.code).toBe(0);
     },
     LIMIT_MS,
   );

@@ -1,0 +1,56 @@
+/** A control plane played by hand: ledger and quarantine written as the real one would. */
+import { endOffsets } from "../../shared/kafka/offsets.ts";
+import { openReader } from "../../shared/kafka/reader.ts";
+import type { OutRecord } from "../../shared/kafka/record.ts";
+import { ensureTopics } from "../../shared/kafka/topics.ts";
+import { openWire } from "../../shared/kafka/wire.ts";
+import { openWriter } from "../../shared/kafka/writer.ts";
+import { REGISTRY, topicPlans } from "../../shared/protocol/topic.ts";
+import { anApplied, appliedRecord } from "./given.ts";
+
+const CALL = { deadlineMs: 20_000 };
+const log = () => undefined;
+
+export type PlayedControlPlane = {
+  readonly write: (topic: string, records: readonly OutRecord[]) => Promise<void>;
+  /** The registry is judged up to, not including, this offset. */
+  readonly applied: (offset: number) => OutRecord;
+  /** Answers the next registry record of this client, given its offset, until the returned function is called. */
+  readonly answering: (
+    id: string,
+    answer: (offset: number) => Promise<void>,
+  ) => Promise<() => Promise<void>>;
+  readonly close: () => Promise<void>;
+};
+
+/** Makes all topics of the protocol. */
+export async function playControlPlane(bootstrap: string): Promise<PlayedControlPlane> {
+  const wire = openWire({ clientId: "played", brokers: [bootstrap] }, { log });
+  const writer = openWriter({ wire, log });
+  const made = await ensureTopics(wire, topicPlans(6), { deadlineMs: 30_000 });
+  if (!made.ok) throw new Error(made.error.detail);
+  const topicId = made.value.find(({ name }) => name === REGISTRY)?.topicId ?? "";
+  return {
+    write: async (topic, records) => {
+      const sent = await writer.send(topic, records, CALL);
+      if (!sent.ok) throw new Error(sent.error.detail);
+    },
+    applied: (offset) => appliedRecord(anApplied(offset, { topic_id: topicId })),
+    answering: async (id, answer) => {
+      const ends = await endOffsets(wire, REGISTRY, CALL);
+      if (!ends.ok) throw new Error(ends.error.detail);
+      const reader = openReader({
+        wire,
+        log,
+        positions: [{ topic: REGISTRY, partition: 0, offset: ends.value.offsets.get(0) ?? 0 }],
+        deliver: async ({ records }) => {
+          const mine = records.find(({ key }) => key?.toString() === id);
+          if (mine !== undefined) await answer(mine.offset);
+        },
+        problem: () => undefined,
+      });
+      return reader.close;
+    },
+    close: wire.close,
+  };
+}
