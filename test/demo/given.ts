@@ -1,0 +1,106 @@
+/**
+ * A Kafka that somebody else runs (KAFKA_BROKERS). The control plane of the demo looks after every
+ * cluster in `cluster.registry`, so it must not meet a fleet that is in use: it would start workers
+ * for it here.
+ */
+import { deleteGroup } from "../../shared/kafka/group.ts";
+import { endOffsets } from "../../shared/kafka/offsets.ts";
+import { openReader } from "../../shared/kafka/reader.ts";
+import type { Wire } from "../../shared/kafka/wire.ts";
+import { openWriter } from "../../shared/kafka/writer.ts";
+import { type ClientId, groupOf } from "../../shared/protocol/client-id.ts";
+import { HEARTBEAT, REGISTRY, topicPlans } from "../../shared/protocol/topic.ts";
+import { until } from "../bed/condition.ts";
+
+const CALL = { deadlineMs: 10_000 };
+const READ = { deadlineMs: 30_000 };
+/** A leader writes a tick into each heartbeat partition every 2 s by default. */
+const QUIET_MS = 2500;
+const NAMES_SHOWN = 5;
+/** A worker that was killed is a member of its group for 10 s more. */
+const GROUP_GONE = { deadlineMs: 15_000, intervalMs: 500 };
+const log = () => undefined;
+
+/** What the demo will leave behind, in words. */
+export function intentLines(ids: readonly ClientId[]): readonly string[] {
+  const names = topicPlans(1).map(({ name }) => name);
+  return [
+    "KAFKA_BROKERS is set, so the demo uses that Kafka. It will write there:",
+    `  topics, where absent (they stay): ${names.join(", ")}`,
+    `  records and groups of the clusters ${ids.join(", ")} (withdrawn and deleted at the end)`,
+  ];
+}
+
+/** Why the demo must not run there; undefined when it may. */
+export async function refusal(wire: Wire): Promise<string | undefined> {
+  const live = await registered(wire);
+  if (live.length > 0) {
+    const names = live.slice(0, NAMES_SHOWN).join(", ");
+    const more = live.length > NAMES_SHOWN ? ", …" : "";
+    return `${live.length} clusters are registered there (${names}${more}); give the demo a Kafka without a fleet`;
+  }
+  const before = await endsOf(wire, HEARTBEAT);
+  await Bun.sleep(QUIET_MS);
+  const after = await endsOf(wire, HEARTBEAT);
+  const grows = [...after].some(([partition, end]) => end > (before.get(partition) ?? 0));
+  if (!grows) return undefined;
+  return `somebody writes to ${HEARTBEAT} there: a control plane or agents; give the demo a Kafka of its own`;
+}
+
+/** End of each partition; none where there is no such topic. @throws Error when Kafka can't be asked. */
+async function endsOf(wire: Wire, topic: string): Promise<ReadonlyMap<number, number>> {
+  const ends = await endOffsets(wire, topic, CALL);
+  if (ends.ok) return ends.value.offsets;
+  if (ends.error.code === "unknown-topic") return new Map();
+  throw new Error(ends.error.detail);
+}
+
+/** Keys of the registry whose last record is no tombstone. */
+async function registered(wire: Wire): Promise<readonly string[]> {
+  const ends = [...(await endsOf(wire, REGISTRY))].filter(([, end]) => end > 0);
+  if (ends.length === 0) return [];
+  const open = new Set(ends.map(([partition]) => partition));
+  const last = new Map<string, boolean>();
+  const reader = openReader({
+    wire,
+    log,
+    positions: ends.map(([partition]) => ({ topic: REGISTRY, partition, offset: 0 })),
+    deliver: ({ partition, records, nextOffset, highWatermark }) => {
+      for (const { key, value } of records) last.set(String(key), value !== null);
+      if (nextOffset >= highWatermark) open.delete(partition);
+    },
+    problem: (problem) => {
+      if (problem.kind !== "offset-out-of-range") return;
+      reader.add({ topic: REGISTRY, partition: problem.partition, offset: problem.startOffset });
+    },
+  });
+  try {
+    await until(`the end of ${REGISTRY}`, () => open.size === 0, READ);
+  } finally {
+    await reader.close();
+  }
+  return [...last].filter(([, live]) => live).map(([key]) => key);
+}
+
+/** After the control plane and all workers have ended: what the story itself has not withdrawn. */
+export async function cleanUp(
+  wire: Wire,
+  fleet: string,
+  ids: readonly ClientId[],
+): Promise<readonly string[]> {
+  const writer = openWriter({ wire, log });
+  const tombstones = ids.map((key) => ({ key, value: null }));
+  const sent = await writer.send(REGISTRY, tombstones, CALL);
+  const left = sent.ok ? [] : [`tombstones: ${sent.error.detail}`];
+  for (const group of [...ids.map(groupOf), `outrider-control-plane-${fleet}`]) {
+    const gone = async () => {
+      const deleted = await deleteGroup(wire, group, CALL);
+      if (!deleted.ok) throw new Error(deleted.error.detail);
+      return true;
+    };
+    await until(`the end of group ${group}`, gone, GROUP_GONE).catch((error: unknown) => {
+      left.push(String(error));
+    });
+  }
+  return left;
+}
