@@ -25,7 +25,7 @@ import { openTelling, StepFailed, secondsText, type Telling } from "./tell.ts";
 const FAILED = 1;
 const INTERRUPTED = 130;
 const RECORDS_MAX = 500;
-const KAFKA_LOG_LINES = 15;
+const KAFKA_LOG_LINES = 5;
 const CREDENTIALS = /^(?:SASL|TLS)_[A-Z_]+$/u;
 
 const monotonicMs = (): number => performance.now();
@@ -134,7 +134,7 @@ async function close({ kafka, wire, cast }: Open, clusters: Clusters): Promise<v
 
 async function tellFailure(error: unknown, { cast, kafka }: Open): Promise<void> {
   const text = error instanceof StepFailed ? error.message : String(error);
-  const logs = [cast?.logTails() ?? "", (await kafka?.logTail(KAFKA_LOG_LINES)) ?? ""];
+  const logs = [(await kafka?.logTail(KAFKA_LOG_LINES)) ?? "", cast?.logTails() ?? ""];
   for (const log of logs.filter((each) => each !== "")) tell.say(log);
   tell.say(`\nThe demo FAILED: ${text}`);
 }

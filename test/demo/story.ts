@@ -129,7 +129,7 @@ async function returning(
       if (counted !== MEANWHILE) throw new Error(`it read ${counted} records, not ${MEANWHILE}`);
       return [
         `its worker runs again after ${took} (pid ${worker.pid})`,
-        `It went on at offset ${before} of partition ${partition}: ${counted} records read, ${after} committed.`,
+        `It went on at offset ${before} of partition ${partition}: ${MEANWHILE} records read, ${after} committed.`,
       ].join("\n");
     },
   );
