@@ -76,12 +76,15 @@ export async function makeTopic(
   partitions = 1,
 ): Promise<void> {
   const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
-  await asAdmin(kafka, (admin) =>
-    admin.createTopics({
-      waitForLeaders: true,
+  await asAdmin(kafka, async (admin) => {
+    await admin.createTopics({
+      waitForLeaders: false,
       topics: [{ topic, numPartitions: partitions, configEntries }],
-    }),
-  );
+    });
+    await until(`${topic} to have leaders`, () => admin.fetchTopicOffsets(topic), {
+      deadlineMs: FORGET_MS,
+    });
+  });
 }
 
 /** Next offset per partition, by a client that is not ours. */
