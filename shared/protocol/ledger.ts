@@ -42,6 +42,8 @@ const Accepted = v.object({
   offset,
   /** The accepted record's value, verbatim; null is a tombstone. */
   value: v.nullable(v.string()),
+  /** Id of the registry topic that offset is of; a record at or below it there is a replay. */
+  topic_id: v.optional(v.string()),
   headers: v.record(v.string(), v.string()),
 });
 export type Accepted = v.InferOutput<typeof Accepted>;

@@ -42,8 +42,8 @@ export function readQuarantineHeaders(
   headers: Readonly<Record<string, string>>,
 ): Place | undefined {
   const { reason, detail = "", topic } = headers;
-  const partition = Number(headers["partition"] ?? Number.NaN);
-  const offset = Number(headers["offset"] ?? Number.NaN);
+  const partition = Number(headers["partition"] || Number.NaN);
+  const offset = Number(headers["offset"] || Number.NaN);
   if (reason === undefined || topic === undefined) return undefined;
   if (!Number.isSafeInteger(partition) || !Number.isSafeInteger(offset)) return undefined;
   return { reason, detail, topic, partition, offset };

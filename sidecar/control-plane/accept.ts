@@ -5,7 +5,7 @@
 import { type ClientId, isClientId } from "../../shared/protocol/client-id.ts";
 import { parseJson, toBytes } from "../../shared/protocol/json.ts";
 import type { Reason } from "../../shared/protocol/ledger.ts";
-import { decodeRegistry } from "../../shared/protocol/message.ts";
+import { decodeRegistry, type RegistryMessage } from "../../shared/protocol/message.ts";
 import type { Refused } from "../../shared/protocol/quarantine.ts";
 import { REGISTRY } from "../../shared/protocol/topic.ts";
 import {
@@ -31,42 +31,66 @@ export type Judged = {
   readonly conflicts: readonly ClientId[];
 };
 
-export function judge(
-  fleet: Fleet,
-  records: readonly RegistryRecord[],
-  at: { readonly seen: Seen; readonly nowMs: number },
-): Judged {
-  const ordered = inOrder(records);
-  const changed = new Map<ClientId, Cluster>();
+export type JudgeAt = {
+  readonly seen: Seen;
+  readonly nowMs: number;
+  /** Of the registry that is read: a replay is one of the same topic only. */
+  readonly topicId?: string;
+};
+
+export function judge(fleet: Fleet, records: readonly RegistryRecord[], at: JudgeAt): Judged {
   const refused: Refused[] = [];
-  let registrations = 0;
-  let tombstones = 0;
+  const read = new Map<RegistryRecord, RegistryMessage>();
+  for (const record of records) {
+    const decoded = decodeRegistry(record.key, record.value);
+    if (decoded.ok) read.set(record, decoded.value);
+    else refused.push({ ...record, topic: REGISTRY, error: decoded.error });
+  }
+  const ordered = inOrder([...read.keys()]);
+  const changed = new Map<ClientId, Cluster>();
+  const counts = { registrations: 0, tombstones: 0 };
   for (const record of ordered.records) {
-    const read = decodeRegistry(record.key, record.value);
-    if (!read.ok) {
-      refused.push({ ...record, topic: REGISTRY, error: read.error });
-      continue;
-    }
-    const { clientId } = read.value;
-    const place = { clientId, ...placeOf(record) };
-    if (read.value.kind === "tombstone") {
-      tombstones += 1;
-      changed.set(clientId, foldTombstone(fleet, { ...place, value: null }, at));
-    } else {
-      registrations += 1;
-      const { text } = read.value;
-      const reason: Reason = ordered.conflicts.has(clientId)
-        ? "registration-beats-tombstone"
-        : "registration";
-      const described = describe(clientId, text);
-      changed.set(
-        clientId,
-        foldRegistration(fleet, { ...place, value: text }, described, { ...at, reason }),
-      );
-    }
+    const message = read.get(record);
+    if (message === undefined || isReplay(fleet, message.clientId, record, at)) continue;
+    const inConflict = ordered.conflicts.has(message.clientId);
+    counts[message.kind === "tombstone" ? "tombstones" : "registrations"] += 1;
+    if (message.kind === "tombstone" && inConflict) continue;
+    changed.set(message.clientId, fold(fleet, record, message, { ...at, inConflict }));
   }
   const conflicts = [...ordered.conflicts].filter(isClientId);
-  return { changed: [...changed.values()], refused, registrations, tombstones, conflicts };
+  return { changed: [...changed.values()], refused, ...counts, conflicts };
+}
+
+/** A leader that died between writing a cluster and `_applied` leaves records that were judged. */
+function isReplay(
+  fleet: Fleet,
+  clientId: ClientId,
+  { partition, offset }: RegistryRecord,
+  { topicId }: JudgeAt,
+): boolean {
+  const known = fleet.clusters.get(clientId)?.registry;
+  return (
+    known !== undefined &&
+    topicId !== undefined &&
+    known.topic_id === topicId &&
+    known.partition === partition &&
+    offset <= known.offset
+  );
+}
+
+function fold(
+  fleet: Fleet,
+  record: RegistryRecord,
+  message: RegistryMessage,
+  at: JudgeAt & { readonly inConflict: boolean },
+): Cluster {
+  const { clientId } = message;
+  const topic = at.topicId === undefined ? {} : { topic_id: at.topicId };
+  const place = { clientId, ...placeOf(record), ...topic };
+  if (message.kind === "tombstone") return foldTombstone(fleet, { ...place, value: null }, at);
+  const reason: Reason = at.inConflict ? "registration-beats-tombstone" : "registration";
+  const described = describe(clientId, message.text);
+  return foldRegistration(fleet, { ...place, value: message.text }, described, { ...at, reason });
 }
 
 const placeOf = ({ partition, offset, headers }: RegistryRecord) => ({

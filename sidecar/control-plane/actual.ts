@@ -70,7 +70,10 @@ export function createActual(fleet: string): Actual {
       changed.add(clientId);
       exits.push(...after.filter((worker) => hasExited(worker, before)));
     }
-    const nextForeign = new Map(listing.foreign.map((one) => [one.name, one]));
+    const others = listing.workers
+      .filter((worker) => worker.fleet !== fleet)
+      .map((worker) => ({ name: worker.name, detail: `a worker of fleet ${worker.fleet}` }));
+    const nextForeign = new Map([...listing.foreign, ...others].map((one) => [one.name, one]));
     const cameOrWent = symmetricDifference(foreign, nextForeign);
     byClient = next;
     foreign = nextForeign;
@@ -116,9 +119,10 @@ const same = (before: readonly Worker[], after: readonly Worker[]): boolean =>
     return other !== undefined && one.instance === other.instance && one.state === other.state;
   });
 
+/** One that was exited when it was first seen is nobody's news: a leader before us counted it. */
 const hasExited = (worker: Worker, before: readonly Worker[]): boolean =>
   worker.state === "exited" &&
-  !before.some(({ instance, state }) => instance === worker.instance && state === "exited");
+  before.some(({ instance, state }) => instance === worker.instance && state !== "exited");
 
 function symmetricDifference<T>(
   a: ReadonlyMap<string, T>,

@@ -37,6 +37,8 @@ export type Book = {
   readonly stopAsked: Map<ClientId, number>;
   /** Observed ms on the joint clock when a worker was first listed without a registration. */
   readonly orphanSince: Map<ClientId, number>;
+  /** Since when, monotonic ms, a worker has been starting or stopping by the listings. */
+  readonly changingSince: Map<ClientId, number>;
   /** How often a cluster's worker exited by itself since it was registered. */
   readonly restarts: Map<ClientId, number>;
   /** When, monotonic ms, this leader started a worker; of an adopted one it is not known. */
@@ -60,6 +62,7 @@ export function openBook(parts: Pick<Book, "fleet" | "actual" | "silence" | "ret
     spawnAsked: new Map(),
     stopAsked: new Map(),
     orphanSince: new Map(),
+    changingSince: new Map(),
     restarts: new Map(),
     startedAtMs: new Map(),
     recent: new Map(),
@@ -96,7 +99,6 @@ export function syncWorker(book: Book, cluster: Cluster, runtime: string): boole
       before.spec_hash === next.spec_hash);
   if (same) return false;
   cluster.worker = next;
-  if (next === null) cluster.beaten = false;
   return true;
 }
 

@@ -3,7 +3,7 @@
  *
  * Observed time covers Kafka's absence and our own. What it does not cover is agents that cannot
  * reach a Kafka that we can (their network, a certificate, an ACL). Of the clusters that have beaten
- * since their worker last started and whose worker is not yet gone, those past their stale deadline
+ * since they were last cleaned up and whose worker is not yet gone, those past their stale deadline
  * are silent; while at least `SILENT_MIN` and more than `percent` of them are, no clean-up and no
  * orphan stop. Held clusters stay in both counts, so the brake holds until beats return or an
  * operator releases those that may go. A pure function of the state, without history.
@@ -27,10 +27,13 @@ export function readBrake(
   let silent = 0;
   let counted = 0;
   for (const cluster of clusters) {
-    if (!cluster.beaten || cluster.worker === null || cluster.released) continue;
-    if (cluster.state === "withdrawn") continue;
+    if (!counts(cluster)) continue;
     counted += 1;
     if (isSilent(cluster)) silent += 1;
   }
   return { holds: silent >= SILENT_MIN && silent * 100 > percent * counted, silent, counted };
 }
+
+/** It has beaten, its worker is there (exited and restarting too), and nobody let it go. */
+const counts = ({ beaten, worker, released, state }: Cluster): boolean =>
+  beaten && !released && state !== "withdrawn" && worker !== null && worker.state !== "blocked";

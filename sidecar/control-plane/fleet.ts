@@ -8,6 +8,7 @@
  *  - the fold of the ledger that a fleet writes is that fleet, but for what only a leader remembers.
  */
 import type { ClientId } from "../../shared/protocol/client-id.ts";
+import type { Heartbeat } from "../../shared/protocol/heartbeat.ts";
 import type {
   Accepted,
   Applied,
@@ -17,7 +18,6 @@ import type {
   State,
   Status,
 } from "../../shared/protocol/ledger.ts";
-import type { Heartbeat } from "../../shared/protocol/heartbeat.ts";
 import type { ClockIndex } from "./age.ts";
 
 /** A registration's own interval stretches the deadlines by these factors (docs/protocol.md). */
@@ -181,6 +181,7 @@ export function foldRegistration(
   if (known.withdrawal === "pending") return known;
   known.withdrawal = null;
   if (known.state !== "active") enter(known, "registered", at.reason, at.nowMs);
+  else if (at.reason === "registration-beats-tombstone") known.reason = at.reason;
   return known;
 }
 
@@ -195,7 +196,7 @@ export function foldTombstone(
   const known =
     fleet.clusters.get(clientId) ??
     foldRegistration(fleet, accepted, described, { ...at, reason: "tombstone" });
-  Object.assign(known, { registry, withdrawal: "pending" as const });
+  Object.assign(known, described, { registry, withdrawal: "pending" as const });
   enter(known, "withdrawn", "tombstone", at.nowMs);
   return known;
 }

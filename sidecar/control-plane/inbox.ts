@@ -36,7 +36,9 @@ export function createInbox(monotonicMs: () => number): Inbox {
   let ticked = false;
   let awake = false;
   let ring: (() => void) | undefined;
-  let drained: (() => void) | undefined;
+  let paused: (() => void)[] = [];
+  /** Before the first round nobody takes anything: promotion reads the registry to its end first. */
+  let isServed = false;
 
   const wake = (): void => {
     awake = true;
@@ -48,9 +50,9 @@ export function createInbox(monotonicMs: () => number): Inbox {
     for (const refused of corruptBatches(batch)) corrupt.push(refused);
     applied.set(batch.partition, batch.nextOffset);
     wake();
-    if (records.length < REGISTRY_WAITING_MAX) return;
+    if (!isServed || records.length < REGISTRY_WAITING_MAX) return;
     return new Promise((resolve) => {
-      drained = resolve;
+      paused.push(resolve);
     });
   };
 
@@ -62,8 +64,9 @@ export function createInbox(monotonicMs: () => number): Inbox {
     crossings = [];
     ticked = false;
     awake = false;
-    drained?.();
-    drained = undefined;
+    isServed = true;
+    for (const goOn of paused) goOn();
+    paused = [];
     return taken;
   };
 

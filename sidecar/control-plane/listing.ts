@@ -23,13 +23,19 @@ export type ListingDeps = {
 export async function keepListing(deps: ListingDeps): Promise<void> {
   const { runtime, signal, settings } = deps;
   let asked = new AbortController();
+  let resyncedMs = deps.moment().monotonicMs;
   runtime.watch(() => asked.abort(), signal);
   while (!signal.aborted) {
     asked = new AbortController();
     const listed = await listOnce(deps);
+    const nowMs = deps.moment().monotonicMs;
+    if (listed && nowMs - resyncedMs >= settings.reconcileIntervalMs) {
+      resyncedMs = nowMs;
+      touchAll(deps.book, runtime.runtime);
+      deps.inbox.wake();
+    }
     const pauseMs = listed ? settings.reconcileIntervalMs : LISTING_RETRY_MS;
     await sleep(pauseMs, AbortSignal.any([asked.signal, signal]));
-    if (listed && !asked.signal.aborted) touchAll(deps.book, runtime.runtime);
   }
 }
 

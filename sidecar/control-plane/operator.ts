@@ -63,11 +63,14 @@ export async function releaseBrake(deps: OperatorDeps): Promise<ExitCode> {
     deps.say("no cluster is stale: the brake holds nobody");
     return EXIT.done;
   }
-  const brake = { released_at_epoch: fleet.value.epoch, clients };
-  const record = { ...encodeControl({ kind: "brake", brake }), partition: 0 };
+  const epoch = fleet.value.epoch;
+  const records = chunked(clients).map((some) => {
+    const brake = { released_at_epoch: epoch, clients: some };
+    return { ...encodeControl({ kind: "brake", brake }), partition: 0 };
+  });
   return perform(deps, {
     question: `Let ${clients.length} silent clusters be cleaned up (${shown(clients)})?`,
-    write: (writer) => one(writer.send(CONTROL, [record], CALL)),
+    write: (writer) => one(writer.send(CONTROL, records, CALL)),
     answers: byOffset("release-brake"),
     done: "released",
   });
@@ -99,6 +102,14 @@ export async function acceptRegistry(deps: OperatorDeps): Promise<ExitCode> {
 const CALL = { deadlineMs: CALL_MS } as const;
 const NAMES_SHOWN_MAX = 10;
 
+/** A record of this many ids of full length is well below Kafka's limit. */
+const RELEASED_AT_ONCE_MAX = 5_000;
+
+const chunked = (clients: readonly ClientId[]): readonly ClientId[][] =>
+  Array.from({ length: Math.ceil(clients.length / RELEASED_AT_ONCE_MAX) }, (_, n) =>
+    clients.slice(n * RELEASED_AT_ONCE_MAX, (n + 1) * RELEASED_AT_ONCE_MAX),
+  );
+
 const since = ({ sinceMs }: { readonly sinceMs: number }): string =>
   new Date(sinceMs).toISOString();
 
@@ -117,7 +128,7 @@ async function one(
 ): Promise<Result<Written, KafkaError>> {
   const result = await sent;
   if (!result.ok) return result;
-  const [written] = result.value;
+  const written = result.value.at(-1);
   return written === undefined ? err(NOTHING_WRITTEN) : ok(written);
 }
 

@@ -1,5 +1,5 @@
 /**
- * In which order the records of one reading of the registry are judged.
+ * In which order the accepted records of one reading of the registry take effect.
  *
  * Order is offset order. Only a registry that was made with several partitions, by clients that
  * partition differently, can hold one key's records in two of them; then the broker's time decides
@@ -35,7 +35,7 @@ export function inOrder(records: readonly RegistryRecord[]): Ordered {
   const ordered = [...groups].flatMap(([key, group]) => {
     if (new Set(group.map(({ partition }) => partition)).size === 1) return group;
     if (group.every(({ timestampType }) => timestampType === "append")) {
-      return group.toSorted((a, b) => a.timestampMs - b.timestampMs || byPlace(a, b));
+      return merged(group);
     }
     const { sorted, conflict } = registrationsLast(group);
     if (conflict) conflicts.add(key);
@@ -46,6 +46,24 @@ export function inOrder(records: readonly RegistryRecord[]): Ordered {
 
 const byPlace = (a: RegistryRecord, b: RegistryRecord): number =>
   a.partition - b.partition || a.offset - b.offset;
+
+/** By the broker's time across partitions, by offset within one: a new leader's clock may be behind. */
+function merged(group: readonly RegistryRecord[]): readonly RegistryRecord[] {
+  const queues = [...Map.groupBy(group.toSorted(byPlace), ({ partition }) => partition).values()];
+  const heads = queues.map(() => 0);
+  return group.map((any) => {
+    let first = -1;
+    let earliest = any;
+    for (const [index, queue] of queues.entries()) {
+      const head = queue[heads[index] ?? 0];
+      if (head === undefined || (first >= 0 && head.timestampMs >= earliest.timestampMs)) continue;
+      first = index;
+      earliest = head;
+    }
+    heads[first] = (heads[first] ?? 0) + 1;
+    return earliest;
+  });
+}
 
 /** Partitions whose last word is a tombstone come first, so that a registration has the last word. */
 function registrationsLast(group: readonly RegistryRecord[]): {

@@ -2,11 +2,13 @@
  * What the outcome of an act, a listing or an exit changes in the book. No I/O; monotonic and wall
  * times come in as values, and what shall be counted is told to `tell`.
  */
+import type { ClientId } from "../../shared/protocol/client-id.ts";
 import type { Worker } from "../runtime/runtime.ts";
 import type { Changes } from "./actual.ts";
 import { type Book, syncWorker, touch } from "./book.ts";
 import type { Act, Outcome } from "./execute.ts";
 import { type Cluster, foldWithdrawn, type Seen } from "./fleet.ts";
+import { workerNameOf } from "./spec.ts";
 
 export type Moment = {
   readonly monotonicMs: number;
@@ -73,9 +75,7 @@ function started(
     kind: "spawned",
     afterMs: askedMs === undefined ? undefined : at.monotonicMs - askedMs,
   });
-  if (cluster === undefined) return;
-  cluster.beaten = false;
-  book.unsaved.add(clientId);
+  if (cluster !== undefined) book.unsaved.add(clientId);
 }
 
 function stopped(book: Book, act: Extract<Act, { kind: "stop" }>, at: Moment, tell: Tell): void {
@@ -84,7 +84,8 @@ function stopped(book: Book, act: Extract<Act, { kind: "stop" }>, at: Moment, te
   book.lastError.delete(clientId);
   if (cause === "spec-changed") book.replacing.add(clientId);
   if (cause === "dead" || cause === "orphan") tell({ kind: "cleaned" });
-  if (cause === "orphan") book.orphanSince.delete(clientId);
+  const cluster = book.fleet.clusters.get(clientId);
+  if (cause === "dead" && cluster !== undefined) cluster.beaten = false;
   if (cause !== "withdrawn") return;
   const askedMs = book.stopAsked.get(clientId);
   book.stopAsked.delete(clientId);
@@ -110,6 +111,7 @@ function failed(
   at: Moment,
   tell: Tell,
 ): void {
+  if (act.kind === "stop" && act.cause === "spec-changed") book.replacing.delete(act.clientId);
   if (error.code === "dropped") return;
   book.lastError.set(act.clientId, error.detail);
   book.retries.failed(act.clientId, at.monotonicMs);
@@ -121,12 +123,33 @@ export function foldChanges(book: Book, changes: Changes, at: Moment, outcomes: 
   for (const worker of changes.exits) {
     if (book.busy.get(worker.clientId) !== "stop") exited(book, worker, at, outcomes.tell);
   }
+  for (const name of changes.foreign) touchNamed(book, name);
   for (const clientId of changes.changed) {
     book.dirty.add(clientId);
     const cluster = book.fleet.clusters.get(clientId);
+    keepTimes(book, clientId, cluster === undefined, at);
     if (cluster !== undefined && syncWorker(book, cluster, outcomes.runtime)) {
       book.unsaved.add(clientId);
     }
+  }
+}
+
+/** Since when a worker is an orphan, or has been changing. */
+function keepTimes(book: Book, clientId: ClientId, isUnregistered: boolean, at: Moment): void {
+  const workers = book.actual.workersOf(clientId);
+  const keep = (since: Map<ClientId, number>, holds: boolean, nowMs: number): void => {
+    if (!holds) since.delete(clientId);
+    else if (!since.has(clientId)) since.set(clientId, nowMs);
+  };
+  const isChanging = workers.some(({ state }) => state === "starting" || state === "stopping");
+  keep(book.changingSince, isChanging, at.monotonicMs);
+  keep(book.orphanSince, isUnregistered && workers.length > 0, at.seen.atMs);
+}
+
+/** Something foreign took a worker's name, or gave it back. */
+function touchNamed(book: Book, name: string): void {
+  for (const cluster of book.fleet.clusters.values()) {
+    if (workerNameOf(cluster.clientId) === name) touch(book, cluster);
   }
 }
 

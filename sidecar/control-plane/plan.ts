@@ -24,6 +24,8 @@ export type Situation = {
   readonly workers: readonly Worker[];
   readonly foreign: Foreign | undefined;
   readonly specHash: string;
+  /** A worker has been starting or stopping past its deadline: it is taken for what it is now. */
+  readonly changingTooLong: boolean;
   /** An act on this cluster is under way. */
   readonly busy: boolean;
   /** An act failed or the worker crashed a moment ago: not before its backoff is over. */
@@ -56,14 +58,15 @@ export function planCluster(situation: Situation): Step {
   const { cluster, workers } = situation;
   if (!situation.listed) return wait("not-listed");
   if (situation.busy) return wait("busy");
-  if (workers.some(({ state }) => state === "starting" || state === "stopping")) {
-    return wait("changing");
-  }
+  const isChanging = workers.some(({ state }) => state === "starting" || state === "stopping");
+  if (isChanging && !situation.changingTooLong) return wait("changing");
   const newest = workers.toSorted(byAge).at(-1);
   if (cluster === undefined) return planOrphan(situation, newest);
   if (cluster.withdrawal !== null) return planWithdrawn(situation, cluster, newest);
   if (situation.foreign !== undefined) return none("blocked");
-  if (newest !== undefined && workers.length > 1) return stop(newest, "duplicate");
+  if (newest !== undefined && workers.length > 1) {
+    return situation.backingOff ? wait("backoff") : stop(newest, "duplicate");
+  }
   if (cluster.state === "dead") return planDead(situation, newest);
   return planLive(situation, cluster, newest);
 }
@@ -77,13 +80,16 @@ function planLive(situation: Situation, cluster: Cluster, worker: Worker | undef
     return situation.backingOff ? wait("backoff") : stop(worker, "exited");
   }
   if (worker.specHash === situation.specHash || cluster.state === "stale") return none("converged");
+  if (situation.backingOff) return wait("backoff");
   return situation.replaceable ? stop(worker, "spec-changed") : wait("replace-slot");
 }
 
 /** The consumer group is kept: a beat or a registration resumes at its committed offsets. */
 function planDead(situation: Situation, worker: Worker | undefined): Step {
   if (worker === undefined) return none("dead");
-  if (worker.state === "exited") return stop(worker, "dead");
+  if (worker.state === "exited") {
+    return situation.backingOff ? wait("backoff") : stop(worker, "dead");
+  }
   if (!situation.expired) return none("expired-later");
   if (situation.holdCleanup !== undefined) return wait(situation.holdCleanup);
   return situation.backingOff ? wait("backoff") : stop(worker, "dead");

@@ -76,7 +76,7 @@ async function foldRegistry(
   if (!starts.ok) return starts;
   const ends = await endOffsets(wire, REGISTRY, CALL);
   if (!ends.ok) return ends;
-  const known = { fleet, topicId, epoch: fleet.epoch, accepted: new Set<string>() };
+  const known = { fleet, topicId, epoch: fleet.epoch, accepted: new Map<string, number>() };
   const from = registryStarts(known, starts.value, ends.value);
   const inbox = createInbox(deps.monotonicMs);
   const offsets = new Map(from.map((start) => [start.partition, start.from]));

@@ -139,7 +139,7 @@ export function registryStarts(
     readonly fleet: Fleet;
     readonly topicId: string;
     readonly epoch: number;
-    readonly accepted: ReadonlySet<string>;
+    readonly accepted: ReadonlyMap<string, number>;
   },
   starts: PartitionOffsets,
   ends: PartitionOffsets,
@@ -151,7 +151,9 @@ export function registryStarts(
     const other = applied !== undefined && applied.topic_id !== topicId;
     const madeAgain = other || (applied !== undefined && applied.offset > end);
     const from = applied === undefined || madeAgain ? start : Math.max(start, applied.offset);
-    const held = (madeAgain || applied?.held === true) && !known.accepted.has(topicId);
+    /** A word said before the ledger last spoke of this registry was about another loss. */
+    const isAccepted = (known.accepted.get(topicId) ?? -1) > (applied?.epoch ?? 0);
+    const held = madeAgain || (applied?.held === true && !isAccepted);
     const base = { topic_id: topicId, offset: from, epoch };
     return { partition, from, madeAgain, applied: held ? { ...base, held } : base };
   });

@@ -19,7 +19,7 @@ import type { RegistryRecord } from "./order.ts";
 import { foldOutcome, type Moment, type Outcomes } from "./outcome.ts";
 import { planCluster, type Step } from "./plan.ts";
 import type { Crossing } from "./silence.ts";
-import { cleanupHold, situationOf, type Weather } from "./situation.ts";
+import { cleanupHold, REPLACED_AT_ONCE_MAX, situationOf, type Weather } from "./situation.ts";
 import { type WorkerSettings, workerSpec } from "./spec.ts";
 
 /** Acts under way at the same time; what is beyond stays dirty until one ends. */
@@ -73,7 +73,8 @@ function takeRegistry(deps: RoundDeps, records: readonly RegistryRecord[]): read
   if (records.length === 0) return [];
   const { book } = deps;
   const { monotonicMs, nowMs, seen } = deps.moment();
-  const judged = judge(book.fleet, records, { seen, nowMs });
+  const topicId = [...book.fleet.applied.values()][0]?.topic_id;
+  const judged = judge(book.fleet, records, { seen, nowMs, ...(topicId && { topicId }) });
   for (const cluster of judged.changed) {
     const { clientId, withdrawal } = cluster;
     touch(book, cluster);
@@ -100,11 +101,7 @@ function takeRegistry(deps: RoundDeps, records: readonly RegistryRecord[]): read
 /** Deadlines that came up, and those that were held while they might be due no longer. */
 function takeSilence(deps: RoundDeps, { crossed, ticked }: Round, weather: Weather): void {
   const { book } = deps;
-  for (const { cluster, age } of crossed) {
-    if (cluster.state !== "stale" && cluster.state !== "dead") silent(deps, cluster, "stale");
-    if (age === "dead") die(deps, cluster, weather);
-    else book.silence.schedule(cluster);
-  }
+  for (const { cluster } of crossed) cross(deps, cluster, weather);
   if (!ticked) return;
   const again = [...book.held];
   book.held.clear();
@@ -114,6 +111,20 @@ function takeSilence(deps: RoundDeps, { crossed, ticked }: Round, weather: Weath
     else if (book.silence.ageOf(cluster) === "dead") die(deps, cluster, weather);
     else book.silence.schedule(cluster);
   }
+}
+
+/** What was read since may have made it fresh, or withdrawn. */
+function cross(deps: RoundDeps, cluster: Cluster, weather: Weather): void {
+  const { silence } = deps.book;
+  const age = silence.ageOf(cluster);
+  if (cluster.state === "withdrawn") return;
+  const isQuiet = cluster.state === "stale" || cluster.state === "dead";
+  if (isQuiet && age === "dead") {
+    die(deps, cluster, weather);
+    return;
+  }
+  if (!isQuiet && age !== "fresh") silent(deps, cluster, "stale");
+  silence.schedule(cluster);
 }
 
 /** Past the last deadline: dead, unless something holds it back. */
@@ -143,19 +154,26 @@ function planned(deps: RoundDeps, weather: Weather): readonly Act[] {
   const room: Record<Act["kind"], number> = { ...ACTS_AT_ONCE_MAX };
   for (const kind of underWay(book)) room[kind] -= 1;
   const acts: Act[] = [];
+  let slots = REPLACED_AT_ONCE_MAX - book.replacing.size;
   for (const clientId of book.dirty) {
-    const step = planCluster(situationOf(book, clientId, deps.ages, weather));
+    const replaceable = slots > 0 || book.replacing.has(clientId);
+    const step = planCluster({
+      ...situationOf(book, clientId, deps.ages, weather),
+      replaceable,
+    });
     const next = toAct(deps, clientId, step, weather.specHash);
     if (next === undefined) {
       settle(book, clientId, step);
     } else if (room[next.kind] > 0) {
       room[next.kind] -= 1;
       acts.push(next);
-      if (next.kind === "stop" && next.cause === "spec-changed") book.replacing.add(clientId);
+      if (replaces(next) && !book.replacing.has(clientId)) slots -= 1;
     }
   }
   return acts;
 }
+
+const replaces = (act: Act): boolean => act.kind === "stop" && act.cause === "spec-changed";
 
 const underWay = (book: Book): readonly Act["kind"][] => [...book.busy.values()];
 
@@ -220,6 +238,7 @@ function begin(deps: RoundDeps, act: Act, intent: Audit, executor: Executor): vo
   const { book } = deps;
   book.busy.set(act.clientId, act.kind);
   book.dirty.delete(act.clientId);
+  if (replaces(act)) book.replacing.add(act.clientId);
   remember(book, intent, act.clientId);
   void execute(act, executor)
     .catch(

@@ -84,8 +84,30 @@ export async function saveQuarantine(
   if (refused.length > 0) await writeUntilDone(QUARANTINE, refused.map(toQuarantine), options);
 }
 
-export const toQuarantine = (refused: Refused): OutRecord => ({
-  key: refused.key === null ? null : Buffer.from(refused.key),
-  value: refused.value === null ? null : Buffer.from(refused.value),
-  headers: quarantineHeaders(refused),
-});
+/** A copy that Kafka might refuse is made without what is too large: it must not stop the topic. */
+const COPIED_BYTES_MAX = 512 * 1024;
+
+export function toQuarantine(refused: Refused): OutRecord {
+  const headers = quarantineHeaders(refused);
+  const { key, value } = refused;
+  const bytes = (key?.byteLength ?? 0) + (value?.byteLength ?? 0) + headerBytes(headers);
+  if (bytes <= COPIED_BYTES_MAX) return { key: copied(key), value: copied(value), headers };
+  const { reason, detail, topic, partition, offset } = headers;
+  const cut = `${detail} (not copied: ${bytes} bytes; read it at its place)`;
+  return {
+    key: null,
+    value: null,
+    headers: Object.fromEntries(
+      Object.entries({ reason, detail: cut, topic, partition, offset }).map(([name, text]) => [
+        name,
+        text ?? "",
+      ]),
+    ),
+  };
+}
+
+const copied = (bytes: Uint8Array | null): Buffer | null =>
+  bytes === null ? null : Buffer.from(bytes);
+
+const headerBytes = (headers: Readonly<Record<string, string>>): number =>
+  Object.entries(headers).reduce((sum, [name, text]) => sum + name.length + text.length * 3, 0);

@@ -10,6 +10,9 @@ import { workerNameOf } from "./spec.ts";
 /** Workers replaced for a new spec at the same time. */
 export const REPLACED_AT_ONCE_MAX = 5;
 
+/** A worker that is starting or stopping for longer is stuck, and is stopped where that is due. */
+const CHANGING_MAX_MS = 60_000;
+
 /** What holds for the whole fleet in one round. */
 export type Weather = {
   /** Counted when first asked for: a round costs what changed, not the size of the fleet. */
@@ -76,12 +79,13 @@ export function situationOf(
     workers,
     foreign: book.actual.foreignNamed(workerNameOf(clientId)),
     specHash: weather.specHash,
+    changingTooLong: changedLongAgo(book, clientId, weather.monotonicMs),
     busy: book.busy.has(clientId),
     backingOff: book.retries.backingOff(clientId, weather.monotonicMs),
     holdCleanup: cluster?.state === "dead" ? cleanupHold(cluster, ages, weather) : undefined,
     holdOrphan: orphan ? orphanHold(book, ages, weather) : undefined,
     orphanExpired: orphan && orphanExpired(book, clientId, ages, weather.cleanupTimeoutMs),
-    replaceable: book.replacing.size < REPLACED_AT_ONCE_MAX,
+    replaceable: book.replacing.has(clientId) || book.replacing.size < REPLACED_AT_ONCE_MAX,
   };
 }
 
@@ -91,11 +95,9 @@ function orphanExpired(
   ages: Ages,
   cleanupTimeoutMs: number,
 ): boolean {
-  const nowMs = ages.observedMs(ages.joint);
   const sinceMs = book.orphanSince.get(clientId);
-  if (sinceMs === undefined) {
-    book.orphanSince.set(clientId, nowMs);
-    return false;
-  }
-  return nowMs - sinceMs > cleanupTimeoutMs;
+  return sinceMs !== undefined && ages.observedMs(ages.joint) - sinceMs > cleanupTimeoutMs;
 }
+
+const changedLongAgo = (book: Book, clientId: ClientId, monotonicMs: number): boolean =>
+  monotonicMs - (book.changingSince.get(clientId) ?? monotonicMs) > CHANGING_MAX_MS;

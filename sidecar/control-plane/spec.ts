@@ -23,11 +23,14 @@ export type WorkerSettings = {
 
 const digest = (text: string): string => createHash("sha256").update(text).digest("hex");
 
-/** `kg-graph-builder-<client id>`; cut and given a hash of the whole where it would be too long. */
+/**
+ * `kg-graph-builder-<client id>`; where that is too long, cut and given a hash of the whole. A cut name
+ * has two hyphens in front of the id, which no label can begin with: nobody can register as it.
+ */
 export function workerNameOf(clientId: ClientId): string {
   const name = `kg-graph-builder-${clientId}`;
   if (name.length <= NAME_CHARS_MAX) return name;
-  const kept = name.slice(0, NAME_CHARS_MAX - NAME_HASH_CHARS - 1).replace(/-+$/u, "");
+  const kept = `kg-graph-builder--${clientId}`.slice(0, NAME_CHARS_MAX - NAME_HASH_CHARS - 1);
   return `${kept}-${digest(name).slice(0, NAME_HASH_CHARS)}`;
 }
 

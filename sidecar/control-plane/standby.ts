@@ -24,7 +24,8 @@ export type Standby = {
   readonly fleet: () => Fleet;
   /** The offset of the newest `leader` record; undefined before any. */
   readonly lastLeader: () => number | undefined;
-  readonly acceptedRegistries: () => ReadonlySet<string>;
+  /** Topic ids that an operator accepted, each with the offset of the record that says so. */
+  readonly acceptedRegistries: () => ReadonlyMap<string, number>;
   /** Called with each control record as it is read. */
   readonly onControl: (listener: ((entry: ControlEntry) => void) | undefined) => void;
   /** The fleet is a leader's from now on: it only hears what the ledger says, until `restart`. */
@@ -52,7 +53,7 @@ export function openStandby(options: {
   let ignored = 0;
   let listener: ((entry: ControlEntry) => void) | undefined;
   let leading: ((record: LedgerRecord) => void) | undefined;
-  const accepted = new Set<string>();
+  const accepted = new Map<string, number>();
 
   const refuse = (topic: string, error: string): void => {
     ignored += 1;
@@ -77,7 +78,9 @@ export function openStandby(options: {
       }
       const record = read.value;
       if (record.kind === "leader") lastLeader = offset;
-      if (record.kind === "accept-registry") accepted.add(record.acceptRegistry.topic_id);
+      if (record.kind === "accept-registry") {
+        accepted.set(record.acceptRegistry.topic_id, offset);
+      }
       listener?.({ offset, record });
     }
   };

@@ -4,12 +4,9 @@ import { parseArguments } from "../../shared/arguments.ts";
 import { SIDECAR } from "../../sidecar/commands.ts";
 
 describe("the sidecar's command line", () => {
-  const leading = { command: "control-plane", plan: false, takeOver: false, takeOverScope: false };
   const right: readonly [string, unknown][] = [
-    ["control-plane", leading],
-    ["control-plane --plan", { ...leading, plan: true }],
-    ["control-plane --take-over-scope", { ...leading, takeOverScope: true }],
-    ["control-plane --take-over", { ...leading, takeOver: true }],
+    ["control-plane", { command: "control-plane", plan: false }],
+    ["control-plane --plan", { command: "control-plane", plan: true }],
     ["ingest", { command: "ingest" }],
     ["withdraw --client-id af-10 --yes", { command: "withdraw", clientId: "af-10", yes: true }],
     ["release-brake", { command: "release-brake", yes: false }],

@@ -39,7 +39,7 @@ describe("createActual()", () => {
       [exited],
       [workerOf({ state: "exited", instance: "i2" })],
       true,
-      1,
+      0,
     ],
     ["another instance, running", [running], [workerOf({ instance: "i2" })], true, 0],
   ];

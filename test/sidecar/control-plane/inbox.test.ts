@@ -34,14 +34,20 @@ describe("createInbox()", () => {
   });
   test("reading goes on below its limit and pauses at it, until a round takes what waits", async () => {
     const inbox = createInbox(() => 0);
+    inbox.take();
     expect(inbox.registry(batchOf(WAITING_MAX - 1))).toBeUndefined();
     const paused = inbox.registry(batchOf(1));
     expect(paused).toBeInstanceOf(Promise);
     inbox.take();
     await paused;
   });
+  test("reading does not pause before the first round: promotion reads to the end", () => {
+    const inbox = createInbox(() => 0);
+    expect(inbox.registry(batchOf(WAITING_MAX + 1))).toBeUndefined();
+  });
   test("two partitions that pause go on together", async () => {
     const inbox = createInbox(() => 0);
+    inbox.take();
     const going = new Set<number>();
     for (const partition of [0, 1]) {
       const paused = inbox.registry(batchOf(WAITING_MAX, partition));

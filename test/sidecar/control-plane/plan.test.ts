@@ -17,6 +17,7 @@ const situationOf = (changes: Partial<Situation> = {}): Situation => ({
   workers: [],
   foreign: undefined,
   specHash: SPEC,
+  changingTooLong: false,
   busy: false,
   backingOff: false,
   holdCleanup: undefined,

@@ -17,7 +17,7 @@ describe("registryStarts()", () => {
   type Case = {
     readonly name: string;
     readonly ledger?: Applied;
-    readonly accepted?: readonly string[];
+    readonly accepted?: readonly (readonly [string, number])[];
     readonly start?: number;
     readonly end: number;
     readonly want: { readonly from: number; readonly madeAgain?: boolean; readonly held?: boolean };
@@ -45,13 +45,8 @@ describe("registryStarts()", () => {
       want: { from: 2, madeAgain: true, held: true },
     },
     {
-      name: "the start of another topic, free because it was accepted",
-      ...{ ledger: applied(5, { topic_id: "other" }), accepted: ["t"], end: 20 },
-      want: { from: 0, madeAgain: true },
-    },
-    {
       name: "the start of another topic, held although an earlier one was accepted",
-      ...{ ledger: applied(5, { topic_id: "other" }), accepted: ["other"], end: 20 },
+      ...{ ledger: applied(5, { topic_id: "other" }), accepted: [["other", 8]], end: 20 },
       want: { from: 0, madeAgain: true, held: true },
     },
     {
@@ -61,14 +56,24 @@ describe("registryStarts()", () => {
     },
     {
       name: "where the last leader was, accepted meanwhile",
-      ...{ ledger: applied(5, { held: true }), accepted: ["t"], end: 20 },
+      ...{ ledger: applied(5, { held: true }), accepted: [["t", 5]], end: 20 },
       want: { from: 5 },
+    },
+    {
+      name: "where the last leader was, held although an earlier loss was accepted",
+      ...{ ledger: applied(5, { held: true }), accepted: [["t", 4]], end: 20 },
+      want: { from: 5, held: true },
+    },
+    {
+      name: "the start of one that was cut again after an earlier cut was accepted",
+      ...{ ledger: applied(21), accepted: [["t", 5]], end: 20 },
+      want: { from: 0, madeAgain: true, held: true },
     },
   ];
   test.each([...cases])("is $name", ({ ledger, accepted = [], start = 0, end, want }) => {
     const fleet = createFleet();
     if (ledger !== undefined) fleet.applied.set(0, ledger);
-    const known = { fleet, topicId: "t", epoch: 9, accepted: new Set(accepted) };
+    const known = { fleet, topicId: "t", epoch: 9, accepted: new Map(accepted) };
     const { from, madeAgain = false, held } = want;
     const base = { topic_id: "t", offset: from, epoch: 9 };
     expect(registryStarts(known, offsetsOf(start), offsetsOf(end))).toEqual([
@@ -78,7 +83,7 @@ describe("registryStarts()", () => {
   test("speaks of each partition, also of one that the ledger does not know", () => {
     const fleet = createFleet();
     fleet.applied.set(0, applied(5));
-    const known = { fleet, topicId: "t", epoch: 9, accepted: new Set<string>() };
+    const known = { fleet, topicId: "t", epoch: 9, accepted: new Map<string, number>() };
     const got = registryStarts(known, offsetsOf(0, 0), offsetsOf(9, 4));
     expect(got.map(({ partition, from, madeAgain }) => [partition, from, madeAgain])).toEqual([
       [0, 5, false],
