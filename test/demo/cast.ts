@@ -30,6 +30,9 @@ export type CastOptions = {
   readonly wire: Wire;
 };
 
+/** Where records were written; `end` is the offset after the last of them. */
+export type Collected = { readonly partition: number; readonly end: number };
+
 export type Cast = {
   readonly fleet: FleetBed;
   /** Runs `agent <words>` for this cluster to its end. @throws Error when it does not exit with 0. */
@@ -37,8 +40,8 @@ export type Cast = {
   /** Starts `agent <command>` for this cluster; it beats until it is stopped. */
   readonly agent: (clientId: ClientId, command: "heartbeat" | "run") => BedProcess;
   readonly workerOf: (clientId: ClientId) => LiveWorker | undefined;
-  /** Writes records as a collector of this cluster would; returns their partition. */
-  readonly collect: (clientId: ClientId, from: number, count: number) => Promise<number>;
+  /** Writes records as a collector of this cluster would. */
+  readonly collect: (clientId: ClientId, from: number, count: number) => Promise<Collected>;
   /** The same records once more, as tombstones. */
   readonly forget: (clientId: ClientId, count: number) => Promise<void>;
   /** What its group has committed in the cluster's partition; undefined: nothing, or no group. */
@@ -77,8 +80,8 @@ export async function openCast({ brokers, credentials, wire }: CastOptions): Pro
   const write = async (clientId: ClientId, numbers: readonly number[], value: string | null) => {
     const partition = await partitionOf(clientId);
     const records = numbers.map((n) => ({ key: `${clientId}/pods/${n}`, value, partition }));
-    taken(await writer.send(CLUSTER_INFO, records, CALL));
-    return partition;
+    const written = taken(await writer.send(CLUSTER_INFO, records, CALL));
+    return { partition, end: (written.at(-1)?.offset ?? -1) + 1 };
   };
   return {
     fleet,

@@ -37,7 +37,7 @@ export async function refusal(wire: Wire): Promise<string | undefined> {
   if (live.length > 0) {
     const names = live.slice(0, NAMES_SHOWN).join(", ");
     const more = live.length > NAMES_SHOWN ? ", …" : "";
-    return `${live.length} clusters are registered there (${names}${more}); give the demo a Kafka without a fleet`;
+    return `a fleet is registered there (${names}${more}); give the demo a Kafka without one`;
   }
   const before = await endsOf(wire, HEARTBEAT);
   await Bun.sleep(QUIET_MS);

@@ -66,6 +66,7 @@ function wordsOf(job: Job, report: string, seed: number): readonly string[] {
   if (job.kind === "command") return job.words;
   return [
     "test",
+    "--only-failures",
     ...job.paths.map((path) => `./${path}`),
     ...["--randomize", `--seed=${seed}`],
     ...["--reporter=junit", `--reporter-outfile=${report}`],
