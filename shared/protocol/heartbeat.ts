@@ -3,7 +3,7 @@
  * costs it half of its speed (docs/decision/, bench/fleet.ts). The schema that this equals stands in
  * test/shared/protocol/heartbeat.test.ts, and any JSON is read alike by both.
  */
-import { type ClientId, isClientId } from "./client-id.ts";
+import type { ClientId } from "./client-id.ts";
 
 const TIMESTAMP_CHARS_MAX = 64;
 const STATUS_CHARS_MAX = 64;
@@ -28,13 +28,12 @@ export type Heartbeat = {
   readonly instance_id?: string | undefined;
 };
 
-/** Undefined when it is no heartbeat: no object, or without a client id that is a label. */
-export function readHeartbeat(json: unknown): Heartbeat | undefined {
+/** Undefined when it is no heartbeat of this client: no object, or another `client_id`. */
+export function readHeartbeat(json: unknown, clientId: ClientId): Heartbeat | undefined {
   if (typeof json !== "object" || json === null || !("client_id" in json)) return undefined;
-  const { client_id } = json;
-  if (typeof client_id !== "string" || !isClientId(client_id)) return undefined;
+  if (json.client_id !== clientId) return undefined;
   return {
-    client_id,
+    client_id: clientId,
     timestamp: "timestamp" in json ? text(json.timestamp, TIMESTAMP_CHARS_MAX) : undefined,
     status: "status" in json ? text(json.status, STATUS_CHARS_MAX) : undefined,
     reason: "reason" in json ? text(json.reason, REASON_CHARS_MAX) : undefined,

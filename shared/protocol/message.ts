@@ -118,13 +118,18 @@ export function decodeHeartbeat(
     return refuse("key-invalid", describeKey(name));
   }
   if (value === null) return refuse("value-empty", "a null value says nothing among heartbeats");
-  const read = parseFor(clientId, value);
-  if (!read.ok) return read;
-  const heartbeat = readHeartbeat(read.value.json);
-  if (heartbeat === undefined) {
-    return refuse("value-invalid", "a heartbeat is an object with at least a client_id");
-  }
+  const parsed = parseJson(value);
+  if (!parsed.ok) return refuse(parsed.error.code, parsed.error.detail);
+  const heartbeat = readHeartbeat(parsed.value.json, clientId);
+  if (heartbeat === undefined) return refuseBeat(parsed.value.json, clientId);
   return ok({ kind: "heartbeat", clientId, heartbeat, legacyKey: clientId !== name });
+}
+
+function refuseBeat(json: unknown, clientId: ClientId) {
+  const mismatch = mismatchOf(json, clientId);
+  return mismatch === undefined
+    ? refuse("value-invalid", "a heartbeat is an object with at least a client_id")
+    : refuse("key-mismatch", mismatch);
 }
 
 /** `X::X` stands for X; anything else for nobody. */
@@ -149,12 +154,14 @@ function parseFor(
 ): Result<{ readonly json: unknown; readonly text: string }, DecodeError> {
   const parsed = parseJson(value);
   if (!parsed.ok) return refuse(parsed.error.code, parsed.error.detail);
-  const spokenFor = clientIdIn(parsed.value.json);
-  if (spokenFor !== undefined && spokenFor !== clientId) {
-    const detail = `key ${JSON.stringify(clientId)}, client_id ${shorten(spokenFor)}`;
-    return refuse("key-mismatch", detail);
-  }
-  return parsed;
+  const mismatch = mismatchOf(parsed.value.json, clientId);
+  return mismatch === undefined ? parsed : refuse("key-mismatch", mismatch);
+}
+
+function mismatchOf(json: unknown, clientId: ClientId): string | undefined {
+  const spokenFor = clientIdIn(json);
+  if (spokenFor === undefined || spokenFor === clientId) return undefined;
+  return `key ${JSON.stringify(clientId)}, client_id ${shorten(spokenFor)}`;
 }
 
 function clientIdIn(json: unknown): string | undefined {

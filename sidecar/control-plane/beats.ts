@@ -9,7 +9,7 @@ import { decodeHeartbeat, type Tick } from "../../shared/protocol/message.ts";
 import type { Refused } from "../../shared/protocol/quarantine.ts";
 import { HEARTBEAT } from "../../shared/protocol/topic.ts";
 import type { Ages, ClockIndex } from "./age.ts";
-import { type Cluster, type Fleet, foldBeat } from "./fleet.ts";
+import { type Cluster, type Fleet, foldBeat, type LastBeat } from "./fleet.ts";
 import type { Silence } from "./silence.ts";
 
 /** Ids of unregistered senders that are remembered, to be shown; what is beyond is only counted. */
@@ -81,24 +81,16 @@ function foldRecord(
   return NO_CLOCKS;
 }
 
-function foldOne(
-  deps: BeatDeps,
-  partition: number,
-  clientId: ClientId,
-  beat: Parameters<typeof foldBeat>[3],
-): void {
+function foldOne(deps: BeatDeps, partition: number, clientId: ClientId, beat: LastBeat): void {
   const { fleet, ages, silence, counts } = deps;
   counts.beats += 1;
-  const known = fleet.clusters.get(clientId);
-  const ageMs = known === undefined ? 0 : silence.ageMsOf(known);
-  const seen = { clock: partition, atMs: ages.observedMs(partition) };
-  const folded = foldBeat(fleet, clientId, seen, beat);
-  if (folded.kind === "unregistered") {
+  const cluster = fleet.clusters.get(clientId);
+  if (cluster === undefined || cluster.state === "withdrawn") {
     countUnregistered(counts, clientId);
     return;
   }
-  const { cluster, changed } = folded;
-  deps.beat(ageMs, beat.skewMs);
+  deps.beat(silence.ageMsOf(cluster), beat.skewMs);
+  const changed = foldBeat(cluster, { clock: partition, atMs: ages.observedMs(partition) }, beat);
   if (changed || cluster.due?.clock !== partition) silence.schedule(cluster);
   if (changed) deps.changed(cluster);
 }

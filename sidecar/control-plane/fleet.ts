@@ -214,22 +214,19 @@ export function foldWithdrawn(cluster: Cluster, at: { seen: Seen; nowMs: number 
   enter(cluster, "registered", "registration", at.nowMs);
 }
 
-export type BeatFolded =
-  /** Nobody registered it, or it was withdrawn: counted and shown, no state. */
-  | { readonly kind: "unregistered" }
-  | { readonly kind: "beat"; readonly cluster: Cluster; readonly changed: boolean };
-
-/** A beat was read. */
-export function foldBeat(fleet: Fleet, clientId: ClientId, seen: Seen, beat: LastBeat): BeatFolded {
-  const cluster = fleet.clusters.get(clientId);
-  if (cluster === undefined || cluster.state === "withdrawn") return { kind: "unregistered" };
+/**
+ * A beat of this cluster was read. One that was withdrawn makes no state.
+ * @returns whether its state changed
+ */
+export function foldBeat(cluster: Cluster, seen: Seen, beat: LastBeat): boolean {
+  if (cluster.state === "withdrawn") return false;
   cluster.seen = seen;
   cluster.beat = beat;
   cluster.beaten = true;
   cluster.released = false;
-  const changed = cluster.state !== "active";
-  if (changed) enter(cluster, "active", "heartbeat", beat.atMs);
-  return { kind: "beat", cluster, changed };
+  if (cluster.state === "active") return false;
+  enter(cluster, "active", "heartbeat", beat.atMs);
+  return true;
 }
 
 /** Silence: past the stale deadline, or past the last one. */

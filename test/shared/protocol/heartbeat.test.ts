@@ -35,12 +35,15 @@ const beat = fc
   )
   .map(([clientId, fields]) => ({ client_id: clientId, ...fields }));
 
+const A = v.parse(ClientId, "somebody-else");
+
 describe("readHeartbeat()", () => {
   test("reads any JSON as its schema does", () => {
     fc.assert(
       fc.property(fc.oneof(beat, value), (json) => {
         const want = v.safeParse(Schema, json);
-        expect(readHeartbeat(json)).toEqual(want.success ? want.output : undefined);
+        const own = want.success ? want.output.client_id : A;
+        expect(readHeartbeat(json, own)).toEqual(want.success ? want.output : undefined);
       }),
       { numRuns: 2_000 },
     );

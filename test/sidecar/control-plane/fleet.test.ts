@@ -29,8 +29,8 @@ function fleetAfter(moves: string): Fleet {
 function play(fleet: Fleet, move: string, offset: number, clientId = A): void {
   const value = { r: undefined, t: null, g: "not json" }[move];
   if ("rtg".includes(move)) judge(fleet, [recordOf(clientId, offset, value)], AT);
-  if (move === "b") foldBeat(fleet, clientId, SEEN, BEAT);
   const cluster = fleet.clusters.get(clientId);
+  if (move === "b" && cluster !== undefined) foldBeat(cluster, SEEN, BEAT);
   if (move === "w" && cluster?.withdrawal === "pending") foldWithdrawn(cluster, AT);
   if (cluster === undefined || cluster.state === "withdrawn") return;
   if (move === "s" && cluster.state !== "dead") foldSilence(cluster, "stale", AT.nowMs);
@@ -90,9 +90,10 @@ describe("the fold", () => {
 
   test("`since` moves with the state alone", () => {
     const fleet = fleetAfter("r");
-    foldBeat(fleet, A, SEEN, { ...BEAT, atMs: 5_000 });
-    foldBeat(fleet, A, SEEN, { ...BEAT, atMs: 6_000 });
-    expect(fleet.clusters.get(A)?.sinceMs).toBe(5_000);
+    play(fleet, "b", 1);
+    const cluster = fleet.clusters.get(A);
+    if (cluster !== undefined) foldBeat(cluster, SEEN, { ...BEAT, atMs: 6_000 });
+    expect(cluster?.sinceMs).toBe(5_000);
   });
   test("a beat takes back an operator's release, a registration too", () => {
     for (const move of ["b", "r"]) {

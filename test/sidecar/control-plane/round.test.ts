@@ -18,10 +18,13 @@ const doneOf = (journal: readonly string[]) =>
 let bench: Bench;
 const list = (...workers: readonly ReturnType<typeof workerOf>[]) =>
   bench.book.actual.fold({ workers, foreign: [] }, bench.book.actual.mark());
-const beat = (clientId = A) =>
-  foldBeat(bench.book.fleet, clientId, bench.deps.moment().seen, {
-    ...{ heartbeat: { client_id: clientId }, skewMs: undefined, atMs: bench.clock.ms },
-  });
+const beat = (clientId = A) => {
+  const cluster = bench.book.fleet.clusters.get(clientId);
+  if (cluster === undefined) throw new Error(`${clientId} is not registered`);
+  const heartbeat = { client_id: clientId };
+  const beaten = { heartbeat, skewMs: undefined, atMs: bench.clock.ms };
+  return foldBeat(cluster, bench.deps.moment().seen, beaten);
+};
 
 beforeEach(() => {
   bench = openBench();
