@@ -48,9 +48,14 @@ const DECISIONS: readonly Audit["action"][] = ["release-brake", "accept-registry
 
 /** What is wrong with it; empty when nothing is. */
 export const faultsOf = (history: History): readonly string[] => {
-  const acts = history.audits.filter(({ action }) => !DECISIONS.includes(action));
+  const acts = once(history.audits).filter(({ action }) => !DECISIONS.includes(action));
   return [...epochFaults(history), ...pairFaults(acts), ...startFaults(acts)];
 };
+
+/** A write whose answer was lost is written again: the same record, byte by byte, counts once. */
+const once = (audits: readonly Audit[]): readonly Audit[] => [
+  ...new Map(audits.map((audit) => [JSON.stringify(audit), audit])).values(),
+];
 
 function epochFaults({ audits, epochs }: History): readonly string[] {
   const faults: string[] = [];

@@ -78,6 +78,7 @@ export async function onStage(
       await until("all to be active", () => allIn(plane, clientIds, "active"), {
         deadlineMs: SOON_MS,
       });
+      await confirmed(plane, clientIds.length);
     };
     const atEnd = (end: () => Promise<void>) => {
       ends.push(end);
@@ -122,6 +123,16 @@ export async function allIn(
   throw new Error(`not ${state}: ${other.map((id) => `${id} is ${seen.get(id)}`).join()}`);
 }
 
+/** All starts are confirmed, and each of `count` has beaten since: the brake counts those that have. */
+export async function confirmed(plane: ControlPlane, count: number): Promise<void> {
+  await until(
+    "the confirmed starts",
+    async () => (await plane.clusters()).every(({ worker }) => worker?.state === "running"),
+    { deadlineMs: SOON_MS },
+  );
+  await beatsGoOn(plane, 3 * count);
+}
+
 /** Resolves when so much real time has passed since `sinceMs`: how long a fault lasts. */
 export async function passed(sinceMs: number, forMs: number): Promise<void> {
   await until(`${forMs} ms to pass`, () => performance.now() - sinceMs > forMs, {
@@ -143,6 +154,10 @@ export async function beatsGoOn(plane: ControlPlane, count: number): Promise<voi
 }
 
 function tellTail(index: number, { process: each }: ControlPlane): void {
-  const tail = each.output().split("\n").slice(-TAIL_LINES).join("\n");
+  const lines = each
+    .output()
+    .split("\n")
+    .filter((line) => !line.includes("logger=kafkajs"));
+  const tail = lines.slice(-TAIL_LINES).join("\n");
   process.stderr.write(`--- control plane ${index} (pid ${each.pid}), last lines:\n${tail}\n`);
 }
