@@ -1,6 +1,7 @@
 /** One fleet for one test, on a Kafka whose topics are gone afterwards; and what tests look at. */
 import kafkajs from "kafkajs";
-import { HEARTBEAT } from "../../shared/protocol/topic.ts";
+import { type Audit, decodeAudit } from "../../shared/protocol/audit.ts";
+import { AUDIT, HEARTBEAT } from "../../shared/protocol/topic.ts";
 import { until } from "../bed/condition.ts";
 import { type ControlPlane, type FleetBed, openFleet } from "../bed/control-plane.ts";
 import type { KafkaBed } from "../bed/kafka/kafka.ts";
@@ -199,3 +200,12 @@ export const beat = (clientId: string, clockOffByMs = 0): ProducedRecord => ({
     metrics: { resources_sent: 0, uptime_seconds: 60 },
   }),
 });
+
+/** The audit as the Java tool reads it, in order. */
+export async function auditOf(kafka: KafkaBed): Promise<readonly Audit[]> {
+  return (await recordsOf(kafka, AUDIT)).map(({ value }) => {
+    const read = decodeAudit(Buffer.from(value ?? ""));
+    if (!read.ok) throw new Error(read.error);
+    return read.value;
+  });
+}
