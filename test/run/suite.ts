@@ -23,7 +23,7 @@ const UNIT_MS = 240_000;
 const FILE_MS = 360_000;
 const DEMO_MS = 150_000;
 
-/** Fast, and of our own process alone: all in one `bun test`. The same list stands in package.json. */
+/** Fast, and of our own process alone: all in one `bun test`. */
 const UNIT = ["agent", "sidecar", "shared", "simulate", "run"] as const;
 const TIDY = "test/tidy.test.ts";
 /** On real servers and real processes: each file in a process of its own. */
