@@ -4,9 +4,11 @@
  * Observed time covers Kafka's absence and our own. What it does not cover is agents that cannot
  * reach a Kafka that we can (their network, a certificate, an ACL). Of the clusters that have beaten
  * since they were last cleaned up and whose worker is not yet gone, those past their stale deadline
- * are silent; while at least `SILENT_MIN` and more than `percent` of them are, no clean-up and no
- * orphan stop. Held clusters stay in both counts, so the brake holds until beats return or an
- * operator releases those that may go. A pure function of the state, without history.
+ * are silent, and so are those heard again only lately: when a path heals the first beats must not
+ * lift the brake from clusters whose own come a moment later. While at least `SILENT_MIN` and more
+ * than `percent` are silent, no clean-up and no orphan stop. Held clusters stay in both counts, so the
+ * brake holds until beats have returned or an operator releases those that may go. A pure function of
+ * the state.
  */
 import type { Cluster } from "./fleet.ts";
 

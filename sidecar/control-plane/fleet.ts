@@ -58,6 +58,8 @@ export type Cluster = {
   beaten: boolean;
   /** An operator let it go although the brake holds. */
   released: boolean;
+  /** When it was last heard again after its stale deadline; undefined: not in this term. */
+  returned: Seen | undefined;
   beat: LastBeat | undefined;
 };
 
@@ -127,6 +129,7 @@ function fromStatus(
     due: undefined,
     beaten: worker !== null && (state === "active" || reason === "silent"),
     released: false,
+    returned: undefined,
     beat: undefined,
   };
 }
@@ -141,6 +144,8 @@ export const toStatus = (cluster: Cluster, epoch: number): Status => ({
   withdrawal: cluster.withdrawal,
   worker: cluster.worker,
 });
+
+const wasSilent = ({ state }: Cluster): boolean => state === "stale" || state === "dead";
 
 function enter(cluster: Cluster, state: State, reason: Reason, nowMs: number): void {
   if (cluster.state !== state) cluster.sinceMs = nowMs;
@@ -172,11 +177,13 @@ export function foldRegistration(
       due: undefined,
       beaten: false,
       released: false,
+      returned: undefined,
       beat: undefined,
     };
     fleet.clusters.set(clientId, made);
     return made;
   }
+  if (wasSilent(known)) known.returned = at.seen;
   Object.assign(known, described, { registry, seen: at.seen, released: false });
   if (known.withdrawal === "pending") return known;
   known.withdrawal = null;
@@ -224,6 +231,7 @@ export function foldBeat(cluster: Cluster, seen: Seen, beat: LastBeat): boolean 
   cluster.beat = beat;
   cluster.beaten = true;
   cluster.released = false;
+  if (wasSilent(cluster)) cluster.returned = seen;
   if (cluster.state === "active") return false;
   enter(cluster, "active", "heartbeat", beat.atMs);
   return true;

@@ -14,6 +14,8 @@ export type Silence = {
   /** Clusters whose deadline came up on these clocks, each with its age by now; not rescheduled. */
   readonly take: (clocks: readonly ClockIndex[]) => readonly Crossing[];
   readonly ageOf: (cluster: Cluster) => Age;
+  /** Past its stale deadline, or heard again for less than that since: what the brake counts. */
+  readonly isSilent: (cluster: Cluster) => boolean;
   /** Observed ms since the last sign of life. */
   readonly ageMsOf: (cluster: Cluster) => number;
 };
@@ -34,6 +36,15 @@ export function createSilence(ages: Ages, settings: FleetSettings): Silence {
     const ageMs = ageMsOf(cluster);
     if (ageMs > deadAfterMs) return "dead";
     return ageMs > staleAfterMs ? "stale" : "fresh";
+  };
+
+  /** Of many that return some come a little later: the first must not cost the last their workers. */
+  const isSilent = (cluster: Cluster): boolean => {
+    if (ageOf(cluster) !== "fresh") return true;
+    const { returned } = cluster;
+    if (returned === undefined) return false;
+    const sinceMs = ages.observedMs(returned.clock) - returned.atMs;
+    return sinceMs < deadlineOf(cluster, settings).staleAfterMs;
   };
 
   const dueMs = (cluster: Cluster): number => {
@@ -66,5 +77,5 @@ export function createSilence(ages: Ages, settings: FleetSettings): Silence {
       .map(cross)
       .filter((crossing) => crossing !== undefined);
 
-  return { schedule, take, ageOf, ageMsOf };
+  return { schedule, take, ageOf, isSilent, ageMsOf };
 }

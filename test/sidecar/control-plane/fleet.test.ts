@@ -172,7 +172,8 @@ describe("fold properties", () => {
   const lasting = (fleet: Fleet) =>
     [...fleet.clusters.values()].map((cluster) => ({
       ...cluster,
-      ...{ seen: SEEN, due: undefined, beaten: false, released: false, beat: undefined },
+      ...{ seen: SEEN, due: undefined, returned: undefined, beat: undefined },
+      ...{ beaten: false, released: false },
     }));
 
   test("the fold of the ledger that a fleet writes is that fleet", () => {

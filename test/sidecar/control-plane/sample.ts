@@ -32,6 +32,7 @@ export const clusterOf = (changes: Partial<Cluster> = {}): Cluster => ({
   due: undefined,
   beaten: false,
   released: false,
+  returned: undefined,
   beat: undefined,
   ...changes,
 });
