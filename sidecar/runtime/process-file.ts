@@ -13,6 +13,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   openSync,
   readdirSync,
@@ -86,6 +87,7 @@ export function heldNames(directory: string): Result<readonly string[], RuntimeE
   }
 }
 
+/** Without the directory nobody knows what runs: that is an error, not an absent file. */
 export function readWorkerFile(directory: string, name: string): Result<Seen, RuntimeError> {
   const path = workerPath(directory, name);
   try {
@@ -100,7 +102,7 @@ export function readWorkerFile(directory: string, name: string): Result<Seen, Ru
     );
   } catch (cause) {
     const errno = errnoOf(cause);
-    if (errno === "ENOENT") return ok({ kind: "absent" });
+    if (errno === "ENOENT" && existsSync(directory)) return ok({ kind: "absent" });
     if (NOT_OURS.includes(errno)) {
       return ok({ kind: "foreign", detail: `${path} cannot be read: ${errno}` });
     }
