@@ -19,6 +19,7 @@ import { CONTROL } from "../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Executor } from "./execute.ts";
+import { describeHold } from "./fleet-hold.ts";
 import { type Follower, openFollower } from "./follow.ts";
 import { lagOf } from "./lag.ts";
 import { type Lead, openLead } from "./lead.ts";
@@ -213,7 +214,8 @@ function healthOf({ standby, follower, lead, findings, waitingFor }: Parts): Hea
   const role = term === undefined ? "standby" : "leader";
   const trouble = follower?.trouble();
   if (trouble !== undefined) return { ready: false, role, epoch, detail: trouble.detail };
-  const detail = findings?.mustNotLead ?? lead?.trouble() ?? "following the ledger";
+  const hold = term && describeHold(term.book, term.weather());
+  const detail = findings?.mustNotLead ?? lead?.trouble() ?? hold ?? "following the ledger";
   return { ready: true, role, epoch, detail };
 }
 

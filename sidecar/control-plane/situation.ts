@@ -30,7 +30,7 @@ export function readWeather(
   book: Book,
   known: Omit<Weather, "brake" | "registryMadeAgain"> & { readonly brakePercent: number },
 ): Weather {
-  const isSilent = (cluster: Cluster) => book.silence.ageOf(cluster) !== "fresh";
+  const { isSilent } = book.silence;
   const { brakePercent, ...rest } = known;
   let reading: BrakeReading | undefined;
   return {
@@ -58,7 +58,7 @@ export function orphanHold(book: Book, ages: Ages, weather: Weather): Hold | und
   return weather.brake().holds ? "brake" : undefined;
 }
 
-function hasRegistration(book: Book): boolean {
+export function hasRegistration(book: Book): boolean {
   for (const { registry } of book.fleet.clusters.values()) if (registry.value !== null) return true;
   return false;
 }

@@ -1,0 +1,17 @@
+/** What holds the clean-ups of the whole fleet, in words; shown where health is asked for. Pure. */
+import type { Book } from "./book.ts";
+import { hasRegistration, type Weather } from "./situation.ts";
+
+/** @returns undefined when nothing does */
+export function describeHold(book: Book, weather: Weather): string | undefined {
+  if (weather.registryMadeAgain) {
+    return "cluster.registry is not the one that the ledger knows: clean-ups and orphan stops are held until `sidecar accept-registry`";
+  }
+  const workers = book.actual.count();
+  if (workers > 0 && !hasRegistration(book)) {
+    return `cluster.registry holds no registration, but ${workers} workers of this fleet run: none is stopped; is this the right Kafka?`;
+  }
+  const { holds, silent, counted } = weather.brake();
+  if (!holds) return undefined;
+  return `the brake holds: ${silent} of ${counted} clusters are silent; clean-ups wait until they beat, or for \`sidecar release-brake\``;
+}
