@@ -92,7 +92,9 @@ async function main(): Promise<number> {
       });
     });
   }
-  say(`${jobs.length} jobs, seed ${seed}${isCi ? ", CI: what cannot run fails" : ""}`);
+  say(
+    `${jobs.length === 1 ? "1 job" : `${jobs.length} jobs`}, seed ${seed}${isCi ? ", CI: what cannot run fails" : ""}`,
+  );
   const sinceMs = performance.now();
   const outcomes = await runAll(jobs, {
     root: ROOT,
@@ -112,7 +114,7 @@ async function main(): Promise<number> {
   say(`\nTime per suite and file, seed ${seed}`);
   for (const line of tableLines(outcomes)) say(line);
   for (const { job, notes, skipped } of outcomes.filter((each) => each.skipped > 0)) {
-    say(`SKIPPED ${skipped} in ${job.suite} ${job.name}: ${notes.join("; ")}`);
+    say(`${skipped} skipped in ${job.suite} ${job.name}: ${notes.join("; ")}`);
   }
   for (const { pid, command } of left) say(`LEFT RUNNING, ended by us: ${pid} ${command}`);
   if (left.length === 0) say("Nothing that this run started is left running.");

@@ -18,6 +18,8 @@ const FILES = {
     'test("a", () => {}); setTimeout(() => { throw new Error("late"); }, 1);\nafterAll(() => Bun.sleep(50));',
   unavailable:
     'class BedUnavailable extends Error { name = "BedUnavailable"; }\nbeforeAll(() => { throw new BedUnavailable("install java"); }); test("a", () => {});',
+  unready:
+    'class BedUnavailable extends Error { name = "BedUnavailable"; }\nbeforeAll(() => { throw new BedUnavailable("install java"); }); afterAll(() => { throw new TypeError("undefined"); }); test("a", () => {});',
   endless: 'test("a", () => new Promise(() => {}), 60_000);',
   littering:
     'test("a", () => { Bun.spawn(["/bin/sleep", "300"], { detached: true, stdin: "ignore", stdout: "ignore", stderr: "ignore" }).unref(); });',
@@ -69,6 +71,7 @@ describe("runJob()", () => {
     ["empty", false, 0, 1, 0],
     ["unavailable", false, 0, 0, 1],
     ["unavailable", true, 0, 1, 0],
+    ["unready", false, 0, 0, 2],
     ["endless", false, 0, 1, 0],
   ] as const)("counts a file that is %s, in CI %p", async (name, ci, passed, failed, skipped) => {
     expect(await outcomeOf(name, ci)).toMatchObject({ passed, failed, skipped });

@@ -105,7 +105,7 @@ function judgeCommand({ ended, code, ci, output }: Ended): Judged {
   if (ended === undefined) return { ...FAILED, passed: 1, failed: 0, notes: [] };
   if (code !== EXIT.unavailable || ci) return { ...FAILED, notes: [ended] };
   const reason = output.trimEnd().split("\n").at(-1) ?? "";
-  return { ...FAILED, failed: 0, skipped: 1, notes: [`skipped: ${reason}`] };
+  return { ...FAILED, failed: 0, skipped: 1, notes: [`SKIPPED: ${reason}`] };
 }
 
 async function judgeTests({ report, ended, ci, output }: Ended): Promise<Judged> {
@@ -114,7 +114,7 @@ async function judgeTests({ report, ended, ci, output }: Ended): Promise<Judged>
   if (parsed === undefined) {
     return { ...FAILED, notes: [`${ended ?? "ended with 0"}, and no test was reported`] };
   }
-  const { total, files, unavailable, onlyUnavailable } = parsed;
+  const { total, files, unavailable } = parsed;
   const said = [...output.matchAll(/^SKIPPED .*$/gmu)].map(([line]) => line);
   const missing = unavailable === undefined ? said : [`SKIPPED: ${unavailable}`, ...said];
   if (ci && total.skipped > 0) {
@@ -122,9 +122,10 @@ async function judgeTests({ report, ended, ci, output }: Ended): Promise<Judged>
     const notes = [`${total.skipped} skipped, which is a failure in CI`, ...missing];
     return { ...total, failed, skipped: 0, files, notes };
   }
-  if (onlyUnavailable && !ci) {
-    const { passed, failed, skipped } = total;
-    return { passed, failed: 0, skipped: skipped + failed, files, notes: missing };
+  // What else failed then is a consequence, such as an afterAll without its server.
+  if (unavailable !== undefined && total.passed === 0 && !ci) {
+    const skipped = total.skipped + total.failed;
+    return { passed: 0, failed: 0, skipped, files, notes: missing };
   }
   // An error between two tests fails the process and no test.
   const unseen = ended !== undefined && total.failed === 0;

@@ -37,12 +37,10 @@ describe("parseReport()", () => {
       { file: "test/b.test.ts", passed: 1, failed: 0, skipped: 0, seconds: 1.5 },
     ]);
     expect(report?.unavailable).toBeUndefined();
-    expect(report?.onlyUnavailable).toBe(false);
   });
   test("knows a server that could not be had from a failure", () => {
     const report = parseReport(UNAVAILABLE);
     expect(report?.unavailable).toBe('Java & Maven: install\n"java"');
-    expect(report?.onlyUnavailable).toBe(true);
   });
   test.each([
     ["nothing", ""],

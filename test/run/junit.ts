@@ -14,8 +14,6 @@ export type TestReport = {
   readonly files: readonly FileCount[];
   /** The first server that could not be had, in the words of BedUnavailable. */
   readonly unavailable: string | undefined;
-  /** All that failed is a server that could not be had. */
-  readonly onlyUnavailable: boolean;
 };
 
 const ATTRIBUTE = /(?<name>[a-z]+)="(?<value>[^"]*)"/gu;
@@ -41,7 +39,6 @@ export function parseReport(xml: string): TestReport | undefined {
       return { ...countOf(attributes), seconds, file: attributes.get("file") ?? "" };
     }),
     unavailable: missing[0]?.get("message"),
-    onlyUnavailable: missing.length > 0 && missing.length === total.failed,
   };
 }
 
