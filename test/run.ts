@@ -1,7 +1,8 @@
 /**
  * `bun run test`: every test there is, in suites, each job with a process, a temporary directory and a
  * time limit of its own. `bun run test system kafka-door` runs what is named: a suite, or files
- * by a part of their path. `--seed=N` repeats an order of tests.
+ * by a part of their path. `--seed=N` repeats an order of tests; `--at-once=N` runs so many files on
+ * real servers side by side.
  *
  * The last line is `N passed, N failed`, summed over all suites (`, N skipped` follows when a server
  * could not be had; with CI=true that is a failure). The exit code is 1 when anything failed or
@@ -20,6 +21,7 @@ import { allJobs, chosenJobs, type Job } from "./run/suite.ts";
 const ROOT = join(import.meta.dir, "..");
 const SEED_MAX = 2 ** 31;
 const REAP_MS = 5000;
+const AT_ONCE = 1;
 /** As a shell says it of a process that SIGINT ended. */
 const INTERRUPTED = 130;
 /** Without binaries none of these can tell anything. */
@@ -38,14 +40,17 @@ function environment(): Record<string, string> {
   return { ...Object.fromEntries(inherited), NO_COLOR: "1" };
 }
 
-type Wish = { readonly names: readonly string[]; readonly seed: number };
+type Wish = { readonly names: readonly string[]; readonly seed: number; readonly atOnce: number };
 
 function readWish(words: readonly string[]): Wish {
-  const given = words.find((word) => word.startsWith("--seed="));
-  const seed = given === undefined ? Number.NaN : Number(given.slice("--seed=".length));
+  const number = (flag: string): number | undefined => {
+    const given = words.find((word) => word.startsWith(flag))?.slice(flag.length);
+    return given !== undefined && /^\d+$/u.test(given) ? Number(given) : undefined;
+  };
   return {
     names: words.filter((word) => !word.startsWith("--")),
-    seed: Number.isSafeInteger(seed) ? seed : Math.floor(Math.random() * SEED_MAX),
+    seed: number("--seed=") ?? Math.floor(Math.random() * SEED_MAX),
+    atOnce: Math.max(1, number("--at-once=") ?? AT_ONCE),
   };
 }
 
@@ -54,21 +59,38 @@ const notRun = (job: Job): Outcome => ({
   notes: ["not run: the build failed"],
 });
 
-async function runAll(jobs: readonly Job[], options: RunOptions): Promise<readonly Outcome[]> {
-  const outcomes: Outcome[] = [];
-  for (const [number, job] of jobs.entries()) {
-    const noBinaries = outcomes.some((each) => each.job.suite === "build" && each.failed > 0);
-    const outcome =
-      noBinaries && NEEDS_BUILD.includes(job.suite)
-        ? notRun(job)
-        : await runJob(job, number, options);
-    outcomes.push(outcome);
-    for (const line of progressLines(outcome)) say(line);
-    if (outcome.failed > 0 && outcome.output !== "") {
-      for (const line of failureLines(outcome, options.seed)) say(line);
+/** One after the other up to the build, then so many at once; outcomes in the order of the jobs. */
+async function runAll(
+  jobs: readonly Job[],
+  atOnce: number,
+  options: RunOptions,
+): Promise<readonly Outcome[]> {
+  const outcomes = new Map<number, Outcome>();
+  const waiting = [...jobs.entries()];
+  const isReal = ([, job]: readonly [number, Job]) => NEEDS_BUILD.includes(job.suite);
+  const first = waiting.filter((entry) => !isReal(entry));
+  const real = waiting.filter(isReal);
+  const work = async (queue: (readonly [number, Job])[]) => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const [number, job] = next;
+      const noBinaries = [...outcomes.values()].some(
+        (each) => each.job.suite === "build" && each.failed > 0,
+      );
+      const isLost = noBinaries && isReal(next);
+      const outcome = isLost ? notRun(job) : await runJob(job, number, options);
+      outcomes.set(number, outcome);
+      tell(outcome, options.seed);
     }
-  }
-  return outcomes;
+  };
+  await work(first);
+  await Promise.all(Array.from({ length: atOnce }, () => work(real)));
+  return [...outcomes].sort(([a], [b]) => a - b).map(([, outcome]) => outcome);
+}
+
+function tell(outcome: Outcome, seed: number): void {
+  for (const line of progressLines(outcome)) say(line);
+  if (outcome.failed === 0 || outcome.output === "") return;
+  for (const line of failureLines(outcome, seed)) say(line);
 }
 
 /** The run's directory goes when no job has kept anything in it. */
@@ -79,13 +101,13 @@ async function clear(directory: string): Promise<void> {
 }
 
 async function main(): Promise<number> {
-  const { names, seed } = readWish(process.argv.slice(2));
+  const { names, seed, atOnce } = readWish(process.argv.slice(2));
   const jobs = chosenJobs(allJobs(ROOT), names);
   const directory = await mkdtemp(join(tmpdir(), "outrider-test-"));
-  let current: BedProcess | undefined;
+  const current = new Set<BedProcess>();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
-      void (current?.stop(0) ?? Promise.resolve()).then(async () => {
+      void Promise.all([...current].map((child) => child.stop(0))).then(async () => {
         endAll(await survivorsOf(directory, REAP_MS));
         await rm(directory, { recursive: true, force: true });
         process.exit(INTERRUPTED);
@@ -96,7 +118,7 @@ async function main(): Promise<number> {
     `${jobs.length === 1 ? "1 job" : `${jobs.length} jobs`}, seed ${seed}${isCi ? ", CI: what cannot run fails" : ""}`,
   );
   const sinceMs = performance.now();
-  const outcomes = await runAll(jobs, {
+  const outcomes = await runAll(jobs, atOnce, {
     root: ROOT,
     directory,
     environment: environment(),
@@ -104,7 +126,8 @@ async function main(): Promise<number> {
     ci: isCi,
     reapMs: REAP_MS,
     onStart: (child) => {
-      current = child;
+      current.add(child);
+      void child.exited.then(() => current.delete(child));
     },
   });
   const left = await survivorsOf(directory, REAP_MS);
