@@ -1,9 +1,12 @@
-/** What holds the clean-ups of the whole fleet, in words; shown where health is asked for. Pure. */
+/** What holds the acts on the whole fleet, in words; shown where health is asked for. Pure. */
 import type { Book } from "./book.ts";
 import { hasRegistration, type Weather } from "./situation.ts";
 
 /** @returns undefined when nothing does */
 export function describeHold(book: Book, weather: Weather): string | undefined {
+  if (!book.actual.listed()) {
+    return "the workers cannot be listed: nothing is started or stopped until they can";
+  }
   if (weather.registryMadeAgain) {
     return "cluster.registry is not the one that the ledger knows: clean-ups and orphan stops are held until `sidecar accept-registry`";
   }
