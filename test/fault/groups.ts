@@ -11,14 +11,22 @@ const COMMIT_MS = 30_000;
 export type Groups = {
   /** Commits this offset of partition 0 as the cluster's group; the group is made by it. */
   readonly commit: (clientId: string, offset: number) => Promise<void>;
-  /** Undefined when there is no such group, or it committed nothing. */
+  /** Of partition 0; undefined when there is no such group, or it committed nothing. */
   readonly committed: (clientId: string) => Promise<number | undefined>;
+  /** Records committed in all partitions; 0 when there is no such group. */
+  readonly committedSum: (clientId: string) => Promise<number>;
   readonly close: () => Promise<void>;
 };
 
 export function openGroups(bootstrap: string): Groups {
   const log = () => undefined;
   const wire = openWire({ clientId: "test-groups", brokers: bootstrap.split(",") }, { log });
+  const read = async (clientId: string, partitions: readonly number[]) => {
+    const group = `kg-builder-${clientId}`;
+    const offsets = await committedOffsets(wire, group, CLUSTER_INFO, partitions, CALL);
+    if (!offsets.ok) throw new Error(offsets.error.detail);
+    return offsets.value;
+  };
   return {
     commit: async (clientId, offset) => {
       const groupId = `kg-builder-${clientId}`;
@@ -35,11 +43,9 @@ export function openGroups(bootstrap: string): Groups {
         { deadlineMs: COMMIT_MS },
       );
     },
-    committed: async (clientId) => {
-      const read = await committedOffsets(wire, `kg-builder-${clientId}`, CLUSTER_INFO, [0], CALL);
-      if (!read.ok) throw new Error(read.error.detail);
-      return read.value.get(0);
-    },
+    committed: async (clientId) => (await read(clientId, [0])).get(0),
+    committedSum: async (clientId) =>
+      [...(await read(clientId, [0, 1, 2])).values()].reduce((sum, offset) => sum + offset, 0),
     close: () => wire.close(),
   };
 }
