@@ -21,7 +21,7 @@ const AGENTS = 10;
 const HOLDS = "outrider_brake_holds";
 const names = Array.from({ length: AGENTS }, (_, index) => `af-${index}`);
 
-test("the brake holds before the first stop while the agents' path is cut", async () => {
+test.concurrent("the brake holds before the first stop while the agents' path is cut", async () => {
   await onStage({}, async (stage) => {
     const { kafka, fleet, sender, lead, pids, atEnd } = stage;
     const path = await openCutPath(kafka);
@@ -87,7 +87,7 @@ test("the brake holds before the first stop while the agents' path is cut", asyn
   });
 }, 240_000);
 
-test("release-brake lets go those still silent and not one that beats again", async () => {
+test.concurrent("release-brake lets go those still silent and not one that beats again", async () => {
   await onStage({ env: { CLEANUP_TIMEOUT: "10s" } }, async (stage) => {
     const { fleet, beats, lead, pids, settled } = stage;
     const plane = await lead();

@@ -8,7 +8,7 @@ import { allIn, beatsGoOn, CLEANED_MS, oneEach, onStage, SOON_MS } from "./stage
 /** Above what a group takes to give the partition on, far below a session timeout. */
 const HANDED_ON_MS = 4_000;
 
-test("SIGTERM of the leader hands the lead on at once; workers run on", async () => {
+test.concurrent("SIGTERM of the leader hands the lead on at once; workers run on", async () => {
   await onStage({}, async ({ lead, start, pids, settled, sender }) => {
     const first = await lead();
     await settled(first, ["one", "two"]);
@@ -47,7 +47,7 @@ test("SIGTERM of the leader hands the lead on at once; workers run on", async ()
   });
 }, 120_000);
 
-test("a ledger deleted and made again under a running leader is written again", async () => {
+test.concurrent("a ledger deleted and made again under a running leader is written again", async () => {
   await onStage({}, async ({ kafka, lead, pids, settled, sender, beats, atEnd }) => {
     const groups = openGroups(kafka.bootstrap);
     atEnd(groups.close);

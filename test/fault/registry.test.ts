@@ -15,7 +15,7 @@ import {
   SOON_MS,
 } from "./stage.ts";
 
-test("an empty registry, of a wrong Kafka, stops nobody and says so", async () => {
+test.concurrent("an empty registry, of a wrong Kafka, stops nobody and says so", async () => {
   await onStage({}, async ({ lead, pids, settled, atEnd }) => {
     const right = await lead();
     await settled(right, ["one", "two", "three"]);
@@ -38,7 +38,7 @@ test("an empty registry, of a wrong Kafka, stops nobody and says so", async () =
   });
 }, 180_000);
 
-test("a registry made again stops nobody until it is accepted", async () => {
+test.concurrent("a registry made again stops nobody until it is accepted", async () => {
   await onStage({}, async ({ kafka, fleet, lead, pids, settled, sender, beats }) => {
     const plane = await lead();
     await settled(plane, ["one", "two", "three", "four", "five"]);
