@@ -9,7 +9,6 @@ import { openSender, type Sender } from "../bed/sender.ts";
 import { type Beats, openBeats } from "./beats.ts";
 
 /** In step with the bed's `SHORT`. */
-export const HEARTBEAT_TIMEOUT_MS = 3_000;
 export const CLEANUP_TIMEOUT_MS = 8_000;
 /** For what follows within a moment, on a busy machine. */
 export const SOON_MS = 15_000;
