@@ -73,7 +73,9 @@ async function foldRegistry(
   if (!metadata.ok) return metadata;
   const topicId = metadata.value.topics.find(({ name }) => name === REGISTRY)?.topicId ?? "";
   const starts = await startOffsets(wire, REGISTRY, CALL);
-  if (!starts.ok) return starts;
+  if (!starts.ok) {
+    return starts.error.code === "unknown-topic" ? ok([`there is no ${REGISTRY} yet`]) : starts;
+  }
   const ends = await endOffsets(wire, REGISTRY, CALL);
   if (!ends.ok) return ends;
   const known = { fleet, topicId, epoch: fleet.epoch, accepted: new Map<string, number>() };

@@ -65,7 +65,7 @@ const tooLong = (topic: string): KafkaError => ({
   detail: `reading ${topic} to its end: not done within ${READ_MS} ms`,
 });
 
-/** The ledger as it is now, folded. */
+/** The ledger as it is now, folded; empty where no control plane has made one yet. */
 export async function readLedger(source: Source): Promise<Result<Fleet, KafkaError>> {
   const fleet = createFleet();
   const read = await readToEnd(source, STATUS, ({ records }) => {
@@ -74,5 +74,5 @@ export async function readLedger(source: Source): Promise<Result<Fleet, KafkaErr
       if (entry.ok) foldLedger(fleet, entry.value, describe);
     }
   });
-  return read.ok ? ok(fleet) : read;
+  return read.ok || read.error.code === "unknown-topic" ? ok(fleet) : read;
 }

@@ -64,6 +64,9 @@ for (const timestamps of ["LogAppendTime", "CreateTime"] as const) {
         ]);
         for (const id of ["af-lives", "af-left", "af-unknown"]) await sender.beat(id);
         await sender.send(HEARTBEAT, "af-lives", "not json");
+        const plan = await fleet.run(["control-plane", "--plan"]);
+        expect(plan).toMatchObject({ code: 0 });
+        expect(plan.output).toContain("start kg-graph-builder-af-lives\n");
         const plane = await fleet.start();
         await untilRuns(fleet, ["af-lives", "af-returned"]);
         await untilShown(plane, "af-lives", { state: "registered", cluster_name: "again" });

@@ -55,6 +55,9 @@ test(
   "T2: registers while it runs, beats, and leaves by a tombstone of the Java tool",
   () =>
     withFleet(kafka, async ({ fleet, sender }) => {
+      const plan = await fleet.run(["control-plane", "--plan"]);
+      expect(plan).toMatchObject({ code: 0 });
+      expect(plan.output).toContain("0 steps for 0 clusters");
       const plane = await fleet.start();
       await plane.leads();
       await kafka.tools.produce(REGISTRY, [registration("af-2")]);
