@@ -1,6 +1,6 @@
 /**
  * Writes what the registry holds of us: the topics when they are absent, then the record. What is
- * transient is tried again until the call's deadline.
+ * transient is tried again until the call's deadline. A registration depends on the registry alone.
  */
 import { backoffMs } from "../shared/backoff.ts";
 import { type Deadline, pause, startDeadline } from "../shared/kafka/deadline.ts";
@@ -11,18 +11,21 @@ import { ensureTopics, type TopicReport } from "../shared/kafka/topics.ts";
 import type { Wire } from "../shared/kafka/wire.ts";
 import type { Writer } from "../shared/kafka/writer.ts";
 import type { Fields } from "../shared/log.ts";
-import { agentTopicPlans, REGISTRY } from "../shared/protocol/topic.ts";
+import { agentTopicPlans, HEARTBEAT, REGISTRY } from "../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../shared/result.ts";
 
 /** One try; a hung broker is left for the next one. */
 const ATTEMPT_MS_MAX = 10_000;
+/** For the topic that a registration can do without; half of the attempt where that is less. */
+const HEARTBEAT_TOPIC_MS_MAX = 3000;
 const BACKOFF = { baseMs: 100, maxMs: 2000, random: Math.random };
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
 /** TOPIC_PARTITIONS is the control plane's variable; this is its default. */
 const HEARTBEAT_PARTITIONS = 6;
 
-export const AGENT_TOPICS = agentTopicPlans(HEARTBEAT_PARTITIONS);
+const AGENT_TOPICS = agentTopicPlans(HEARTBEAT_PARTITIONS);
 const REGISTRY_TOPIC = AGENT_TOPICS.filter(({ name }) => name === REGISTRY);
+export const HEARTBEAT_TOPIC = AGENT_TOPICS.filter(({ name }) => name === HEARTBEAT);
 
 export type Kafka = {
   readonly wire: Wire;
@@ -52,21 +55,36 @@ export async function retried<T>(deadline: Deadline, work: (call: Call) => Answe
 
 /** Makes registry and heartbeat topic when absent; returns the registry's topic id. */
 export async function prepareTopics(kafka: Kafka, call: Call): Answer<string> {
-  const both = await ensureTopics(kafka.wire, AGENT_TOPICS, call);
-  if (both.ok) return ok(tell(kafka, both.value));
-  if (both.error.code !== "authorization") return both;
-  // A registration needs the registry alone: without the other one only beats will fail.
-  const registry = await ensureTopics(kafka.wire, REGISTRY_TOPIC, call);
+  const deadline = startDeadline(call);
+  const registry = await ensureTopics(kafka.wire, REGISTRY_TOPIC, deadline.call());
   if (!registry.ok) return registry;
-  kafka.warn("a topic could not be prepared", { detail: both.error.detail });
-  return ok(tell(kafka, registry.value));
+  tell(kafka, registry.value);
+  const limitMs = Math.min(HEARTBEAT_TOPIC_MS_MAX, deadline.leftMs() / 2);
+  const heartbeat = await prepareHeartbeat(kafka, deadline.call(limitMs));
+  if (!heartbeat.ok) {
+    const { detail } = heartbeat.error;
+    kafka.warn("a topic could not be prepared; the registration goes on", { detail });
+  }
+  return ok(registry.value[0]?.topicId ?? "");
 }
 
-function tell(kafka: Kafka, reports: readonly TopicReport[]): string {
+/** One that is there is left alone, with or without its leaders: the beats find out. */
+async function prepareHeartbeat(kafka: Kafka, call: Call): Answer<null> {
+  const deadline = startDeadline(call);
+  const asked = await kafka.wire.metadata([HEARTBEAT], deadline.call());
+  if (!asked.ok) return asked;
+  const isThere = asked.value.topics.some((topic) => topic.partitions.length > 0);
+  if (isThere) return ok(null);
+  const made = await ensureTopics(kafka.wire, HEARTBEAT_TOPIC, deadline.call());
+  if (!made.ok) return made;
+  tell(kafka, made.value);
+  return ok(null);
+}
+
+function tell(kafka: Kafka, reports: readonly TopicReport[]): void {
   for (const { warnings } of reports) {
     for (const { detail, command } of warnings) kafka.warn(detail, { mend: command });
   }
-  return reports.find(({ name }) => name === REGISTRY)?.topicId ?? "";
 }
 
 /** The registry's topic id, or undefined when there is no registry. */

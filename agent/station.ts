@@ -19,12 +19,11 @@ import { type Enrolment, enrol } from "./enrol.ts";
 import { openGauges } from "./gauges.ts";
 import { type Heartbeat, openHeartbeat } from "./heartbeat.ts";
 import type { Outcome } from "./hook.ts";
-import { AGENT_TOPICS, findRegistry, type Kafka, publish, retried } from "./publish.ts";
+import { findRegistry, HEARTBEAT_TOPIC, type Kafka, publish, retried } from "./publish.ts";
 import { routes } from "./routes.ts";
 
 const TOMBSTONE_MS_MAX = 5000;
 const HTTP_GRACE_MS = 500;
-const HEARTBEAT_TOPIC = AGENT_TOPICS.filter(({ name }) => name === HEARTBEAT);
 
 export type StationOptions = {
   readonly identity: Identity;
