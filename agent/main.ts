@@ -98,7 +98,7 @@ function run(command: AgentRun): Outcome | Promise<Outcome> {
     log: kafkaLog,
   });
   const writer = openWriter({ wire, log: kafkaLog });
-  const kafka: Kafka = { wire, writer, warn: log.warn };
+  const kafka: Kafka = { wire, writer, warn: log.warn, debug: log.debug };
   if (command.command === "register" || command.command === "deregister") {
     return hook(config, { wish: command.command, waitMs: command.waitMs, kafka, kafkaLog, signal });
   }

@@ -31,6 +31,7 @@ export type Kafka = {
   readonly wire: Wire;
   readonly writer: Writer;
   readonly warn: (message: string, fields: Fields) => void;
+  readonly debug: (message: string, fields: Fields) => void;
 };
 
 /** Where our record lies, and in which registry. */
@@ -81,9 +82,11 @@ async function prepareHeartbeat(kafka: Kafka, call: Call): Answer<null> {
   return ok(null);
 }
 
+/** Settings that may not be read are no trouble of ours: the control plane judges topics. */
 function tell(kafka: Kafka, reports: readonly TopicReport[]): void {
-  for (const { warnings } of reports) {
-    for (const { detail, command } of warnings) kafka.warn(detail, { mend: command });
+  for (const { config, warnings } of reports) {
+    const say = config === undefined ? kafka.debug : kafka.warn;
+    for (const { detail, command } of warnings) say(detail, { mend: command });
   }
 }
 

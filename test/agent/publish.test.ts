@@ -40,3 +40,11 @@ test("prepareTopics() is strict about the registry", async () => {
   const waited = await prepareTopics(leaderless.kafka, { deadlineMs: 200 });
   expect(!waited.ok && waited.error.code).toBe("not-leader");
 });
+
+test("prepareTopics() asks for no DescribeConfigs but at the level debug", async () => {
+  const played = { topics: [registry], configCode: TOPIC_AUTHORIZATION_FAILED };
+  const { kafka, said } = playKafka(played);
+  expect(await prepareTopics(kafka, CALL)).toEqual(prepared);
+  expect(new Set(said.map(({ level }) => level))).toEqual(new Set(["debug"]));
+  expect(said[0]?.message).toContain("DESCRIBE_CONFIGS");
+});
