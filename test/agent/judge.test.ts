@@ -36,6 +36,14 @@ const withWorker = (state: Parameters<typeof aWorker>[0]) => [
   statusRecord(aStatus(5, { worker: aWorker(state) })),
   done,
 ];
+/** A status record as a later control plane would write it. */
+const later = (more: Readonly<Record<string, unknown>>) => {
+  const { key, value } = running;
+  const status: unknown = JSON.parse(value);
+  return { key, value: JSON.stringify(Object.assign({}, status, more)) };
+};
+const laterWorker = (more: Readonly<Record<string, unknown>>) =>
+  later({ worker: { runtime: { kind: "new" }, instance: 4711, restarts: 0, ...more } });
 const tombstone = (offset: number, withdrawal: Status["withdrawal"], more: Partial<Status> = {}) =>
   statusRecord(
     aStatus(offset, {
@@ -134,6 +142,84 @@ const REGISTER: readonly Row[] = [
     "done",
     /runs/,
   ],
+  [
+    "accepted without a worker first, and running later",
+    [statusRecord(aStatus(5)), done, statusRecord(aStatus(5, { worker: null })), running],
+    "done",
+    /runs/,
+  ],
+  [
+    "fields that are added later are ignored",
+    [
+      later({
+        sequence: 7,
+        registry: { partition: 0, offset: 5, value: "{}", headers: {}, topic_id: "topic-1" },
+      }),
+      { ...done, value: JSON.stringify({ ...anApplied(6), sequence: 8, held: "of a new kind" }) },
+    ],
+    "done",
+    /runs/,
+  ],
+  [
+    "a reason and a state of a later control plane",
+    [later({ reason: "of-a-later-version", state: "resting", since: 4711, headers: 1 }), done],
+    "done",
+    /runs/,
+  ],
+  ["a worker described anew", [laterWorker({ state: "running" }), done], "done", /runs/],
+  [
+    "a worker's state of a later control plane",
+    [laterWorker({ state: "sleeping" }), done],
+    "open",
+    /worker is sleeping/,
+  ],
+  [
+    "a worker's state that is no word",
+    [laterWorker({ state: "\u001b[31m" }), done],
+    "open",
+    /does not know/,
+  ],
+  [
+    "a crash loop that is not counted",
+    [laterWorker({ state: "crash-loop", restarts: [] }), done],
+    "open",
+    /loop$/,
+  ],
+  [
+    "a withdrawal of a later control plane",
+    [later({ withdrawal: "postponed" }), done],
+    "open",
+    /earlier withdrawal/,
+  ],
+  [
+    "an answer that cannot be read",
+    [later({ registry: "elsewhere" }), done],
+    "open",
+    /cannot be read/,
+  ],
+  [
+    "an answer that cannot be read after one that can",
+    [running, later({ worker: 1 }), done],
+    "open",
+    /cannot be read/,
+  ],
+  [
+    "an answer that can be read after one that cannot",
+    [later({ worker: 1 }), running, done],
+    "done",
+    /runs/,
+  ],
+  ["an answer that is gone", [{ key: "af-10", value: "" }, done], "open", /cannot be read/],
+  [
+    "an answer of an older leader that cannot be read",
+    [
+      appliedRecord(anApplied(5, { epoch: 8 })),
+      later({ registry: 1, epoch: 7 }),
+      appliedRecord(anApplied(6, { epoch: 8 })),
+    ],
+    "refused",
+    /did not accept/,
+  ],
 ];
 
 const DEREGISTER: readonly Row[] = [
@@ -168,6 +254,12 @@ const DEREGISTER: readonly Row[] = [
     [running, statusRecord(aStatus(6)), appliedRecord(anApplied(7))],
     "done",
     /gone/,
+  ],
+  [
+    "a withdrawal of a later control plane",
+    [later({ withdrawal: "postponed" }), done],
+    "open",
+    /withdrawal is postponed, the worker is running/,
   ],
   ["refused", [statusRecord(aStatus(3)), done], "refused", /cluster.registry-0 @ 3/],
 ];
