@@ -22,9 +22,11 @@ import {
 import { kafkaLog, runControlPlane } from "./control-plane/control-plane.ts";
 import { acceptRegistry, releaseBrake, withdraw } from "./control-plane/operator.ts";
 import { previewPlan } from "./control-plane/preview.ts";
+import type { WorkerSettings } from "./control-plane/spec.ts";
 import type { TermSettings } from "./control-plane/term.ts";
 import { runIngest } from "./ingest/ingest.ts";
-import { openRuntime, type Surroundings, workerSettings } from "./workers.ts";
+import type { Runtime } from "./runtime/runtime.ts";
+import { openRuntime, openWorkers, type Surroundings } from "./workers.ts";
 
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
@@ -35,9 +37,22 @@ const complain = (line: string): void => {
 const monotonicMs = (): number => performance.now();
 const nowMs = (): number => Date.now();
 
+/** Half of the grace that Kubernetes gives. */
+const STOP_MS_MAX = 15_000;
+
 /** Aborts on SIGTERM and SIGINT. */
 const stopping = new AbortController();
-for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stopping.abort(name));
+for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => stop(name));
+
+/** Once: in order, for so long at most. Twice: at once. */
+function stop(name: string): void {
+  if (stopping.signal.aborted) process.exit(EXIT.unconfirmed);
+  stopping.abort(name);
+  setTimeout(() => {
+    complain(`not stopped in order within ${STOP_MS_MAX / 1000} s: ended`);
+    process.exit(EXIT.unconfirmed);
+  }, STOP_MS_MAX).unref();
+}
 
 const logOf = (config: KafkaConfig): Log =>
   openLog({
@@ -83,21 +98,26 @@ const termSettings = (config: ControlPlaneConfig): TermSettings => ({
 /** Readers of this instance's leader record see where it ran. */
 const instance = `${hostname()}/${process.pid}`;
 
-function controlPlane(config: ControlPlaneConfig, plan: boolean): Promise<ExitCode> {
+async function controlPlane(config: ControlPlaneConfig, plan: boolean): Promise<ExitCode> {
   const log = logOf(config).with({ program: "control-plane" });
   const around = surroundings(log);
-  const kafka = kafkaSettings(config, "outrider-control-plane");
-  if (plan) return preview(config, around);
-  return runControlPlane({
-    kafka,
+  const runtime = openRuntime(config, around);
+  const workers = openWorkers(config, around);
+  if (!runtime.ok || !workers.ok) {
+    for (const opened of [runtime, workers]) if (!opened.ok) complain(opened.error);
+    return EXIT.configuration;
+  }
+  if (plan) return await preview(config, log, runtime.value, workers.value);
+  return await runControlPlane({
+    kafka: kafkaSettings(config, "outrider-control-plane"),
     port: config.metricsPort,
     settings: termSettings(config),
     sessionTimeoutMs: config.sessionTimeoutMs,
     topicPartitions: config.topicPartitions,
     fleet: config.fleet,
     instance,
-    runtimeOf: () => openRuntime(config, around),
-    workerOf: (fleet) => workerSettings(config, fleet, around),
+    runtime: runtime.value,
+    workerOf: workers.value,
     build: BUILD,
     log,
     random: Math.random,
@@ -107,26 +127,24 @@ function controlPlane(config: ControlPlaneConfig, plan: boolean): Promise<ExitCo
   });
 }
 
-async function preview(config: ControlPlaneConfig, around: Surroundings): Promise<ExitCode> {
-  const runtime = openRuntime(config, around);
-  if (!runtime.ok) {
-    complain(runtime.error);
-    return EXIT.configuration;
-  }
-  const log = kafkaLog(around.log);
-  const wire = openWire(kafkaSettings(config, "outrider-plan"), { log });
+async function preview(
+  config: ControlPlaneConfig,
+  log: Log,
+  runtime: Runtime,
+  workerOf: (fleet: string) => WorkerSettings,
+): Promise<ExitCode> {
+  const wire = openWire(kafkaSettings(config, "outrider-plan"), { log: kafkaLog(log) });
   const metadata = await wire.metadata([], { deadlineMs: 10_000 });
   if (!metadata.ok) {
     complain(metadata.error.detail);
     return EXIT.unavailable;
   }
-  const fleet = config.fleet ?? metadata.value.clusterId ?? "unknown";
   const code = await previewPlan({
     wire,
-    log,
+    log: kafkaLog(log),
     say,
-    runtime: runtime.value,
-    worker: workerSettings(config, fleet, around),
+    runtime,
+    worker: workerOf(config.fleet ?? metadata.value.clusterId ?? "unknown"),
     settings: termSettings(config),
     monotonicMs,
     nowMs,
@@ -143,7 +161,8 @@ async function confirm(question: string): Promise<boolean> {
     return false;
   }
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await terminal.question(`${question} [y/N] `);
+  const closed = new Promise<string>((resolve) => terminal.once("close", () => resolve("")));
+  const answer = await Promise.race([terminal.question(`${question} [y/N] `), closed]);
   terminal.close();
   return /^y(?:es)?$/iu.test(answer.trim());
 }
@@ -155,7 +174,10 @@ function operate(run: Operation): Promise<ExitCode> {
     const log = kafkaLog(logOf(config));
     const wire = openWire(kafkaSettings(config, "outrider-operator"), { log });
     const deps = { wire, log, say, confirm: run.yes ? () => Promise.resolve(true) : confirm };
-    const code = await perform(run, deps);
+    const interrupted = new Promise<ExitCode>((resolve) => {
+      stopping.signal.addEventListener("abort", () => resolve(EXIT.unconfirmed), { once: true });
+    });
+    const code = await Promise.race([perform(run, deps), interrupted]);
     await wire.close();
     return code;
   });

@@ -82,6 +82,12 @@ export const WORKER_TABLE = {
     without: "this binary's `ingest`",
     describe: "What the process runtime starts: split as a shell splits words, but run by no shell",
   }),
+  processAsPid1: withDefault({
+    name: "PROCESS_AS_PID_1",
+    schema: flag(),
+    default: "false",
+    describe: "Let RUNTIME=process be PID 1 of a container although nothing reaps there",
+  }),
   workerNamespace: optional({
     name: "WORKER_NAMESPACE",
     schema: text(TEXT_CHARS_MAX, "a namespace"),

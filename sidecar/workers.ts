@@ -1,6 +1,6 @@
 /** From the configuration to what a worker is given, and to the runtime that runs it. */
 import type { Log } from "../shared/log.ts";
-import { err, type Result } from "../shared/result.ts";
+import { err, ok, type Result } from "../shared/result.ts";
 import type { ControlPlaneConfig } from "./config.ts";
 import type { WorkerSettings } from "./control-plane/spec.ts";
 import { processRuntime } from "./runtime/process.ts";
@@ -19,9 +19,9 @@ export type Surroundings = {
   readonly log: Log;
 };
 
-export type Choice = { readonly runtime: RuntimeName; readonly because: string };
+type Choice = { readonly runtime: RuntimeName; readonly because: string };
 
-export function chooseRuntime(
+function chooseRuntime(
   config: ControlPlaneConfig,
   { exists, environment }: Pick<Surroundings, "exists" | "environment">,
 ): Choice {
@@ -53,6 +53,7 @@ export function openRuntime(
     environment: around.environment,
     log: around.log,
     nowMs: around.nowMs,
+    pid1Allowed: config.processAsPid1,
   });
   return opened.ok ? opened : err(`STATE_DIR, WORKER_COMMAND: ${opened.error.detail}`);
 }
@@ -60,16 +61,20 @@ export function openRuntime(
 const workerCommand = (config: ControlPlaneConfig, executable: string): readonly string[] =>
   config.workerCommand ?? [executable, "ingest"];
 
-/** Names as the original gave them to its own; Kafka credentials only when they are to be inherited. */
-export function workerSettings(
+/**
+ * Names as the original gave them to its own; Kafka credentials only when they are to be inherited.
+ * An error is one of configuration.
+ */
+export function openWorkers(
   config: ControlPlaneConfig,
-  fleet: string,
   around: Surroundings,
-): WorkerSettings {
+): Result<(fleet: string) => WorkerSettings, string> {
+  const envFile = openEnvFile(config.workerEnvFile, around);
+  if (!envFile.ok) return envFile;
   const inherited = config.workerInheritKafkaAuth ? inheritedNames(around.environment) : [];
   const from = (names: readonly string[]) =>
     Object.fromEntries(names.map((name) => [name, around.environment[name] ?? ""]));
-  return {
+  return ok((fleet) => ({
     fleet,
     program: workerCommand(config, around.executable),
     environment: {
@@ -84,9 +89,9 @@ export function workerSettings(
       ...(inherited.includes("SASL_PASSWORD") && config.saslPassword !== undefined
         ? { SASL_PASSWORD: config.saslPassword.read() }
         : {}),
-      ...envFile(config, around),
+      ...envFile.value(),
     }),
-  };
+  }));
 }
 
 const AUTH_NAMES = /^(?:SASL_|TLS_)[A-Z_]+$/u;
@@ -96,17 +101,24 @@ const inheritedNames = (environment: Surroundings["environment"]): readonly stri
     .filter((name) => AUTH_NAMES.test(name) && (environment[name] ?? "") !== "")
     .sort();
 
-/** NAME=value lines, `#` comments and blank lines; read again for each start. */
-function envFile(config: ControlPlaneConfig, around: Surroundings): Record<string, string> {
-  if (config.workerEnvFile === undefined) return {};
-  const text = around.readFile(config.workerEnvFile);
-  if (!text.ok) {
-    around.log.error("WORKER_ENV_FILE cannot be read: workers start without it", {
-      error: text.error,
-    });
-    return {};
-  }
-  return parseEnvFile(text.value);
+/**
+ * NAME=value lines, `#` comments and blank lines; read again for each start. One that has become
+ * unreadable keeps its last content: workers without credentials would be no workers.
+ */
+function openEnvFile(
+  path: string | undefined,
+  around: Surroundings,
+): Result<() => Record<string, string>, string> {
+  if (path === undefined) return ok(() => ({}));
+  const first = around.readFile(path);
+  if (!first.ok) return err(`WORKER_ENV_FILE: ${first.error}`);
+  let last = first.value;
+  return ok(() => {
+    const text = around.readFile(path);
+    if (text.ok) last = text.value;
+    else around.log.error("WORKER_ENV_FILE: its last content is used", { error: text.error });
+    return parseEnvFile(last);
+  });
 }
 
 export function parseEnvFile(text: string): Record<string, string> {

@@ -129,6 +129,7 @@ function folder(): (batch: ReadBatch) => void {
         isOwn: () => false,
         beat: sink.beat,
         changed: () => undefined,
+        unregistered: () => undefined,
         refused: ({ error }) => {
           throw new Error(error.detail);
         },

@@ -7,7 +7,11 @@ import { err, ok, type Result } from "../result.ts";
 import { ClientId } from "./client-id.ts";
 import { keyText, OWN_VALUE_BYTES_MAX, parseJson } from "./json.ts";
 
-const Leader = v.object({ instance: v.string(), scope: v.string() });
+const Leader = v.object({
+  instance: v.string(),
+  scope: v.string(),
+  fleet: v.optional(v.string()),
+});
 /** Those of `clients` that are still silent may be cleaned up although the brake holds. */
 const Brake = v.object({ released_at_epoch: v.number(), clients: v.array(ClientId) });
 /** The registry with this topic id is the right one, although the ledger knows another. */

@@ -60,6 +60,8 @@ export type LedgerWorker = v.InferOutput<typeof LedgerWorker>;
 const Status = v.object({
   client_id: ClientId,
   epoch: offset,
+  /** Grows with each record of an epoch: one that was held up on its way is told from a newer one. */
+  sequence: v.optional(offset),
   state: v.picklist(STATES),
   reason: v.picklist(REASONS),
   /** RFC 3339, by the leader's clock; shown, never decided on. */
@@ -74,8 +76,11 @@ const Applied = v.object({
   topic_id: v.string(),
   offset,
   epoch: offset,
+  sequence: v.optional(offset),
   /** The registry was made again and nobody has accepted it yet: clean-ups are held. */
   held: v.optional(v.boolean()),
+  /** The registry has no such partition any more. */
+  removed: v.optional(v.boolean()),
 });
 export type Applied = v.InferOutput<typeof Applied>;
 
@@ -94,9 +99,9 @@ export function decodeLedger(
 ): Result<LedgerRecord, string> {
   const name = keyText(key);
   if (name === undefined) return err("a ledger record without a key");
+  const partition = APPLIED_KEY.exec(name)?.groups?.["partition"];
   const parsed = parseJson(value ?? new Uint8Array(), OWN_VALUE_BYTES_MAX);
   if (!parsed.ok) return err(`${name}: ${parsed.error.detail}`);
-  const partition = APPLIED_KEY.exec(name)?.groups?.["partition"];
   if (partition !== undefined) {
     const read = v.safeParse(Applied, parsed.value.json);
     if (!read.success) return err(`${name}: ${v.summarize(read.issues)}`);

@@ -48,9 +48,8 @@ export type Ages = {
   readonly observedMs: (clock: ClockIndex) => number;
   /** True while clean-ups on this clock wait for the end of a gap. */
   readonly inGap: (clock: ClockIndex) => boolean;
-  readonly gapUntilMs: (clock: ClockIndex) => number;
-  /** When the last tick was read back, in monotonic ms of its sending; undefined before the first. */
-  readonly lastReadSentMs: () => number | undefined;
+  /** When the newest tick read back was sent, monotonic ms, of the partition that is slowest. */
+  readonly slowestReadMs: () => number | undefined;
 };
 
 export function createAges(settings: AgeSettings): Ages {
@@ -119,11 +118,6 @@ export function createAges(settings: AgeSettings): Ages {
     },
     observedMs: (index) => clockOf(index).observedMs,
     inGap: (index) => clockOf(index).observedMs < clockOf(index).gapUntilMs,
-    gapUntilMs: (index) => clockOf(index).gapUntilMs,
-    lastReadSentMs: () =>
-      clocks.reduce<number | undefined>(
-        (last, { at }) => (at === undefined ? last : Math.max(last ?? at.sentMs, at.sentMs)),
-        undefined,
-      ),
+    slowestReadMs: () => slowest()?.sentMs,
   };
 }

@@ -3,9 +3,9 @@
  * The spawn line reads as the original's, for those who search their logs for it.
  */
 
+import type { OutRecord } from "../../shared/kafka/record.ts";
 import type { Log } from "../../shared/log.ts";
 import { type Audit, encodeAudit } from "../../shared/protocol/audit.ts";
-import type { ClientId } from "../../shared/protocol/client-id.ts";
 import { type Act, describeAct, type Outcome } from "./execute.ts";
 
 export type AuditTrail = {
@@ -72,7 +72,8 @@ function intentLine(act: Act): string {
 }
 
 /** As a record: keyed by cluster, so that one cluster's history stays in order. */
-export const auditRecord = (audit: Audit): { key: ClientId | string; value: string } => ({
+export const auditRecord = (audit: Audit): OutRecord => ({
   key: audit.client_id ?? "fleet",
   value: encodeAudit(audit),
+  partition: 0,
 });

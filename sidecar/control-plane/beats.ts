@@ -39,6 +39,8 @@ export type BeatDeps = {
   readonly beat: (ageMs: number, skewMs: number | undefined) => void;
   /** Its state changed: to be written and planned. */
   readonly changed: (cluster: Cluster) => void;
+  /** A beat of somebody not registered: a worker of that name is no orphan yet. */
+  readonly unregistered: (clientId: ClientId) => void;
   readonly refused: (refused: Refused) => void;
   readonly nowMs: () => number;
 };
@@ -87,6 +89,7 @@ function foldOne(deps: BeatDeps, partition: number, clientId: ClientId, beat: La
   const cluster = fleet.clusters.get(clientId);
   if (cluster === undefined || cluster.state === "withdrawn") {
     countUnregistered(counts, clientId);
+    deps.unregistered(clientId);
     return;
   }
   deps.beat(silence.ageMsOf(cluster), beat.skewMs);

@@ -24,12 +24,20 @@ export type Book = {
   readonly dirty: Set<ClientId>;
   /** Held back by a gap, the brake or an orphan's grace: looked at again when time advances. */
   readonly held: Set<ClientId>;
+  /** Written before the first listing, without a worker: to be written again after it. */
+  readonly savedUnlisted: Set<ClientId>;
+  /** Number of the last ledger record written, and the highest that was read back. */
+  sequence: number;
+  readSequence: number;
   /** To be written to the ledger in the next round. */
   readonly unsaved: Set<ClientId>;
   /** Registry partitions whose `_applied` is to be written. */
   readonly unsavedApplied: Set<number>;
   /** Clusters on which an act is under way, and of which kind. */
   readonly busy: Map<ClientId, "start" | "stop" | "delete-group">;
+  /** Clusters whose next act waits for room among those of its kind, and for a replacement's slot. */
+  readonly queued: Readonly<Record<"start" | "stop" | "delete-group", Set<ClientId>>>;
+  readonly queuedReplacements: Set<ClientId>;
   /** Workers stopped for a new spec and not running again yet. */
   readonly replacing: Set<ClientId>;
   /** Since when, monotonic ms, a registration waits for its worker, and a tombstone for its end. */
@@ -55,9 +63,14 @@ export function openBook(parts: Pick<Book, "fleet" | "actual" | "silence" | "ret
     ...parts,
     dirty: new Set(),
     held: new Set(),
+    savedUnlisted: new Set(),
+    sequence: 0,
+    readSequence: 0,
     unsaved: new Set(),
     unsavedApplied: new Set(),
     busy: new Map(),
+    queued: { start: new Set(), stop: new Set(), "delete-group": new Set() },
+    queuedReplacements: new Set(),
     replacing: new Set(),
     spawnAsked: new Map(),
     stopAsked: new Map(),

@@ -29,7 +29,7 @@ import { controlPlaneRoutes, type Health } from "./routes.ts";
 import type { WorkerSettings } from "./spec.ts";
 import { openStandby, type Standby } from "./standby.ts";
 import type { TermSettings } from "./term.ts";
-import { prepareTopics, type TopicFindings } from "./topics.ts";
+import { prepareTopics } from "./topics.ts";
 
 const CALL_MS = 10_000;
 const GROUP_CALL_MS = 5_000;
@@ -47,7 +47,7 @@ export type ControlPlaneOptions = {
   /** Default: Kafka's cluster id. */
   readonly fleet: string | undefined;
   readonly instance: string;
-  readonly runtimeOf: (fleet: string) => Result<Runtime, string>;
+  readonly runtime: Runtime;
   readonly workerOf: (fleet: string) => WorkerSettings;
   readonly build: BuildInfo;
   readonly log: Log;
@@ -62,7 +62,6 @@ type Parts = {
   standby: Standby | undefined;
   follower: Follower | undefined;
   lead: Lead | undefined;
-  findings: TopicFindings | undefined;
   waitingFor: string;
 };
 
@@ -78,7 +77,6 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<Exi
     standby: undefined,
     follower: undefined,
     lead: undefined,
-    findings: undefined,
     waitingFor: `Kafka at ${options.kafka.brokers.join(",")}`,
   };
   const metrics = openMetrics({ processMetrics: true });
@@ -130,16 +128,14 @@ type ComeUp = ControlPlaneOptions & {
 
 /** An error is one of configuration: whatever Kafka does is waited for. */
 async function comeUp(deps: ComeUp): Promise<Result<Membership, string>> {
-  const { wire, parts, log, signal, settings, sessionTimeoutMs } = deps;
+  const { wire, parts, log, settings, runtime, sessionTimeoutMs } = deps;
   const clusterId = await untilDone(deps, "Kafka", () => clusterIdOf(wire));
   if (clusterId === undefined) return err("stopped before Kafka answered");
   const fleet = deps.fleet ?? clusterId;
-  const runtime = deps.runtimeOf(fleet);
-  if (!runtime.ok) return runtime;
   const worker = deps.workerOf(fleet);
   const prepare = () => prepareTopics(wire, deps.topicPartitions, log);
-  parts.findings = await untilDone(deps, "the topics", prepare);
-  if (parts.findings === undefined) return err("stopped before the topics were there");
+  const findings = await untilDone(deps, "the topics", prepare);
+  if (findings === undefined) return err("stopped before the topics were there");
   const follower = openFollower({
     wire,
     log: kafkaLog(log),
@@ -149,24 +145,19 @@ async function comeUp(deps: ComeUp): Promise<Result<Membership, string>> {
   const standby = openStandby({ wire, follower, warn: log.warn });
   parts.standby = standby;
   if ((await untilDone(deps, "the ledger", standby.restart)) === undefined) return err("stopped");
-  void standby.caughtUp(signal);
+  void keepCatchingUp(deps, standby);
   const lead = openLead({
     ...deps,
     follower,
     standby,
     worker,
-    runtime: runtime.value,
-    registryHarmful: parts.findings.registryHarmful,
+    prepare,
     writer: openWriter({ wire, log: kafkaLog(log) }),
     deleteGroup: deleteGroupBy(wire),
   });
   parts.lead = lead;
   parts.waitingFor = "";
-  log.info("following the ledger", { fleet, runtime: runtime.value.runtime, settings });
-  if (parts.findings.mustNotLead !== undefined) {
-    log.error(`not leading: ${parts.findings.mustNotLead}`);
-    return ok({ close: () => Promise.resolve() });
-  }
+  log.info("following the ledger", { fleet, runtime: runtime.runtime, settings });
   const membership = joinMembership({
     wire,
     log: kafkaLog(log),
@@ -182,6 +173,15 @@ async function comeUp(deps: ComeUp): Promise<Result<Membership, string>> {
   return membership.ok ? membership : err(membership.error.detail);
 }
 
+/** A standby is ready when it has read the ledger to its end once. */
+async function keepCatchingUp(deps: ComeUp, standby: Standby): Promise<void> {
+  for (let attempt = 0; !deps.signal.aborted && !standby.ready(); attempt += 1) {
+    const caughtUp = await standby.caughtUp(deps.signal);
+    if (caughtUp.ok) return;
+    await sleep(backoffMs(attempt, { ...START_RETRY, random: deps.random }), deps.signal);
+  }
+}
+
 async function clusterIdOf(wire: Wire): Promise<Result<string, KafkaError>> {
   const metadata = await wire.metadata([], { deadlineMs: CALL_MS });
   return metadata.ok ? ok(metadata.value.clusterId ?? "unknown") : metadata;
@@ -194,7 +194,8 @@ async function untilDone<T>(
   once: () => Promise<Result<T, KafkaError>>,
 ): Promise<T | undefined> {
   for (let attempt = 0; !signal.aborted; attempt += 1) {
-    const done = await once();
+    const done = await Promise.race([once(), untilAborted(signal)]);
+    if (done === undefined) return undefined;
     if (done.ok) return done.value;
     parts.waitingFor = `${what}: ${done.error.detail}`;
     log.warn(`waiting for ${what}`, { attempt: attempt + 1, error: done.error.detail });
@@ -204,7 +205,7 @@ async function untilDone<T>(
 }
 
 /** Ready: the ledger has been read to its end once, and Kafka answers. */
-function healthOf({ standby, follower, lead, findings, waitingFor }: Parts): Health {
+function healthOf({ standby, follower, lead, waitingFor }: Parts): Health {
   const term = lead?.term();
   const epoch = term?.epoch ?? null;
   if (standby === undefined || !standby.ready()) {
@@ -214,8 +215,10 @@ function healthOf({ standby, follower, lead, findings, waitingFor }: Parts): Hea
   const role = term === undefined ? "standby" : "leader";
   const trouble = follower?.trouble();
   if (trouble !== undefined) return { ready: false, role, epoch, detail: trouble.detail };
+  const stuck = term?.trouble();
+  if (stuck !== undefined) return { ready: false, role, epoch, detail: stuck };
   const hold = term && describeHold(term.book, term.weather());
-  const detail = findings?.mustNotLead ?? lead?.trouble() ?? hold ?? "following the ledger";
+  const detail = lead?.trouble() ?? hold ?? "following the ledger";
   return { ready: true, role, epoch, detail };
 }
 
@@ -228,8 +231,8 @@ const deleteGroupBy =
     return err({ code, detail: deleted.error.detail });
   };
 
-const untilAborted = (signal: AbortSignal): Promise<void> =>
+const untilAborted = (signal: AbortSignal): Promise<undefined> =>
   new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
   });

@@ -100,7 +100,8 @@ export function foldLedger(
   fleet.epoch = Math.max(fleet.epoch, epoch);
   if (record.kind === "applied") {
     if (epoch < (fleet.applied.get(record.partition)?.epoch ?? 0)) return "older";
-    fleet.applied.set(record.partition, record.applied);
+    if (record.applied.removed === true) fleet.applied.delete(record.partition);
+    else fleet.applied.set(record.partition, record.applied);
     return "folded";
   }
   const { status } = record;

@@ -23,6 +23,8 @@ export type Inbox = {
   readonly crossed: (crossed: readonly Crossing[]) => void;
   readonly ticked: () => void;
   readonly wake: () => void;
+  /** The term is over: nothing is taken any more, and no reader may wait for it. */
+  readonly close: () => void;
   readonly take: () => Taken;
   /** Resolves on a wake-up, at `atMs` (monotonic), or when the signal ends it. */
   readonly wait: (atMs: number | undefined, signal: AbortSignal) => Promise<void>;
@@ -39,6 +41,7 @@ export function createInbox(monotonicMs: () => number): Inbox {
   let paused: (() => void)[] = [];
   /** Before the first round nobody takes anything: promotion reads the registry to its end first. */
   let isServed = false;
+  let isClosed = false;
 
   const wake = (): void => {
     awake = true;
@@ -46,6 +49,7 @@ export function createInbox(monotonicMs: () => number): Inbox {
   };
 
   const registry = (batch: ReadBatch): void | Promise<void> => {
+    if (isClosed) return;
     for (const record of registryRecords(batch)) records.push(record);
     for (const refused of corruptBatches(batch)) corrupt.push(refused);
     applied.set(batch.partition, batch.nextOffset);
@@ -96,6 +100,10 @@ export function createInbox(monotonicMs: () => number): Inbox {
       ticked = true;
     },
     wake,
+    close: () => {
+      isClosed = true;
+      take();
+    },
     take,
     wait,
   };

@@ -1,4 +1,4 @@
-/** How far a cluster's worker is behind: asked for when somebody looks, kept for a moment, bounded. */
+/** How far a cluster's worker is behind: asked for when somebody looks, and bounded. */
 import { committedOffsets } from "../../shared/kafka/group.ts";
 import { endOffsets } from "../../shared/kafka/offsets.ts";
 import type { Wire } from "../../shared/kafka/wire.ts";

@@ -9,22 +9,31 @@ import type { Term as GroupTerm } from "../../shared/kafka/membership.ts";
 import type { ReadProblem } from "../../shared/kafka/reader.ts";
 import type { Call } from "../../shared/kafka/request.ts";
 import type { Wire } from "../../shared/kafka/wire.ts";
-import { HEARTBEAT, REGISTRY, STATUS } from "../../shared/protocol/topic.ts";
+import { REGISTRY, STATUS } from "../../shared/protocol/topic.ts";
 import { err, type Result } from "../../shared/result.ts";
+import { dropPartitions, forgetOffsets } from "./book-ledger.ts";
 import type { Follower } from "./follow.ts";
 import { followHeartbeats } from "./heartbeats.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
 import { type Promoted, promote } from "./promote.ts";
 import type { Standby } from "./standby.ts";
 import { openTerm, type Term, type TermDeps } from "./term.ts";
+import type { TopicFindings } from "./topics.ts";
 
 const FENCE_MS = 5_000;
+/** A replay of 100,000 clusters takes seconds. */
+const PROMOTION_MAX_MS = 120_000;
 const RETRY = { baseMs: 250, maxMs: 10_000 } as const;
 
-export type LeadDeps = Omit<TermDeps, "promoted" | "heartbeatPartitions" | "inbox" | "fence"> & {
+export type LeadDeps = Omit<
+  TermDeps,
+  "promoted" | "heartbeatPartitions" | "inbox" | "fence" | "registryHarmful"
+> & {
   readonly wire: Wire;
   readonly follower: Follower;
   readonly standby: Standby;
+  /** Makes the topics that are absent and judges the others; before each promotion. */
+  readonly prepare: () => Promise<Result<TopicFindings, KafkaError>>;
 };
 
 export type Lead = {
@@ -47,7 +56,9 @@ type Standing = {
   term: Term | undefined;
   trouble: string | undefined;
   running: Promise<void> | undefined;
-  closed: boolean;
+  /** Ends the promotion under way: the lead was lost, a topic changed, it took too long, or we stop. */
+  promotion: AbortController | undefined;
+  readonly closing: AbortController;
 };
 
 export function openLead(deps: LeadDeps): Lead {
@@ -56,7 +67,8 @@ export function openLead(deps: LeadDeps): Lead {
     term: undefined,
     trouble: undefined,
     running: undefined,
-    closed: false,
+    promotion: undefined,
+    closing: new AbortController(),
   };
   return {
     onAssigned: (assigned) => {
@@ -65,39 +77,45 @@ export function openLead(deps: LeadDeps): Lead {
     },
     onLost: (reason) => {
       standing.owned = undefined;
+      standing.promotion?.abort();
       standing.term?.end(`the group gave the lead away: ${reason}`);
     },
     standing: () => (standing.term === undefined ? "" : String(standing.term.epoch)),
     term: () => standing.term,
-    onProblem: (problem) => heedProblem(deps, standing.term, problem),
-    trouble: () => standing.trouble,
+    onProblem: (problem) => heedProblem(deps, standing, problem),
+    trouble: () => standing.trouble ?? standing.term?.trouble(),
     close: async () => {
-      standing.closed = true;
+      standing.closing.abort();
+      standing.promotion?.abort();
       standing.term?.end("shutting down");
       await standing.running;
     },
   };
 }
 
-const mayLead = ({ owned, closed }: Standing): boolean => owned !== undefined && !closed;
+const mayLead = ({ owned, closing }: Standing): boolean =>
+  owned !== undefined && !closing.signal.aborted;
+
+const pause = (deps: LeadDeps, { closing }: Standing, attempt: number): Promise<void> =>
+  sleep(backoffMs(attempt, { ...RETRY, random: deps.random }), closing.signal);
 
 async function keepLeading(deps: LeadDeps, standing: Standing): Promise<void> {
   for (let attempt = 0; mayLead(standing); ) {
     const led = await leadOnce(deps, standing);
     attempt = led ? 0 : attempt + 1;
-    if (led) await relearnLedger(deps, standing);
-    if (mayLead(standing)) await sleep(backoffMs(attempt, { ...RETRY, random: deps.random }));
+    await relearnLedger(deps, standing);
+    if (mayLead(standing)) await pause(deps, standing, attempt);
   }
   standing.running = undefined;
 }
 
 /** The term changed the fleet in memory; a standby knows only what the ledger says. */
 async function relearnLedger(deps: LeadDeps, standing: Standing): Promise<void> {
-  for (let attempt = 0; !standing.closed; attempt += 1) {
+  for (let attempt = 0; !standing.closing.signal.aborted; attempt += 1) {
     const restarted = await deps.standby.restart();
     if (restarted.ok) return;
     standing.trouble = restarted.error.detail;
-    await sleep(backoffMs(attempt, { ...RETRY, random: deps.random }));
+    await pause(deps, standing, attempt);
   }
 }
 
@@ -107,25 +125,43 @@ async function leadOnce(deps: LeadDeps, standing: Standing): Promise<boolean> {
   /** A rebalance that leaves the partition with us gives a new generation to commit with. */
   const fence = (call: Call): Promise<Result<null, KafkaError>> =>
     standing.owned === undefined ? Promise.resolve(err(NOT_OWNED)) : standing.owned.fence(call);
+  const findings = await deps.prepare();
+  if (!findings.ok || findings.value.mustNotLead !== undefined) {
+    standing.trouble = findings.ok
+      ? `not leading: ${findings.value.mustNotLead}`
+      : findings.error.detail;
+    deps.log.error("could not become leader", { detail: standing.trouble });
+    return false;
+  }
+  const promotion = new AbortController();
+  standing.promotion = promotion;
+  const late = setTimeout(() => promotion.abort(), PROMOTION_MAX_MS);
   const promoted = await promote({
     ...deps,
+    fleet: deps.worker.fleet,
     scope: deps.runtime.scope,
     fence: () => fence({ deadlineMs: FENCE_MS }),
     onRegistry: inbox.registry,
-    signal: standing.owned?.lost ?? AbortSignal.abort(),
+    signal: promotion.signal,
   });
+  clearTimeout(late);
+  standing.promotion = undefined;
   if (!promoted.ok) {
     standing.trouble = promoted.error.detail;
     deps.log.warn("could not become leader yet", { ...promoted.error });
+    for (const partition of promoted.error.following ?? []) {
+      deps.follower.unfollow(REGISTRY, partition);
+    }
     return false;
   }
   standing.trouble = undefined;
-  await serveTerm(deps, standing, promoted.value, inbox, fence);
+  const { registryHarmful } = findings.value;
+  await serveTerm({ ...deps, registryHarmful }, standing, promoted.value, inbox, fence);
   return true;
 }
 
 async function serveTerm(
-  deps: LeadDeps,
+  deps: LeadDeps & Pick<TermDeps, "registryHarmful">,
   standing: Standing,
   promoted: Promoted,
   inbox: Inbox,
@@ -134,16 +170,25 @@ async function serveTerm(
   const { log, standby, follower } = deps;
   const { heartbeatPartitions, registry, epoch, fleet } = promoted;
   warnOfRegistry(deps, registry);
-  for (const { partition, applied } of registry) fleet.applied.set(partition, applied);
   const term = openTerm({ ...deps, promoted, heartbeatPartitions, inbox, fence });
-  for (const { partition } of registry) term.book.unsavedApplied.add(partition);
+  dropPartitions(
+    term.book,
+    registry.map(({ partition }) => partition),
+  );
+  for (const { partition, applied, madeAgain } of registry) {
+    if (madeAgain) forgetOffsets(term.book, partition);
+    fleet.applied.set(partition, applied);
+    term.book.unsavedApplied.add(partition);
+  }
   standby.takeOver(term.onLedger);
   standby.onControl(term.onControl);
   standing.term = term;
   log.info("leading", { epoch, clusters: fleet.clusters.size });
   if (!mayLead(standing)) term.end("the lead was lost while promoting");
   const stopFollowing = followHeartbeats({ ...deps, promoted, term });
+  if (standby.lastLeader() !== epoch) term.end("a newer leader wrote its record meanwhile");
   const reason = await term.run();
+  inbox.close();
   stopFollowing();
   standing.term = undefined;
   standby.onControl(undefined);
@@ -170,7 +215,7 @@ function warnOfRegistry(
 }
 
 /** What the reader cannot mend by itself. A topic that changed shape ends the term: promotion looks anew. */
-function heedProblem(deps: LeadDeps, term: Term | undefined, problem: ReadProblem): void {
+function heedProblem(deps: LeadDeps, standing: Standing, problem: ReadProblem): void {
   const { log } = deps;
   switch (problem.kind) {
     case "unreachable":
@@ -180,10 +225,9 @@ function heedProblem(deps: LeadDeps, term: Term | undefined, problem: ReadProble
     case "topic-recreated":
     case "offset-out-of-range":
       log.warn("a topic changed under us", { ...problem });
-      if (problem.topic === STATUS) relearn(deps, term);
-      else if (problem.topic === REGISTRY || problem.topic === HEARTBEAT) {
-        term?.end(`${problem.topic}: ${problem.kind}`);
-      }
+      standing.promotion?.abort();
+      if (problem.topic === STATUS) relearn(deps, standing);
+      else standing.term?.end(`${problem.topic}: ${problem.kind}`);
       return;
     case "topic-missing":
       log.error("a topic that we need is missing", { topic: problem.topic });
@@ -191,12 +235,13 @@ function heedProblem(deps: LeadDeps, term: Term | undefined, problem: ReadProble
 }
 
 /** The ledger was deleted and made again: a leader writes what it knows, a standby reads anew. */
-function relearn({ standby, log }: LeadDeps, term: Term | undefined): void {
+function relearn(deps: LeadDeps, standing: Standing): void {
+  const { term } = standing;
   if (term === undefined) {
-    void standby.restart();
+    if (standing.running === undefined) void relearnLedger(deps, standing);
     return;
   }
-  log.error("cluster.status lost what was in it; the leader writes its ledger again");
-  standby.rereadLedger(0);
+  deps.log.error("cluster.status lost what was in it; the leader writes its ledger again");
+  deps.standby.rereadLedger(0);
   term.rewriteLedger();
 }

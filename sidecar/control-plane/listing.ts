@@ -1,12 +1,14 @@
 /** Keeping up with the runtime: a listing whenever it says that something changed, and as a resync. */
-import { sleep } from "../../shared/deadline.ts";
+import { sleep, withDeadline } from "../../shared/deadline.ts";
 import type { Log } from "../../shared/log.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import { err, type Result } from "../../shared/result.ts";
+import type { Listing, Runtime, RuntimeError } from "../runtime/runtime.ts";
 import type { Book } from "./book.ts";
 import type { Inbox } from "./inbox.ts";
 import { foldChanges, type Moment, type Outcomes, touchAll } from "./outcome.ts";
 
 const LISTING_RETRY_MS = 1_000;
+const LISTING_MS_MAX = 30_000;
 
 export type ListingDeps = {
   readonly book: Book;
@@ -42,10 +44,12 @@ export async function keepListing(deps: ListingDeps): Promise<void> {
 async function listOnce(deps: ListingDeps): Promise<boolean> {
   const { book, runtime, inbox, log, signal } = deps;
   const mark = book.actual.mark();
-  const listed = await runtime.list(signal);
+  const wasListed = book.actual.listed();
+  const listed = await list(runtime, signal);
   if (signal.aborted) return false;
   if (listed.ok) {
     foldChanges(book, book.actual.fold(listed.value, mark), deps.moment(), deps.outcomes);
+    if (!wasListed) afterBlindness(book, runtime.runtime);
   } else {
     book.actual.unlisted();
     log.warn("the workers could not be listed; nothing is started or stopped meanwhile", {
@@ -55,4 +59,22 @@ async function listOnce(deps: ListingDeps): Promise<boolean> {
   }
   inbox.wake();
   return listed.ok;
+}
+
+/** Now it is known what runs: what the ledger says of workers that are gone is mended. */
+function afterBlindness(book: Book, runtime: string): void {
+  touchAll(book, runtime);
+  for (const clientId of book.savedUnlisted) book.unsaved.add(clientId);
+  book.savedUnlisted.clear();
+}
+
+async function list(
+  runtime: Runtime,
+  signal: AbortSignal,
+): Promise<Result<Listing, Pick<RuntimeError, "detail">>> {
+  try {
+    return await withDeadline(runtime.list(signal), LISTING_MS_MAX, "listing the workers");
+  } catch (cause) {
+    return err({ detail: cause instanceof Error ? cause.message : String(cause) });
+  }
 }

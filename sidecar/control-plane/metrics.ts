@@ -7,6 +7,7 @@ import { STATES, type State } from "../../shared/protocol/ledger.ts";
 import type { Act } from "./execute.ts";
 import type { Cluster } from "./fleet.ts";
 import type { Sink } from "./sink.ts";
+import type { Weather } from "./situation.ts";
 import type { Term } from "./term.ts";
 
 const SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
@@ -160,14 +161,21 @@ export function openGauges(metrics: Metrics, readings: Readings): void {
     const metric = metrics.gauge({ name: `outrider_${name}`, help });
     metrics.beforeText(() => metric.set(read() ?? 0));
   };
-  const brake = () => term()?.weather().brake();
+  /** Counting the fleet for the brake is done once for a rendering. */
+  let weather: Weather | undefined;
+  metrics.beforeText(() => {
+    weather = term()?.weather();
+  });
+  const brake = () => weather?.brake();
   gauge("workers", "Workers of this fleet that the runtime lists", () =>
     term()?.book.actual.count(),
   );
   gauge("leader", "1 while this control plane leads", () => (term() === undefined ? 0 : 1));
   gauge("leader_epoch", "Epoch of the own term; 0 while it does not lead", () => term()?.epoch);
-  gauge("tick_age_seconds", "Age of the newest own tick that was read back", () =>
-    tickAge(readings),
+  gauge(
+    "tick_age_seconds",
+    "Age of the newest own tick read back, of the slowest heartbeat partition",
+    () => tickAge(readings),
   );
   gauge("brake_silent_clusters", "Clusters silent for the brake", () => brake()?.silent);
   gauge("brake_counted_clusters", "Clusters that the brake counts", () => brake()?.counted);
@@ -192,9 +200,11 @@ export function openGauges(metrics: Metrics, readings: Readings): void {
   );
 }
 
+/** Of the slowest partition: on it no time passes while this grows. */
 function tickAge({ term, monotonicMs }: Readings): number | undefined {
-  const readMs = term()?.ages.lastReadSentMs();
-  return readMs === undefined ? undefined : (monotonicMs() - readMs) / 1000;
+  const now = term();
+  if (now === undefined) return undefined;
+  return (monotonicMs() - (now.ages.slowestReadMs() ?? now.beganMs)) / 1000;
 }
 
 function countStates(clusters: Iterable<Cluster>): Record<State, number> {

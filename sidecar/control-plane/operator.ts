@@ -57,10 +57,10 @@ export async function releaseBrake(deps: OperatorDeps): Promise<ExitCode> {
   const fleet = await readLedger(deps);
   if (!fleet.ok) return failed(deps, fleet.error);
   const clients = [...fleet.value.clusters.values()]
-    .filter(({ state }) => state === "stale")
+    .filter(({ state, worker }) => state === "stale" || (state === "dead" && worker !== null))
     .map(({ clientId }) => clientId);
   if (clients.length === 0) {
-    deps.say("no cluster is stale: the brake holds nobody");
+    deps.say("no cluster is silent: the brake holds nobody");
     return EXIT.done;
   }
   const epoch = fleet.value.epoch;
@@ -151,10 +151,15 @@ async function perform(deps: OperatorDeps, deed: Deed): Promise<ExitCode> {
     return EXIT.done;
   }
   const end = await endOffsets(wire, AUDIT, CALL);
-  if (!end.ok) return failed(deps, end.error);
+  if (!end.ok && end.error.code !== "unknown-topic") return failed(deps, end.error);
   const written = await deed.write(openWriter({ wire, log }));
   if (!written.ok) return failed(deps, written.error);
-  const answer = await awaitAnswer(deps, deed, written.value, end.value.offsets.get(0) ?? 0);
+  const answer = await awaitAnswer(
+    deps,
+    deed,
+    written.value,
+    end.ok ? (end.value.offsets.get(0) ?? 0) : 0,
+  );
   if (answer === undefined) {
     say(
       `written, but no control plane has answered within ${CONFIRM_MS / 1000} s; it will when it leads`,
@@ -173,7 +178,8 @@ async function awaitAnswer(
   offset: number,
 ): Promise<Audit | undefined> {
   const { promise, resolve } = Promise.withResolvers<Audit | undefined>();
-  const timer = setTimeout(() => resolve(undefined), CONFIRM_MS);
+  let last: Audit | undefined;
+  const timer = setTimeout(() => resolve(last), CONFIRM_MS);
   const reader = openReader({
     wire,
     log,
@@ -181,7 +187,10 @@ async function awaitAnswer(
     deliver: ({ records }) => {
       for (const { value } of records) {
         const audit = decodeAudit(value);
-        if (audit.ok && deed.answers(audit.value, written)) resolve(audit.value);
+        if (!audit.ok || !deed.answers(audit.value, written)) continue;
+        // What failed is tried again by the leader: only success, or the end of our patience, counts.
+        last = audit.value;
+        if (audit.value.error === undefined) resolve(audit.value);
       }
     },
     problem: ({ kind }) => log("debug", "reading the audit", { kind }),

@@ -81,7 +81,9 @@ function started(
 function stopped(book: Book, act: Extract<Act, { kind: "stop" }>, at: Moment, tell: Tell): void {
   const { clientId, cause, worker } = act;
   book.actual.gone(worker);
-  book.lastError.delete(clientId);
+  if (cause !== "exited") book.lastError.delete(clientId);
+  book.orphanSince.delete(clientId);
+  book.changingSince.delete(clientId);
   if (cause === "spec-changed") book.replacing.add(clientId);
   if (cause === "dead" || cause === "orphan") tell({ kind: "cleaned" });
   const cluster = book.fleet.clusters.get(clientId);
@@ -113,17 +115,23 @@ function failed(
 ): void {
   if (act.kind === "stop" && act.cause === "spec-changed") book.replacing.delete(act.clientId);
   if (error.code === "dropped") return;
+  // A start that is refused has ended at once: that exit is in no listing before.
+  if (act.kind === "start" && error.code === "refused") countExit(book, act.clientId);
   book.lastError.set(act.clientId, error.detail);
   book.retries.failed(act.clientId, at.monotonicMs);
   tell({ kind: "failed", action: act.kind });
 }
+
+const countExit = (book: Book, clientId: ClientId): void => {
+  book.restarts.set(clientId, (book.restarts.get(clientId) ?? 0) + 1);
+};
 
 /** A listing was taken in. */
 export function foldChanges(book: Book, changes: Changes, at: Moment, outcomes: Outcomes): void {
   for (const worker of changes.exits) {
     if (book.busy.get(worker.clientId) !== "stop") exited(book, worker, at, outcomes.tell);
   }
-  for (const name of changes.foreign) touchNamed(book, name);
+  if (changes.foreign.size > 0) touchNamed(book, changes.foreign);
   for (const clientId of changes.changed) {
     book.dirty.add(clientId);
     const cluster = book.fleet.clusters.get(clientId);
@@ -147,9 +155,9 @@ function keepTimes(book: Book, clientId: ClientId, isUnregistered: boolean, at: 
 }
 
 /** Something foreign took a worker's name, or gave it back. */
-function touchNamed(book: Book, name: string): void {
+function touchNamed(book: Book, names: ReadonlySet<string>): void {
   for (const cluster of book.fleet.clusters.values()) {
-    if (workerNameOf(cluster.clientId) === name) touch(book, cluster);
+    if (names.has(workerNameOf(cluster.clientId))) touch(book, cluster);
   }
 }
 
@@ -159,7 +167,9 @@ function exited(book: Book, worker: Worker, at: Moment, tell: Tell): void {
   const startedMs = book.startedAtMs.get(clientId);
   const ranMs = startedMs === undefined ? 0 : at.monotonicMs - startedMs;
   book.retries.exited(clientId, at.monotonicMs, ranMs);
-  book.restarts.set(clientId, (book.restarts.get(clientId) ?? 0) + 1);
+  countExit(book, clientId);
+  const after = startedMs === undefined ? "" : ` after ${(ranMs / 1000).toFixed(1)} s`;
+  book.lastError.set(clientId, `its worker exited (${worker.exit ?? "unknown"})${after}`);
   tell({ kind: "exited" });
 }
 

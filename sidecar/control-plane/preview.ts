@@ -7,6 +7,7 @@ import { exitCodeOf, type KafkaError } from "../../shared/kafka/error.ts";
 import { endOffsets, startOffsets } from "../../shared/kafka/offsets.ts";
 import type { KafkaLog, Wire } from "../../shared/kafka/wire.ts";
 import { groupOf } from "../../shared/protocol/client-id.ts";
+import { decodeControl } from "../../shared/protocol/control.ts";
 import { CONTROL, REGISTRY } from "../../shared/protocol/topic.ts";
 import { ok, type Result } from "../../shared/result.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -78,14 +79,16 @@ async function foldRegistry(
   }
   const ends = await endOffsets(wire, REGISTRY, CALL);
   if (!ends.ok) return ends;
-  const known = { fleet, topicId, epoch: fleet.epoch, accepted: new Map<string, number>() };
+  const accepted = await acceptedRegistries(deps);
+  if (!accepted.ok) return accepted;
+  const known = { fleet, topicId, epoch: fleet.epoch, accepted: accepted.value };
   const from = registryStarts(known, starts.value, ends.value);
   const inbox = createInbox(deps.monotonicMs);
   const offsets = new Map(from.map((start) => [start.partition, start.from]));
   const read = await readToEnd(deps, REGISTRY, (batch) => void inbox.registry(batch), offsets);
   if (!read.ok) return read;
   const seen = { clock: 1, atMs: 0 };
-  const judged = judge(fleet, inbox.take().registry, { seen, nowMs: deps.nowMs() });
+  const judged = judge(fleet, inbox.take().registry, { seen, nowMs: deps.nowMs(), topicId });
   for (const { partition, applied } of from) fleet.applied.set(partition, applied);
   return ok([
     ...(from.some(({ madeAgain }) => madeAgain)
@@ -96,6 +99,21 @@ async function foldRegistry(
         `quarantine ${REGISTRY}-${partition} @ ${offset}: ${error.code}: ${error.detail}`,
     ),
   ]);
+}
+
+async function acceptedRegistries(
+  deps: PreviewDeps,
+): Promise<Result<ReadonlyMap<string, number>, KafkaError>> {
+  const accepted = new Map<string, number>();
+  const read = await readToEnd(deps, CONTROL, ({ records }) => {
+    for (const { key, value, offset } of records) {
+      const entry = decodeControl(key, value);
+      if (!entry.ok || entry.value.kind !== "accept-registry") continue;
+      accepted.set(entry.value.acceptRegistry.topic_id, offset);
+    }
+  });
+  if (!read.ok && read.error.code !== "unknown-topic") return read;
+  return ok(accepted);
 }
 
 /** As a leader sees it in its first moment: everybody at age zero. */

@@ -23,6 +23,8 @@ export type PromoteError = {
   /** `control-made-again` needs a person; the others are tried again. */
   readonly code: "kafka" | "fenced" | "control-made-again" | "aborted";
   readonly detail: string;
+  /** Registry partitions that are followed by now: nobody takes what they give. */
+  readonly following?: readonly number[];
 };
 
 export type PromoteDeps = {
@@ -32,6 +34,7 @@ export type PromoteDeps = {
   readonly standby: Standby;
   readonly instance: string;
   readonly scope: string;
+  readonly fleet: string;
   readonly fence: () => Promise<Result<null, KafkaError>>;
   readonly monotonicMs: () => number;
   /** Gets every batch of the registry, from the first on. */
@@ -53,6 +56,7 @@ export type Promoted = {
   readonly fencedAtMs: number;
   /** False when nobody ever led before: then there is nobody's last act to wait for. */
   readonly hadPredecessor: boolean;
+  readonly topicId: string;
   readonly registry: readonly RegistryStart[];
   readonly heartbeatPartitions: number;
   /** Where each heartbeat partition ended, beats are read from there on; none without a leader. */
@@ -66,7 +70,7 @@ export async function promote(deps: PromoteDeps): Promise<Result<Promoted, Promo
   const { standby, signal } = deps;
   const before = await standby.caughtUp(signal);
   if (!before.ok) return err(before.error === "aborted" ? ABORTED : kafka(before.error));
-  const hadPredecessor = standby.lastLeader() !== undefined;
+  const hadPredecessor = standby.lastLeader() !== undefined || standby.fleet().epoch >= 0;
   const epoch = await writeLeader(deps);
   if (!epoch.ok) return epoch;
   const fencedAtMs = deps.monotonicMs();
@@ -85,16 +89,16 @@ export async function promote(deps: PromoteDeps): Promise<Result<Promoted, Promo
     fleet,
     fencedAtMs,
     hadPredecessor,
-    registry: registry.value,
+    ...registry.value,
     heartbeatPartitions: heartbeatEnds.value.offsets.size + heartbeatEnds.value.errors.size,
     heartbeatEnds: heartbeatEnds.value.offsets,
   });
 }
 
 async function writeLeader(deps: PromoteDeps): Promise<Result<number, PromoteError>> {
-  const { instance, scope, signal } = deps;
+  const { instance, scope, fleet, signal } = deps;
   const record = {
-    ...encodeControl({ kind: "leader", leader: { instance, scope } }),
+    ...encodeControl({ kind: "leader", leader: { instance, scope, fleet } }),
     partition: 0,
   };
   const sent = await deps.writer.send(CONTROL, [record], { deadlineMs: CALL_MS, signal });
@@ -108,7 +112,7 @@ async function readRegistry(
   deps: PromoteDeps,
   fleet: Fleet,
   epoch: number,
-): Promise<Result<readonly RegistryStart[], PromoteError>> {
+): Promise<Result<Pick<Promoted, "topicId" | "registry">, PromoteError>> {
   const { wire, follower, signal } = deps;
   const call = { deadlineMs: CALL_MS, signal };
   const metadata = await wire.metadata([REGISTRY], call);
@@ -128,9 +132,11 @@ async function readRegistry(
   for (const { partition } of from) {
     const end = ends.value.offsets.get(partition) ?? 0;
     const reached = await follower.reached(REGISTRY, partition, end, signal);
-    if (!reached.ok) return err(ABORTED);
+    if (!reached.ok) {
+      return err({ ...ABORTED, following: from.map((start) => start.partition) });
+    }
   }
-  return ok(from);
+  return ok({ topicId, registry: from });
 }
 
 /** Pure: where each partition is read from, and whether it is the one that the ledger speaks of. */

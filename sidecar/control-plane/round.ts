@@ -6,31 +6,36 @@
  * fails is retried by its caller before anything is planned again: nothing is done that the ledger
  * does not know.
  */
+import { withDeadline } from "../../shared/deadline.ts";
 import type { Audit } from "../../shared/protocol/audit.ts";
-import type { ClientId } from "../../shared/protocol/client-id.ts";
 import type { Refused } from "../../shared/protocol/quarantine.ts";
-import { judge } from "./accept.ts";
+import { type Judged, judge } from "./accept.ts";
 import type { Ages } from "./age.ts";
 import type { AuditTrail } from "./audit.ts";
 import { type Book, remember, touch } from "./book.ts";
-import { type Act, type Executor, execute, type Outcome } from "./execute.ts";
+import { type Act, describeAct, type Executor, execute, type Outcome } from "./execute.ts";
 import { type Cluster, foldSilence } from "./fleet.ts";
 import type { RegistryRecord } from "./order.ts";
 import { foldOutcome, type Moment, type Outcomes } from "./outcome.ts";
-import { planCluster, type Step } from "./plan.ts";
+import { plannedActs, replaces } from "./planned.ts";
 import type { Crossing } from "./silence.ts";
-import { cleanupHold, REPLACED_AT_ONCE_MAX, situationOf, type Weather } from "./situation.ts";
-import { type WorkerSettings, workerSpec } from "./spec.ts";
+import { cleanupHold, type Weather } from "./situation.ts";
+import type { WorkerSettings } from "./spec.ts";
 
-/** Acts under way at the same time; what is beyond stays dirty until one ends. */
-export const ACTS_AT_ONCE_MAX = {
-  start: 32,
-  stop: 256,
-  "delete-group": 32,
+/**
+ * A runtime that does not answer must not keep its cluster for ever: then the act counts as failed, and
+ * what came of it is told by the next listing. Starting pulls an image, stopping waits out a grace.
+ */
+const ACT_MS_MAX = {
+  start: 120_000,
+  stop: 120_000,
+  "delete-group": 30_000,
 } as const satisfies Record<Act["kind"], number>;
 
 export type RoundDeps = {
   readonly book: Book;
+  /** Of the registry that is read in this term. */
+  readonly topicId: string;
   readonly ages: Ages;
   readonly trail: AuditTrail;
   readonly worker: WorkerSettings;
@@ -45,7 +50,7 @@ export type RoundDeps = {
   readonly fence: () => Promise<Executor | undefined>;
   readonly wake: () => void;
   readonly refusedSeen: (refused: readonly Refused[]) => void;
-  readonly judged: (count: { registrations: number; tombstones: number }) => void;
+  readonly judged: (judged: Judged) => void;
   readonly warn: (message: string, fields: Record<string, unknown>) => void;
 };
 
@@ -66,15 +71,15 @@ export async function runRound(deps: RoundDeps, input: Round): Promise<void> {
   await deps.saveQuarantine(refused);
   await deps.saveLedger();
   await saveAudits(deps);
-  await act(deps, planned(deps, weather));
+  await act(deps, plannedActs(deps, weather));
 }
 
 function takeRegistry(deps: RoundDeps, records: readonly RegistryRecord[]): readonly Refused[] {
   if (records.length === 0) return [];
   const { book } = deps;
   const { monotonicMs, nowMs, seen } = deps.moment();
-  const topicId = [...book.fleet.applied.values()][0]?.topic_id;
-  const judged = judge(book.fleet, records, { seen, nowMs, ...(topicId && { topicId }) });
+  const { topicId } = deps;
+  const judged = judge(book.fleet, records, { seen, nowMs, topicId });
   for (const cluster of judged.changed) {
     const { clientId, withdrawal } = cluster;
     touch(book, cluster);
@@ -148,79 +153,6 @@ async function saveAudits({ book, saveAudits: save }: RoundDeps): Promise<void> 
   if (audits.length > 0) await save(audits);
 }
 
-/** Plans what is dirty. What waits for an event stays dirty; what waits for time goes to `held`. */
-function planned(deps: RoundDeps, weather: Weather): readonly Act[] {
-  const { book } = deps;
-  const room: Record<Act["kind"], number> = { ...ACTS_AT_ONCE_MAX };
-  for (const kind of underWay(book)) room[kind] -= 1;
-  const acts: Act[] = [];
-  let slots = REPLACED_AT_ONCE_MAX - book.replacing.size;
-  for (const clientId of book.dirty) {
-    const replaceable = slots > 0 || book.replacing.has(clientId);
-    const step = planCluster({
-      ...situationOf(book, clientId, deps.ages, weather),
-      replaceable,
-    });
-    const next = toAct(deps, clientId, step, weather.specHash);
-    if (next === undefined) {
-      settle(book, clientId, step);
-    } else if (room[next.kind] > 0) {
-      room[next.kind] -= 1;
-      acts.push(next);
-      if (replaces(next) && !book.replacing.has(clientId)) slots -= 1;
-    }
-  }
-  return acts;
-}
-
-const replaces = (act: Act): boolean => act.kind === "stop" && act.cause === "spec-changed";
-
-const underWay = (book: Book): readonly Act["kind"][] => [...book.busy.values()];
-
-function settle(book: Book, clientId: ClientId, step: Step): void {
-  if (step.kind === "none") {
-    book.dirty.delete(clientId);
-    book.replacing.delete(clientId);
-    return;
-  }
-  if (step.kind !== "wait") return;
-  switch (step.why) {
-    case "not-listed":
-    case "busy":
-    case "changing":
-    case "backoff":
-    case "replace-slot":
-      return;
-    case "orphan":
-    case "gap":
-    case "brake":
-    case "registry-made-again":
-    case "registry-empty":
-    case "registry-harmful":
-      book.dirty.delete(clientId);
-      book.held.add(clientId);
-  }
-}
-
-function toAct(
-  { worker }: RoundDeps,
-  clientId: ClientId,
-  step: Step,
-  specHash: string,
-): Act | undefined {
-  switch (step.kind) {
-    case "none":
-    case "wait":
-      return undefined;
-    case "start":
-      return { kind: "start", clientId, spec: workerSpec(clientId, worker, specHash) };
-    case "stop":
-      return { kind: "stop", clientId, worker: step.worker, cause: step.cause };
-    case "delete-group":
-      return { kind: "delete-group", clientId };
-  }
-}
-
 /** Fence, intents, acts: in this order, and nothing when one of the first two fails. */
 async function act(deps: RoundDeps, acts: readonly Act[]): Promise<void> {
   if (acts.length === 0) return;
@@ -240,7 +172,7 @@ function begin(deps: RoundDeps, act: Act, intent: Audit, executor: Executor): vo
   book.dirty.delete(act.clientId);
   if (replaces(act)) book.replacing.add(act.clientId);
   remember(book, intent, act.clientId);
-  void execute(act, executor)
+  void withDeadline(execute(act, executor), ACT_MS_MAX[act.kind], describeAct(act).reason)
     .catch(
       (cause: unknown): Outcome => ({
         kind: "failed",

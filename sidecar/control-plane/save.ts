@@ -31,19 +31,26 @@ export type SaveOptions = {
   readonly signal: AbortSignal;
   readonly random: () => number;
   readonly warn: (message: string, fields: Record<string, unknown>) => void;
+  /** Why nothing can be written for now; undefined when a write has succeeded again. */
+  readonly trouble: (detail: string | undefined) => void;
 };
 
 /** Writes the records; resolves when all replicas have them. */
 export async function writeUntilDone(
   topic: string,
   records: readonly OutRecord[],
-  { writer, signal, random, warn }: SaveOptions,
+  options: SaveOptions,
 ): Promise<void> {
+  const { writer, signal, random, warn, trouble } = options;
   for (let attempt = 0; ; attempt += 1) {
     if (signal.aborted) throw new TermLost(`${topic} was not written`);
     const sent = await writer.send(topic, records, { deadlineMs: WRITE_DEADLINE_MS, signal });
-    if (sent.ok) return;
+    if (sent.ok) {
+      trouble(undefined);
+      return;
+    }
     if (signal.aborted) throw new TermLost(`${topic} was not written`);
+    trouble(`${topic} cannot be written: ${sent.error.detail}`);
     warn(`could not write ${records.length} records to ${topic}; trying again`, {
       attempt: attempt + 1,
       error: sent.error.detail,
@@ -58,17 +65,30 @@ export async function saveLedger(book: Book, epoch: number, options: SaveOptions
   if (records.length > 0) await writeUntilDone(STATUS, records, options);
 }
 
+function nextSequence(book: Book): number {
+  book.sequence += 1;
+  return book.sequence;
+}
+
 function* ledgerRecords(book: Book, epoch: number): Generator<OutRecord> {
   for (const clientId of book.unsaved) {
     const cluster = book.fleet.clusters.get(clientId);
     if (cluster === undefined) continue;
     cluster.epoch = epoch;
-    yield { key: clientId, value: encodeStatus(toStatus(cluster, epoch)) };
+    const status = { ...toStatus(cluster, epoch), sequence: nextSequence(book) };
+    if (book.actual.listed()) {
+      yield { key: clientId, value: encodeStatus(status), partition: 0 };
+    } else {
+      // What the last leader knew of its worker may be gone with the host: nobody must believe it.
+      book.savedUnlisted.add(clientId);
+      yield { key: clientId, value: encodeStatus({ ...status, worker: null }), partition: 0 };
+    }
   }
   book.unsaved.clear();
   for (const partition of book.unsavedApplied) {
-    const applied = book.fleet.applied.get(partition);
-    if (applied !== undefined) yield { key: appliedKey(partition), value: encodeApplied(applied) };
+    const applied = book.fleet.applied.get(partition) ?? { topic_id: "", offset: 0, removed: true };
+    const value = encodeApplied({ ...applied, epoch, sequence: nextSequence(book) });
+    yield { key: appliedKey(partition), value, partition: 0 };
   }
   book.unsavedApplied.clear();
 }
@@ -81,8 +101,25 @@ export async function saveQuarantine(
   refused: readonly Refused[],
   options: SaveOptions,
 ): Promise<void> {
-  if (refused.length > 0) await writeUntilDone(QUARANTINE, refused.map(toQuarantine), options);
+  if (refused.length === 0) return;
+  const { writer, signal, warn, random } = options;
+  const records = refused.map(toQuarantine);
+  for (let attempt = 1; attempt <= QUARANTINE_TRIES; attempt += 1) {
+    const sent = await writer.send(QUARANTINE, records, { deadlineMs: WRITE_DEADLINE_MS, signal });
+    if (sent.ok) return;
+    if (signal.aborted) throw new TermLost(`${QUARANTINE} was not written`);
+    const { detail } = sent.error;
+    const copies = `${refused.length} refused records to ${QUARANTINE}`;
+    if (sent.error.retry === "terminal" || attempt === QUARANTINE_TRIES) {
+      warn(`could not copy ${copies}; they stay where they are, and the fleet goes on`, { detail });
+      return;
+    }
+    await sleep(backoffMs(attempt, { ...RETRY, random }), signal);
+  }
 }
+
+/** What is refused must never stop the topic: a copy that cannot be written is given up. */
+const QUARANTINE_TRIES = 5;
 
 /** A copy that Kafka might refuse is made without what is too large: it must not stop the topic. */
 const COPIED_BYTES_MAX = 512 * 1024;

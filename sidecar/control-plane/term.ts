@@ -2,25 +2,27 @@
  * One term of a leader: everything between promotion and its end. Readers, the runtime's watch, ticks
  * and timers put things into inbox and book and wake the loop; rounds work them off one by one.
  */
+import { sleep } from "../../shared/deadline.ts";
 import type { KafkaError } from "../../shared/kafka/error.ts";
 import type { ReadBatch } from "../../shared/kafka/reader.ts";
 import type { Call } from "../../shared/kafka/request.ts";
 import type { Writer } from "../../shared/kafka/writer.ts";
 import type { Log } from "../../shared/log.ts";
 import type { LedgerRecord } from "../../shared/protocol/ledger.ts";
-import type { Refused } from "../../shared/protocol/quarantine.ts";
+import { AUDIT } from "../../shared/protocol/topic.ts";
 import type { Result } from "../../shared/result.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { createActual } from "./actual.ts";
 import { type Ages, createAges } from "./age.ts";
-import { type AuditTrail, openAuditTrail } from "./audit.ts";
-import { type BeatCounts, type BeatDeps, createBeatCounts, foldBeats } from "./beats.ts";
-import { type Book, openBook, touch } from "./book.ts";
+import { type AuditTrail, auditRecord, openAuditTrail } from "./audit.ts";
+import { type BeatCounts, createBeatCounts } from "./beats.ts";
+import { type Book, openBook } from "./book.ts";
 import { applyOffsets, begin, heedLedger } from "./book-ledger.ts";
 import { decide } from "./decision.ts";
 import type { Executor } from "./execute.ts";
 import type { FleetSettings } from "./fleet.ts";
 import { type Gate, openGate } from "./gate.ts";
+import { countRefused, heartbeatHandler } from "./hear.ts";
 import type { Inbox } from "./inbox.ts";
 import { keepListing } from "./listing.ts";
 import type { Moment, Outcomes } from "./outcome.ts";
@@ -35,6 +37,9 @@ import { readWeather, type Weather } from "./situation.ts";
 import { specHashOf, type WorkerSettings } from "./spec.ts";
 import type { ControlEntry } from "./standby.ts";
 import { runTicks, type TickOptions } from "./tick.ts";
+
+const FLUSH_MS = 1_000;
+const FLUSH_STEP_MS = 20;
 
 export type TermSettings = FleetSettings & {
   readonly watermarkIntervalMs: number;
@@ -69,7 +74,11 @@ export type Term = {
   readonly book: Book;
   readonly ages: Ages;
   readonly counts: BeatCounts;
+  /** Monotonic ms. */
+  readonly beganMs: number;
   readonly weather: () => Weather;
+  /** Why nothing can be written, and so nothing is done; undefined when all is well. */
+  readonly trouble: () => string | undefined;
   readonly onHeartbeats: (batch: ReadBatch) => void;
   readonly onLedger: (record: LedgerRecord) => void;
   readonly onControl: (entry: ControlEntry) => void;
@@ -89,6 +98,7 @@ type Parts = {
   readonly counts: BeatCounts;
   readonly trail: AuditTrail;
   readonly save: SaveOptions;
+  readonly trouble: () => string | undefined;
   readonly ended: AbortSignal;
   readonly end: (reason: string) => void;
   readonly moment: () => Moment;
@@ -104,7 +114,9 @@ export function openTerm(deps: TermDeps): Term {
     book,
     ages,
     counts,
+    beganMs: deps.monotonicMs(),
     weather,
+    trouble: parts.trouble,
     onHeartbeats: heartbeatHandler(parts),
     onLedger: (record) => heedLedger(book, record, epoch, end),
     onControl: (entry) => {
@@ -138,6 +150,7 @@ function openParts(deps: TermDeps): Parts {
   const actual = createActual(deps.worker.fleet);
   const book = openBook({ fleet, actual, silence, retries: createRetries(random) });
   const specHash = specHashOf(deps.worker);
+  let trouble: string | undefined;
   return {
     deps,
     epoch,
@@ -145,7 +158,16 @@ function openParts(deps: TermDeps): Parts {
     ages,
     counts: createBeatCounts(),
     trail: openAuditTrail({ epoch, nowMs, log }),
-    save: { writer: deps.writer, signal: ended.signal, random, warn: log.warn },
+    save: {
+      writer: deps.writer,
+      signal: ended.signal,
+      random,
+      warn: log.warn,
+      trouble: (detail) => {
+        trouble = detail;
+      },
+    },
+    trouble: () => trouble,
     ended: ended.signal,
     end: (reason) => ended.abort(reason),
     moment: () => ({
@@ -161,35 +183,6 @@ function openParts(deps: TermDeps): Parts {
         cleanupTimeoutMs: settings.cleanupTimeoutMs,
         brakePercent: settings.brakePercent,
       }),
-  };
-}
-
-function heartbeatHandler({ deps, book, ages, counts, epoch }: Parts): Term["onHeartbeats"] {
-  const { inbox, sink, log } = deps;
-  const beats: BeatDeps = {
-    fleet: book.fleet,
-    ages,
-    silence: book.silence,
-    counts,
-    isOwn: (tick) => tick.epoch === epoch,
-    beat: sink.beat,
-    changed: (cluster) => {
-      touch(book, cluster);
-      inbox.wake();
-    },
-    refused: (refused) => {
-      countRefused(sink, log, "heartbeat", [refused]);
-      deps.quarantine.put(refused);
-    },
-    nowMs: deps.nowMs,
-  };
-  return (batch) => {
-    const advanced = foldBeats(beats, batch);
-    if (advanced.size === 0) return;
-    inbox.ticked();
-    const crossed = book.silence.take([...advanced]);
-    if (crossed.length > 0) inbox.crossed(crossed);
-    else if (book.held.size > 0) inbox.wake();
   };
 }
 
@@ -215,14 +208,25 @@ async function runTerm(parts: Parts): Promise<string> {
     sink.round(monotonicMs() - startedMs);
     await inbox.wait(earliest(book.retries.nextMs(), gate.openMs()), ended);
   }
+  await flushAudits(parts);
   await Promise.all(beside);
   return String(ended.reason);
+}
+
+/** What was done before the end is said: acts under way get a moment, their outcomes one write. */
+async function flushAudits({ deps, book }: Parts): Promise<void> {
+  for (let waitedMs = 0; book.busy.size > 0 && waitedMs < FLUSH_MS; waitedMs += FLUSH_STEP_MS) {
+    await sleep(FLUSH_STEP_MS);
+  }
+  const audits = book.audits.splice(0).map(auditRecord);
+  if (audits.length > 0) await deps.writer.send(AUDIT, audits, { deadlineMs: FLUSH_MS });
 }
 
 function roundDeps(parts: Parts, gate: Gate, outcomes: Outcomes): RoundDeps {
   const { deps, book, ages, trail, save, epoch, moment, weather } = parts;
   return {
     book,
+    topicId: deps.promoted.topicId,
     ages,
     trail,
     worker: deps.worker,
@@ -235,7 +239,10 @@ function roundDeps(parts: Parts, gate: Gate, outcomes: Outcomes): RoundDeps {
     fence: gate.fence,
     wake: deps.inbox.wake,
     refusedSeen: (refused) => countRefused(deps.sink, deps.log, "registry", refused),
-    judged: deps.sink.judged,
+    judged: (judged) => {
+      deps.sink.judged(judged);
+      for (const { clientId } of judged.changed) parts.counts.unregistered.delete(clientId);
+    },
     warn: deps.log.warn,
   };
 }
@@ -262,20 +269,6 @@ async function survives(round: Promise<void>, end: (reason: string) => void): Pr
     if (!(cause instanceof TermLost)) throw cause;
     end(cause.message);
     return false;
-  }
-}
-
-function countRefused(
-  sink: Sink,
-  log: Log,
-  topic: "registry" | "heartbeat",
-  refused: readonly Refused[],
-): void {
-  for (const { partition, offset, error } of refused) {
-    sink.refused(topic, error.code);
-    const fields = { topic, partition, offset, reason: error.code, detail: error.detail };
-    if (topic === "registry") log.warn("quarantined a registry record", fields);
-    else log.debug("quarantined a heartbeat", fields);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Making the topics that are absent, and what follows from how the existing ones are made. */
 import type { KafkaError } from "../../shared/kafka/error.ts";
-import { ensureTopics } from "../../shared/kafka/topics.ts";
+import { ensureTopics, type TopicReport } from "../../shared/kafka/topics.ts";
 import type { Wire } from "../../shared/kafka/wire.ts";
 import type { Log } from "../../shared/log.ts";
 import { HEARTBEAT, REGISTRY, STATUS, topicPlans } from "../../shared/protocol/topic.ts";
@@ -24,24 +24,29 @@ export async function prepareTopics(
   const reports = await ensureTopics(wire, plans, { deadlineMs: CALL_MS });
   if (!reports.ok) return reports;
   const harmful = new Map<string, string>();
-  for (const { name, created, partitions, warnings, config } of reports.value) {
-    if (created) log.info("made a topic", { topic: name, partitions });
-    for (const { detail, command } of warnings) {
-      log.warn(`topic ${name}: ${detail}`, { topic: name, mend_with: command });
-    }
+  for (const report of reports.value) {
+    tell(report, log);
+    const { name, config } = report;
     const harm = plans.find((plan) => plan.name === name)?.harmful(config ?? {});
     if (config !== undefined && harm !== undefined) harmful.set(name, harm);
-    if (name === REGISTRY && partitions > 1) {
-      log.warn(
-        `topic ${name} has ${partitions} partitions: other clients partition differently, so that a ` +
-          "tombstone can lie away from its registration; ours has one",
-        { topic: name, partitions },
-      );
-    }
+    if (config === undefined && name === REGISTRY) harmful.set(name, "it could not be described");
   }
   const blocking = [STATUS, HEARTBEAT].find((name) => harmful.has(name));
   return ok({
     registryHarmful: harmful.has(REGISTRY) || harmful.has(STATUS),
     mustNotLead: blocking === undefined ? undefined : `${blocking}: ${harmful.get(blocking)}`,
   });
+}
+
+function tell({ name, created, partitions, warnings }: TopicReport, log: Log): void {
+  if (created) log.info("made a topic", { topic: name, partitions });
+  for (const { detail, command } of warnings) {
+    log.warn(`topic ${name}: ${detail}`, { topic: name, mend_with: command });
+  }
+  if (name !== REGISTRY || partitions === 1) return;
+  log.warn(
+    `topic ${name} has ${partitions} partitions: other clients partition differently, so that a ` +
+      "tombstone can lie away from its registration; ours has one",
+    { topic: name, partitions },
+  );
 }

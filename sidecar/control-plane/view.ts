@@ -3,7 +3,7 @@ import type { Audit } from "../../shared/protocol/audit.ts";
 import type { ClientId } from "../../shared/protocol/client-id.ts";
 import { groupOf } from "../../shared/protocol/client-id.ts";
 import type { Cluster } from "./fleet.ts";
-import { cleanupHold } from "./situation.ts";
+import { cleanupHold, type Weather } from "./situation.ts";
 import { workerNameOf } from "./spec.ts";
 import type { Term } from "./term.ts";
 
@@ -46,7 +46,12 @@ export type ClusterDetail = ClusterView & {
 /** Records of cluster-info that the group has not committed; null with the reason when not known. */
 export type Lag = { readonly records: number | null; readonly detail: string };
 
-export function viewCluster(cluster: Cluster, term: Term | undefined): ClusterView {
+/** `weather` is of this request: it counts the whole fleet, once. */
+export function viewCluster(
+  cluster: Cluster,
+  term: Term | undefined,
+  weather: Weather | undefined,
+): ClusterView {
   const { clientId, worker, beat, registry } = cluster;
   const held = term?.book.held.has(clientId) === true;
   return {
@@ -58,7 +63,9 @@ export function viewCluster(cluster: Cluster, term: Term | undefined): ClusterVi
     withdrawal: cluster.withdrawal,
     age_seconds: term === undefined ? null : term.book.silence.ageMsOf(cluster) / 1000,
     held:
-      term !== undefined && held ? (cleanupHold(cluster, term.ages, term.weather()) ?? null) : null,
+      term !== undefined && weather !== undefined && held
+        ? (cleanupHold(cluster, term.ages, weather) ?? null)
+        : null,
     last_heartbeat:
       beat === undefined
         ? null
@@ -81,7 +88,13 @@ export function viewCluster(cluster: Cluster, term: Term | undefined): ClusterVi
             state: worker.state,
             restarts: worker.restarts,
           },
-    error: term?.book.lastError.get(clientId) ?? null,
+    error: term === undefined ? null : errorOf(cluster, term),
     registry: { partition: registry.partition, offset: registry.offset },
   };
+}
+
+/** Why its last act failed, or its worker ended, or what holds its worker's name. */
+function errorOf({ clientId }: Cluster, { book }: Term): string | null {
+  const foreign = book.actual.foreignNamed(workerNameOf(clientId));
+  return foreign?.detail ?? book.lastError.get(clientId) ?? null;
 }

@@ -45,6 +45,7 @@ describe("readControlPlaneConfig()", () => {
       memoryLimitBytes: 268_435_456,
       cpuLimitMillis: 500,
       workerServiceAccount: "default",
+      processAsPid1: false,
       workerInheritKafkaAuth: false,
       stateDir: "/var/lib/outrider",
       neo4jUri: "neo4j://neo4j:7687",

@@ -76,14 +76,14 @@ describe("createAges()", () => {
     expect(ages.read(0, 1)).toEqual([]);
     expect(ages.read(0, 2)).toEqual([0, 1]);
   });
-  test("knows when the last tick that came back was sent", () => {
+  test("knows when the newest tick of the slowest partition was sent", () => {
     const ages = agesOf(2);
-    expect(ages.lastReadSentMs()).toBeUndefined();
     ages.sent(1, 5);
     ages.sent(2, 7);
     ages.read(1, 2);
+    expect(ages.slowestReadMs()).toBeUndefined();
     ages.read(0, 1);
-    expect(ages.lastReadSentMs()).toBe(7);
+    expect(ages.slowestReadMs()).toBe(5);
   });
 });
 

@@ -65,6 +65,7 @@ export function openBench() {
     signal: lost.signal,
     random: () => 0,
     warn: () => undefined,
+    trouble: () => undefined,
   };
 
   let instances = 0;
@@ -100,6 +101,7 @@ export function openBench() {
   const at = "2026-01-01T00:00:00.000Z";
   const deps: RoundDeps = {
     book,
+    topicId: "registry-1",
     ages,
     trail: {
       intents: (acts) =>
@@ -154,6 +156,7 @@ export function openBench() {
     /** One round, to the end of the acts that it began, and what was done in it. */
     round: async (input: Partial<Round> = {}): Promise<readonly string[]> => {
       const before = journal.length;
+      for (const clientId of book.retries.take(clock.ms)) book.dirty.add(clientId);
       await runRound(deps, { ...NOTHING, ...input });
       await until("the acts to end", () => book.busy.size === 0, {
         deadlineMs: 5_000,

@@ -2,7 +2,9 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { appliedKey } from "../../../shared/protocol/ledger.ts";
 import { foldBeat } from "../../../sidecar/control-plane/fleet.ts";
-import { ACTS_AT_ONCE_MAX, runRound } from "../../../sidecar/control-plane/round.ts";
+import { touchAll } from "../../../sidecar/control-plane/outcome.ts";
+import { ACTS_AT_ONCE_MAX } from "../../../sidecar/control-plane/planned.ts";
+import { runRound } from "../../../sidecar/control-plane/round.ts";
 import { TermLost } from "../../../sidecar/control-plane/save.ts";
 import { REPLACED_AT_ONCE_MAX } from "../../../sidecar/control-plane/situation.ts";
 import { until } from "../../bed/condition.ts";
@@ -68,6 +70,7 @@ describe("runRound()", () => {
     bench.book.actual.unlisted();
     expect(doneOf(await bench.round({ registry: [recordOf(A, 1)] }))).toEqual([]);
     list();
+    touchAll(bench.book, "process");
     expect(doneOf(await bench.round())).toEqual([`start ${A}`]);
   });
   test("a tombstone stops, deletes the group, and is done", async () => {

@@ -32,6 +32,7 @@ function brokerWith(failures = 0) {
     signal: ended.signal,
     random: () => 0,
     warn: () => undefined,
+    trouble: () => undefined,
   };
   return { options, ended, tries: () => tries };
 }
@@ -41,6 +42,11 @@ describe("saveQuarantine()", () => {
     const { options, tries } = brokerWith(3);
     await saveQuarantine([refusedOf(1)], options);
     expect(tries()).toBe(4);
+  });
+  test("gives a copy up that nobody takes, for the fleet must go on", async () => {
+    const { options, tries } = brokerWith(100);
+    await saveQuarantine([refusedOf(1)], options);
+    expect(tries()).toBe(5);
   });
   test("ends with the term", async () => {
     const { options, ended } = brokerWith(3);
