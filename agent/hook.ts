@@ -21,6 +21,9 @@ import {
 } from "./publish.ts";
 import { awaitAnswer, findReason, findStart, type Start, type Waited } from "./wait.ts";
 
+/** How far a command has come: from `write` on its record may be there. */
+export type Stage = "reach" | "write";
+
 export type HookOptions = {
   readonly wish: "register" | "deregister";
   readonly identity: Identity;
@@ -34,6 +37,8 @@ export type HookOptions = {
   readonly waitMs: number | undefined;
   readonly nowMs: () => number;
   readonly signal: AbortSignal;
+  /** Told before the record is written. */
+  readonly writing: () => void;
 };
 
 export type Outcome = {
@@ -42,7 +47,7 @@ export type Outcome = {
   readonly line: string | undefined;
 };
 
-type Failure = { readonly step: "reach" | "write"; readonly error: KafkaError };
+type Failure = { readonly step: Stage; readonly error: KafkaError };
 
 export async function runHook(options: HookOptions): Promise<Outcome> {
   const deadline = startDeadline({ deadlineMs: options.budgetMs, signal: options.signal });
@@ -55,6 +60,7 @@ export async function runHook(options: HookOptions): Promise<Outcome> {
   if (!reached.ok) return failure(options, { step: "reach", error: reached.error });
   const { topicId, start } = reached.value;
   if (topicId === undefined) return nothingToWithdraw(options);
+  options.writing();
   const written = await retried(deadline, (call) =>
     publish(options.kafka, { topicId, record: recordOf(options) }, call),
   );
@@ -171,6 +177,16 @@ function unreadable(options: HookOptions, written: Published, error: KafkaError)
     exit: exitCodeOf(error),
     line: `${writtenText(options, written)}; the answer cannot be read: ${error.detail}`,
   };
+}
+
+/** For the timer of last resort. */
+export function lateOutcome(
+  { wish, identity }: Pick<HookOptions, "wish" | "identity">,
+  stage: Stage,
+): Outcome {
+  const head = `${wish} ${identity.clientId}: HOOK_TIMEOUT is over and something still hangs`;
+  if (stage === "reach") return { exit: EXIT.unavailable, line: head };
+  return { exit: EXIT.unconfirmed, line: `${head}; the record may be written; run it again` };
 }
 
 /** Reached and then lost: the record may still be there, which is 75 and not 69. */

@@ -6,7 +6,7 @@ import { writeSync } from "node:fs";
 import { parseArguments } from "../shared/arguments.ts";
 import { BUILD, versionLine } from "../shared/build-info.ts";
 import { problemText } from "../shared/config.ts";
-import { EXIT, type ExitCode } from "../shared/exit.ts";
+import { EXIT } from "../shared/exit.ts";
 import { openHost } from "../shared/host.ts";
 import type { KafkaLog } from "../shared/kafka/wire.ts";
 import { openWire } from "../shared/kafka/wire.ts";
@@ -16,7 +16,7 @@ import { type Log, openLog } from "../shared/log.ts";
 import { secretValues } from "../shared/secret.ts";
 import { AGENT, type AgentRun } from "./commands.ts";
 import { type AgentConfig, readAgentConfig } from "./config.ts";
-import { type Outcome, runHook } from "./hook.ts";
+import { lateOutcome, type Outcome, runHook, type Stage } from "./hook.ts";
 import type { Kafka } from "./publish.ts";
 import { runStation } from "./station.ts";
 
@@ -130,9 +130,9 @@ function hook(config: AgentConfig, parts: HookParts): Promise<Outcome> {
   const { hookTimeoutMs: timeoutMs } = config;
   // Counted from the start of the process, not from here.
   const leftMs = timeoutMs - performance.now();
-  const exit: ExitCode = EXIT.unavailable;
-  const late = `${parts.wish} ${config.clientId}: HOOK_TIMEOUT is over and something still hangs`;
-  setTimeout(() => end({ exit, line: late }), Math.max(1, leftMs));
+  let stage: Stage = "reach";
+  const late = () => end(lateOutcome({ wish: parts.wish, identity: config }, stage));
+  setTimeout(late, Math.max(1, leftMs));
   return runHook({
     wish: parts.wish,
     waitMs: parts.waitMs,
@@ -144,6 +144,9 @@ function hook(config: AgentConfig, parts: HookParts): Promise<Outcome> {
     budgetMs: Math.max(1, leftMs - Math.min(RESERVE_MS, timeoutMs / 10)),
     nowMs: Date.now,
     signal: parts.signal,
+    writing: () => {
+      stage = "write";
+    },
   });
 }
 
