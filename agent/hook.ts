@@ -21,6 +21,9 @@ import {
 } from "./publish.ts";
 import { awaitAnswer, findReason, findStart, type Start, type Waited } from "./wait.ts";
 
+/** To find where the answers begin; half of what is left where that is less. */
+const START_MS_MAX = 5000;
+
 /** How far a command has come: from `write` on its record may be there. */
 export type Stage = "reach" | "write";
 
@@ -90,9 +93,10 @@ async function reach(
   );
   if (!topicId.ok) return topicId;
   if (waitMs === undefined) return ok({ topicId: topicId.value, start: err(NOT_ASKED) });
-  const start = await retried(deadline, (call) => findStart(kafka.wire, call));
-  // Not to be allowed to read the answer is no reason not to register.
-  if (!start.ok && start.error.retry === "transient") return start;
+  // That the answer cannot be read is no reason not to register.
+  const limitMs = Math.min(START_MS_MAX, deadline.leftMs() / 2);
+  const brief = startDeadline(deadline.call(limitMs));
+  const start = await retried(brief, (call) => findStart(kafka.wire, call));
   return ok({ topicId: topicId.value, start });
 }
 
@@ -173,6 +177,12 @@ const nothingToWithdraw = ({ identity }: HookOptions): Outcome => ({
 });
 
 function unreadable(options: HookOptions, written: Published, error: KafkaError): Outcome {
+  if (error.retry === "transient") {
+    return {
+      exit: EXIT.unconfirmed,
+      line: `${writtenText(options, written)}; not confirmed: the ledger could not be read: ${error.detail}`,
+    };
+  }
   return {
     exit: exitCodeOf(error),
     line: `${writtenText(options, written)}; the answer cannot be read: ${error.detail}`,

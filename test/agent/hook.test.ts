@@ -29,6 +29,27 @@ function hook(played: Played, more: Partial<HookOptions> = {}) {
   return { outcome, sent, stage: () => stage };
 }
 
+test.each(["register", "deregister"] as const)(
+  "runHook() of %s --wait writes though the ledger cannot be read, and ends with 75",
+  async (wish) => {
+    const { outcome, sent } = hook({ topics, silent: [STATUS] }, { wish, waitMs: 1000 });
+    const { exit, line } = await outcome;
+    expect(sent.map(({ key }) => key)).toEqual(["af-10"]);
+    expect(exit).toBe(75);
+    expect(line).toMatch(
+      /^(registered|withdrew) af-10 \(cluster.registry-0 @ 0\); not confirmed: the ledger could not be read: /u,
+    );
+  },
+);
+
+test("runHook() looks for the ledger 5 s at most", async () => {
+  const startedMs = performance.now();
+  const long = { waitMs: 60_000, timeoutMs: 60_000, budgetMs: 59_000 };
+  const { exit } = await hook({ topics, silent: [STATUS] }, long).outcome;
+  expect(exit).toBe(75);
+  expect(performance.now() - startedMs).toBeLessThan(7000);
+}, 15_000);
+
 test("runHook() without --wait asks for no ledger", async () => {
   const { exit } = await hook({ topics, silent: [STATUS] }).outcome;
   expect(exit).toBe(0);
