@@ -147,7 +147,29 @@ const CONNECTION_TABLE = {
 export const KAFKA_TABLE = { kafkaBrokers: brokers, ...CONNECTION_TABLE } as const;
 export type KafkaConfig = Config<typeof KAFKA_TABLE>;
 
-const { saslEnabled, saslUsername, saslPassword, tlsCertFile, tlsKeyFile } = CONNECTION_TABLE;
+const { saslEnabled, saslUsername, saslPassword, tlsEnabled, tlsCertFile, tlsKeyFile } =
+  CONNECTION_TABLE;
+
+const CERTIFICATE =
+  /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[\s\S]+?-----END (?:X509 |TRUSTED )?CERTIFICATE-----/u;
+const PRIVATE_KEY =
+  /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----[\s\S]+?-----END (?:[A-Z0-9]+ )*PRIVATE KEY-----/u;
+
+/**
+ * Wrong at the start is wrong configuration; a file that goes wrong later is taken for one that is being
+ * rotated, and is read again at the next connection.
+ */
+const pemFile =
+  (name: string, block: RegExp, what: string): Check =>
+  (lookup) => {
+    const file = lookup.text(name);
+    const enabled = v.safeParse(tlsEnabled, lookup);
+    if (file === undefined || (enabled.success && !enabled.output)) return undefined;
+    const read = lookup.host.readFile(file);
+    if (!read.ok) return { name, value: file, message: read.error };
+    if (block.test(read.value)) return undefined;
+    return { name, value: file, message: `the file has no ${what} in PEM` };
+  };
 
 const missing = (name: string): Problem => ({ name, message: "is required when SASL_ENABLED" });
 
@@ -166,6 +188,9 @@ export const CONNECTION_CHECKS: readonly Check[] = [
         : ["TLS_CERT_FILE", "TLS_KEY_FILE"];
     return { name, message: `is required when ${other} is set` };
   }),
+  pemFile("TLS_CA_FILE", CERTIFICATE, "certificate"),
+  pemFile("TLS_CERT_FILE", CERTIFICATE, "certificate"),
+  pemFile("TLS_KEY_FILE", PRIVATE_KEY, "private key"),
 ];
 
 /** What the Kafka door wants. The password is asked for again at each connection. */

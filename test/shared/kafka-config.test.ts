@@ -4,7 +4,15 @@ import { parseEnvironment, problemText } from "../../shared/config.ts";
 import { CONNECTION_CHECKS, KAFKA_TABLE, kafkaSettings } from "../../shared/kafka-config.ts";
 import { fixedHost } from "./fixed-host.ts";
 
-const host = fixedHost({ "/password": "from a file\n" });
+const pem = (kind: string) => `-----BEGIN ${kind}-----\nAAAA\n-----END ${kind}-----\n`;
+const host = fixedHost({
+  "/password": "from a file\n",
+  "/ca": `# ours\n${pem("CERTIFICATE")}${pem("CERTIFICATE")}`,
+  "/c": pem("CERTIFICATE"),
+  "/k": pem("EC PRIVATE KEY"),
+  "/cut": "-----BEGIN CERTIFICATE-----\nAAAA\n",
+  "/empty": "",
+});
 const read = (environment: Record<string, string>) =>
   parseEnvironment(KAFKA_TABLE, CONNECTION_CHECKS, environment, host);
 
@@ -41,6 +49,42 @@ describe("the Kafka variables", () => {
     expect(onTerminal.ok && onTerminal.value.logFormat).toBe("text");
     const piped = read({});
     expect(piped.ok && piped.value.logFormat).toBe("json");
+  });
+});
+
+describe("the TLS files", () => {
+  const problems = (environment: Record<string, string>) => {
+    const config = read(environment);
+    return config.ok ? [] : config.error.map(problemText);
+  };
+  test("that cannot be read or hold no PEM are named, with all else that is wrong", () => {
+    const wrong = {
+      KAFKA_BROKERS: "a:x",
+      TLS_CA_FILE: "/gone",
+      TLS_CERT_FILE: "/k",
+      TLS_KEY_FILE: "/c",
+    };
+    const [brokers, ...files] = problems(wrong);
+    expect(brokers).toStartWith("KAFKA_BROKERS=");
+    expect(files).toEqual([
+      'TLS_CA_FILE="/gone": the file /gone cannot be read',
+      'TLS_CERT_FILE="/k": the file has no certificate in PEM',
+      'TLS_KEY_FILE="/c": the file has no private key in PEM',
+    ]);
+  });
+  test.each(["/cut", "/empty", "/password", "/k"])("%s holds no authority", (file) => {
+    expect(problems({ TLS_CA_FILE: file })).toHaveLength(1);
+  });
+  test.each(["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"])("a key may be a %s", (kind) => {
+    const files = fixedHost({ "/c": pem("CERTIFICATE"), "/k": pem("EC PARAMETERS") + pem(kind) });
+    const given = { TLS_CERT_FILE: "/c", TLS_KEY_FILE: "/k" };
+    expect(parseEnvironment(KAFKA_TABLE, CONNECTION_CHECKS, given, files).ok).toBe(true);
+  });
+  test("are not read when TLS is switched off", () => {
+    expect(problems({ TLS_CA_FILE: "/gone", TLS_ENABLED: "false" })).toEqual([]);
+  });
+  test("are judged also when TLS_ENABLED is wrong", () => {
+    expect(problems({ TLS_CA_FILE: "/gone", TLS_ENABLED: "maybe" })).toHaveLength(2);
   });
 });
 

@@ -38,6 +38,7 @@ test(
       HEARTBEAT_INTERVAL: "30",
       KAFKA_BROKERS: "kafka:port",
       SASL_ENABLED: "true",
+      TLS_CA_FILE: "/nowhere/ca.pem",
       LOG_LEVEL: "loud",
     });
     expect(wrong.code).toBe(64);
@@ -47,6 +48,7 @@ test(
       "KAFKA_BROKERS",
       "SASL_USERNAME",
       "SASL_PASSWORD",
+      "TLS_CA_FILE",
       "LOG_LEVEL",
     ]) {
       expect(wrong.text).toContain(name);
