@@ -1,7 +1,7 @@
 /** The agent's command line. */
 import { command, type Program, switchFlag, valueFlag } from "../shared/arguments.ts";
 import { duration } from "../shared/variable-schema.ts";
-import { AGENT_TABLE } from "./config.ts";
+import { AGENT_TABLE, HOOK_MAX_MS } from "./config.ts";
 
 /** What a command line of the agent means. */
 export type AgentRun =
@@ -12,7 +12,7 @@ export type AgentRun =
 const wait = (until: string) =>
   valueFlag(
     { name: "wait", placeholder: "DURATION", describe: `Wait so long until ${until}` },
-    duration({ minMs: 1000 }),
+    duration({ minMs: 1000, maxMs: HOOK_MAX_MS }),
   );
 
 export const AGENT: Program<AgentRun> = {

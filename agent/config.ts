@@ -20,6 +20,8 @@ const VERSION_CHARS_MAX = 64;
 /** What `heartbeat_interval_seconds` of a registration may say (docs/protocol.md). */
 const INTERVAL_MIN_MS = 1000;
 const INTERVAL_MAX_MS = 3_600_000;
+/** Of a one-shot command and its wait; a timer of more than 24 days would fire at once. */
+export const HOOK_MAX_MS = 86_400_000;
 
 export const AGENT_TABLE = {
   clientId: required({
@@ -65,7 +67,7 @@ export const AGENT_TABLE = {
   }),
   hookTimeoutMs: withDefault({
     name: "HOOK_TIMEOUT",
-    schema: duration({ minMs: 1000 }),
+    schema: duration({ minMs: 1000, maxMs: HOOK_MAX_MS }),
     default: "60s",
     describe: "How long `register` and `deregister` may take in all",
   }),

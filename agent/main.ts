@@ -15,7 +15,7 @@ import { kafkaSettings } from "../shared/kafka-config.ts";
 import { type Log, openLog } from "../shared/log.ts";
 import { secretValues } from "../shared/secret.ts";
 import { AGENT, type AgentRun } from "./commands.ts";
-import { type AgentConfig, readAgentConfig } from "./config.ts";
+import { type AgentConfig, HOOK_MAX_MS, readAgentConfig } from "./config.ts";
 import { lateOutcome, type Outcome, runHook, type Stage } from "./hook.ts";
 import type { Kafka } from "./publish.ts";
 import { runStation } from "./station.ts";
@@ -132,7 +132,7 @@ function hook(config: AgentConfig, parts: HookParts): Promise<Outcome> {
   const leftMs = timeoutMs - performance.now();
   let stage: Stage = "reach";
   const late = () => end(lateOutcome({ wish: parts.wish, identity: config }, stage));
-  setTimeout(late, Math.max(1, leftMs));
+  setTimeout(late, Math.min(Math.max(1, leftMs), HOOK_MAX_MS));
   return runHook({
     wish: parts.wish,
     waitMs: parts.waitMs,

@@ -8,6 +8,7 @@ describe("the agent's command line", () => {
     ["register", { command: "register", waitMs: undefined }],
     ["register --wait 60s", { command: "register", waitMs: 60_000 }],
     ["deregister --wait=1m30s", { command: "deregister", waitMs: 90_000 }],
+    ["register --wait 24h", { command: "register", waitMs: 86_400_000 }],
     ["heartbeat", { command: "heartbeat" }],
     ["run", { command: "run", deregisterOnExit: false }],
     ["run --deregister-on-exit", { command: "run", deregisterOnExit: true }],
@@ -26,6 +27,8 @@ describe("the agent's command line", () => {
     ["register now", "register: Unexpected argument 'now'"],
     ["register --wait", "register: Option '--wait <value>' argument missing"],
     ["register --wait 60", 'register: --wait="60": a unit is missing: 60s or 60m?'],
+    ["register --wait 597h", 'register: --wait="597h": is longer than 24h'],
+    ["deregister --wait 86401s", 'deregister: --wait="86401s": is longer than 24h'],
     ["heartbeat --wait 60s", "heartbeat: Unknown option '--wait'"],
     [
       "run --deregister-on-exit=yes",

@@ -30,6 +30,12 @@ describe("readAgentConfig()", () => {
   test.each(["999ms", "3601s", "30"])("refuses a heartbeat interval of %s", (text) => {
     expect(problems({ HEARTBEAT_INTERVAL: text })).toHaveLength(1);
   });
+  test.each(["1s", "24h"])("takes a hook timeout of %s", (text) => {
+    expect(problems({ HOOK_TIMEOUT: text })).toEqual([]);
+  });
+  test.each(["999ms", "86401s", "597h"])("refuses a hook timeout of %s", (text) => {
+    expect(problems({ HOOK_TIMEOUT: text })).toHaveLength(1);
+  });
   test.each(["", "A", "-a", "a.b", "_watermark", "a".repeat(64)])(
     "refuses the client id %p",
     (text) => expect(problems({ CLIENT_ID: text }).join()).toContain("CLIENT_ID"),
