@@ -121,7 +121,7 @@ function openEnvFile(
   });
 }
 
-export function parseEnvFile(text: string): Record<string, string> {
+function parseEnvFile(text: string): Record<string, string> {
   const entries = text.split(/\r?\n/u).flatMap((line): [string, string][] => {
     const match = /^\s*(?:export\s+)?(?<name>[A-Za-z_]\w*)\s*=(?<value>.*)$/u.exec(line);
     const { name, value } = match?.groups ?? {};

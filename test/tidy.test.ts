@@ -17,15 +17,17 @@ const CORE = new RegExp(
     "^shared/(duration|quantity|backoff|words|result|config-text)\\.ts$",
     "^agent/announce\\.ts$",
     "^sidecar/control-plane/(accept|actual|age|audit|beats|book|brake|deadline|decision)\\.ts$",
-    "^sidecar/control-plane/(fleet|order|outcome|plan|retry|silence|situation)\\.ts$",
+    "^sidecar/control-plane/(fleet|order|outcome|plan|planned|retry|silence|situation)\\.ts$",
     "^sidecar/broker/check",
   ].join("|"),
   "u",
 );
 const IMPURE = [
   ...["Date.now", "new Date()", "performance.", "Math.random", "crypto.", "process.", "Bun."],
-  ...["fetch(", "setTimeout", "setInterval", "await ", "async ", "console.", '"node:'],
+  ...["fetch(", "setTimeout", "setInterval", "await ", "async ", "console.", "node:"],
 ] as const;
+/** Bytes are values: what looks at them alone is as pure as a string's method. */
+const PURE_MODULES = /"node:buffer"/gu;
 
 /** Each third-party package is known in one place alone, so that it can be replaced there. */
 const DOORS: ReadonlyMap<string, RegExp> = new Map([
@@ -110,7 +112,7 @@ describe.each(sources)("$path", ({ path, text, code, imports }) => {
 
 describe.each(sources.filter(({ path }) => CORE.test(path)))("$path", ({ code }) => {
   test("is pure", () => {
-    expect(IMPURE.filter((word) => code.includes(word))).toEqual([]);
+    expect(IMPURE.filter((word) => code.replaceAll(PURE_MODULES, "").includes(word))).toEqual([]);
   });
 });
 

@@ -35,7 +35,6 @@ export const WORKER_STATES = [
   "crash-loop",
   "blocked",
 ] as const;
-export type LedgerWorkerState = (typeof WORKER_STATES)[number];
 
 const Accepted = v.object({
   partition: offset,

@@ -5,9 +5,6 @@
 import type { ClientId } from "../../shared/protocol/client-id.ts";
 import type { Foreign, Listing, Worker } from "../runtime/runtime.ts";
 
-/** A worker that was seen running and is seen exited now. */
-export type Exit = { readonly worker: Worker };
-
 export type Actual = {
   /** False before the first listing, and again while listing fails: unknown is not none. */
   readonly listed: () => boolean;

@@ -13,7 +13,7 @@
 import type { Cluster } from "./fleet.ts";
 
 /** Fewer silent clusters than this are taken at their word. */
-export const SILENT_MIN = 3;
+const SILENT_MIN = 3;
 
 export type BrakeReading = {
   readonly holds: boolean;

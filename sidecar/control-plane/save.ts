@@ -36,7 +36,7 @@ export type SaveOptions = {
 };
 
 /** Writes the records; resolves when all replicas have them. */
-export async function writeUntilDone(
+async function writeUntilDone(
   topic: string,
   records: readonly OutRecord[],
   options: SaveOptions,
@@ -124,7 +124,7 @@ const QUARANTINE_TRIES = 5;
 /** A copy that Kafka might refuse is made without what is too large: it must not stop the topic. */
 const COPIED_BYTES_MAX = 512 * 1024;
 
-export function toQuarantine(refused: Refused): OutRecord {
+function toQuarantine(refused: Refused): OutRecord {
   const headers = quarantineHeaders(refused);
   const { key, value } = refused;
   const bytes = (key?.byteLength ?? 0) + (value?.byteLength ?? 0) + headerBytes(headers);

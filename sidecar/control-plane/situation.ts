@@ -50,7 +50,7 @@ export function cleanupHold(cluster: Cluster, ages: Ages, weather: Weather): Hol
   return !cluster.released && weather.brake().holds ? "brake" : undefined;
 }
 
-export function orphanHold(book: Book, ages: Ages, weather: Weather): Hold | undefined {
+function orphanHold(book: Book, ages: Ages, weather: Weather): Hold | undefined {
   if (weather.registryMadeAgain) return "registry-made-again";
   if (weather.registryHarmful) return "registry-harmful";
   if (!hasRegistration(book)) return "registry-empty";

@@ -28,7 +28,7 @@ import { errnoOf, unavailable } from "./process-error.ts";
 import type { RuntimeError, Worker } from "./runtime.ts";
 
 /** Ours are under 1 KiB; a longer file is not ours. */
-export const FILE_BYTES_MAX = 16 * 1024;
+const FILE_BYTES_MAX = 16 * 1024;
 const SUFFIX = ".json";
 /** Opening must neither follow a link out of the directory nor wait for a pipe's other end. */
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -124,7 +124,7 @@ function readBounded(path: string): string | undefined {
   }
 }
 
-export function parseWorkerFile(text: string, name: string, path: string): Seen {
+function parseWorkerFile(text: string, name: string, path: string): Seen {
   const lines = text.split("\n").map(parseLine);
   const header = v.safeParse(Header, lines[0]);
   if (!header.success) return { kind: "foreign", detail: `${path} was not written by Outrider` };

@@ -23,8 +23,8 @@ import { watcher } from "./process-watch.ts";
 import { rotateLogs } from "./rotate-log.ts";
 import type { Runtime, RuntimeError } from "./runtime.ts";
 
-export const GRACE_MS = 10_000;
-export const LOG_BYTES_MAX = 10 * 1024 * 1024;
+const GRACE_MS = 10_000;
+const LOG_BYTES_MAX = 10 * 1024 * 1024;
 const ROTATE_INTERVAL_MS = 10_000;
 /** What a kill left among the drafts; a start needs a few ms. */
 const DRAFT_AGE_MS_MAX = 60 * 60 * 1000;

@@ -61,7 +61,7 @@ export function rotateLogs(options: RotateOptions): void {
  * too full for the copy the log is cut all the same: the bound holds, the lines are lost.
  * @throws what the file system throws
  */
-export function rotateLog(path: string, bytesMax: number): void {
+function rotateLog(path: string, bytesMax: number): void {
   const log = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
   try {
     const part = `${path}.part`;

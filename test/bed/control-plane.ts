@@ -10,7 +10,7 @@ import { type BedProcess, startProcess } from "./process.ts";
 import { guardWorkers, killWorkers, type LiveWorker, liveWorkers } from "./workers.ts";
 
 /** Short, but in the proportions of the defaults. */
-export const SHORT = {
+const SHORT = {
   HEARTBEAT_TIMEOUT: "3s",
   CLEANUP_TIMEOUT: "8s",
   SESSION_TIMEOUT: "6s",
@@ -19,7 +19,7 @@ export const SHORT = {
 } as const;
 
 /** A worker that does nothing, and ends on SIGTERM. */
-export const IDLE_WORKER = "/bin/sleep 1000000";
+const IDLE_WORKER = "/bin/sleep 1000000";
 
 const READY_MS = 40_000;
 const OUTPUT_LINES = 60;

@@ -21,7 +21,7 @@ case $ACT in
   print) for i in $(seq 300); do echo "line $i of $CLIENT_ID"; sleep 0.02; done ;;
 esac`;
 
-export const silentLog = openLog({
+const silentLog = openLog({
   level: "error",
   format: "text",
   write: () => {},

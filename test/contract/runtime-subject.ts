@@ -43,7 +43,7 @@ export type RuntimeSubject = {
 };
 
 const DEADLINE_MS = 20_000;
-export const patience = { deadlineMs: DEADLINE_MS, intervalMs: 20 };
+const patience = { deadlineMs: DEADLINE_MS, intervalMs: 20 };
 
 /** Never aborts. */
 export const signal = new AbortController().signal;

@@ -37,10 +37,7 @@ export async function withFleet(
   }
 }
 
-export async function asAdmin<T>(
-  kafka: KafkaBed,
-  use: (admin: kafkajs.Admin) => Promise<T>,
-): Promise<T> {
+async function asAdmin<T>(kafka: KafkaBed, use: (admin: kafkajs.Admin) => Promise<T>): Promise<T> {
   const client = new kafkajs.Kafka({
     clientId: "test-admin",
     brokers: kafka.bootstrap.split(","),
