@@ -23,7 +23,7 @@ export type GateDeps = {
   readonly deleteGroup: Executor["deleteGroup"];
   readonly monotonicMs: () => number;
   readonly sink: Sink;
-  readonly log: Log;
+  readonly log: Pick<Log, "warn">;
   readonly ended: AbortSignal;
   readonly end: (reason: string) => void;
 };

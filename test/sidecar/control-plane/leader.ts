@@ -152,7 +152,7 @@ export function openBench() {
   };
 
   return {
-    ...{ deps, book, ages, clock, knobs, journal, events },
+    ...{ deps, book, ages, clock, knobs, journal, events, runtime },
     /** One round, to the end of the acts that it began, and what was done in it. */
     round: async (input: Partial<Round> = {}): Promise<readonly string[]> => {
       const before = journal.length;
