@@ -51,7 +51,11 @@ function forgetEnded(context: Context, closely: boolean): boolean {
   return ended;
 }
 
-/** Of the directory: it grows with every name made or removed. */
+/** Of the directory: it grows with every name made or removed. What cannot be asked is for the listing to say. */
 function changeTime(directory: string): bigint | undefined {
-  return statSync(directory, { bigint: true, throwIfNoEntry: false })?.mtimeNs;
+  try {
+    return statSync(directory, { bigint: true, throwIfNoEntry: false })?.mtimeNs;
+  } catch {
+    return undefined;
+  }
 }
