@@ -10,7 +10,7 @@ import { err, ok, type Result } from "../result.ts";
 import { decompressLz4 } from "./lz4-frame.ts";
 
 /** A batch that grows beyond this is refused: Kafka's default batch is 1 MiB, and codecs reach ratios of a thousand. */
-const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024;
+export const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024;
 
 const CODEC = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const;
 const XERIAL_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0]);

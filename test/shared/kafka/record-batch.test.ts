@@ -71,7 +71,12 @@ describe("decodeBatches()", () => {
   test("skips a control batch, and moves on", () => {
     const bytes = batchOf([{ key: "a", value: "b" }], 7);
     bytes.writeInt16BE(0x20, 21);
-    expect(decodeBatches(bytes, 7, NO_CRC)).toEqual({ records: [], corrupt: [], nextOffset: 8 });
+    expect(decodeBatches(bytes, 7, NO_CRC)).toEqual({
+      records: [],
+      corrupt: [],
+      nextOffset: 8,
+      stalled: undefined,
+    });
   });
 
   test("leaves a cut batch for the next fetch", () => {
@@ -103,6 +108,39 @@ describe("decodeBatches()", () => {
     bytes.writeUInt8(0x63, bytes.length - 2);
     expect(decodeBatches(bytes, 0, NO_CRC).corrupt).toEqual([]);
     expect(decodeBatches(bytes, 0).corrupt.length).toBe(1);
+  });
+
+  test("never moves past an offset that it was not sent, and says so", () => {
+    const decoded = decodeBatches(batchOf([{ key: "a", value: "b" }], 3), 10);
+    expect([decoded.records, decoded.corrupt, decoded.nextOffset]).toEqual([[], [], 10]);
+    expect(decoded.stalled).toContain("before the offset");
+  });
+
+  test("does not believe the last offset of a batch that failed its checksum", () => {
+    const lying = batchOf([{ key: "a", value: "b" }], 0);
+    lying.writeInt32BE(1_000_000, 23);
+    const sound = batchOf([{ key: "c", value: "d" }], 5);
+    const both = decodeBatches(Buffer.concat([lying, sound]), 0);
+    expect(both.records.map(({ offset }) => offset)).toEqual([5]);
+    expect(both.corrupt.map(({ lastOffset }) => lastOffset)).toEqual([4]);
+    expect(both.nextOffset).toBe(6);
+    const alone = decodeBatches(Buffer.concat([lying, sound.subarray(0, 30)]), 0);
+    expect([alone.corrupt.length, alone.nextOffset]).toEqual([1, 1]);
+    expect(decodeBatches(lying, 1).nextOffset).toBe(2);
+  });
+
+  test("stops where the answer would grow beyond its budget, and reads on from there", () => {
+    const [, gzip] = BATCHES.find(([codec]) => codec === "gzip") ?? ["", Buffer.alloc(0)];
+    const second = Buffer.from(gzip);
+    second.writeBigInt64BE(46n);
+    const bytes = Buffer.concat([gzip, second]);
+    const plainBytesMax = 1000;
+    const first = decodeBatches(bytes, 42, { plainBytesMax });
+    expect([first.records.length, first.corrupt, first.nextOffset]).toEqual([4, [], 46]);
+    const rest = decodeBatches(second, 46, { plainBytesMax });
+    expect([rest.records.length, rest.corrupt, rest.nextOffset]).toEqual([4, [], 50]);
+    expect(decodeBatches(bytes, 42).nextOffset).toBe(50);
+    expect(decodeBatches(gzip, 42, { plainBytesMax: 10 }).corrupt.length).toBe(1);
   });
 
   test("never throws and never stands still, whatever the bytes", () => {
