@@ -59,6 +59,7 @@ async function fetchOnce(
   entries: readonly Entry[],
 ): Promise<boolean> {
   const { wire, limits, signal, health } = options;
+  const asked = entries.map((entry) => ({ entry, leader, offset: entry.offset }));
   const request = fetchRequest(entries, limits, options.lane);
   const deadlineMs = limits.maxWaitMs + FETCH_GRACE_MS;
   const answer = await wire.toBroker(leader, request, { deadlineMs, signal });
@@ -70,53 +71,75 @@ async function fetchOnce(
   }
   let sound = true;
   for (const part of answer.value) {
-    const entry = entries.find(
-      (item) => item.topic === part.topic && item.partition === part.partition,
+    const of = asked.find(
+      ({ entry }) => entry.topic === part.topic && entry.partition === part.partition,
     );
-    if (entry === undefined) continue;
-    const fine = await takePart(options, leader, entry, part);
+    if (of === undefined) continue;
+    const fine = await takePart(options, of, part);
     if (!fine) sound = false;
     if (signal.aborted) return true;
   }
   return sound;
 }
 
+/** What was asked for: whatever moved on meanwhile makes the answer a stranger's. */
+type Asked = { readonly entry: Entry; readonly leader: number; readonly offset: number };
+
+function stands({ positions, signal }: FetchLoopOptions, { entry, leader, offset }: Asked) {
+  const same = positions.find(entry.topic, entry.partition) === entry;
+  return same && entry.leader === leader && entry.offset === offset && !signal.aborted;
+}
+
 async function takePart(
   options: FetchLoopOptions,
-  leader: number,
-  entry: Entry,
+  asked: Asked,
   part: FetchedPart,
 ): Promise<boolean> {
-  const { positions, health } = options;
+  const { health } = options;
+  const { entry, offset } = asked;
   const { topic, partition } = entry;
   const source = partitionSource(topic, partition);
-  if (positions.find(topic, partition) !== entry) return true;
-  if (part.errorCode === OFFSET_OUT_OF_RANGE) return await tellOutOfRange(options, leader, entry);
+  for (let last: unknown; last !== entry.delivered; ) {
+    last = entry.delivered;
+    await last;
+  }
+  if (!stands(options, asked)) return true;
+  if (part.errorCode === OFFSET_OUT_OF_RANGE) return await tellOutOfRange(options, asked);
+  const what = `read ${topic}/${partition}`;
   if (part.errorCode !== 0) {
-    health.note(
-      source,
-      protocolError(part.errorCode, `read ${topic}/${partition}`, `READ on topic ${topic}`),
-    );
+    health.note(source, protocolError(part.errorCode, what, `READ on topic ${topic}`));
+    return false;
+  }
+  const { records, corrupt, nextOffset, stalled } = decodeBatches(part.bytes, offset);
+  if (stalled !== undefined) {
+    const detail = `${what} at offset ${offset}: ${stalled}`;
+    health.note(source, { code: "broker", retry: "transient", detail });
     return false;
   }
   health.note(source, undefined);
-  const { records, corrupt, nextOffset } = decodeBatches(part.bytes, entry.offset);
-  const moved = nextOffset !== entry.offset;
-  if (!moved && entry.told && corrupt.length === 0) return true;
-  entry.offset = nextOffset;
-  entry.told = true;
+  if (nextOffset === offset && entry.told) return true;
   const highWatermark = part.highWatermark;
-  await options.deliver({ topic, partition, records, corrupt, nextOffset, highWatermark });
+  await hand(options, entry, { topic, partition, records, corrupt, nextOffset, highWatermark });
   return true;
 }
 
+/** One at a time per partition. */
+async function hand(options: FetchLoopOptions, entry: Entry, batch: ReadBatch): Promise<void> {
+  entry.offset = batch.nextOffset;
+  entry.told = true;
+  const turn = Promise.withResolvers<void>();
+  entry.delivered = turn.promise;
+  try {
+    await options.deliver(batch);
+  } finally {
+    turn.resolve();
+  }
+}
+
 /** The partition pauses: whether to begin at its start or its end is the caller's to say. */
-async function tellOutOfRange(
-  options: FetchLoopOptions,
-  leader: number,
-  entry: Entry,
-): Promise<boolean> {
-  const { topic, partition, offset } = entry;
+async function tellOutOfRange(options: FetchLoopOptions, of: Asked): Promise<boolean> {
+  const { entry, leader, offset } = of;
+  const { topic, partition } = entry;
   const call = { deadlineMs: OFFSETS_CALL_MS, signal: options.signal };
   const ask = async (time: typeof EARLIEST | typeof LATEST) => {
     const answer = await options.wire.toBroker(
@@ -132,7 +155,7 @@ async function tellOutOfRange(
   if (asked.ok) options.topics.see(asked.value.topics, [topic]);
   const [startOffset, endOffset] = await Promise.all([ask(EARLIEST), ask(LATEST)]);
   if (startOffset === undefined || endOffset === undefined) return false;
-  if (options.positions.find(topic, partition) !== entry || options.signal.aborted) return true;
+  if (!stands(options, of)) return true;
   entry.paused = true;
   const topicId = options.topics.idOf(topic);
   options.problem({

@@ -15,6 +15,8 @@ export type Entry = {
   paused: boolean;
   /** The end has been told at least once. */
   told: boolean;
+  /** Settles when nothing of this partition is being delivered: the loops of an old and a new leader take turns. */
+  delivered: Promise<void>;
 };
 
 const NO_LEADER = -1;
@@ -50,8 +52,10 @@ export function openPositions(initial: readonly ReadPosition[]): Positions {
 
   const add = ({ topic, partition, offset }: ReadPosition) => {
     const key = keyOf(topic, partition);
-    const leader = entries.get(key)?.leader ?? NO_LEADER;
-    entries.set(key, { topic, partition, offset, leader, paused: false, told: false });
+    const before = entries.get(key);
+    const leader = before?.leader ?? NO_LEADER;
+    const delivered = before?.delivered ?? Promise.resolve();
+    entries.set(key, { topic, partition, offset, leader, paused: false, told: false, delivered });
   };
   for (const position of initial) add(position);
 
