@@ -140,28 +140,56 @@ export function abortedError(whatWasTried: string): KafkaError {
   return { code: "timeout", retry: "transient", detail: `${whatWasTried}: stopped by us` };
 }
 
+/** What the network says. It comes first: a broker's name, which is part of many texts, may hold any of the words below. */
+const UNREACHABLE_CODES: ReadonlySet<string> = new Set([
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ECONNABORTED",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "EHOSTDOWN",
+  "ENETUNREACH",
+  "ENETDOWN",
+  "EADDRNOTAVAIL",
+  "EPIPE",
+]);
 /** What OpenSSL and Node say when one side does not accept the other; not a connection that merely ended during the handshake. */
-const TLS_REFUSAL = /certificate|CERT_|SSL routines|ERR_SSL|ERR_TLS_|\balert\b/i;
+const TLS_REFUSAL =
+  /certificate|CERT_|SSL routines|ERR_SSL|ERR_TLS_|tlsv1 alert|SSL alert|ssl\/tls alert/i;
+/** kafkajs makes a SASL error of whatever ends the exchange, and keeps of the cause the text alone. */
+const SASL_CUT_OFF =
+  /Closed connection|Connection error|Connection timeout|Connection closed|Not connected|timed out/;
+// A TLS or password file; it may be there again in a moment, in the middle of a rotation.
+const FILE_REFUSAL = /(ENOENT|EACCES|EISDIR|EPERM)[^']*'/;
 
 /** Whatever kafkajs, a socket or a file threw. */
 export function kafkaErrorOf(cause: unknown, whatWasTried: string): KafkaError {
-  const name = textOf(cause, "name");
   const message = textOf(cause, "message");
-  const detail = `${whatWasTried}: ${message === "" ? String(cause) : message}`;
   const known = protocolNumber(cause);
-  if (known !== undefined) return { ...protocolError(known, whatWasTried), cause };
-  if (name === "KafkaJSSASLAuthenticationError")
-    return { code: "authentication", retry: "terminal", detail, cause };
-  // A TLS or password file; it may be there again in a moment, in the middle of a rotation.
-  if (/(ENOENT|EACCES|EISDIR|EPERM)[^']*'/.test(message))
-    return { code: "invalid", retry: "transient", detail, cause };
-  if (TLS_REFUSAL.test(`${message} ${textOf(cause, "code")}`))
-    return { code: "authentication", retry: "terminal", detail, cause };
-  if (name === "KafkaJSServerDoesNotSupportApiKey")
-    return { code: "unsupported", retry: "terminal", detail, cause };
-  if (cause instanceof RangeError || cause instanceof TypeError)
-    return { code: "broker", retry: "transient", detail, cause };
-  return { code: "unreachable", retry: "transient", detail, cause };
+  if (known !== undefined) {
+    const said = protocolError(known, whatWasTried, undefined, message);
+    return { ...said, cause };
+  }
+  const [code, retry] = judge(cause, message);
+  const detail = `${whatWasTried}: ${message === "" ? String(cause) : message}`;
+  return { code, retry, detail, cause };
+}
+
+function judge(cause: unknown, message: string): readonly [KafkaErrorCode, KafkaError["retry"]] {
+  const name = textOf(cause, "name");
+  const code = textOf(cause, "code");
+  if (UNREACHABLE_CODES.has(code)) return ["unreachable", "transient"];
+  if (FILE_REFUSAL.test(message)) return ["invalid", "transient"];
+  if (name === "KafkaJSSASLAuthenticationError") {
+    if (SASL_CUT_OFF.test(message)) return ["unreachable", "transient"];
+    return ["authentication", "terminal"];
+  }
+  if (TLS_REFUSAL.test(`${message} ${code}`)) return ["authentication", "terminal"];
+  if (name === "KafkaJSServerDoesNotSupportApiKey") return ["unsupported", "terminal"];
+  if (cause instanceof RangeError || cause instanceof TypeError) return ["broker", "transient"];
+  return ["unreachable", "transient"];
 }
 
 function protocolNumber(cause: unknown): number | undefined {

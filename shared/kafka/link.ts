@@ -68,7 +68,7 @@ export function openLink(address: BrokerAddress, settings: KafkaSettings, log: K
     try {
       await connection.connect();
       const versions = await readVersions(connection);
-      await connection.authenticate();
+      await authenticate(connection);
       wasOpen = true;
       return versions;
     } catch (cause) {
@@ -98,6 +98,27 @@ export function openLink(address: BrokerAddress, settings: KafkaSettings, log: K
   };
 
   return { send, drop, usable: () => usable, wasOpen: () => wasOpen };
+}
+
+/** @throws what the broker or the socket said: kafkajs calls also a lost connection an authentication that failed. */
+async function authenticate(connection: Connection): Promise<void> {
+  const send = connection.send.bind(connection);
+  let first: { readonly cause: unknown } | undefined;
+  connection.send = async (protocol) => {
+    try {
+      return await send(protocol);
+    } catch (cause) {
+      first ??= { cause };
+      throw cause;
+    }
+  };
+  try {
+    await connection.authenticate();
+  } catch (cause) {
+    throw first === undefined ? cause : first.cause;
+  } finally {
+    connection.send = send;
+  }
 }
 
 function decode<T>(

@@ -45,6 +45,31 @@ describe("kafkaErrorOf()", () => {
   const named = (name: string, message: string) => Object.assign(new Error(message), { name });
   const rows: readonly (readonly [unknown, KafkaErrorCode])[] = [
     [named("KafkaJSSASLAuthenticationError", "SASL PLAIN authentication failed"), "authentication"],
+    [
+      named(
+        "KafkaJSSASLAuthenticationError",
+        "SASL PLAIN mechanism is not supported by the server",
+      ),
+      "authentication",
+    ],
+    [
+      named(
+        "KafkaJSSASLAuthenticationError",
+        "SASL PLAIN authentication failed: Closed connection",
+      ),
+      "unreachable",
+    ],
+    [
+      named("KafkaJSSASLAuthenticationError", "failed: ENOENT: no such file, open '/password'"),
+      "invalid",
+    ],
+    [new Error("Connection error: getaddrinfo ENOTFOUND kafka.alert.svc"), "unreachable"],
+    [
+      Object.assign(new Error("getaddrinfo ENOTFOUND certificate.svc"), { code: "ENOTFOUND" }),
+      "unreachable",
+    ],
+    [new Error("Connection error: ssl/tls alert bad certificate"), "authentication"],
+    [new Error("tlsv1 alert unknown ca"), "authentication"],
     [new Error("self-signed certificate in certificate chain"), "authentication"],
     [new Error("Client network socket disconnected before secure TLS connection"), "unreachable"],
     [new Error("connect ECONNREFUSED 127.0.0.1:1"), "unreachable"],

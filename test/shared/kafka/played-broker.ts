@@ -1,0 +1,88 @@
+/** A broker on a real socket that answers one request of a connection after the other, as Kafka does. */
+import { createServer, type Socket } from "node:net";
+import { ByteReader, ByteWriter } from "../../../shared/kafka/bytes.ts";
+import type { KafkaRequest } from "../../../shared/kafka/request.ts";
+
+export type PlayedAnswer = ByteWriter | "never" | "end" | "reset";
+type Answers = (apiKey: number, body: ByteReader) => Promise<PlayedAnswer> | PlayedAnswer;
+
+export type PlayedBroker = {
+  readonly address: { readonly host: string; readonly port: number };
+  readonly connections: () => number;
+  readonly close: () => void;
+};
+
+const API_VERSIONS = 18;
+const SASL_HANDSHAKE = 17;
+const KEYS: readonly (readonly [key: number, min: number, max: number])[] = [
+  [API_VERSIONS, 0, 3],
+  [SASL_HANDSHAKE, 0, 1],
+  [36, 0, 2],
+  [0, 0, 9],
+  [2, 0, 9],
+];
+
+/** ApiVersions and SaslHandshake (PLAIN) are answered by itself. */
+export async function playBroker(answers: Answers): Promise<PlayedBroker> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    socket.on("close", () => sockets.delete(socket));
+    serve(socket, answers);
+  });
+  const listening = Promise.withResolvers<void>();
+  server.listen(0, "127.0.0.1", () => listening.resolve());
+  await listening.promise;
+  const bound = server.address();
+  const port = typeof bound === "object" && bound !== null ? bound.port : 0;
+  return {
+    address: { host: "127.0.0.1", port },
+    connections: () => sockets.size,
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
+}
+
+/** A request without content. */
+export function playedRequest(apiKey: number, apiName: string): KafkaRequest<number> {
+  const versions = { min: 0, max: 9 };
+  return { apiKey, apiName, versions, encode: () => {}, decode: () => apiKey };
+}
+
+function serve(socket: Socket, answers: Answers): void {
+  let bytes = Buffer.alloc(0);
+  let turn = Promise.resolve();
+  socket.on("data", (more) => {
+    bytes = Buffer.concat([bytes, typeof more === "string" ? Buffer.from(more) : more]);
+    while (bytes.length >= 4 && bytes.length >= 4 + bytes.readInt32BE(0)) {
+      const length = bytes.readInt32BE(0);
+      const frame = bytes.subarray(4, 4 + length);
+      bytes = bytes.subarray(4 + length);
+      turn = turn.then(() => answerOne(socket, frame, answers));
+    }
+  });
+}
+
+async function answerOne(socket: Socket, frame: Buffer, answers: Answers): Promise<void> {
+  const apiKey = frame.readInt16BE(0);
+  const answer = own(apiKey) ?? (await answers(apiKey, new ByteReader(frame.subarray(8))));
+  if (answer === "end") socket.end();
+  if (answer === "reset") socket.resetAndDestroy();
+  if (typeof answer === "string") return await new Promise(() => {});
+  const body = Buffer.concat([frame.subarray(4, 8), answer.bytes()]);
+  if (!socket.destroyed)
+    socket.write(Buffer.concat([new ByteWriter().int32(body.length).bytes(), body]));
+}
+
+function own(apiKey: number): ByteWriter | undefined {
+  if (apiKey === API_VERSIONS)
+    return new ByteWriter()
+      .int16(0)
+      .array(KEYS, (row, [key, min, max]) => row.int16(key).int16(min).int16(max));
+  if (apiKey === SASL_HANDSHAKE)
+    return new ByteWriter().int16(0).array(["PLAIN"], (row, name) => row.string(name));
+  return undefined;
+}
