@@ -12,6 +12,8 @@ import type { KafkaLog } from "./wire.ts";
 const CONNECT_MS = 5000;
 const REQUEST_MS = 30_000;
 const HEARTBEATS_PER_SESSION = 5;
+/** kafkajs ends a fetch before it stops, and waits 5 s by default: a stopped worker must not. */
+const FETCH_WAIT_MS = 500;
 
 export type ConsumerOptions = {
   readonly kafka: Kafka;
@@ -63,6 +65,7 @@ export async function runConsumer(options: ConsumerOptions): Promise<Consumer> {
     heartbeatInterval: Math.floor(sessionTimeoutMs / HEARTBEATS_PER_SESSION),
     metadataMaxAge: METADATA_AGE_MAX_MS,
     allowAutoTopicCreation: false,
+    maxWaitTimeInMs: FETCH_WAIT_MS,
   });
   const what = `consume topic ${topic} in group ${groupId}`;
   const stopped = (cause: unknown) => {
