@@ -77,12 +77,22 @@ export function joinMembership(options: MembershipOptions): Result<Membership, K
 export type Context = Omit<MembershipOptions, "signal"> & {
   readonly lane: string;
   readonly signal: AbortSignal;
+  /** True from the rebalance's beginning to its outcome: a fence's refusal then says nothing of the partition. */
+  readonly joining: () => boolean;
 };
 
 type Ownership = { readonly lost: AbortController; readonly member: Member };
 
+/** Why a term ends though the partition stays with us. */
+const LATER_GENERATION = new Error("a later generation");
+
+/** JoinGroup waits at the broker for the other members: what must not wait behind it goes by a lane of its own. */
+const beside = (lane: string): string => `${lane}-beside`;
+
 /** Join, hold, join again, until it is told to stop. */
-async function live(context: Context): Promise<void> {
+async function live(options: Omit<Context, "joining">): Promise<void> {
+  let joining = true;
+  const context = { ...options, joining: () => joining };
   const { wire, groupId, lane, signal } = context;
   let memberId = "";
   let failures = 0;
@@ -110,7 +120,9 @@ async function live(context: Context): Promise<void> {
     silence.heard(joined.syncedMs);
     if (joined.owner) owned = begin(context, joined.member, owned);
     else lose("the group gave the partition to another member");
+    joining = false;
     const ending = await hold(context, joined.member, silence);
+    joining = true;
     if (ending === "fenced") memberId = "";
     if (ending !== "rebalancing") lose(`the membership ended: ${ending}`);
   }
@@ -121,6 +133,7 @@ async function live(context: Context): Promise<void> {
     await wire.toCoordinator(groupId, leaveRequest(groupId, memberId, lane), call);
   }
   wire.closeLane(lane);
+  wire.closeLane(beside(lane));
 }
 
 type Silence = {
@@ -148,7 +161,7 @@ function watchSilence(sessionTimeoutMs: number, onSilence: () => void): Silence 
 
 function begin(context: Context, member: Member, before: Ownership | undefined): Ownership {
   // The old term's fence carries an old generation: it ends, though the partition stays.
-  before?.lost.abort(new Error("a later generation"));
+  before?.lost.abort(LATER_GENERATION);
   const lost = new AbortController();
   const { generation, memberId } = member;
   const fence = (call: Call) => commit(context, member, lost.signal, call);
@@ -163,27 +176,31 @@ function begin(context: Context, member: Member, before: Ownership | undefined):
 }
 
 async function commit(
-  { wire, topic, lane }: Context,
+  { wire, topic, lane, joining }: Context,
   member: Member,
   lost: AbortSignal,
   call: Call,
 ): Promise<Result<null, KafkaError>> {
   const what = `fence as the owner of group ${member.groupId}`;
-  const over: KafkaError = {
-    code: "fenced",
-    retry: "terminal",
-    detail: `${what}: the term is over`,
-  };
-  if (lost.aborted) return err(over);
-  const request = commitRequest(member, topic, PARTITION, 0, lane);
+  if (lost.aborted) return err(termOver(what, lost));
+  const request = commitRequest(member, topic, PARTITION, 0, beside(lane));
   const answer = await wire.toCoordinator(member.groupId, request, call);
+  if (lost.aborted) return err(termOver(what, lost));
   if (!answer.ok) return answer;
-  if (lost.aborted) return err(over);
   if (answer.value === 0) return ok(null);
   const permission = `READ on group ${member.groupId} and topic ${topic}`;
   const error = protocolError(answer.value, what, permission);
   if (error.code === "not-coordinator") wire.forgetCoordinator(member.groupId);
+  if (error.code === "fenced" && joining())
+    return err({ ...error, code: "rebalancing", retry: "transient" });
   return err(error);
+}
+
+/** While the partition stays with us, the next term's fence may succeed. */
+function termOver(what: string, lost: AbortSignal): KafkaError {
+  const detail = `${what}: the term is over`;
+  if (lost.reason === LATER_GENERATION) return { code: "rebalancing", retry: "transient", detail };
+  return { code: "fenced", retry: "terminal", detail };
 }
 
 type Ending = "rebalancing" | "fenced" | "no contact" | "closing";
@@ -198,7 +215,7 @@ async function hold(context: Context, member: Member, silence: Silence): Promise
     if (silence.leftMs() <= 0) return "no contact";
     const sentMs = performance.now();
     const call = { deadlineMs: Math.min(silence.leftMs(), callMs), signal };
-    const answer = await wire.toCoordinator(groupId, heartbeatRequest(member, lane), call);
+    const answer = await wire.toCoordinator(groupId, heartbeatRequest(member, beside(lane)), call);
     if (answer.ok && answer.value === 0) {
       silence.heard(sentMs);
       continue;
