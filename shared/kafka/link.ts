@@ -22,7 +22,7 @@ const SASL_AUTHENTICATE_KEY = 36;
 
 export type Link = {
   readonly send: <T>(request: KafkaRequest<T>, call: Call) => Promise<Result<T, KafkaError>>;
-  /** False once it failed: open another one. */
+  /** False once it failed, or let a call wait in vain: open another one. */
   readonly usable: () => boolean;
   /** True once the broker answered on it. */
   readonly wasOpen: () => boolean;
@@ -37,20 +37,12 @@ export function openLink(address: BrokerAddress, settings: KafkaSettings, log: K
   let usable = true;
   let wasOpen = false;
   let opened: Promise<Versions> | undefined;
+  let inFlight = 0;
+  let retired: string | undefined;
   const where = addressText(address);
-  const connection = new Connection({
-    ...address,
-    clientId: settings.clientId,
-    logger: quietLogger(log, where),
-    socketFactory: (target) => {
-      socket = dial(settings, target);
-      socket.on("close", () => lose());
-      return socket;
-    },
-    sasl: saslOptions(settings),
-    requestTimeout: KAFKAJS_TIMEOUT_MS,
-    connectionTimeout: KAFKAJS_TIMEOUT_MS,
-    enforceRequestTimeout: false,
+  const connection = connectionTo(address, settings, quietLogger(log, where), (made) => {
+    socket = made;
+    socket.on("close", () => lose());
   });
 
   const lose = () => {
@@ -62,6 +54,12 @@ export function openLink(address: BrokerAddress, settings: KafkaSettings, log: K
     // kafkajs's own handler of this event rejects what is in flight and clears its timers.
     socket?.emit("error", new Error(reason));
     socket?.destroy();
+  };
+
+  /** Takes nothing new; what is in flight reaches its own deadline first, for the broker may still answer it. */
+  const retire = (reason: string) => {
+    usable = false;
+    retired ??= reason;
   };
 
   const open = async (): Promise<Versions> => {
@@ -77,12 +75,14 @@ export function openLink(address: BrokerAddress, settings: KafkaSettings, log: K
     }
   };
 
-  const send = async <T>(request: KafkaRequest<T>, call: Call): Promise<Result<T, KafkaError>> => {
-    const what = `${request.apiName} to ${where}`;
+  const ask = async <T>(
+    request: KafkaRequest<T>,
+    call: Call,
+    what: string,
+  ): Promise<Result<T, KafkaError>> => {
     const startedMs = performance.now();
-    if (!usable) return err(lostError(what));
     opened ??= open();
-    const timedOut = () => drop(`${what}: no answer within its deadline`);
+    const timedOut = () => retire(`${what}: no answer within its deadline`);
     const versions = await bounded(opened, call, wasOpen ? what : `connect to ${where}`, timedOut);
     if (!versions.ok) return versions;
     const version = chooseVersion(versions.value, request);
@@ -97,7 +97,39 @@ export function openLink(address: BrokerAddress, settings: KafkaSettings, log: K
     return decode(request, version.value, answer.value, what);
   };
 
+  const send = async <T>(request: KafkaRequest<T>, call: Call): Promise<Result<T, KafkaError>> => {
+    const what = `${request.apiName} to ${where}`;
+    if (!usable) return err(lostError(what));
+    inFlight += 1;
+    const answer = await ask(request, call, what);
+    inFlight -= 1;
+    if (retired !== undefined && inFlight === 0) drop(retired);
+    return answer;
+  };
+
   return { send, drop, usable: () => usable, wasOpen: () => wasOpen };
+}
+
+function connectionTo(
+  address: BrokerAddress,
+  settings: KafkaSettings,
+  logger: ReturnType<typeof quietLogger>,
+  onSocket: (socket: Socket) => void,
+): Connection {
+  return new Connection({
+    ...address,
+    clientId: settings.clientId,
+    logger,
+    socketFactory: (target) => {
+      const socket = dial(settings, target);
+      onSocket(socket);
+      return socket;
+    },
+    sasl: saslOptions(settings),
+    requestTimeout: KAFKAJS_TIMEOUT_MS,
+    connectionTimeout: KAFKAJS_TIMEOUT_MS,
+    enforceRequestTimeout: false,
+  });
 }
 
 /** @throws what the broker or the socket said: kafkajs calls also a lost connection an authentication that failed. */

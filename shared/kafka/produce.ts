@@ -4,6 +4,8 @@ import type { ByteReader } from "./bytes.ts";
 import type { KafkaRequest } from "./request.ts";
 
 const ACKS_ALL = -1;
+/** It waits at the leader for the in-sync replicas: not before what is small and periodic. */
+const LANE = "produce";
 
 export type ProduceAnswer = { readonly errorCode: number; readonly baseOffset: number };
 
@@ -18,6 +20,7 @@ export function produceRequest(
     apiKey: 0,
     apiName: "Produce",
     versions: { min: 3, max: 7 },
+    lane: LANE,
     encode: (writer) => {
       writer.nullableString(null).int16(ACKS_ALL).int32(timeoutMs);
       writer.array([topic], (topics, name) => {

@@ -1,8 +1,8 @@
 /**
  * The wire to a Kafka cluster: whom to ask, over connections that are opened when needed, kept, and opened anew after a failure.
  *
- * Invariants: every call ends at its deadline; after a deadline the connection is dropped, so that the next call dials anew (a hung broker
- * keeps its port open); a topic is never created by asking for it.
+ * Invariants: every call ends at its deadline; after a deadline the connection takes no new call, so that the next one dials anew (a hung
+ * broker keeps its port open), and closes once what is in flight has ended; a topic is never created by asking for it.
  */
 
 import { ok, type Result } from "../result.ts";
