@@ -1,14 +1,15 @@
 /**
  * Writes records: acks=all, uncompressed, the records of one partition in one batch, in the given order.
  *
- * Invariants: one batch in flight per partition, also across concurrent `send` calls; a transient failure is retried inside the deadline. A
+ * Invariants: one batch in flight per partition, also across concurrent `send` calls; what was still waiting for its turn when its caller
+ * left is never written; a transient failure is retried inside the deadline. A
  * write whose answer was lost may be repeated: readers must bear the same record twice (ours do: later records of a key win, ids tell).
  */
 
 import { backoffMs } from "../backoff.ts";
 import { err, ok, type Result } from "../result.ts";
 import { encodeBatch, encodeRecord } from "./batch-encoder.ts";
-import { type Deadline, pause, startDeadline } from "./deadline.ts";
+import { bounded, type Deadline, pause, startDeadline } from "./deadline.ts";
 import { type KafkaError, protocolError, timeoutError } from "./error.ts";
 import { partitionFor } from "./partitioner.ts";
 import { produceRequest } from "./produce.ts";
@@ -20,6 +21,8 @@ import type { KafkaLog, Wire } from "./wire.ts";
 export const BATCH_BYTES_MAX = 900_000;
 /** One attempt: a hung leader is left for the next one. */
 const ATTEMPT_MS_MAX = 5000;
+/** Of an attempt, for the in-sync replicas: the leader's own answer says more than our timeout. */
+const REPLICA_SHARE = 0.8;
 const BACKOFF = { baseMs: 30, maxMs: 1000, random: Math.random };
 
 export type Written = { readonly partition: number; readonly offset: number };
@@ -35,7 +38,6 @@ export type Writer = {
 
 type Answer<T> = Promise<Result<T, KafkaError>>;
 type Placed = { readonly index: number; readonly record: OutRecord };
-type Chunk = { readonly indexes: readonly number[]; readonly batch: Buffer };
 
 export function openWriter(options: { readonly wire: Wire; readonly log: KafkaLog }): Writer {
   const { wire, log } = options;
@@ -43,14 +45,27 @@ export function openWriter(options: { readonly wire: Wire; readonly log: KafkaLo
   const queues = new Map<string, Promise<unknown>>();
   let keyless = 0;
 
-  const inTurn = <T>(key: string, work: () => Promise<T>): Promise<T> => {
+  const inTurn = async (
+    key: string,
+    deadline: Deadline,
+    work: () => Answer<null>,
+  ): Answer<null> => {
     const before = queues.get(key) ?? Promise.resolve();
-    const mine = before.then(work);
+    let left = false;
+    const mine = before.then(() => (left || deadline.over() ? undefined : work()));
     const settled = mine.catch(() => undefined);
     queues.set(key, settled);
-    return mine.finally(() => {
+    const done = settled.then(() => {
       if (queues.get(key) === settled) queues.delete(key);
     });
+    const what = `write to ${key}: wait for the write before it`;
+    const turn = await bounded(before, deadline.call(), what, () => {
+      left = true;
+    });
+    if (!turn.ok) return turn;
+    const outcome = await mine;
+    await done;
+    return outcome ?? err(timeoutError(what, Math.round(deadline.totalMs)));
   };
 
   const place = (records: readonly OutRecord[], partitionCount: number) => {
@@ -79,12 +94,15 @@ export function openWriter(options: { readonly wire: Wire; readonly log: KafkaLo
     const written: Written[] = [];
     const outcomes = await Promise.all(
       [...place(records, count.value)].map(([partition, placed]) =>
-        inTurn(`${topic}/${partition}`, async (): Answer<null> => {
-          for (const { indexes, batch } of chunksOf(placed)) {
-            const base = await produce(wire, log, { topic, partition, batch, deadline });
-            if (!base.ok) return base;
-            for (const [delta, index] of indexes.entries())
-              written[index] = { partition, offset: base.value + delta };
+        inTurn(`${topic}/${partition}`, deadline, async () => {
+          const writeBatch = (batch: Buffer) =>
+            produce(wire, log, { topic, partition, batch, deadline });
+          const note = (index: number, offset: number) => {
+            written[index] = { partition, offset };
+          };
+          for (const chunk of chunksOf(placed)) {
+            const outcome = await writeChunk(chunk, writeBatch, note);
+            if (!outcome.ok) return outcome;
           }
           return ok(null);
         }),
@@ -95,6 +113,24 @@ export function openWriter(options: { readonly wire: Wire; readonly log: KafkaLo
   };
 
   return { send };
+}
+
+/** The topic may take less than we put into a batch: in halves then, down to the record that is too large by itself. */
+async function writeChunk(
+  chunk: readonly Placed[],
+  writeBatch: (batch: Buffer) => Answer<number>,
+  note: (index: number, offset: number) => void,
+): Answer<null> {
+  const encoded = chunk.map(({ record }, delta) => encodeRecord(record, delta));
+  const base = await writeBatch(encodeBatch(encoded, Date.now()));
+  if (base.ok) {
+    for (const [delta, { index }] of chunk.entries()) note(index, base.value + delta);
+    return ok(null);
+  }
+  if (base.error.code !== "too-large" || chunk.length === 1) return base;
+  const half = Math.floor(chunk.length / 2);
+  const first = await writeChunk(chunk.slice(0, half), writeBatch, note);
+  return first.ok ? await writeChunk(chunk.slice(half), writeBatch, note) : first;
 }
 
 type Job = {
@@ -129,11 +165,12 @@ async function produce(wire: Wire, log: KafkaLog, job: Job): Answer<number> {
 
 async function attemptOnce(wire: Wire, job: Job, what: string): Answer<number> {
   const { topic, partition, batch, deadline } = job;
-  const call = deadline.call(ATTEMPT_MS_MAX);
-  const leader = await wire.leaderOf(topic, partition, call);
+  const leader = await wire.leaderOf(topic, partition, deadline.call(ATTEMPT_MS_MAX));
   if (!leader.ok) return leader;
-  const request = produceRequest(topic, partition, batch, Math.max(1, Math.ceil(call.deadlineMs)));
-  const answer = await wire.toBroker(leader.value.node.id, request, deadline.call(ATTEMPT_MS_MAX));
+  const call = deadline.call(ATTEMPT_MS_MAX);
+  const replicasMs = Math.max(1, Math.ceil(call.deadlineMs * REPLICA_SHARE));
+  const request = produceRequest(topic, partition, batch, replicasMs);
+  const answer = await wire.toBroker(leader.value.node.id, request, call);
   if (!answer.ok) return answer;
   const { errorCode, baseOffset } = answer.value;
   if (errorCode === 0) return ok(baseOffset);
@@ -158,27 +195,20 @@ async function partitionCountOf(
 }
 
 /** As few batches as BATCH_BYTES_MAX allows. A single record beyond it goes alone: the broker says whether it is too large. */
-function chunksOf(placed: readonly Placed[]): Chunk[] {
-  const chunks: Chunk[] = [];
-  let encoded: Buffer[] = [];
-  let indexes: number[] = [];
+function chunksOf(placed: readonly Placed[]): Placed[][] {
+  const chunks: Placed[][] = [];
+  let chunk: Placed[] = [];
   let size = 0;
-  const flush = () => {
-    if (encoded.length > 0) chunks.push({ indexes, batch: encodeBatch(encoded, Date.now()) });
-    encoded = [];
-    indexes = [];
-    size = 0;
-  };
-  for (const { index, record } of placed) {
-    let bytes = encodeRecord(record, encoded.length);
-    if (encoded.length > 0 && size + bytes.length > BATCH_BYTES_MAX) {
-      flush();
-      bytes = encodeRecord(record, 0);
+  for (const item of placed) {
+    const { length } = encodeRecord(item.record, chunk.length);
+    if (chunk.length > 0 && size + length > BATCH_BYTES_MAX) {
+      chunks.push(chunk);
+      chunk = [];
+      size = 0;
     }
-    encoded.push(bytes);
-    indexes.push(index);
-    size += bytes.length;
+    chunk.push(item);
+    size += length;
   }
-  flush();
+  if (chunk.length > 0) chunks.push(chunk);
   return chunks;
 }
