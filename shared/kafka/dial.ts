@@ -46,6 +46,8 @@ export function saslOptions(settings: KafkaSettings): SASLOptions | null {
 function tlsOptions(tls: TlsSettings, host: string) {
   const servername = tls.serverName ?? (isIP(host) === 0 ? host : undefined);
   return {
+    // Said, because what is said wins over NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment.
+    rejectUnauthorized: true,
     ...(servername === undefined ? {} : { servername }),
     ...(tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile) }),
     ...(tls.certFile === undefined ? {} : { cert: readFileSync(tls.certFile) }),
