@@ -4,6 +4,9 @@ import { err, ok, type Result } from "../result.ts";
 import { abortedError, type KafkaError, kafkaErrorOf, timeoutError } from "./error.ts";
 import type { Call } from "./request.ts";
 
+/** What setTimeout takes, 24 days; it fires at once when given more. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 export type Deadline = {
   readonly totalMs: number;
   readonly leftMs: () => number;
@@ -48,7 +51,7 @@ export function bounded<T>(
         end(err(timeoutError(whatWasTried, Math.round(call.deadlineMs))));
         onTimeout();
       },
-      Math.max(1, call.deadlineMs),
+      Math.min(TIMER_MS_MAX, Math.max(1, call.deadlineMs)),
     );
     if (call.signal?.aborted === true) abort();
     else call.signal?.addEventListener("abort", abort, { once: true });
@@ -67,7 +70,7 @@ export function pause(waitMs: number, call: Call): Promise<void> {
       call.signal?.removeEventListener("abort", end);
       resolve();
     };
-    const timer = setTimeout(end, Math.max(0, Math.min(waitMs, call.deadlineMs)));
+    const timer = setTimeout(end, Math.max(0, Math.min(waitMs, call.deadlineMs, TIMER_MS_MAX)));
     if (call.signal?.aborted === true) end();
     else call.signal?.addEventListener("abort", end, { once: true });
   });
