@@ -73,7 +73,9 @@ export function serve(options: HttpOptions): Result<HttpServer, HttpError> {
       maxRequestBodySize: limits.bodyBytesMax,
       fetch: (request, bun) => {
         const env: HttpBindings = { idle: (ms) => bun.timeout(request, idleSeconds(ms)) };
-        return refusal(request, limits) ?? answer(app, request, env, options.log, limits);
+        const target = readable(request);
+        if (target === undefined) return says(400, "the request's target cannot be read");
+        return refusal(request, limits) ?? answer(app, target, env, options.log, limits);
       },
       error: (cause) => failure(options.log, cause),
     });
@@ -104,6 +106,13 @@ export function openApp(options: Pick<HttpOptions, "routes" | "build" | "log">):
 
 /** Bun takes 0 (none) to 255 seconds. */
 const idleSeconds = (ms: number): number => Math.min(255, Math.ceil(ms / 1000));
+
+/** Without a Host that can be read, such as in HTTP/1.0, Bun gives the path alone as the URL. */
+function readable(request: Request): Request | undefined {
+  if (URL.canParse(request.url)) return request;
+  const url = `http://localhost${request.url}`;
+  return request.url.startsWith("/") && URL.canParse(url) ? new Request(url, request) : undefined;
+}
 
 function refusal(request: Request, limits: HttpLimits): Response | undefined {
   let headerBytes = 0;

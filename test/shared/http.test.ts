@@ -1,5 +1,6 @@
 /** The HTTP door on a real socket: limits, 404 and 405, failures, closing. */
 import { afterEach, describe, expect, test } from "bun:test";
+import { connect } from "node:net";
 import { BUILD } from "../../shared/build-info.ts";
 import { sleep } from "../../shared/deadline.ts";
 import { type App, type HttpLimits, type HttpServer, openApp, serve } from "../../shared/http.ts";
@@ -129,4 +130,36 @@ test("openApp() has the same routes without a server", async () => {
   expect((await app.request("/things/7")).status).toBe(200);
   expect((await app.request("/things/7", { method: "PUT" })).status).toBe(405);
   expect((await app.request("/broken")).status).toBe(500);
+});
+
+describe("a request without a Host that can be read", () => {
+  const ask = async (request: string) => {
+    const { port } = open(routes);
+    const ended = Promise.withResolvers<void>();
+    let answer = "";
+    const socket = connect({ host: "127.0.0.1", port }, () => socket.write(request));
+    socket.on("data", (bytes) => {
+      answer += String(bytes);
+      if (answer.includes("}")) ended.resolve();
+    });
+    socket.on("close", () => ended.resolve());
+    await ended.promise;
+    socket.destroy();
+    return [answer.split(" ")[1], answer.split("\r\n\r\n")[1]];
+  };
+
+  test.each([
+    ["GET /things/7 HTTP/1.0\r\n\r\n", "200", '{"id":"7"}'],
+    ["GET /things/%37?x=1 HTTP/1.0\r\n\r\n", "200", '{"id":"7"}'],
+    ["GET //things/7 HTTP/1.0\r\n\r\n", "404", '{"error":"no such path: //things/7"}'],
+    ["GET /things/7 HTTP/1.1\r\nHost: a b\r\n\r\n", "200", '{"id":"7"}'],
+    [
+      "GET //[x HTTP/1.1\r\nHost: [\r\n\r\n",
+      "400",
+      '{"error":"the request\'s target cannot be read"}',
+    ],
+  ])("%p is answered with %s", async (request, status, body) => {
+    expect(await ask(request)).toEqual([status, body]);
+    expect(lines).toEqual([]);
+  });
 });
