@@ -6,11 +6,11 @@ import { type CreatedTopic, createTopicsRequest } from "./create-topics.ts";
 import { type Deadline, pause, startDeadline } from "./deadline.ts";
 import { type KafkaError, protocolError } from "./error.ts";
 import type { ClusterMetadata, TopicMetadata } from "./metadata.ts";
+import { fewReplicas, wantedReplicas } from "./replicas.ts";
 import type { Call } from "./request.ts";
 import { describeTopicConfigs, type TopicConfig } from "./topic-configs.ts";
 import type { Wire } from "./wire.ts";
 
-const REPLICATION_MAX = 3;
 const NO_LEADER = -1;
 const BACKOFF = { baseMs: 50, maxMs: 500, random: Math.random };
 
@@ -59,10 +59,13 @@ export async function ensureTopics(
   const after = await waitForLeaders(wire, names, deadline);
   if (!after.ok) return after;
   const configs = await describeTopicConfigs(wire, names, deadline.call());
+  const brokers = before.value.brokers.map(({ id }) => id);
   const reports = specs.map((spec) => {
     const topic = after.value.find(({ name }) => name === spec.name);
     const config = configs.ok ? configs.value.get(spec.name) : configs;
-    return report(spec, topic, created.value.has(spec.name), config);
+    const made = created.value.has(spec.name);
+    const few = made || topic === undefined ? undefined : fewReplicas(topic, brokers);
+    return report(spec, topic, made, config, few);
   });
   return ok(reports);
 }
@@ -86,7 +89,7 @@ async function createAbsent(
   deadline: Deadline,
 ): Answer<ReadonlySet<string>> {
   const made = new Set<string>();
-  const replication = Math.max(1, Math.min(brokers, REPLICATION_MAX));
+  const replication = wantedReplicas(brokers);
   let left = absent;
   for (let attempt = 0; left.length > 0; attempt += 1) {
     const topics = left.map(({ name, partitions, config }) => ({
@@ -146,6 +149,7 @@ function report(
   topic: TopicMetadata | undefined,
   created: boolean,
   found: Result<TopicConfig, KafkaError> | undefined,
+  few: TopicWarning | undefined,
 ): TopicReport {
   const partitions = topic?.partitions.length ?? 0;
   const config = found?.ok === true ? found.value : undefined;
@@ -158,6 +162,7 @@ function report(
       detail: `topic ${spec.name}: ${harm}`,
       command: mendCommand(spec, config, partitions),
     });
+  if (few !== undefined) warnings.push(few);
   return { name: spec.name, topicId: topic?.topicId ?? "", partitions, created, config, warnings };
 }
 
