@@ -2,6 +2,7 @@
 
 import kafkajs, { type Consumer, type EachBatchPayload, type Kafka, type LogEntry } from "kafkajs";
 import { registerCodecs } from "./codec.ts";
+import { bounded } from "./deadline.ts";
 import { dial, saslOptions } from "./dial.ts";
 import { METADATA_AGE_MAX_MS } from "./directory.ts";
 import { type KafkaError, kafkaErrorOf } from "./error.ts";
@@ -11,6 +12,8 @@ import type { KafkaLog } from "./wire.ts";
 
 const CONNECT_MS = 5000;
 const REQUEST_MS = 30_000;
+/** A rebalance waits 60 s, kafkajs's default, for members that are gone: longer than that. */
+const START_MS = 90_000;
 const HEARTBEATS_PER_SESSION = 5;
 /** kafkajs ends a fetch before it stops, and waits 5 s by default: a stopped worker must not. */
 const FETCH_WAIT_MS = 500;
@@ -24,6 +27,8 @@ export type ConsumerOptions = {
   /** The consumer has stopped for good: end the process. */
   readonly onCrash: (error: KafkaError) => void;
   readonly signal: AbortSignal;
+  /** Until it runs. */
+  readonly startMs?: number;
 };
 
 /** kafkajs splits a seed at its first colon: an IPv6 seed goes under a stand-in name. Addresses that brokers advertise are not affected. */
@@ -56,7 +61,10 @@ export function kafkaClient(settings: KafkaSettings, log: KafkaLog): Kafka {
   });
 }
 
-/** Resolves when the consumer runs. The caller disconnects it; `onCrash` is silent once the signal has come. */
+/**
+ * Resolves when the consumer runs, or the signal has come. The caller disconnects it; `onCrash` is silent once the signal has come.
+ * @throws what hinders it from running, also that it took too long
+ */
 export async function runConsumer(options: ConsumerOptions): Promise<Consumer> {
   const { kafka, groupId, topic, sessionTimeoutMs, onBatch, onCrash, signal } = options;
   const consumer = kafka.consumer({
@@ -75,10 +83,19 @@ export async function runConsumer(options: ConsumerOptions): Promise<Consumer> {
     if (!payload.restart) stopped(payload.error);
   });
   consumer.on(consumer.events.STOP, () => stopped(new Error("the consumer stopped")));
-  await consumer.connect();
-  await consumer.subscribe({ topic, fromBeginning: true });
-  await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: onBatch });
-  return consumer;
+  const start = async () => {
+    await consumer.connect();
+    if (signal.aborted) return;
+    await consumer.subscribe({ topic, fromBeginning: true });
+    if (signal.aborted) return;
+    await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: onBatch });
+  };
+  const call = { deadlineMs: options.startMs ?? START_MS, signal };
+  const started = await bounded(start(), call, `begin to ${what}`, () => {});
+  if (started.ok || signal.aborted) return consumer;
+  // Not waited for: kafkajs first waits for the answers of a broker that hangs.
+  consumer.disconnect().catch(() => undefined);
+  throw started.error.cause ?? new Error(started.error.detail);
 }
 
 function addressOf(text: string): BrokerAddress {
