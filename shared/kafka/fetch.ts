@@ -41,6 +41,7 @@ export function fetchRequest(
     apiKey: 1,
     apiName: "Fetch",
     versions: { min: 4, max: 11 },
+    throttle: { at: "start", from: 8 },
     lane,
     encode: (writer, version) => encode(writer, version, parts, limits),
     decode: (reader, version) => {

@@ -14,6 +14,7 @@ import { type KafkaError, kafkaErrorOf } from "./error.ts";
 import { mendKafkajs } from "./kafkajs-mend.ts";
 import type { Call, KafkaRequest } from "./request.ts";
 import { addressText, type BrokerAddress, type KafkaSettings } from "./settings.ts";
+import { openThrottle } from "./throttle.ts";
 import type { KafkaLog } from "./wire.ts";
 
 /** A guard only: our own deadlines end a call long before. */
@@ -39,15 +40,14 @@ export function openLink(address: BrokerAddress, settings: KafkaSettings, log: K
   let opened: Promise<Versions> | undefined;
   let inFlight = 0;
   let retired: string | undefined;
+  const throttle = openThrottle();
   const where = addressText(address);
   const connection = connectionTo(address, settings, quietLogger(log, where), (made) => {
     socket = made;
-    socket.on("close", () => lose());
+    socket.on("close", () => {
+      usable = false;
+    });
   });
-
-  const lose = () => {
-    usable = false;
-  };
 
   const drop = (reason: string) => {
     usable = false;
@@ -64,9 +64,7 @@ export function openLink(address: BrokerAddress, settings: KafkaSettings, log: K
 
   const open = async (): Promise<Versions> => {
     try {
-      await connection.connect();
-      const versions = await readVersions(connection);
-      await authenticate(connection);
+      const versions = await begin(connection);
       wasOpen = true;
       return versions;
     } catch (cause) {
@@ -87,13 +85,16 @@ export function openLink(address: BrokerAddress, settings: KafkaSettings, log: K
     if (!versions.ok) return versions;
     const version = chooseVersion(versions.value, request);
     if (!version.ok) return version;
-    const leftMs = Math.max(1, call.deadlineMs - (performance.now() - startedMs));
+    const left = () => Math.max(1, call.deadlineMs - (performance.now() - startedMs));
+    const held = await throttle.hold({ ...call, deadlineMs: left() }, what);
+    if (held !== undefined) return err(held);
     const sent = exchange(connection, request, version.value);
-    const answer = await bounded(sent, { ...call, deadlineMs: leftMs }, what, timedOut);
+    const answer = await bounded(sent, { ...call, deadlineMs: left() }, what, timedOut);
     if (!answer.ok) {
       if (answer.error.cause !== undefined) drop(answer.error.detail);
       return answer;
     }
+    throttle.note(request, version.value, answer.value);
     return decode(request, version.value, answer.value, what);
   };
 
@@ -130,6 +131,13 @@ function connectionTo(
     connectionTimeout: KAFKAJS_TIMEOUT_MS,
     enforceRequestTimeout: false,
   });
+}
+
+async function begin(connection: Connection): Promise<Versions> {
+  await connection.connect();
+  const versions = await readVersions(connection);
+  await authenticate(connection);
+  return versions;
 }
 
 /** @throws what the broker or the socket said: kafkajs calls also a lost connection an authentication that failed. */

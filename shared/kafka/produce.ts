@@ -20,6 +20,7 @@ export function produceRequest(
     apiKey: 0,
     apiName: "Produce",
     versions: { min: 3, max: 7 },
+    throttle: { at: "end", from: 6 },
     lane: LANE,
     encode: (writer) => {
       writer.nullableString(null).int16(ACKS_ALL).int32(timeoutMs);

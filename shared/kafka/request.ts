@@ -17,6 +17,8 @@ export type KafkaRequest<T> = {
    * that is a connection, of its own.
    */
   readonly lane?: string;
+  /** Where its answer has throttle_time_ms, and the first version after which the broker is deaf for that time (KIP-219). */
+  readonly throttle?: { readonly at: "start" | "end"; readonly from: number };
   readonly encode: (writer: ByteWriter, version: number) => void;
   /** Error codes in the answer are data. May throw RangeError when the bytes end early. */
   readonly decode: (reader: ByteReader, version: number) => T;
