@@ -9,7 +9,7 @@ import { decodeHeartbeat, type Tick } from "../../shared/protocol/message.ts";
 import type { Refused } from "../../shared/protocol/quarantine.ts";
 import { HEARTBEAT } from "../../shared/protocol/topic.ts";
 import type { Ages, ClockIndex } from "./age.ts";
-import { type Cluster, type Fleet, foldBeat, type LastBeat } from "./fleet.ts";
+import { type Beat, type Cluster, type Fleet, foldBeat, type Seen } from "./fleet.ts";
 import type { Silence } from "./silence.ts";
 
 /** Ids of unregistered senders that are remembered, to be shown; what is beyond is only counted. */
@@ -20,6 +20,8 @@ export type BeatCounts = {
   legacyKeys: number;
   unregisteredBeats: number;
   readonly unregistered: Map<ClientId, number>;
+  /** The last moment of each partition at which a beat was seen. */
+  readonly seen: (Seen | undefined)[];
 };
 
 export const createBeatCounts = (): BeatCounts => ({
@@ -27,6 +29,7 @@ export const createBeatCounts = (): BeatCounts => ({
   legacyKeys: 0,
   unregisteredBeats: 0,
   unregistered: new Map(),
+  seen: [],
 });
 
 export type BeatDeps = {
@@ -83,8 +86,8 @@ function foldRecord(
   return NO_CLOCKS;
 }
 
-function foldOne(deps: BeatDeps, partition: number, clientId: ClientId, beat: LastBeat): void {
-  const { fleet, ages, silence, counts } = deps;
+function foldOne(deps: BeatDeps, partition: number, clientId: ClientId, beat: Beat): void {
+  const { fleet, silence, counts } = deps;
   counts.beats += 1;
   const cluster = fleet.clusters.get(clientId);
   if (cluster === undefined || cluster.state === "withdrawn") {
@@ -93,9 +96,19 @@ function foldOne(deps: BeatDeps, partition: number, clientId: ClientId, beat: La
     return;
   }
   deps.beat(silence.ageMsOf(cluster), beat.skewMs);
-  const changed = foldBeat(cluster, { clock: partition, atMs: ages.observedMs(partition) }, beat);
+  const changed = foldBeat(cluster, seenNow(deps, partition), beat);
   if (changed || cluster.due?.clock !== partition) silence.schedule(cluster);
   if (changed) deps.changed(cluster);
+}
+
+/** All beats between two ticks were seen at one moment: one object serves them. */
+function seenNow({ ages, counts }: BeatDeps, partition: number): Seen {
+  const atMs = ages.observedMs(partition);
+  const last = counts.seen[partition];
+  if (last !== undefined && last.atMs === atMs) return last;
+  const seen = { clock: partition, atMs };
+  counts.seen[partition] = seen;
+  return seen;
 }
 
 function countUnregistered(counts: BeatCounts, clientId: ClientId): void {

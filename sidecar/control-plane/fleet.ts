@@ -32,11 +32,25 @@ export type FleetSettings = {
 /** A sign of life: on which clock, and that clock's observed time then. */
 export type Seen = { readonly clock: ClockIndex; readonly atMs: number };
 
-export type LastBeat = {
+/** A beat as it was read. */
+export type Beat = {
   readonly heartbeat: Heartbeat;
   /** Broker's append time less the sender's timestamp, in ms; undefined where one is missing. */
   readonly skewMs: number | undefined;
   readonly atMs: number;
+};
+
+/**
+ * What is kept of a cluster's last beat: one object per cluster, written in place. Keeping what was
+ * parsed would make each beat outlive its batch, and the collector's work half of the fold.
+ */
+export type LastBeat = {
+  atMs: number;
+  skewMs: number | undefined;
+  sequence: number | undefined;
+  status: string | undefined;
+  reason: string | undefined;
+  instanceId: string | undefined;
 };
 
 export type Cluster = {
@@ -226,10 +240,10 @@ export function foldWithdrawn(cluster: Cluster, at: { seen: Seen; nowMs: number 
  * A beat of this cluster was read. One that was withdrawn makes no state.
  * @returns whether its state changed
  */
-export function foldBeat(cluster: Cluster, seen: Seen, beat: LastBeat): boolean {
+export function foldBeat(cluster: Cluster, seen: Seen, beat: Beat): boolean {
   if (cluster.state === "withdrawn") return false;
   cluster.seen = seen;
-  cluster.beat = beat;
+  keepBeat(cluster, beat);
   cluster.beaten = true;
   cluster.released = false;
   if (wasSilent(cluster)) cluster.returned = seen;
@@ -237,6 +251,27 @@ export function foldBeat(cluster: Cluster, seen: Seen, beat: LastBeat): boolean 
   enter(cluster, "active", "heartbeat", beat.atMs);
   return true;
 }
+
+function keepBeat(cluster: Cluster, { heartbeat, skewMs, atMs }: Beat): void {
+  cluster.beat ??= { ...NO_BEAT };
+  const { beat } = cluster;
+  beat.atMs = atMs;
+  beat.skewMs = skewMs;
+  beat.sequence = heartbeat.sequence;
+  // Equal texts are not exchanged: the one that is kept is old and stays where it is.
+  if (beat.status !== heartbeat.status) beat.status = heartbeat.status;
+  if (beat.reason !== heartbeat.reason) beat.reason = heartbeat.reason;
+  if (beat.instanceId !== heartbeat.instance_id) beat.instanceId = heartbeat.instance_id;
+}
+
+const NO_BEAT: Readonly<LastBeat> = {
+  atMs: 0,
+  skewMs: undefined,
+  sequence: undefined,
+  status: undefined,
+  reason: undefined,
+  instanceId: undefined,
+};
 
 /** Silence: past the stale deadline, or past the last one. */
 export function foldSilence(cluster: Cluster, state: "stale" | "dead", nowMs: number): void {

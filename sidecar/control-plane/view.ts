@@ -71,11 +71,11 @@ export function viewCluster(
         ? null
         : {
             received_at: new Date(beat.atMs).toISOString(),
-            status: beat.heartbeat.status ?? null,
-            reason: beat.heartbeat.reason ?? null,
+            status: beat.status ?? null,
+            reason: beat.reason ?? null,
             skew_seconds: beat.skewMs === undefined ? null : beat.skewMs / 1000,
-            sequence: beat.heartbeat.sequence ?? null,
-            instance_id: beat.heartbeat.instance_id ?? null,
+            sequence: beat.sequence ?? null,
+            instance_id: beat.instanceId ?? null,
           },
     worker:
       worker === null
