@@ -35,7 +35,11 @@ function openFold() {
   const fleet = createFleet();
   const cluster = clusterOf({ state: "registered", reason: "registration" });
   fleet.clusters.set(A, cluster);
-  const seen = { beats: [] as (number | undefined)[], changed: 0, unregistered: [] as string[] };
+  const seen: { beats: (number | undefined)[]; changed: number; unregistered: string[] } = {
+    beats: [],
+    changed: 0,
+    unregistered: [],
+  };
   const refused: string[] = [];
   const counts = createBeatCounts();
   const deps: BeatDeps = {
