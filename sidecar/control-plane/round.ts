@@ -159,7 +159,8 @@ async function act(deps: RoundDeps, acts: readonly Act[]): Promise<void> {
   const executor = await deps.fence();
   if (executor === undefined) return;
   const intents = deps.trail.intents(acts);
-  await deps.saveAudits(intents);
+  // Outcomes of meanwhile made room for these acts: in the audit, too, they come first.
+  await deps.saveAudits([...deps.book.audits.splice(0), ...intents]);
   acts.forEach((one, index) => {
     const intent = intents[index];
     if (intent !== undefined) begin(deps, one, intent, executor);
