@@ -17,8 +17,6 @@ export type Follower = {
   /** Reads a partition from an offset on and gives it to `handler`; again: moves there. */
   readonly follow: (topic: string, partition: number, offset: number, handler: Handler) => void;
   readonly unfollow: (topic: string, partition: number) => void;
-  /** The next offset to be read; undefined before the first answer. */
-  readonly position: (topic: string, partition: number) => number | undefined;
   /** Resolves when everything below `offset` has been handled. */
   readonly reached: (
     topic: string,
@@ -88,7 +86,6 @@ export function openFollower(options: {
       places.delete(placeName(topic, partition));
       reader.remove(topic, partition);
     },
-    position: (topic, partition) => places.get(placeName(topic, partition))?.next,
     reached: (topic, partition, offset, signal) => {
       const place = placeName(topic, partition);
       if ((places.get(place)?.next ?? -1) >= offset) return Promise.resolve(ok(null));

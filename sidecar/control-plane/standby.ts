@@ -38,7 +38,6 @@ export type Standby = {
   readonly caughtUp: (signal: AbortSignal) => Promise<Result<null, KafkaError | "aborted">>;
   /** True once a ledger has been read to its end. */
   readonly ready: () => boolean;
-  readonly ignored: () => number;
 };
 
 export function openStandby(options: {
@@ -50,13 +49,11 @@ export function openStandby(options: {
   let fleet = createFleet();
   let lastLeader: number | undefined;
   let ready = false;
-  let ignored = 0;
   let listener: ((entry: ControlEntry) => void) | undefined;
   let leading: ((record: LedgerRecord) => void) | undefined;
   const accepted = new Map<string, number>();
 
   const refuse = (topic: string, error: string): void => {
-    ignored += 1;
     warn(`ignored a record of ${topic} that is not ours`, { error });
   };
 
@@ -122,7 +119,6 @@ export function openStandby(options: {
     restart,
     caughtUp,
     ready: () => ready,
-    ignored: () => ignored,
   };
 }
 
