@@ -42,19 +42,22 @@ export function specHashOf(settings: WorkerSettings): string {
   return digest(text).slice(0, SPEC_HASH_CHARS);
 }
 
-export const workerSpec = (
+/** What the file of secrets says wins over what we pass on, but never over who the worker is. */
+export function workerSpec(
   clientId: ClientId,
   settings: WorkerSettings,
   specHash: string,
-): WorkerSpec => ({
-  clientId,
-  name: workerNameOf(clientId),
-  fleet: settings.fleet,
-  specHash,
-  environment: {
-    ...settings.environment,
-    ...settings.secretEnvironment(),
-    CLIENT_ID: clientId,
-    KAFKA_GROUP: groupOf(clientId),
-  },
-});
+): WorkerSpec {
+  const identity = { CLIENT_ID: clientId, KAFKA_GROUP: groupOf(clientId) };
+  const secrets = Object.entries(settings.secretEnvironment()).filter(
+    ([name]) => !(name in identity),
+  );
+  return {
+    clientId,
+    name: workerNameOf(clientId),
+    fleet: settings.fleet,
+    specHash,
+    environment: { ...settings.environment, ...identity },
+    secrets: Object.fromEntries(secrets),
+  };
+}

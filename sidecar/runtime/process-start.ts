@@ -66,7 +66,7 @@ export async function startWorker(
 
 function specError(spec: WorkerSpec): string | undefined {
   if (!NAME.test(spec.name)) return `the worker name ${JSON.stringify(spec.name)} is no file name`;
-  const bad = Object.entries(spec.environment).find(
+  const bad = Object.entries({ ...spec.environment, ...spec.secrets }).find(
     ([name, value]) => !VARIABLE.test(name) || value.includes("\0"),
   );
   return bad && `the variable ${JSON.stringify(bad[0])} cannot be passed on: NUL or = in it`;
@@ -143,6 +143,7 @@ function spawn(
       env: {
         ...context.environment,
         ...spec.environment,
+        ...spec.secrets,
         // biome-ignore-start lint/style/useNamingConvention: variables of the environment
         OUTRIDER_FLEET: spec.fleet,
         OUTRIDER_CLIENT_ID: spec.clientId,

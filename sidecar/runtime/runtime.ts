@@ -21,8 +21,10 @@ export type WorkerSpec = {
   readonly fleet: string;
   /** Label `outrider.spec-hash`: hash of the derived spec without secrets. */
   readonly specHash: string;
-  /** The worker's environment, complete; values may be secret and are never logged. */
+  /** The worker's variables that anybody may see. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Wins over `environment`; never logged, and kept out of listings where the platform can. */
+  readonly secrets: Readonly<Record<string, string>>;
 };
 
 /** Identity of one incarnation of a worker; opaque outside the runtime that made it. */

@@ -56,6 +56,7 @@ export function specOf(id: string, act: WorkerAct = "run", fleet = "fleet-a"): W
     fleet,
     specHash: "0123456789abcdef",
     environment: { ACT: act, CLIENT_ID: id, WITH_SPACE: "a b=c" },
+    secrets: { NEO4J_PASS: "very-secret-value" },
   };
 }
 

@@ -35,8 +35,8 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
     });
 
     it("start() gives a running worker that list() shows with its labels", async () => {
-      const { environment, ...labels } = specOf("af-1");
-      const worker = await start({ ...labels, environment });
+      const { environment, secrets, ...labels } = specOf("af-1");
+      const worker = await start({ ...labels, environment, secrets });
       expect(worker).toMatchObject({ ...labels, state: "running" });
       expect(await listOf(runtime)).toEqual({ workers: [worker], foreign: [] });
       expect(await subject.lives(worker)).toBe(true);
@@ -45,7 +45,7 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
     it("start() passes the whole environment on, and nothing of ours", async () => {
       const spec = specOf("af-1");
       const seen = await subject.environmentOf(await start(spec));
-      expect(seen).toMatchObject(spec.environment);
+      expect(seen).toMatchObject({ ...spec.environment, ...spec.secrets });
       expect(seen["SASL_PASSWORD"]).toBeUndefined();
     });
 

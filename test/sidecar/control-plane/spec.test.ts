@@ -89,16 +89,23 @@ describe("workerSpec()", () => {
     expect(workerSpec(A, settingsOf({ environment }), "h")).toEqual({
       ...{ clientId: A, name: `${PREFIX}${A}`, fleet: FLEET, specHash: "h" },
       environment: {
-        ...{ X: "1", NEO4J_PASS: "secret" },
+        ...{ X: "1" },
         ...{ CLIENT_ID: A, KAFKA_GROUP: `kg-builder-${A}` },
       },
+      secrets: { NEO4J_PASS: "secret" },
     });
+  });
+  test("lets no secret take the place of the worker's identity", () => {
+    const secretEnvironment = () => ({ CLIENT_ID: "other", KAFKA_GROUP: "other", A: "1" });
+    const spec = workerSpec(A, settingsOf({ secretEnvironment }), "h");
+    expect(spec.secrets).toEqual({ A: "1" });
+    expect(spec.environment["CLIENT_ID"]).toBe(A);
   });
   test("gives the secret as it is now", () => {
     let secret = "one";
     const settings = settingsOf({ secretEnvironment: () => ({ NEO4J_PASS: secret }) });
     secret = "two";
     const id: ClientId = A;
-    expect(workerSpec(id, settings, "h").environment["NEO4J_PASS"]).toBe("two");
+    expect(workerSpec(id, settings, "h").secrets["NEO4J_PASS"]).toBe("two");
   });
 });
