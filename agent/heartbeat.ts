@@ -22,6 +22,7 @@ import { openMailbox } from "./mailbox.ts";
 const ATTEMPT_MS_MAX = 5000;
 /** The last beat must not hold up the end of the process. */
 const STOPPING_MS_MAX = 2000;
+/** And never longer than the interval: one who beats often is missed early. */
 const BACKOFF = { baseMs: 100, maxMs: 5000 } as const;
 
 export type HeartbeatOptions = {
@@ -118,7 +119,7 @@ export function openHeartbeat(options: HeartbeatOptions): Heartbeat {
       await slot.filled(signal);
       if (signal.aborted) return;
       failures = (await deliver(signal)) ? 0 : failures + 1;
-      if (failures > 0) await sleep(backoffMs(failures - 1, { ...BACKOFF, random }), signal);
+      if (failures > 0) await sleep(pauseMs(failures, options), signal);
     }
   };
 
@@ -136,6 +137,9 @@ export function openHeartbeat(options: HeartbeatOptions): Heartbeat {
     },
   };
 }
+
+const pauseMs = (failures: number, { intervalMs, random }: HeartbeatOptions): number =>
+  backoffMs(failures - 1, { ...BACKOFF, maxMs: Math.min(BACKOFF.maxMs, intervalMs), random });
 
 function conditionOf(troubles: readonly (string | undefined)[]): Condition {
   const reason = troubles.filter((text) => text !== undefined).join("; ");
