@@ -1,0 +1,37 @@
+/** What a check of the broker sidecar is: a pure function from one snapshot to a verdict. */
+import type { BrokerSnapshot } from "./reading.ts";
+
+/** Worst first. `unknown`: we could not look, which is not the same as broken. `skipped`: there is nothing to look at here. */
+export const STATUSES = ["fail", "unknown", "warn", "pass", "skipped"] as const;
+export type Status = (typeof STATUSES)[number];
+
+export const CHECKS = [
+  "broker-answers",
+  "broker-registered",
+  "quorum-leader",
+  "metadata-caught-up",
+  "replicas-in-sync",
+  "followers-in-sync",
+  "log-directories",
+  "future-replicas",
+  "disk-free",
+  "restart-safe",
+] as const;
+export type CheckName = (typeof CHECKS)[number];
+
+export type Verdict = {
+  readonly check: CheckName;
+  readonly status: Status;
+  /** One sentence for an operator: the number seen, the limit, and the names concerned. */
+  readonly reason: string;
+  /** How long the reads took that it rests on; 0 when none was needed. */
+  readonly durationMs: number;
+};
+
+export type CheckSettings = {
+  readonly futureReplicas: "warn" | "fail";
+  /** Share of a log directory's volume, 0 to 1, below which free space is a warning. */
+  readonly diskFreeWarn: number;
+};
+
+export type Check = (snapshot: BrokerSnapshot, settings: CheckSettings) => Verdict;
