@@ -94,9 +94,10 @@ export function parseArguments<R>(
   words: readonly string[],
 ): Result<Invocation<R>, string> {
   const [first] = words;
-  const isNamed = first !== undefined && !first.startsWith("-");
-  const name = isNamed ? first : program.fallback;
-  const rest = isNamed ? words.slice(1) : words;
+  const named = namedCommand(program, words);
+  const isNamed = named !== undefined;
+  const name = named ?? program.fallback;
+  const rest = words.slice(named?.split(" ").length ?? 0);
   if (first === "help" || (!isNamed && (first === "--help" || first === "-h"))) {
     return ok({ kind: "help", text: programHelp(program) });
   }
@@ -113,6 +114,16 @@ export function parseArguments<R>(
   const run = readFlags(chosen, rest);
   if (!run.ok) return err(`${name}: ${run.error}; see ${program.name} ${name} --help`);
   return ok({ kind: "run", run: run.value });
+}
+
+/** A command's name has one word, or two such as `check kafka`. Undefined when the first word is a flag. */
+function namedCommand<R>(
+  { commands }: Program<R>,
+  [first, second]: readonly string[],
+): string | undefined {
+  if (first === undefined || first.startsWith("-")) return undefined;
+  const both = `${first} ${second}`;
+  return Object.hasOwn(commands, both) ? both : first;
 }
 
 function readFlags<R>(chosen: Command<R>, args: readonly string[]): Result<R, string> {

@@ -29,6 +29,8 @@ export type TopicMetadata = {
   /** 0, or such as 3 UNKNOWN_TOPIC_OR_PARTITION, 29 TOPIC_AUTHORIZATION_FAILED. */
   readonly errorCode: number;
   readonly isInternal: boolean;
+  /** What we may do to it, a bit per operation (operations.ts); absent when that was not asked for. */
+  readonly operations?: number;
   readonly partitions: readonly PartitionMetadata[];
 };
 
@@ -42,15 +44,22 @@ export type ClusterMetadata = {
 
 const NO_TOPIC_ID = Buffer.alloc(16);
 const LAST_VERSION_WITH_CLUSTER_OPERATIONS = 10;
+const OPERATIONS_NOT_ASKED = -(2 ** 31);
 
-/** Never creates a topic. `all`: every topic we may describe. An empty list: brokers only. */
-export function metadataRequest(topics: readonly string[] | "all"): KafkaRequest<ClusterMetadata> {
+/**
+ * Never creates a topic. `all`: every topic we may describe. An empty list: brokers only. With
+ * `operations`, what we may do to each topic (KIP-430), also to one that is absent.
+ */
+export function metadataRequest(
+  topics: readonly string[] | "all",
+  { operations = false }: { readonly operations?: boolean } = {},
+): KafkaRequest<ClusterMetadata> {
   return {
     apiKey: 3,
     apiName: "Metadata",
     versions: { min: 10, max: 12 },
     flexibleFrom: 9,
-    encode: (writer, version) => encodeTopics(writer, topics, version),
+    encode: (writer, version) => encodeTopics(writer, topics, version, operations),
     decode: decodeCluster,
   };
 }
@@ -59,13 +68,14 @@ function encodeTopics(
   writer: ByteWriter,
   topics: readonly string[] | "all",
   version: number,
+  operations: boolean,
 ): void {
   writer.compactArray(topics === "all" ? null : topics, (item, name) =>
     item.raw(NO_TOPIC_ID).compactString(name).noTags(),
   );
   writer.boolean(false);
   if (version <= LAST_VERSION_WITH_CLUSTER_OPERATIONS) writer.boolean(false);
-  writer.boolean(false).noTags();
+  writer.boolean(operations).noTags();
 }
 
 function decodeCluster(reader: ByteReader): ClusterMetadata {
@@ -92,9 +102,12 @@ function decodeTopic(reader: ByteReader): TopicMetadata {
   const topicId = reader.uuid();
   const isInternal = reader.boolean();
   const partitions = reader.compactArray(decodePartition);
-  reader.int32();
+  const operations = reader.int32();
   reader.tags();
-  return { name, topicId, errorCode, isInternal, partitions };
+  return {
+    ...{ name, topicId, errorCode, isInternal, partitions },
+    ...(operations === OPERATIONS_NOT_ASKED ? {} : { operations }),
+  };
 }
 
 const int32 = (reader: ByteReader): number => reader.int32();
