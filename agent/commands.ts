@@ -1,5 +1,7 @@
 /** The agent's command line. */
 import { command, type Program, switchFlag, valueFlag } from "../shared/arguments.ts";
+import { CHECK_TIMEOUT_MS, checkTimeout } from "../shared/check-flag.ts";
+import { KAFKA_TABLE } from "../shared/kafka-config.ts";
 import { duration } from "../shared/variable-schema.ts";
 import { AGENT_TABLE, HOOK_MAX_MS } from "./config.ts";
 
@@ -7,7 +9,8 @@ import { AGENT_TABLE, HOOK_MAX_MS } from "./config.ts";
 export type AgentRun =
   | { readonly command: "register" | "deregister"; readonly waitMs: number | undefined }
   | { readonly command: "heartbeat" }
-  | { readonly command: "run"; readonly deregisterOnExit: boolean };
+  | { readonly command: "run"; readonly deregisterOnExit: boolean }
+  | { readonly command: "check kafka"; readonly timeoutMs: number };
 
 const wait = (until: string) =>
   valueFlag(
@@ -47,6 +50,12 @@ export const AGENT: Program<AgentRun> = {
       },
       variables: AGENT_TABLE,
       run: ({ deregisterOnExit }) => ({ command: "run", deregisterOnExit }),
+    }),
+    "check kafka": command({
+      describe: "say step by step whether Kafka can be used, and what to mend",
+      flags: { timeoutMs: checkTimeout },
+      variables: KAFKA_TABLE,
+      run: ({ timeoutMs = CHECK_TIMEOUT_MS }) => ({ command: "check kafka", timeoutMs }),
     }),
   },
 };

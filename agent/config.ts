@@ -10,7 +10,7 @@ import {
   withDefault,
 } from "../shared/config.ts";
 import type { Host } from "../shared/host.ts";
-import { CONNECTION_CHECKS, KAFKA_TABLE } from "../shared/kafka-config.ts";
+import { CONNECTION_CHECKS, KAFKA_TABLE, type KafkaConfig } from "../shared/kafka-config.ts";
 import { ClientId } from "../shared/protocol/client-id.ts";
 import type { Result } from "../shared/result.ts";
 import { duration, port, text } from "../shared/variable-schema.ts";
@@ -87,3 +87,10 @@ export const readAgentConfig = (
   host: Host,
 ): Result<AgentConfig, readonly Problem[]> =>
   parseEnvironment(AGENT_TABLE, CONNECTION_CHECKS, environment, host);
+
+/** `check kafka` is about Kafka alone: it does without a CLIENT_ID. */
+export const readCheckConfig = (
+  environment: Environment,
+  host: Host,
+): Result<KafkaConfig, readonly Problem[]> =>
+  parseEnvironment(KAFKA_TABLE, CONNECTION_CHECKS, environment, host);

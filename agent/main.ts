@@ -5,18 +5,20 @@
 import { writeSync } from "node:fs";
 import { parseArguments } from "../shared/arguments.ts";
 import { BUILD, versionLine } from "../shared/build-info.ts";
-import { problemText } from "../shared/config.ts";
+import { type Problem, problemText } from "../shared/config.ts";
 import { EXIT } from "../shared/exit.ts";
 import { openHost } from "../shared/host.ts";
+import { checkKafka } from "../shared/kafka/check.ts";
 import type { KafkaLog } from "../shared/kafka/wire.ts";
 import { openWire } from "../shared/kafka/wire.ts";
 import { openWriter } from "../shared/kafka/writer.ts";
-import { kafkaSettings } from "../shared/kafka-config.ts";
+import { type KafkaConfig, kafkaSettings } from "../shared/kafka-config.ts";
 import { type Log, openLog } from "../shared/log.ts";
 import { secretValues } from "../shared/secret.ts";
 import { AGENT, type AgentRun } from "./commands.ts";
-import { type AgentConfig, HOOK_MAX_MS, readAgentConfig } from "./config.ts";
+import { type AgentConfig, HOOK_MAX_MS, readAgentConfig, readCheckConfig } from "./config.ts";
 import { lateOutcome, type Outcome, runHook, type Stage } from "./hook.ts";
+import { AGENT_NEEDS } from "./needs.ts";
 import type { Kafka } from "./publish.ts";
 import { runStation } from "./station.ts";
 
@@ -54,7 +56,7 @@ function endSignal(): AbortSignal {
 }
 
 /** The answer of a hook is its line on standard output, so its log goes to standard error. */
-function logTo(config: AgentConfig, isHook: boolean): Log {
+function logTo(config: KafkaConfig, isHook: boolean): Log {
   return openLog(
     {
       level: config.logLevel,
@@ -82,12 +84,33 @@ function catchDefects(log: Log): void {
   process.on("unhandledRejection", defect);
 }
 
-function run(command: AgentRun): Outcome | Promise<Outcome> {
+function misconfigured(problems: readonly Problem[]): Outcome {
+  const wrong = problems.map((problem) => `  ${problemText(problem)}`);
+  return { exit: EXIT.configuration, line: ["wrong configuration:", ...wrong].join("\n") };
+}
+
+async function check(timeoutMs: number): Promise<Outcome> {
+  const read = readCheckConfig(process.env, openHost());
+  if (!read.ok) return misconfigured(read.error);
+  const log = logTo(read.value, true);
+  catchDefects(log);
+  const exit = await checkKafka({
+    settings: kafkaSettings(read.value, "outrider-agent-check"),
+    program: "the agent",
+    needs: () => AGENT_NEEDS,
+    timeoutMs,
+    say: (line) => print(STDOUT, line),
+    log: (level, message, fields) => log[level](message, fields),
+    signal: endSignal(),
+  });
+  return { exit, line: undefined };
+}
+
+type Announcing = Exclude<AgentRun, { readonly command: "check kafka" }>;
+
+function run(command: Announcing): Outcome | Promise<Outcome> {
   const read = readAgentConfig(process.env, openHost());
-  if (!read.ok) {
-    const wrong = read.error.map((problem) => `  ${problemText(problem)}`);
-    return { exit: EXIT.configuration, line: ["wrong configuration:", ...wrong].join("\n") };
-  }
+  if (!read.ok) return misconfigured(read.error);
   const config = read.value;
   const isHook = command.command === "register" || command.command === "deregister";
   const log = logTo(config, isHook);
@@ -117,6 +140,9 @@ function run(command: AgentRun): Outcome | Promise<Outcome> {
     signal,
   });
 }
+
+const start = (command: AgentRun): Outcome | Promise<Outcome> =>
+  command.command === "check kafka" ? check(command.timeoutMs) : run(command);
 
 type HookParts = {
   readonly wish: "register" | "deregister";
@@ -159,7 +185,7 @@ function outcomeOf(words: readonly string[]): Outcome | Promise<Outcome> {
     case "version":
       return { exit: EXIT.done, line: versionLine(AGENT.name, BUILD) };
     case "run":
-      return run(invocation.value.run);
+      return start(invocation.value.run);
   }
 }
 

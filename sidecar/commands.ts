@@ -1,13 +1,20 @@
 /** The sidecar's command line. */
 import * as v from "valibot";
-import { command, type Program, requiredFlag, switchFlag } from "../shared/arguments.ts";
+import { command, type Program, requiredFlag, switchFlag, valueFlag } from "../shared/arguments.ts";
+import { CHECK_TIMEOUT_MS, checkTimeout } from "../shared/check-flag.ts";
 import { ClientId } from "../shared/protocol/client-id.ts";
+import { oneOf } from "../shared/variable-schema.ts";
 import { CONTROL_PLANE_TABLE, INGEST_TABLE, OPERATOR_TABLE } from "./config.ts";
+
+/** Whose way to Kafka is checked. */
+const ROLES = ["control-plane", "worker"] as const;
+type Role = (typeof ROLES)[number];
 
 /** What a command line of the sidecar means. */
 export type SidecarRun =
   | { readonly command: "control-plane"; readonly plan: boolean }
   | { readonly command: "ingest" }
+  | { readonly command: "check kafka"; readonly role: Role; readonly timeoutMs: number }
   | { readonly command: "withdraw"; readonly clientId: ClientId; readonly yes: boolean }
   | { readonly command: "release-brake" | "accept-registry"; readonly yes: boolean };
 
@@ -30,6 +37,26 @@ export const SIDECAR: Program<SidecarRun> = {
       flags: {},
       variables: INGEST_TABLE,
       run: () => ({ command: "ingest" }),
+    }),
+    "check kafka": command({
+      describe: "say step by step whether Kafka can be used, and what to mend",
+      flags: {
+        role: valueFlag(
+          {
+            name: "as",
+            placeholder: "ROLE",
+            describe: `One of ${ROLES.join(", ")} (control-plane)`,
+          },
+          oneOf(ROLES),
+        ),
+        timeoutMs: checkTimeout,
+      },
+      variables: OPERATOR_TABLE,
+      run: ({ role = "control-plane", timeoutMs = CHECK_TIMEOUT_MS }) => ({
+        command: "check kafka",
+        role,
+        timeoutMs,
+      }),
     }),
     withdraw: command({
       describe: "write a cluster's tombstone in its place",

@@ -7,6 +7,7 @@ import { BUILD, versionLine } from "../shared/build-info.ts";
 import { type Problem, problemText } from "../shared/config.ts";
 import { EXIT, type ExitCode } from "../shared/exit.ts";
 import { openHost } from "../shared/host.ts";
+import { checkKafka } from "../shared/kafka/check.ts";
 import { openWire } from "../shared/kafka/wire.ts";
 import { type KafkaConfig, kafkaSettings } from "../shared/kafka-config.ts";
 import { type Log, openLog } from "../shared/log.ts";
@@ -25,6 +26,7 @@ import { previewPlan } from "./control-plane/preview.ts";
 import type { WorkerSettings } from "./control-plane/spec.ts";
 import type { TermSettings } from "./control-plane/term.ts";
 import { runIngest } from "./ingest/ingest.ts";
+import { controlPlaneNeeds, WORKER_NEEDS } from "./needs.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { openRuntime, openWorkers, type Surroundings } from "./workers.ts";
 
@@ -212,11 +214,29 @@ function start(run: SidecarRun): Promise<ExitCode> {
           signal: stopping.signal,
         });
       });
+    case "check kafka":
+      return check(run);
     case "withdraw":
     case "release-brake":
     case "accept-registry":
       return operate(run);
   }
+}
+
+function check({ role, timeoutMs }: Extract<SidecarRun, { command: "check kafka" }>) {
+  return configured(readOperatorConfig(process.env, openHost()), (config) => {
+    const isWorker = role === "worker";
+    return checkKafka({
+      settings: kafkaSettings(config, "outrider-check"),
+      program: isWorker ? "a worker" : "the control plane",
+      needs: (clusterId) =>
+        isWorker ? WORKER_NEEDS : controlPlaneNeeds(config.fleet ?? clusterId),
+      timeoutMs,
+      say,
+      log: kafkaLog(logOf(config)),
+      signal: stopping.signal,
+    });
+  });
 }
 
 async function main(): Promise<ExitCode> {

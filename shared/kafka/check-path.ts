@@ -1,0 +1,211 @@
+/**
+ * The way to one broker, a step at a time: DNS, TCP, TLS, the Kafka protocol, SASL. Each step opens a
+ * connection of its own, for a person wants to know which of them does not work.
+ */
+import { X509Certificate } from "node:crypto";
+import { lookup } from "node:dns/promises";
+import { readFileSync } from "node:fs";
+import { connect, isIP, type Socket } from "node:net";
+import { TLSSocket } from "node:tls";
+import { ok, type Result } from "../result.ts";
+import {
+  type Finding,
+  failedBy,
+  passed,
+  refused,
+  type Step,
+  timed,
+  unreachable,
+} from "./check-step.ts";
+import { bounded, type Deadline } from "./deadline.ts";
+import { dial } from "./dial.ts";
+import type { KafkaError } from "./error.ts";
+import { openLink } from "./link.ts";
+import { metadataRequest } from "./metadata.ts";
+import type { Call, KafkaRequest } from "./request.ts";
+import { addressText, type BrokerAddress, type KafkaSettings } from "./settings.ts";
+import type { KafkaLog } from "./wire.ts";
+
+/** Of one step; a listener that hangs is told by it. */
+const STEP_MS_MAX = 5000;
+
+export type PathOptions = {
+  readonly settings: KafkaSettings;
+  readonly log: KafkaLog;
+  readonly deadline: Deadline;
+};
+
+type Work = (address: BrokerAddress, options: PathOptions, call: Call) => Promise<Finding>;
+
+/** The steps up to the first that failed; each is handed to `told` as it is done. */
+export async function walkPath(
+  address: BrokerAddress,
+  options: PathOptions,
+  told: (step: Step) => void = () => undefined,
+): Promise<readonly Step[]> {
+  const { tls, sasl } = options.settings;
+  const works: readonly (readonly [string, Work])[] = [
+    ["dns", resolveName],
+    ["tcp", connectTcp],
+    ...(tls === undefined ? [] : [["tls", shakeHands] as const]),
+    ["kafka", askVersions],
+    ...(sasl === undefined ? [] : [["sasl", authenticate] as const]),
+  ];
+  const steps: Step[] = [];
+  for (const [name, work] of works) {
+    const call = options.deadline.call(STEP_MS_MAX);
+    const step = await timed(`${name} ${addressText(address)}`, () => work(address, options, call));
+    steps.push(step);
+    told(step);
+    if (step.finding.outcome === "failed") break;
+  }
+  return steps;
+}
+
+async function resolveName({ host }: BrokerAddress, _: PathOptions, call: Call): Promise<Finding> {
+  if (isIP(host) !== 0) return passed("an address, no name");
+  const found = await bounded(lookup(host, { all: true }), call, `look up ${host}`, () => {});
+  if (found.ok) return passed(found.value.map(({ address }) => address).join(", "));
+  return unreachable(
+    found.error.detail,
+    `${host} is not known here. Check KAFKA_BROKERS (in Kubernetes: service.namespace.svc) and the resolver.`,
+  );
+}
+
+async function connectTcp(address: BrokerAddress, _: PathOptions, call: Call): Promise<Finding> {
+  const what = `connect to ${addressText(address)}`;
+  const made = await connected(what, call, (onConnect) => connect({ ...address }, onConnect));
+  if (made.ok) {
+    const { remoteAddress, remotePort } = made.value;
+    made.value.destroy();
+    return passed(`connected to ${remoteAddress}:${remotePort}`);
+  }
+  const advice =
+    made.error.code === "timeout"
+      ? "No answer at all: a firewall, a NetworkPolicy or a wrong address drops what is sent there."
+      : "Nothing accepts connections there: check the port, that Kafka runs, and what lies between.";
+  return unreachable(made.error.detail, advice);
+}
+
+const TLS_CUT_OFF =
+  "The other side ended the handshake: does this listener speak TLS at all (else TLS_ENABLED=false), and does it want a client certificate (TLS_CERT_FILE, TLS_KEY_FILE)?";
+const TLS_REFUSED =
+  "The broker's certificate is not accepted: TLS_CA_FILE must hold the authority that signed it, and it must be valid now and carry the name dialled or TLS_SERVER_NAME.";
+
+async function shakeHands(
+  address: BrokerAddress,
+  { settings }: PathOptions,
+  call: Call,
+): Promise<Finding> {
+  const what = `TLS handshake with ${addressText(address)}`;
+  const own = expiredCertificate(settings);
+  if (own !== undefined) return own;
+  const made = await connected(what, call, (onConnect) =>
+    dial(settings, { ...address, onConnect }),
+  );
+  if (made.ok) {
+    const text = handshakeText(made.value);
+    made.value.destroy();
+    return passed(text);
+  }
+  return failedBy(made.error, made.error.code === "authentication" ? TLS_REFUSED : TLS_CUT_OFF);
+}
+
+function handshakeText(socket: Socket): string {
+  if (!(socket instanceof TLSSocket)) return "done";
+  const certificate = socket.getPeerCertificate();
+  const names = certificate.subjectaltname ?? certificate.subject?.CN ?? "no name";
+  return `${socket.getProtocol()}; the broker's certificate: ${names}, valid to ${certificate.valid_to}`;
+}
+
+/** Said by us: the broker's refusal would only come later, and in words of OpenSSL. */
+function expiredCertificate({ tls }: KafkaSettings): Finding | undefined {
+  if (tls?.certFile === undefined) return undefined;
+  try {
+    const { validTo, subject } = new X509Certificate(readFileSync(tls.certFile));
+    if (Date.parse(validTo) > Date.now()) return undefined;
+    return refused(
+      `our certificate (${subject}) has expired: it was valid to ${validTo}`,
+      `Put a new one in ${tls.certFile}; it is read again for each connection.`,
+    );
+  } catch {
+    // The handshake names the file and the reason.
+    return undefined;
+  }
+}
+
+async function askVersions(
+  address: BrokerAddress,
+  { settings: { sasl: _sasl, ...settings }, log }: PathOptions,
+  call: Call,
+): Promise<Finding> {
+  const asked = await askOnce(address, { settings, log }, versionsRequest(), call);
+  if (asked.ok) return passed(`a Kafka broker: it answers ${asked.value} kinds of request`);
+  if (asked.error.code === "authentication") {
+    return failedBy(
+      asked.error,
+      "The broker refuses our certificate: TLS_CERT_FILE, TLS_KEY_FILE.",
+    );
+  }
+  const tls = settings.tls === undefined ? "Does it want TLS (TLS_ENABLED)? " : "";
+  const advice = `Something accepts connections and does not answer as Kafka does. ${tls}Does the broker hang?`;
+  return failedBy(asked.error, advice);
+}
+
+/** Authentication comes before any answer but that about versions. */
+async function authenticate(
+  address: BrokerAddress,
+  { settings, log }: PathOptions,
+  call: Call,
+): Promise<Finding> {
+  const asked = await askOnce(address, { settings, log }, metadataRequest([]), call);
+  const { username, mechanism } = settings.sasl ?? {};
+  if (asked.ok) return passed(`${username} by ${mechanism}`);
+  return failedBy(
+    asked.error,
+    "Check SASL_USERNAME, SASL_PASSWORD and SASL_MECHANISM, and that this listener wants SASL.",
+  );
+}
+
+async function askOnce<T>(
+  address: BrokerAddress,
+  { settings, log }: Pick<PathOptions, "settings" | "log">,
+  request: KafkaRequest<T>,
+  call: Call,
+): Promise<Result<T, KafkaError>> {
+  const link = openLink(address, settings, log);
+  const answer = await link.send(request, call);
+  link.drop("closed by us");
+  return answer;
+}
+
+/** ApiVersions, version 0: the one request that a broker answers before authentication. */
+const versionsRequest = (): KafkaRequest<number> => ({
+  apiKey: 18,
+  apiName: "ApiVersions",
+  versions: { min: 0, max: 0 },
+  encode: () => {},
+  decode: (reader) => {
+    reader.int16();
+    return reader.array((row) => row.raw(6)).length;
+  },
+});
+
+/** The socket once it is connected; on any failure it is destroyed. */
+async function connected(
+  whatWasTried: string,
+  call: Call,
+  open: (onConnect: () => void) => Socket,
+): Promise<Result<Socket, KafkaError>> {
+  let socket: Socket | undefined;
+  const opened = new Promise<Socket>((resolve, reject) => {
+    const made = open(() => resolve(made));
+    socket = made;
+    made.on("error", reject);
+    made.on("close", () => reject(new Error("the other side closed the connection")));
+  });
+  const outcome = await bounded(opened, call, whatWasTried, () => {});
+  if (outcome.ok) return ok(outcome.value);
+  socket?.destroy();
+  return outcome;
+}
