@@ -2,8 +2,12 @@
  * What one round read of the broker beside us and of its cluster: the input of the checks. Plain data;
  * what could not be read says why. Times are ms, sizes bytes.
  */
+import type { FutureReplica, LogDir } from "../../shared/kafka/describe-log-dirs.ts";
+import type { Quorum, QuorumReplica } from "../../shared/kafka/describe-quorum.ts";
 import type { KafkaError } from "../../shared/kafka/error.ts";
 import type { ClusterMetadata } from "../../shared/kafka/metadata.ts";
+
+export type { FutureReplica, LogDir, Quorum, QuorumReplica };
 
 export type Reading<T> =
   | { readonly kind: "read"; readonly value: T; readonly durationMs: number }
@@ -40,45 +44,6 @@ export type KafkaProcess =
     }
   | { readonly kind: "gone" }
   | { readonly kind: "hidden"; readonly reason: string };
-
-/** KIP-595, KIP-836. Timestamps are the quorum leader's, Unix ms; -1: unknown. */
-export type QuorumReplica = {
-  readonly id: number;
-  readonly logEndOffset: number;
-  readonly lastFetchAtMs: number;
-  readonly lastCaughtUpAtMs: number;
-};
-
-export type Quorum = {
-  /** -1: none. */
-  readonly leaderId: number;
-  readonly leaderEpoch: number;
-  readonly highWatermark: number;
-  readonly voters: readonly QuorumReplica[];
-  readonly observers: readonly QuorumReplica[];
-};
-
-export type LogDir = {
-  readonly path: string;
-  /** 0, or 56 KAFKA_STORAGE_ERROR for an offline directory. */
-  readonly errorCode: number;
-  /** -1: the broker does not say (before Kafka 3.3, KIP-827). */
-  readonly totalBytes: number;
-  readonly usableBytes: number;
-  /** Of all replicas in it. */
-  readonly sizeBytes: number;
-  readonly replicas: number;
-  /** Replicas on their way into this directory (KIP-113): normal work. */
-  readonly future: readonly FutureReplica[];
-};
-
-export type FutureReplica = {
-  readonly topic: string;
-  readonly partition: number;
-  readonly sizeBytes: number;
-  /** Records it still lacks. */
-  readonly offsetLag: number;
-};
 
 export type BrokerSnapshot = {
   readonly brokerId: number;

@@ -1,0 +1,105 @@
+/**
+ * DescribeLogDirs (API 35, versions 1 to 4): the log directories of the broker that is asked, and what
+ * lies in them. The answer is summed while it is read: it has a row for each replica, every few seconds.
+ */
+
+import type { ByteReader } from "./bytes.ts";
+import type { KafkaRequest } from "./request.ts";
+
+/** A replica on its way into a directory (KIP-113): normal work. */
+export type FutureReplica = {
+  readonly topic: string;
+  readonly partition: number;
+  readonly sizeBytes: number;
+  /** Records it still lacks. */
+  readonly offsetLag: number;
+};
+
+export type LogDir = {
+  readonly path: string;
+  /** 0, or 56 KAFKA_STORAGE_ERROR for an offline directory. */
+  readonly errorCode: number;
+  /** Of its volume. -1: the broker does not say (before Kafka 3.3, KIP-827). */
+  readonly totalBytes: number;
+  readonly usableBytes: number;
+  /** Of all replicas in it. */
+  readonly sizeBytes: number;
+  readonly replicas: number;
+  readonly future: readonly FutureReplica[];
+};
+
+export type LogDirs = {
+  /** 0, or such as 31 CLUSTER_AUTHORIZATION_FAILED, which leaves the list empty. */
+  readonly errorCode: number;
+  readonly dirs: readonly LogDir[];
+};
+
+const FLEXIBLE_FROM = 2;
+const ERROR_FROM = 3;
+const VOLUME_FROM = 4;
+const CLUSTER_AUTHORIZATION_FAILED = 31;
+
+/** `all`: with every replica. `none`: the directories alone. Needs DESCRIBE on the cluster. */
+export function logDirsRequest(replicas: "all" | "none"): KafkaRequest<LogDirs> {
+  return {
+    apiKey: 35,
+    apiName: "DescribeLogDirs",
+    versions: { min: 1, max: 4 },
+    flexibleFrom: FLEXIBLE_FROM,
+    throttle: { at: "start", from: 1 },
+    encode: (writer, version) => {
+      if (version >= FLEXIBLE_FROM) writer.uvarint(replicas === "all" ? 0 : 1).noTags();
+      else writer.int32(replicas === "all" ? -1 : 0);
+    },
+    decode: decodeLogDirs,
+  };
+}
+
+/** Before version 3 a broker that refuses us says so by an empty list alone. */
+function decodeLogDirs(reader: ByteReader, version: number): LogDirs {
+  reader.int32();
+  const errorCode = version >= ERROR_FROM ? reader.int16() : 0;
+  const dirs = decodeArray(reader, version, () => decodeDir(reader, version));
+  const refused = version < ERROR_FROM && dirs.length === 0;
+  return { errorCode: refused ? CLUSTER_AUTHORIZATION_FAILED : errorCode, dirs };
+}
+
+type Sum = { sizeBytes: number; replicas: number; readonly future: FutureReplica[] };
+
+function decodeDir(reader: ByteReader, version: number): LogDir {
+  const errorCode = reader.int16();
+  const path = decodeText(reader, version).toString("utf8");
+  const sum: Sum = { sizeBytes: 0, replicas: 0, future: [] };
+  decodeArray(reader, version, () => sumTopic(reader, version, sum));
+  const hasVolume = version >= VOLUME_FROM;
+  const totalBytes = hasVolume ? reader.int64() : -1;
+  const usableBytes = hasVolume ? reader.int64() : -1;
+  if (version >= FLEXIBLE_FROM) reader.tags();
+  return { path, errorCode, totalBytes, usableBytes, ...sum };
+}
+
+function sumTopic(reader: ByteReader, version: number, sum: Sum): void {
+  const name = decodeText(reader, version);
+  decodeArray(reader, version, () => {
+    const partition = reader.int32();
+    const sizeBytes = reader.int64();
+    const offsetLag = reader.int64();
+    const isFuture = reader.boolean();
+    if (version >= FLEXIBLE_FROM) reader.tags();
+    sum.sizeBytes += sizeBytes;
+    sum.replicas += 1;
+    if (isFuture)
+      sum.future.push({ topic: name.toString("utf8"), partition, sizeBytes, offsetLag });
+  });
+  if (version >= FLEXIBLE_FROM) reader.tags();
+}
+
+function decodeArray<T>(reader: ByteReader, version: number, item: () => T): T[] {
+  return version >= FLEXIBLE_FROM ? reader.compactArray(item) : reader.array(item);
+}
+
+/** As bytes: of the names only those of future replicas are wanted. */
+function decodeText(reader: ByteReader, version: number): Buffer {
+  const length = version >= FLEXIBLE_FROM ? reader.uvarint() - 1 : reader.int16();
+  return reader.raw(Math.max(0, length));
+}
