@@ -43,7 +43,12 @@ export type KafkaProcess =
       readonly ioBytes: number | undefined;
     }
   | { readonly kind: "gone" }
-  | { readonly kind: "hidden"; readonly reason: string };
+  | {
+      readonly kind: "hidden";
+      readonly reason: string;
+      /** Has the listener answered us since our own start? */
+      readonly hasAnswered: boolean;
+    };
 
 export type BrokerSnapshot = {
   readonly brokerId: number;
