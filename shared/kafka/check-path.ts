@@ -21,8 +21,7 @@ import { bounded, type Deadline } from "./deadline.ts";
 import { dial } from "./dial.ts";
 import type { KafkaError } from "./error.ts";
 import { openLink } from "./link.ts";
-import { metadataRequest } from "./metadata.ts";
-import type { Call, KafkaRequest } from "./request.ts";
+import type { Call } from "./request.ts";
 import { addressText, type BrokerAddress, type KafkaSettings } from "./settings.ts";
 import type { KafkaLog } from "./wire.ts";
 
@@ -134,13 +133,14 @@ function expiredCertificate({ tls }: KafkaSettings): Finding | undefined {
   }
 }
 
+/** What a broker answers before authentication: its versions. */
 async function askVersions(
   address: BrokerAddress,
   { settings: { sasl: _sasl, ...settings }, log }: PathOptions,
   call: Call,
 ): Promise<Finding> {
-  const asked = await askOnce(address, { settings, log }, versionsRequest(), call);
-  if (asked.ok) return passed(`a Kafka broker: it answers ${asked.value} kinds of request`);
+  const asked = await openOnce(address, { settings, log }, call);
+  if (asked.ok) return passed(`a Kafka broker: it answers ${asked.value.size} kinds of request`);
   if (asked.error.code === "authentication") {
     return failedBy(
       asked.error,
@@ -152,13 +152,12 @@ async function askVersions(
   return failedBy(asked.error, advice);
 }
 
-/** Authentication comes before any answer but that about versions. */
 async function authenticate(
   address: BrokerAddress,
   { settings, log }: PathOptions,
   call: Call,
 ): Promise<Finding> {
-  const asked = await askOnce(address, { settings, log }, metadataRequest([]), call);
+  const asked = await openOnce(address, { settings, log }, call);
   const { username, mechanism } = settings.sasl ?? {};
   if (asked.ok) return passed(`${username} by ${mechanism}`);
   return failedBy(
@@ -167,29 +166,16 @@ async function authenticate(
   );
 }
 
-async function askOnce<T>(
+async function openOnce(
   address: BrokerAddress,
   { settings, log }: Pick<PathOptions, "settings" | "log">,
-  request: KafkaRequest<T>,
   call: Call,
-): Promise<Result<T, KafkaError>> {
+): Promise<Result<{ readonly size: number }, KafkaError>> {
   const link = openLink(address, settings, log);
-  const answer = await link.send(request, call);
+  const opened = await link.open(call);
   link.drop("closed by us");
-  return answer;
+  return opened;
 }
-
-/** ApiVersions, version 0: the one request that a broker answers before authentication. */
-const versionsRequest = (): KafkaRequest<number> => ({
-  apiKey: 18,
-  apiName: "ApiVersions",
-  versions: { min: 0, max: 0 },
-  encode: () => {},
-  decode: (reader) => {
-    reader.int16();
-    return reader.array((row) => row.raw(6)).length;
-  },
-});
 
 /** The socket once it is connected; on any failure it is destroyed. */
 async function connected(

@@ -8,6 +8,7 @@
 import { formatDuration } from "../duration.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import {
+  type GroupNeed,
   judgeCluster,
   judgeGroup,
   judgeTopic,
@@ -24,7 +25,8 @@ import {
   stepLine,
   timed,
 } from "./check-step.ts";
-import { type Deadline, startDeadline } from "./deadline.ts";
+import { type Deadline, pause, startDeadline } from "./deadline.ts";
+import { protocolError } from "./error.ts";
 import { type ClusterMetadata, metadataRequest } from "./metadata.ts";
 import {
   clusterOperationsRequest,
@@ -44,6 +46,9 @@ import { type KafkaLog, openWire, type Wire } from "./wire.ts";
 const AT_ONCE = 8;
 /** Of one question about topics or groups. */
 const QUESTION_MS_MAX = 10_000;
+const COORDINATOR_PAUSE_MS = 200;
+const GROUP_AUTHORIZATION_FAILED = 30;
+const SEE_LOGS = "See the brokers' logs.";
 
 export type CheckOptions = {
   readonly settings: KafkaSettings;
@@ -102,7 +107,7 @@ async function askCluster(walk: Walk, wire: Wire, told: Told): Promise<void> {
     const advice =
       walk.settings.sasl === undefined
         ? "A broker that ends the connection here wants SASL: SASL_ENABLED, SASL_USERNAME, SASL_PASSWORD."
-        : "See the brokers' logs.";
+        : SEE_LOGS;
     told({ name: "metadata", ms, finding: failedBy(asked.error, advice) });
     return;
   }
@@ -146,26 +151,33 @@ async function askPermissions(walk: Walk, wire: Wire, needs: Needs, told: Told):
   if (needs.cluster.length > 0) {
     const finding = cluster.ok
       ? judgeCluster(needs.cluster, cluster.value)
-      : failedBy(cluster.error, "See the brokers' logs.");
+      : failedBy(cluster.error, SEE_LOGS);
     told({ name: "permissions on the cluster", ms: undefined, finding });
   }
   await askTopics(walk, wire, { needs, mayCreate }, told);
   for (const need of needs.groups) {
     const name = `permissions on group ${need.prefix ?? need.group}`;
-    told(
-      await timed(name, async () => {
-        const request = groupOperationsRequest(need.group);
-        const answer = await wire.toCoordinator(need.group, request, question(walk));
-        if (answer.ok) return judgeGroup(need, answer.value);
-        if (answer.error.code !== "authorization")
-          return failedBy(answer.error, "See the brokers' logs.");
-        return judgeGroup(need, { errorCode: GROUP_AUTHORIZATION_FAILED, operations: 0 });
-      }),
-    );
+    told(await timed(name, () => askGroup(walk, wire, need)));
   }
 }
 
-const GROUP_AUTHORIZATION_FAILED = 30;
+async function askGroup(walk: Walk, wire: Wire, need: GroupNeed): Promise<Finding> {
+  const deadline = startDeadline(question(walk));
+  for (;;) {
+    const request = groupOperationsRequest(need.group);
+    const answer = await wire.toCoordinator(need.group, request, deadline.call());
+    if (!answer.ok) {
+      if (answer.error.code !== "authorization") return failedBy(answer.error, SEE_LOGS);
+      return judgeGroup(need, { errorCode: GROUP_AUTHORIZATION_FAILED, operations: 0 });
+    }
+    const { errorCode } = answer.value;
+    // The first question about a group makes Kafka make its topic of offsets.
+    const isMoving = protocolError(errorCode, "").code === "not-coordinator";
+    if (!isMoving || deadline.over()) return judgeGroup(need, answer.value);
+    wire.forgetCoordinator(need.group);
+    await pause(COORDINATOR_PAUSE_MS, deadline.call());
+  }
+}
 
 async function askTopics(
   walk: Walk,
@@ -180,7 +192,7 @@ async function askTopics(
     told({
       name: "topics",
       ms: undefined,
-      finding: failedBy(asked.error, "See the brokers' logs."),
+      finding: failedBy(asked.error, SEE_LOGS),
     });
     return;
   }

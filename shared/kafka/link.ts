@@ -23,6 +23,8 @@ const SASL_AUTHENTICATE_KEY = 36;
 
 export type Link = {
   readonly send: <T>(request: KafkaRequest<T>, call: Call) => Promise<Result<T, KafkaError>>;
+  /** Connects, asks for the versions and authenticates, and no more. */
+  readonly open: (call: Call) => Promise<Result<Versions, KafkaError>>;
   /** False once it failed, or let a call wait in vain: open another one. */
   readonly usable: () => boolean;
   /** True once the broker answered on it. */
@@ -30,6 +32,7 @@ export type Link = {
   readonly drop: (reason: string) => void;
 };
 
+/** By API key. */
 type Versions = ReadonlyMap<number, { readonly min: number; readonly max: number }>;
 
 export function openLink(address: BrokerAddress, settings: KafkaSettings, log: KafkaLog): Link {
@@ -63,14 +66,17 @@ export function openLink(address: BrokerAddress, settings: KafkaSettings, log: K
   };
 
   const open = async (): Promise<Versions> => {
-    try {
-      const versions = await begin(connection);
-      wasOpen = true;
-      return versions;
-    } catch (cause) {
+    const versions = await begin(connection).catch((cause: unknown) => {
       drop("the connection could not be opened");
       throw cause;
-    }
+    });
+    wasOpen = true;
+    return versions;
+  };
+
+  const begun = (call: Call, what = "", timedOut = () => {}) => {
+    opened ??= open();
+    return bounded(opened, call, wasOpen ? what : `connect to ${where}`, timedOut);
   };
 
   const ask = async <T>(
@@ -108,7 +114,7 @@ export function openLink(address: BrokerAddress, settings: KafkaSettings, log: K
     return answer;
   };
 
-  return { send, drop, usable: () => usable, wasOpen: () => wasOpen };
+  return { send, drop, open: begun, usable: () => usable, wasOpen: () => wasOpen };
 }
 
 function connectionTo(
