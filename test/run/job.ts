@@ -2,6 +2,7 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { EXIT } from "../../shared/exit.ts";
+import { boxCommand } from "../bed/box/box.ts";
 import { type BedProcess, startProcess } from "../bed/process.ts";
 import { type Count, type FileCount, parseReport } from "./junit.ts";
 import { endAll, survivorsOf } from "./leftover.ts";
@@ -39,7 +40,7 @@ export async function runJob(job: Job, number: number, options: RunOptions): Pro
   const sinceMs = performance.now();
   const child = startProcess({
     name: job.name,
-    command: [process.execPath, ...wordsOf(job, report, options.seed)],
+    command: [...boxOf(job), process.execPath, ...wordsOf(job, report, options.seed)],
     env: { ...options.environment, TMPDIR: temporary },
     cwd: options.root,
   });
@@ -61,6 +62,8 @@ export async function runJob(job: Job, number: number, options: RunOptions): Pro
   if (kept === undefined) await rm(temporary, { recursive: true, force: true });
   return { ...judged, job, seconds, failed, notes, output: child.output(), kept };
 }
+
+const boxOf = (job: Job): readonly string[] => (job.kind === "tests" ? boxCommand(job.box) : []);
 
 function wordsOf(job: Job, report: string, seed: number): readonly string[] {
   if (job.kind === "command") return job.words;

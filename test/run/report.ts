@@ -1,4 +1,5 @@
 /** What the test run prints: lines as it goes, and the table at its end. Pure. */
+import { boxWords } from "../bed/box/box.ts";
 import type { Outcome } from "./job.ts";
 import type { Count } from "./junit.ts";
 
@@ -46,7 +47,7 @@ export function failureLines(outcome: Outcome, seed: number): readonly string[] 
   const alone =
     job.kind === "command"
       ? `bun ${job.words.join(" ")}`
-      : `bun test ${job.paths.length === 1 ? `./${job.paths[0]}` : failedPaths(outcome)} --seed=${seed}`;
+      : `${boxWords(job.box)}bun test ${job.paths.length === 1 ? `./${job.paths[0]}` : failedPaths(outcome)} --seed=${seed}`;
   return [
     `----- output of ${title}`,
     bounded(output).trimEnd(),

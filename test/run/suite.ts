@@ -1,5 +1,6 @@
 /** What the test run consists of: suites in order, each of jobs with a time limit of their own. */
 import { join } from "node:path";
+import { type BoxName, boxFor } from "../bed/box/box.ts";
 
 /** A command counts as one test; a file is run by `bun test` and counts its own. */
 export type Job =
@@ -16,12 +17,19 @@ export type Job =
       readonly name: string;
       readonly paths: readonly string[];
       readonly limitMs: number;
+      /** What the files run in; by default the machine itself. */
+      readonly box?: BoxName;
     };
 
 const COMMAND_MS = 240_000;
 const UNIT_MS = 240_000;
 const FILE_MS = 360_000;
 const DEMO_MS = 150_000;
+/** The first file of its kind also installs or builds the servers. */
+const BOX_MS = { network: 600_000, kubernetes: 1_200_000 } as const satisfies Record<
+  BoxName,
+  number
+>;
 
 /** Fast, and of our own process alone: all in one `bun test`. */
 const UNIT = ["agent", "sidecar", "shared", "simulate", "run"] as const;
@@ -52,17 +60,20 @@ export function allJobs(root: string): readonly Job[] {
     command("unused", ["run", "unused"]),
     { kind: "tests", suite: "unit", name: "unit", paths: unit, limitMs: UNIT_MS },
     command("build", ["run", "build"]),
-    ...real.map(
-      ({ suite, file }): Job => ({
-        kind: "tests",
-        suite,
-        name: file.slice(`test/${suite}/`.length),
-        paths: [file],
-        limitMs: FILE_MS,
-      }),
-    ),
+    ...real.map(({ suite, file }) => fileJob(suite, file)),
     command("demo", [join("test", "demo", "main.ts")], DEMO_MS),
   ];
+}
+
+function fileJob(suite: string, file: string): Job {
+  const box = boxFor(file);
+  return {
+    kind: "tests",
+    suite,
+    name: file.slice(`test/${suite}/`.length),
+    paths: [file],
+    ...(box === undefined ? { limitMs: FILE_MS } : { limitMs: BOX_MS[box], box }),
+  };
 }
 
 /** By name of a suite, or by a part of a test file's path. Without names: all. */

@@ -21,16 +21,20 @@ import { runJava } from "./java.ts";
 import { createTools, type KafkaTools } from "./tools.ts";
 
 const START_ATTEMPTS_MAX = 3;
-const HOST = "127.0.0.1";
-const SERVER_NAMES = ["DNS:localhost", `IP:${HOST}`] as const;
+const LOOPBACK = "127.0.0.1";
 
 export type KafkaOptions = {
+  /**
+   * The IPv4 address to bind and to advertise; by default loopback. Others only in a box (test/bed/box/),
+   * where containers and pods reach it: the gateway of their network, or the node's address.
+   */
+  readonly host?: string;
   readonly brokers?: 1 | 3;
-  /** Besides PLAINTEXT on loopback, which the bed itself uses. */
+  /** Besides PLAINTEXT, which the bed itself uses. */
   readonly listeners?: readonly Exclude<ListenerName, "PLAINTEXT">[];
   /** For the SASL listeners. One name may have several mechanisms. */
   readonly users?: readonly KafkaUser[];
-  /** The server certificate's names, as `DNS:…` and `IP:…`; by default localhost and 127.0.0.1. */
+  /** The server certificate's names, as `DNS:…` and `IP:…`; by default localhost, 127.0.0.1, `host`. */
   readonly serverNames?: readonly string[];
   /** More broker settings; they win over the bed's own. */
   readonly properties?: Readonly<Record<string, string>>;
@@ -100,10 +104,12 @@ async function startOnce(libs: string, options: KafkaOptions): Promise<KafkaBed>
   try {
     const listeners = ["PLAINTEXT", ...(options.listeners ?? [])] as const;
     const usesTls = listeners.some((name) => name.endsWith("SSL"));
-    const certificates = usesTls ? await makeCertificates(dir, options.serverNames) : undefined;
+    const host = options.host ?? LOOPBACK;
+    const serverNames = options.serverNames ?? serverNamesOf(host);
+    const certificates = usesTls ? await makeCertificates(dir, serverNames) : undefined;
     const plan: ClusterPlan = {
-      host: HOST,
-      nodes: await choosePorts(options.brokers ?? 1, listeners),
+      host,
+      nodes: await choosePorts(options.brokers ?? 1, listeners, host),
       listeners,
       users: options.users ?? [],
       authorizer: options.authorizer ?? false,
@@ -127,6 +133,11 @@ async function startOnce(libs: string, options: KafkaOptions): Promise<KafkaBed>
   }
 }
 
+const serverNamesOf = (host: string): readonly string[] => [
+  "DNS:localhost",
+  ...new Set([`IP:${LOOPBACK}`, `IP:${host}`]),
+];
+
 /** Waits for all, also when one fails, so that a port taken is told before its consequences. */
 async function allStarted(brokers: readonly Broker[]): Promise<void> {
   const starts = brokers.map((each) => each.start());
@@ -136,12 +147,13 @@ async function allStarted(brokers: readonly Broker[]): Promise<void> {
 async function choosePorts(
   count: number,
   listeners: readonly ListenerName[],
+  host: string,
 ): Promise<readonly NodePorts[]> {
   const nodes: NodePorts[] = [];
   while (nodes.length < count) {
     const ports: Partial<Record<ListenerName, number>> = {};
-    for (const listener of listeners) ports[listener] = await freePort(HOST);
-    nodes.push({ ...ports, controller: await freePort(HOST) });
+    for (const listener of listeners) ports[listener] = await freePort(host);
+    nodes.push({ ...ports, controller: await freePort(host) });
   }
   return nodes;
 }
@@ -184,7 +196,7 @@ async function prepareBroker({
 
 async function makeCertificates(
   dir: string,
-  serverNames: readonly string[] = SERVER_NAMES,
+  serverNames: readonly string[],
 ): Promise<BedCertificates> {
   const authority = await createAuthority(join(dir, "certificates"));
   const [server, client] = await Promise.all([

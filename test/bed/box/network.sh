@@ -1,0 +1,49 @@
+#!/bin/bash
+# network.sh CMD...  runs CMD in network, mount and pid namespaces of its own, loopback up.
+#
+# OUTRIDER_BOX=network says where it is; OUTRIDER_BOX_CGROUP names the cgroup (below each hierarchy's
+# root) that servers in the box may make and fill. SIGTERM and SIGINT go to CMD; the exit code is CMD's.
+# When CMD ends, or this script is killed, the kernel ends everything in the box, and a janitor outside
+# removes the cgroup.
+set -u
+if [ $# -eq 0 ]; then echo "usage: network.sh CMD..." >&2; exit 64; fi
+export OUTRIDER_BOX=network OUTRIDER_BOX_CGROUP="outrider-box-$$"
+
+# PID 1 of the box: no default action of a signal reaches it, so it passes them on; bash reaps.
+# Job control gives CMD a group of its own, and SIGINT its meaning.
+read -r -d '' INSIDE <<'INIT'
+set -u
+ip link set lo up || exit 70
+set -m
+"$@" &
+cmd=$!
+set +m
+trap 'kill -TERM "$cmd" 2>/dev/null' TERM
+trap 'kill -INT "$cmd" 2>/dev/null' INT
+while wait "$cmd"; code=$?; kill -0 "$cmd" 2>/dev/null; do :; done
+exit "$code"
+INIT
+
+# Its standard input ends with this script, in whatever way that ends.
+read -r -d '' JANITOR <<'JANITOR'
+cat >/dev/null
+for attempt in $(seq 50); do
+  for top in /sys/fs/cgroup/"$1" /sys/fs/cgroup/*/"$1"; do
+    [ -d "$top" ] && find "$top" -depth -type d -exec rmdir {} \; 2>/dev/null
+  done
+  compgen -G "/sys/fs/cgroup/$1" >/dev/null || compgen -G "/sys/fs/cgroup/*/$1" >/dev/null || exit
+  sleep 0.1
+done
+JANITOR
+exec 3> >(exec setsid bash -c "$JANITOR" janitor "$OUTRIDER_BOX_CGROUP" >/dev/null 2>&1)
+
+set -m
+setpriv --pdeathsig KILL \
+  unshare --net --mount --pid --fork --kill-child --mount-proc bash -c "$INSIDE" box "$@" 3>&- &
+box=$!
+set +m
+init() { cat "/proc/$box/task/$box/children" 2>/dev/null; }
+trap 'kill -TERM $(init) 2>/dev/null' TERM
+trap 'kill -INT $(init) 2>/dev/null' INT
+while wait "$box"; code=$?; kill -0 "$box" 2>/dev/null; do :; done
+exit "$code"
