@@ -34,4 +34,9 @@ export type CheckSettings = {
   readonly diskFreeWarn: number;
 };
 
-export type Check = (snapshot: BrokerSnapshot, settings: CheckSettings) => Verdict;
+/** `before`: of the round before, to tell progress; a verdict's status never rests on it but in recovery. */
+export type Check = (
+  snapshot: BrokerSnapshot,
+  settings: CheckSettings,
+  before?: BrokerSnapshot,
+) => Verdict;

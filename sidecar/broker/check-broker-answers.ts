@@ -1,0 +1,87 @@
+/**
+ * Does the local listener answer before its deadline? The one check that liveness rests on, so it asks
+ * only of Kafka: a fault of ours (password, certificate, CPU) is never a failure here.
+ */
+import type { Check, Verdict } from "./check.ts";
+import { ageText, bytesText, verdictsOf } from "./check-words.ts";
+import type { Answer, BrokerSnapshot, KafkaProcess } from "./reading.ts";
+
+/** Our timer was late by this share of the time that we waited: an answer may have been there in time. */
+const LAG_SHARE_MAX = 0.25;
+
+const say = verdictsOf("broker-answers");
+
+export const checkBrokerAnswers: Check = (snapshot, _settings, before) => {
+  const { answer } = snapshot;
+  switch (answer.kind) {
+    case "answered":
+      return say("pass", `answered in ${ageText(answer.durationMs)}`, answer.durationMs);
+    case "refused-us":
+      return say("warn", `alive, but it refuses us: ${answer.detail}`, answer.durationMs);
+    case "not-asked":
+      return say("unknown", `we could not ask: ${answer.detail}`, answer.durationMs);
+    case "closed":
+      return judgeClosed(answer, snapshot, before);
+    case "silent":
+      return judgeSilent(answer, snapshot, before);
+  }
+};
+
+/** Without a quorum, and in log recovery, a broker keeps its listener closed: that is no reason to restart it. */
+function judgeClosed(
+  { detail, durationMs }: Answer & { readonly detail: string },
+  { process }: BrokerSnapshot,
+  before: BrokerSnapshot | undefined,
+): Verdict {
+  switch (process.kind) {
+    case "gone":
+      return say("fail", `Kafka's process is gone: ${detail}`, durationMs);
+    case "running":
+      return process.hasAnswered
+        ? say("fail", `the listener is closed, and was open before: ${detail}`, durationMs)
+        : say("unknown", startingText(process, before), durationMs);
+    case "hidden":
+      return process.hasAnswered
+        ? say("fail", `the listener is closed, and was open before: ${detail}`, durationMs)
+        : say("unknown", `starting, or not there: ${detail} (${process.reason})`, durationMs);
+  }
+}
+
+/** Until Kafka 3.4 a broker in log recovery has its port open and says nothing; what it reads and writes tells it from one that hangs. */
+function judgeSilent(
+  { detail, durationMs }: Answer & { readonly detail: string },
+  { process, lagMs }: BrokerSnapshot,
+  before: BrokerSnapshot | undefined,
+): Verdict {
+  if (process.kind === "gone") {
+    return say("fail", `Kafka's process is gone: ${detail}`, durationMs);
+  }
+  if (lagMs >= durationMs * LAG_SHARE_MAX) {
+    const lag = `we ourselves were held up for ${ageText(lagMs)}`;
+    return say("unknown", `${detail}, but ${lag}: too little CPU for the sidecar?`, durationMs);
+  }
+  const isStarting = process.kind === "running" && !process.hasAnswered;
+  return isStarting && (progressBytes(process, before) ?? 0) > 0
+    ? say("unknown", startingText(process, before), durationMs)
+    : say("fail", `the listener accepts connections and is silent: ${detail}`, durationMs);
+}
+
+type Running = Extract<KafkaProcess, { readonly kind: "running" }>;
+
+function startingText(process: Running, before: BrokerSnapshot | undefined): string {
+  const since = `starting for ${ageText(process.ageMs)}, no answer yet`;
+  const progress = progressBytes(process, before);
+  if (progress === undefined) return `${since}; what it reads and writes cannot be seen`;
+  const total = bytesText(process.ioBytes ?? 0);
+  return `${since}; it read and wrote ${total}, of it ${bytesText(progress)} since the round before`;
+}
+
+/** Bytes since the round before; undefined where they cannot be seen, or for another process. */
+function progressBytes(process: Running, before: BrokerSnapshot | undefined): number | undefined {
+  const was = before?.process;
+  if (was?.kind !== "running" || was.pid !== process.pid || was.ageMs > process.ageMs) {
+    return undefined;
+  }
+  if (process.ioBytes === undefined || was.ioBytes === undefined) return undefined;
+  return Math.max(0, process.ioBytes - was.ioBytes);
+}
