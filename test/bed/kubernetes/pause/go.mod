@@ -1,0 +1,3 @@
+module outrider/pause
+
+go 1.24.0
