@@ -1,20 +1,16 @@
 /** `check kafka` against a real Kafka, and against what is none: it says where it ends. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { createServer, type Server } from "node:net";
-import { binaries } from "../bed/binaries.ts";
 import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
 import { freePort } from "../bed/port.ts";
-import { startProcess } from "../bed/process.ts";
+import { check, type Environment, type Hung, listenAndSayNothing } from "./checked.ts";
 import { forget, START_KAFKA_MS } from "./scenario.ts";
 
 const LIMIT_MS = 120_000;
 const USER = { name: "checked", password: "right-password", mechanism: "SCRAM-SHA-512" } as const;
 const PRINCIPAL = `User:${USER.name}`;
 
-type Environment = Readonly<Record<string, string>>;
-
 let bed: KafkaBed;
-let hung: { readonly server: Server; readonly port: number };
+let hung: Hung;
 
 beforeAll(async () => {
   const listeners = ["SASL_PLAINTEXT", "SASL_SSL", "SSL"] as const;
@@ -25,50 +21,6 @@ afterAll(async () => {
   hung.server.close();
   await bed.stop();
 });
-
-/** Accepts connections, reads, never answers. */
-async function listenAndSayNothing() {
-  const server = createServer((socket) => {
-    socket.on("error", () => undefined);
-    socket.resume();
-  });
-  const listening = Promise.withResolvers<void>();
-  server.listen(0, "127.0.0.1", listening.resolve);
-  await listening.promise;
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("not a port");
-  return { server, port: address.port };
-}
-
-type Checked = {
-  readonly code: number | null;
-  readonly output: string;
-  /** Names of steps by their outcome. */
-  readonly steps: (outcome: "ok" | "warning" | "FAILED") => readonly string[];
-};
-
-async function check(
-  program: "agent" | "sidecar",
-  env: Environment,
-  ...flags: readonly string[]
-): Promise<Checked> {
-  const process = startProcess({
-    name: `${program} check kafka`,
-    command: [(await binaries())[program], "check", "kafka", ...flags],
-    env: { PATH: "/usr/bin:/bin", HOME: "/tmp", ...env },
-  });
-  const { code } = await process.exited;
-  const lines = process.stdout().split("\n");
-  return {
-    code,
-    output: process.output(),
-    steps: (outcome) =>
-      lines.flatMap((line) => {
-        const match = /^(?<outcome>\w+) {2,}(?<name>.{40}) {2}/u.exec(line)?.groups;
-        return match?.["outcome"] === outcome ? [match["name"]?.trim() ?? ""] : [];
-      }),
-  };
-}
 
 const plain = (): Environment => ({ KAFKA_BROKERS: bed.bootstrap });
 const sasl = (more: Environment = {}): Environment => ({
