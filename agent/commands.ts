@@ -2,12 +2,17 @@
 import { command, type Program, switchFlag, valueFlag } from "../shared/arguments.ts";
 import { CHECK_TIMEOUT_MS, checkTimeout } from "../shared/check-flag.ts";
 import { KAFKA_TABLE } from "../shared/kafka-config.ts";
-import { duration } from "../shared/variable-schema.ts";
+import { duration, oneOf } from "../shared/variable-schema.ts";
 import { AGENT_TABLE, HOOK_MAX_MS } from "./config.ts";
+import type { Tolerance } from "./tolerance.ts";
 
 /** What a command line of the agent means. */
 export type AgentRun =
-  | { readonly command: "register" | "deregister"; readonly waitMs: number | undefined }
+  | {
+      readonly command: "register" | "deregister";
+      readonly waitMs: number | undefined;
+      readonly tolerance: Tolerance;
+    }
   | { readonly command: "heartbeat" }
   | { readonly command: "run"; readonly deregisterOnExit: boolean }
   | { readonly command: "check kafka"; readonly timeoutMs: number };
@@ -18,15 +23,36 @@ const wait = (until: string) =>
     duration({ minMs: 1000, maxMs: HOOK_MAX_MS }),
   );
 
+const onUnconfirmed = valueFlag(
+  {
+    name: "on-unconfirmed",
+    placeholder: "fail|warn",
+    describe: "What --wait makes of no answer once Kafka has the record (fail)",
+  },
+  oneOf(["fail", "warn"]),
+);
+
+const onFailure = valueFlag(
+  {
+    name: "on-failure",
+    placeholder: "fail|ignore",
+    describe: "ignore: say what went wrong, and exit with 0 (fail)",
+  },
+  oneOf(["fail", "ignore"]),
+);
+
 export const AGENT: Program<AgentRun> = {
   name: "agent",
   describe: "announces this cluster to the control plane",
   commands: {
     register: command({
       describe: "write the registration, and exit",
-      flags: { waitMs: wait("the cluster's worker runs") },
+      flags: { waitMs: wait("the cluster's worker runs"), onUnconfirmed },
       variables: AGENT_TABLE,
-      run: ({ waitMs }) => ({ command: "register", waitMs }),
+      run: ({ waitMs, onUnconfirmed: wish }) => ({
+        ...{ command: "register", waitMs },
+        tolerance: wish === "warn" ? "unconfirmed" : "nothing",
+      }),
     }),
     heartbeat: command({
       describe: "send heartbeats until stopped",
@@ -36,9 +62,12 @@ export const AGENT: Program<AgentRun> = {
     }),
     deregister: command({
       describe: "write the tombstone, and exit",
-      flags: { waitMs: wait("the cluster's worker and group are gone") },
+      flags: { waitMs: wait("the cluster's worker and group are gone"), onFailure },
       variables: AGENT_TABLE,
-      run: ({ waitMs }) => ({ command: "deregister", waitMs }),
+      run: ({ waitMs, onFailure: wish }) => ({
+        ...{ command: "deregister", waitMs },
+        tolerance: wish === "ignore" ? "everything" : "nothing",
+      }),
     }),
     run: command({
       describe: "register, then send heartbeats until stopped",

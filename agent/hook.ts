@@ -19,6 +19,7 @@ import {
   publish,
   retried,
 } from "./publish.ts";
+import { answerMissing, type Tolerance } from "./tolerance.ts";
 import { awaitAnswer, findReason, findStart, type Start, type Waited } from "./wait.ts";
 
 /** To find where the answers begin; half of what is left where that is less. */
@@ -38,6 +39,7 @@ export type HookOptions = {
   /** What is left of it now, less a reserve for the end. */
   readonly budgetMs: number;
   readonly waitMs: number | undefined;
+  readonly tolerance: Tolerance;
   readonly nowMs: () => number;
   readonly signal: AbortSignal;
   /** Told before the record is written. */
@@ -150,10 +152,8 @@ function answered(
       return { exit: EXIT.refused, line: `${head}; ${waited.detail}` };
     case "open": {
       const limit = limitText(options, tookMs);
-      return {
-        exit: EXIT.unconfirmed,
-        line: `${head}; not confirmed ${after} (${limit}): ${waited.detail}`,
-      };
+      const line = `${head}; not confirmed ${after} (${limit}): ${waited.detail}`;
+      return answerMissing({ exit: EXIT.unconfirmed, line }, options.tolerance);
     }
   }
 }
@@ -177,16 +177,15 @@ const nothingToWithdraw = ({ identity }: HookOptions): Outcome => ({
 });
 
 function unreadable(options: HookOptions, written: Published, error: KafkaError): Outcome {
-  if (error.retry === "transient") {
-    return {
-      exit: EXIT.unconfirmed,
-      line: `${writtenText(options, written)}; not confirmed: the ledger could not be read: ${error.detail}`,
-    };
-  }
-  return {
-    exit: exitCodeOf(error),
-    line: `${writtenText(options, written)}; the answer cannot be read: ${error.detail}`,
-  };
+  const head = writtenText(options, written);
+  const outcome: Outcome =
+    error.retry === "transient"
+      ? {
+          exit: EXIT.unconfirmed,
+          line: `${head}; not confirmed: the ledger could not be read: ${error.detail}`,
+        }
+      : { exit: exitCodeOf(error), line: `${head}; the answer cannot be read: ${error.detail}` };
+  return answerMissing(outcome, options.tolerance);
 }
 
 /** For the timer of last resort. */

@@ -21,6 +21,7 @@ import { lateOutcome, type Outcome, runHook, type Stage } from "./hook.ts";
 import { AGENT_NEEDS } from "./needs.ts";
 import type { Kafka } from "./publish.ts";
 import { runStation } from "./station.ts";
+import { type Tolerance, tolerated } from "./tolerance.ts";
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -123,7 +124,8 @@ function run(command: Announcing): Outcome | Promise<Outcome> {
   const writer = openWriter({ wire, log: kafkaLog });
   const kafka: Kafka = { wire, writer, warn: log.warn, debug: log.debug };
   if (command.command === "register" || command.command === "deregister") {
-    return hook(config, { wish: command.command, waitMs: command.waitMs, kafka, kafkaLog, signal });
+    const { command: wish, waitMs, tolerance } = command;
+    return hook(config, { wish, waitMs, tolerance, kafka, kafkaLog, signal });
   }
   return runStation({
     identity: config,
@@ -141,12 +143,16 @@ function run(command: Announcing): Outcome | Promise<Outcome> {
   });
 }
 
-const start = (command: AgentRun): Outcome | Promise<Outcome> =>
-  command.command === "check kafka" ? check(command.timeoutMs) : run(command);
+async function start(command: AgentRun): Promise<Outcome> {
+  if (command.command === "check kafka") return check(command.timeoutMs);
+  const outcome = await run(command);
+  return "tolerance" in command ? tolerated(outcome, command.tolerance) : outcome;
+}
 
 type HookParts = {
   readonly wish: "register" | "deregister";
   readonly waitMs: number | undefined;
+  readonly tolerance: Tolerance;
   readonly kafka: Kafka;
   readonly kafkaLog: KafkaLog;
   readonly signal: AbortSignal;
@@ -157,11 +163,13 @@ function hook(config: AgentConfig, parts: HookParts): Promise<Outcome> {
   // Counted from the start of the process, not from here.
   const leftMs = timeoutMs - performance.now();
   let stage: Stage = "reach";
-  const late = () => end(lateOutcome({ wish: parts.wish, identity: config }, stage));
+  const late = () =>
+    end(tolerated(lateOutcome({ wish: parts.wish, identity: config }, stage), parts.tolerance));
   setTimeout(late, Math.min(Math.max(1, leftMs), HOOK_MAX_MS));
   return runHook({
     wish: parts.wish,
     waitMs: parts.waitMs,
+    tolerance: parts.tolerance,
     identity: config,
     kafka: parts.kafka,
     log: parts.kafkaLog,

@@ -5,10 +5,18 @@ import { parseArguments } from "../../shared/arguments.ts";
 
 describe("the agent's command line", () => {
   const right: readonly [string, unknown][] = [
-    ["register", { command: "register", waitMs: undefined }],
-    ["register --wait 60s", { command: "register", waitMs: 60_000 }],
-    ["deregister --wait=1m30s", { command: "deregister", waitMs: 90_000 }],
-    ["register --wait 24h", { command: "register", waitMs: 86_400_000 }],
+    ["register", { command: "register", waitMs: undefined, tolerance: "nothing" }],
+    ["register --wait 60s", { command: "register", waitMs: 60_000, tolerance: "nothing" }],
+    ["deregister --wait=1m30s", { command: "deregister", waitMs: 90_000, tolerance: "nothing" }],
+    ["register --wait 24h", { command: "register", waitMs: 86_400_000, tolerance: "nothing" }],
+    [
+      "register --wait 9s --on-unconfirmed warn",
+      { command: "register", waitMs: 9000, tolerance: "unconfirmed" },
+    ],
+    ["deregister --on-failure ignore", { command: "deregister", tolerance: "everything" }],
+    ["deregister --on-failure fail", { command: "deregister", tolerance: "nothing" }],
+    ["check kafka", { command: "check kafka", timeoutMs: 30_000 }],
+    ["check kafka --timeout 5s", { command: "check kafka", timeoutMs: 5000 }],
     ["heartbeat", { command: "heartbeat" }],
     ["run", { command: "run", deregisterOnExit: false }],
     ["run --deregister-on-exit", { command: "run", deregisterOnExit: true }],
@@ -29,6 +37,10 @@ describe("the agent's command line", () => {
     ["register --wait 60", 'register: --wait="60": a unit is missing: 60s or 60m?'],
     ["register --wait 597h", 'register: --wait="597h": is longer than 24h'],
     ["deregister --wait 86401s", 'deregister: --wait="86401s": is longer than 24h'],
+    ["deregister --on-failure maybe", '--on-failure="maybe": is none of fail, ignore'],
+    ["register --on-failure ignore", "register: Unknown option '--on-failure'"],
+    ["check", 'unknown command "check"'],
+    ["check kafka now", "check kafka: Unexpected argument 'now'"],
     ["heartbeat --wait 60s", "heartbeat: Unknown option '--wait'"],
     [
       "run --deregister-on-exit=yes",

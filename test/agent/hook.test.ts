@@ -19,6 +19,7 @@ function hook(played: Played, more: Partial<HookOptions> = {}) {
     timeoutMs: 1000,
     budgetMs: 900,
     waitMs: undefined,
+    tolerance: "nothing",
     nowMs: () => 0,
     signal: new AbortController().signal,
     writing: () => {
@@ -41,6 +42,17 @@ test.each(["register", "deregister"] as const)(
     );
   },
 );
+
+test("runHook() that tolerates no answer ends with 0 and a warning once Kafka has the record", async () => {
+  const tolerance = "unconfirmed";
+  const { outcome, sent } = hook({ topics, silent: [STATUS] }, { waitMs: 1000, tolerance });
+  const { exit, line } = await outcome;
+  expect(sent).toHaveLength(1);
+  expect(exit).toBe(0);
+  expect(line).toMatch(/^WARNING: registered af-10 .*; not confirmed: /u);
+  const unreached = hook({ topics, silent: [REGISTRY] }, { waitMs: 1000, tolerance });
+  expect((await unreached.outcome).exit).toBe(69);
+});
 
 test("runHook() looks for the ledger 5 s at most", async () => {
   const startedMs = performance.now();

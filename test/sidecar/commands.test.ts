@@ -9,6 +9,11 @@ describe("the sidecar's command line", () => {
     ["control-plane --plan", { command: "control-plane", plan: true }],
     ["ingest", { command: "ingest" }],
     ["withdraw --client-id af-10 --yes", { command: "withdraw", clientId: "af-10", yes: true }],
+    ["check kafka", { command: "check kafka", role: "control-plane", timeoutMs: 30_000 }],
+    [
+      "check kafka --as worker --timeout 1m",
+      { command: "check kafka", role: "worker", timeoutMs: 60_000 },
+    ],
     ["release-brake", { command: "release-brake", yes: false }],
     ["accept-registry --yes", { command: "accept-registry", yes: true }],
   ];
