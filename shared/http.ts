@@ -31,6 +31,8 @@ const HTTP_LIMITS: HttpLimits = {
 export type HttpBindings = {
   /** Sets this request's own idle timeout, for streams that may be silent; 0 is none. */
   readonly idle: (ms: number) => void;
+  /** Gives this request's answer so long, instead of `requestMs`; to be said before anything is waited for. */
+  readonly within: (ms: number) => void;
 };
 // biome-ignore lint/style/useNamingConvention: hono's name
 export type App = Hono<{ Bindings: HttpBindings }>;
@@ -72,10 +74,10 @@ export function serve(options: HttpOptions): Result<HttpServer, HttpError> {
       idleTimeout: idleSeconds(limits.idleMs),
       maxRequestBodySize: limits.bodyBytesMax,
       fetch: (request, bun) => {
-        const env: HttpBindings = { idle: (ms) => bun.timeout(request, idleSeconds(ms)) };
+        const idle = (ms: number) => bun.timeout(request, idleSeconds(ms));
         const target = readable(request);
         if (target === undefined) return says(400, "the request's target cannot be read");
-        return refusal(request, limits) ?? answer(app, target, env, options.log, limits);
+        return refusal(request, limits) ?? answer(app, target, idle, options.log, limits);
       },
       error: (cause) => failure(options.log, cause),
     });
@@ -131,18 +133,23 @@ function refusal(request: Request, limits: HttpLimits): Response | undefined {
 async function answer(
   app: App,
   request: Request,
-  env: HttpBindings,
+  idle: HttpBindings["idle"],
   log: Log,
   limits: HttpLimits,
 ): Promise<Response> {
   const path = new URL(request.url).pathname;
+  let limitMs = limits.requestMs;
+  const within = (ms: number) => {
+    limitMs = ms;
+  };
   try {
-    const response = Promise.resolve(app.fetch(request, env));
-    return await withDeadline(response, limits.requestMs, `${request.method} ${path}`);
+    // A handler runs up to its first wait before this returns.
+    const response = Promise.resolve(app.fetch(request, { idle, within } satisfies HttpBindings));
+    return await withDeadline(response, limitMs, `${request.method} ${path}`);
   } catch (cause) {
     if (!(cause instanceof DeadlineExceeded)) return failure(log, cause);
-    log.warn("an HTTP request took too long", { path, limit_ms: limits.requestMs });
-    return says(503, `no answer within ${limits.requestMs} ms`);
+    log.warn("an HTTP request took too long", { path, limit_ms: limitMs });
+    return says(503, `no answer within ${limitMs} ms`);
   }
 }
 

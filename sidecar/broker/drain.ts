@@ -1,0 +1,153 @@
+/**
+ * Waits until this broker may be stopped, for the `preStop` hook of Kafka's own container. What is waited
+ * for is decided in `watchRound` (pure); `drain` only waits. It changes nothing in Kafka and is no lock:
+ * two brokers may be told "safe" at once (docs/probes.md).
+ */
+import type { Log } from "../../shared/log.ts";
+import { type RiskRows, riskRows } from "./body.ts";
+import { outcomeOf, type Readings, standing } from "./standing.ts";
+
+export const DRAIN_MS_DEFAULT = 120_000;
+export const DRAIN_MS_MIN = 1000;
+export const DRAIN_MS_MAX = 3_600_000;
+/** Held at once; a preStop hook needs one. */
+export const DRAINS_MAX = 32;
+/** One safe round may be a moment between two troubles, such as an ISR that shrinks and grows. */
+const SAFE_ROUNDS = 2;
+const LOOK_MS = 100;
+const REASONS_MAX = 5;
+const PROGRESS_MS = 10_000;
+
+/** What a round says. */
+type Sight = { readonly beganMs: number; readonly safe: boolean; readonly reason: string };
+
+/** Of the rounds that began after the drain did. */
+export type Watch = {
+  readonly lastBeganMs: number;
+  readonly safeInRow: number;
+  readonly reason: string;
+  /** Why it waited: the first few reasons, each once. */
+  readonly waitedFor: readonly string[];
+};
+
+export const openWatch = (beganMs: number): Watch => ({
+  lastBeganMs: beganMs,
+  safeInRow: 0,
+  reason: "no round has been made since the drain began",
+  waitedFor: [],
+});
+
+/** A round that began before the drain, or was seen before, changes nothing. */
+export function watchRound(watch: Watch, { beganMs, safe, reason }: Sight): Watch {
+  if (beganMs <= watch.lastBeganMs) return watch;
+  if (safe) {
+    const safeInRow = watch.safeInRow + 1;
+    const rounds = `safe for ${safeInRow} of ${SAFE_ROUNDS} rounds in a row`;
+    return { ...watch, lastBeganMs: beganMs, safeInRow, reason: rounds };
+  }
+  const isNew = !watch.waitedFor.includes(reason) && watch.waitedFor.length < REASONS_MAX;
+  const waitedFor = isNew ? [...watch.waitedFor, reason] : watch.waitedFor;
+  return { lastBeganMs: beganMs, safeInRow: 0, reason, waitedFor };
+}
+
+export type DrainDeps = {
+  readonly readings: Readings;
+  /** Resolves early, and never rejects, when the signal aborts. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** Aborted when the sidecar itself stops: it cannot say anything any more. */
+  readonly stopping: AbortSignal;
+  readonly log: Log;
+};
+
+type Ending = "safe" | "timeout" | "sidecar-stopping" | "client-gone" | "misconfigured";
+
+export type Drained = {
+  readonly safe: boolean;
+  readonly ending: Ending;
+  readonly waitedMs: number;
+  readonly timeoutMs: number;
+  /** Why it is not safe; only when it is not. */
+  readonly error?: string;
+  readonly waitedFor: readonly string[];
+} & RiskRows;
+
+/** @param gone aborted when the one who asked has gone away. */
+export async function drain(
+  timeoutMs: number,
+  gone: AbortSignal,
+  { readings, sleep, stopping, log }: DrainDeps,
+): Promise<Drained> {
+  const { monotonicMs } = readings;
+  const startMs = monotonicMs();
+  const either = AbortSignal.any([gone, stopping]);
+  const progress = openProgress(log, startMs, timeoutMs);
+  let watch = openWatch(startMs);
+  for (;;) {
+    watch = look(watch, readings);
+    const waitedMs = monotonicMs() - startMs;
+    const leftMs = timeoutMs - waitedMs;
+    const ending = endingOf(watch, readings, leftMs, { gone, stopping });
+    if (ending !== undefined) {
+      progress.ended(ending, waitedMs, watch);
+      return drained(ending, Math.round(waitedMs), timeoutMs, watch, readings);
+    }
+    progress.waits(monotonicMs(), watch);
+    await sleep(Math.min(LOOK_MS, leftMs), either);
+  }
+}
+
+function look(watch: Watch, readings: Readings): Watch {
+  const round = readings.latest();
+  if (round === undefined) return watch;
+  const { healthy, error } = outcomeOf("restart-safe", standing(readings), readings);
+  return watchRound(watch, { beganMs: round.beganMs, safe: healthy, reason: error ?? "safe" });
+}
+
+function endingOf(
+  { safeInRow }: Watch,
+  { misconfigured }: Readings,
+  leftMs: number,
+  { gone, stopping }: { readonly gone: AbortSignal; readonly stopping: AbortSignal },
+): Ending | undefined {
+  if (safeInRow >= SAFE_ROUNDS) return "safe";
+  // No round will ever come.
+  if (misconfigured !== undefined) return "misconfigured";
+  if (stopping.aborted) return "sidecar-stopping";
+  if (gone.aborted) return "client-gone";
+  return leftMs <= 0 ? "timeout" : undefined;
+}
+
+/** What is still unsafe is told as of now: rounds may have stopped since the last one that was watched. */
+function drained(
+  ending: Ending,
+  waitedMs: number,
+  timeoutMs: number,
+  { reason, waitedFor }: Watch,
+  readings: Readings,
+): Drained {
+  const now = standing(readings);
+  const error = outcomeOf("restart-safe", now, readings).error ?? reason;
+  return {
+    ...{ safe: ending === "safe", ending, waitedMs, timeoutMs },
+    ...(ending === "safe" ? {} : { error }),
+    ...{ waitedFor, ...riskRows(now) },
+  };
+}
+
+/** A line when it begins and ends, for each new reason, and every PROGRESS_MS; never one a round. */
+function openProgress(log: Log, startMs: number, timeoutMs: number) {
+  let told = { atMs: startMs, reasons: 0 };
+  log.info("a drain began", { timeout_ms: timeoutMs });
+  return {
+    waits: (nowMs: number, { reason, waitedFor }: Watch) => {
+      if (waitedFor.length === told.reasons && nowMs - told.atMs < PROGRESS_MS) return;
+      told = { atMs: nowMs, reasons: waitedFor.length };
+      log.info("a drain waits", { waited_ms: Math.round(nowMs - startMs), reason });
+    },
+    ended: (ending: Ending, waitedMs: number, { reason }: Watch) => {
+      const fields = { ending, waited_ms: Math.round(waitedMs), reason };
+      if (ending === "safe") log.info("a drain ended: safe to stop", fields);
+      else log.warn("a drain ended: not safe to stop", fields);
+    },
+  };
+}
