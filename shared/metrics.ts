@@ -25,6 +25,8 @@ export type Counter<B extends LabelBounds> = {
 };
 export type Gauge<B extends LabelBounds> = {
   set(value: number, ...labels: LabelArgument<B>): void;
+  /** Takes one series out of the text until it is set again: what is not known is not 0. */
+  unset(...labels: LabelArgument<B>): void;
   /** Forgets all series, so that what is gone is not shown for ever. */
   clear(): void;
 };
@@ -78,6 +80,7 @@ export function openMetrics(options: { readonly processMetrics?: boolean } = {})
       zero();
       return {
         set: (value, ...[labels]) => metric.set(bounded(labels), value),
+        unset: (...[labels]) => metric.remove(bounded(labels)),
         clear: () => {
           metric.reset();
           zero();

@@ -16,6 +16,19 @@ describe("openMetrics()", () => {
     gauge.clear();
     expect(await series(metrics)).toContain('clusters{status="active"} 0');
   });
+  test("leaves out a gauge that is unset, until it is set again", async () => {
+    const metrics = openMetrics();
+    const limit = metrics.gauge({ name: "limit_bytes", help: "h" });
+    limit.unset();
+    expect(await series(metrics)).toEqual([]);
+    limit.set(7);
+    expect(await series(metrics)).toEqual(["limit_bytes 7"]);
+    const labels = { dir: { valuesMax: 9 } } as const;
+    const free = metrics.gauge({ name: "free_bytes", help: "h", labels });
+    for (const dir of ["a", "b"]) free.set(1, { dir });
+    free.unset({ dir: "a" });
+    expect(await series(metrics)).toEqual(["limit_bytes 7", 'free_bytes{dir="b"} 1']);
+  });
   test("counts without labels", async () => {
     const metrics = openMetrics();
     const counter = metrics.counter({ name: "acts_total", help: "h" });

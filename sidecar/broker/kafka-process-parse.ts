@@ -1,0 +1,90 @@
+/**
+ * Reads what /proc says of a process (proc(5)) as far as Kafka is told by it: its command line, its
+ * settings, its listening sockets, its I/O. Pure.
+ */
+
+/** A program as its command line names it: a Java main class, or an executable; and what follows. */
+export type Program = { readonly name: string; readonly args: readonly string[] };
+
+/** Options of the `java` launcher whose value is the next argument; the others carry it, or have none. */
+const TAKE_NEXT: readonly string[] = [
+  ...["-cp", "-classpath", "--class-path", "-p", "--module-path", "--upgrade-module-path"],
+  ...["--add-modules", "--add-exports", "--add-opens", "--add-reads", "--limit-modules"],
+  ...["--patch-module", "--enable-native-access"],
+];
+
+/**
+ * What starts a broker or a controller: Apache Kafka's own main class (the native image is an executable
+ * of that name), and Confluent's before Platform 7.
+ */
+const KAFKA: readonly string[] = ["kafka.Kafka", "io.confluent.support.metrics.SupportedKafka"];
+/** Apache's images: formats the storage, then becomes or starts `kafka.Kafka`. */
+const KAFKA_WRAPPER = "kafka.docker.";
+
+/** `commandLine` as in /proc/<pid>/cmdline. Undefined when it is not Kafka's. */
+export function kafkaProgram(commandLine: string): Program | undefined {
+  const [executable = "", ...args] = commandLine.replace(/\0+$/u, "").split("\0");
+  const base = executable.slice(executable.lastIndexOf("/") + 1);
+  const program = base === "java" ? javaProgram(args) : { name: base, args };
+  if (program === undefined) return undefined;
+  return KAFKA.includes(program.name) || program.name.startsWith(KAFKA_WRAPPER)
+    ? program
+    : undefined;
+}
+
+function javaProgram(args: readonly string[]): Program | undefined {
+  let at = 0;
+  while (at < args.length) {
+    const word = args[at] ?? "";
+    if (TAKE_NEXT.includes(word)) at += 2;
+    else if (word.startsWith("-") || word.startsWith("@")) at += 1;
+    else return { name: word, args: args.slice(at + 1) };
+  }
+  return undefined;
+}
+
+/** The path of the settings that Kafka was started with, as it stands on its command line. */
+export const propertiesPath = (program: Program): string | undefined =>
+  program.args.find((word) => word.endsWith(".properties"));
+
+/**
+ * The ports in Kafka's `listeners`: of its command line (`--override listeners=…`, which wins) or of
+ * its properties. Undefined where neither says any.
+ */
+export function listenerPorts(program: Program, properties: string): readonly number[] | undefined {
+  const given = program.args.findLast((word) => word.startsWith("listeners="));
+  const line = given ?? /^\s*(?<line>listeners\s*[=:].*)$/mu.exec(properties)?.groups?.["line"];
+  if (line === undefined) return undefined;
+  const ports = [...line.matchAll(/:\/\/[^,]*:(?<port>\d+)/gu)].map(
+    ({ groups }) => groups?.["port"],
+  );
+  return ports.length === 0 ? undefined : ports.map(Number);
+}
+
+/** Places in a line of /proc/<pid>/net/tcp. */
+const LOCAL = 1;
+const STATE = 3;
+const INODE = 9;
+/** TCP_LISTEN of the kernel's include/net/tcp_states.h. */
+const LISTEN = "0A";
+
+/** The inodes of the sockets that listen on a port, from /proc/<pid>/net/tcp or tcp6. */
+export function listeningSockets(text: string, port: number): readonly string[] {
+  const ending = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  return text.split("\n").flatMap((line) => {
+    const fields = line.trim().split(/\s+/u);
+    const inode = fields[INODE];
+    const listens = fields[STATE] === LISTEN && (fields[LOCAL] ?? "").endsWith(ending);
+    return listens && inode !== undefined ? [inode] : [];
+  });
+}
+
+/**
+ * Bytes read and written by a process's calls, from /proc/<pid>/io; what came out of the page cache
+ * counts, since recovery after a crash reads segments that may still be in it.
+ */
+export function ioBytes(text: string): number | undefined {
+  const read = /^rchar: (?<bytes>\d+)$/mu.exec(text)?.groups?.["bytes"];
+  const written = /^wchar: (?<bytes>\d+)$/mu.exec(text)?.groups?.["bytes"];
+  return read === undefined || written === undefined ? undefined : Number(read) + Number(written);
+}

@@ -1,0 +1,198 @@
+/**
+ * Finds Kafka's own process in /proc, and keeps an eye on it: once found, a look costs two small reads.
+ * In a pod that takes `shareProcessNamespace: true`; on a host nothing.
+ *
+ * Invariants (test/sidecar/broker/kafka-process.test.ts):
+ *  - a process is known by pid and start, so a pid that is used again is never taken for Kafka;
+ *  - `gone` is only said of a process that was seen: before Kafka's container has started, or when
+ *    Kafka runs under a name that is not known here, nothing is claimed;
+ *  - a look reads at most PIDS_PER_LOOK processes; a longer list takes several looks.
+ */
+import { parseStat } from "../runtime/process-table.ts";
+import { type Candidate, type Choice, chooseKafka } from "./kafka-process-choose.ts";
+import type { Files } from "./kafka-process-files.ts";
+import {
+  ioBytes,
+  kafkaProgram,
+  listenerPorts,
+  listeningSockets,
+  type Program,
+  propertiesPath,
+} from "./kafka-process-parse.ts";
+import type { KafkaProcess } from "./reading.ts";
+
+/** A pod has a dozen; on a busy host a few ms of each round at most. */
+const PIDS_PER_LOOK = 512;
+/** Of a process's open files, of which a broker has one or more a segment. */
+const DESCRIPTORS_MAX = 65_536;
+/** USER_HZ, the unit of times in /proc: 100 on all that Bun runs on. */
+const MS_PER_TICK = 10;
+
+const ALONE =
+  "no process outside this container can be seen: Kafka's pod needs shareProcessNamespace: true";
+const NOT_THERE =
+  "no visible process is Kafka (main class kafka.Kafka): it has not started, or has another name";
+const NOT_ALL = "not all processes have been looked at yet";
+
+export type KafkaFinder = {
+  /** What is to be seen now. */
+  readonly look: () => KafkaProcess;
+  /** The local listener has answered: by the process that was last seen. */
+  readonly answered: () => void;
+};
+
+export type KafkaFinderOptions = {
+  readonly files: Files;
+  /** The local broker's port. */
+  readonly port: number;
+  readonly ownPid: number;
+  /** For how long this process has been running: the one clock that counts as /proc's start times do. */
+  readonly ownAgeMs: () => number;
+};
+
+type Known = { readonly pid: number; readonly startTicks: number; readonly certain: boolean };
+type Found = { readonly pid: number; readonly startTicks: number; readonly program: Program };
+/** Looking through all processes: those still to come, and what was found among the others. */
+type Pass = { readonly left: number[]; readonly found: Found[] };
+
+export function openKafkaFinder({
+  files,
+  port,
+  ownPid,
+  ownAgeMs,
+}: KafkaFinderOptions): KafkaFinder {
+  let known: Known | undefined;
+  let everSeen = false;
+  let everAnswered = false;
+  let answeredBy: string | undefined;
+  let pass: Pass | undefined;
+  const keyOf = ({ pid, startTicks }: { pid: number; startTicks: number }) =>
+    `${pid}/${startTicks}`;
+
+  const running = (process: Known): KafkaProcess => {
+    const own = startOf(files, ownPid);
+    const io = files.read(`/proc/${process.pid}/io`);
+    const ownTicks = own ?? process.startTicks;
+    return {
+      kind: "running",
+      pid: process.pid,
+      ageMs: Math.max(0, ownAgeMs() + (ownTicks - process.startTicks) * MS_PER_TICK),
+      hasAnswered: answeredBy === keyOf(process),
+      ioBytes: io.ok ? ioBytes(io.value) : undefined,
+    };
+  };
+
+  const lives = (process: Known) => startOf(files, process.pid) === process.startTicks;
+
+  /** Undefined while a long list is not through. */
+  const search = (): Choice | undefined => {
+    const current = pass ?? { left: [...pidsIn(files)], found: [] };
+    for (const pid of current.left.splice(0, PIDS_PER_LOOK)) {
+      const found = pid === ownPid ? undefined : readKafka(files, pid);
+      if (found !== undefined) current.found.push(found);
+    }
+    pass = current.left.length > 0 ? current : undefined;
+    if (pass !== undefined) return undefined;
+    const isOnly = current.found.length === 1;
+    return chooseKafka(current.found.map((each) => candidateOf(files, each, port, isOnly)));
+  };
+
+  const hidden = (reason: string): KafkaProcess => ({
+    kind: "hidden",
+    reason,
+    hasAnswered: everAnswered,
+  });
+  const absent = (reason: string): KafkaProcess => (everSeen ? { kind: "gone" } : hidden(reason));
+
+  return {
+    look: () => {
+      if (known !== undefined && !lives(known)) known = undefined;
+      if (known?.certain === true) return running(known);
+      const choice = search();
+      if (choice === undefined) return known ? running(known) : hidden(NOT_ALL);
+      known = undefined;
+      switch (choice.kind) {
+        case "one":
+          known = { ...choice.candidate, certain: choice.certain };
+          everSeen = true;
+          return running(known);
+        case "none":
+          return absent(seesOthers(files, ownPid) ? NOT_THERE : ALONE);
+        case "others":
+          return absent(`no visible Kafka (${choice.pids.join(", ")}) has a listener on ${port}`);
+        case "ambiguous":
+          return hidden(ambiguous(choice.pids, port));
+      }
+    },
+    answered: () => {
+      everAnswered = true;
+      if (known !== undefined) answeredBy = keyOf(known);
+    },
+  };
+}
+
+const ambiguous = (pids: readonly number[], port: number): string =>
+  `processes ${pids.join(", ")} are all Kafka, and which of them listens on ${port} cannot be seen: ` +
+  "run as Kafka's user, or set KAFKA_CGROUP";
+
+const pidsIn = (files: Files): readonly number[] =>
+  files
+    .list("/proc")
+    .filter((name) => /^\d+$/u.test(name))
+    .map(Number);
+
+/** Undefined when there is no such process, or only a zombie of it. */
+function startOf(files: Files, pid: number): number | undefined {
+  const text = files.read(`/proc/${pid}/stat`);
+  const stat = text.ok ? parseStat(text.value) : undefined;
+  return stat?.alive === true ? stat.startTicks : undefined;
+}
+
+function readKafka(files: Files, pid: number): Found | undefined {
+  const commandLine = files.read(`/proc/${pid}/cmdline`);
+  const program = commandLine.ok ? kafkaProgram(commandLine.value) : undefined;
+  const startTicks = program === undefined ? undefined : startOf(files, pid);
+  return program === undefined || startTicks === undefined
+    ? undefined
+    : { pid, startTicks, program };
+}
+
+function candidateOf(files: Files, found: Found, port: number, isOnly: boolean): Candidate {
+  const { pid, startTicks } = found;
+  const listens = listensOn(files, pid, port, isOnly);
+  const configured = listens === true ? undefined : configuredFor(files, found, port);
+  return { pid, startTicks, listens, configured };
+}
+
+/** The only Kafka there is in a network is taken for the listener: its files need not be gone through. */
+function listensOn(files: Files, pid: number, port: number, isOnly: boolean): boolean | undefined {
+  const inodes = ["tcp", "tcp6"].flatMap((name) => {
+    const text = files.read(`/proc/${pid}/net/${name}`);
+    return text.ok ? listeningSockets(text.value, port) : [];
+  });
+  if (inodes.length === 0) return false;
+  if (isOnly) return true;
+  const descriptors = files.list(`/proc/${pid}/fd`).slice(0, DESCRIPTORS_MAX);
+  if (descriptors.length === 0) return undefined;
+  const sockets = new Set(inodes.map((inode) => `socket:[${inode}]`));
+  return descriptors.some((fd) => sockets.has(files.link(`/proc/${pid}/fd/${fd}`) ?? ""));
+}
+
+/** By its properties, read where it sees them: under its own root, from its own directory. */
+function configuredFor(files: Files, { pid, program }: Found, port: number): boolean | undefined {
+  const path = propertiesPath(program);
+  const under = path?.startsWith("/") === true ? "root" : "cwd/";
+  const text = path === undefined ? undefined : files.read(`/proc/${pid}/${under}${path}`);
+  return listenerPorts(program, text?.ok === true ? text.value : "")?.includes(port);
+}
+
+/** Is anything to be seen outside this container? Its own processes share its cgroup. */
+function seesOthers(files: Files, ownPid: number): boolean {
+  const own = files.read(`/proc/${ownPid}/cgroup`);
+  return pidsIn(files)
+    .slice(0, PIDS_PER_LOOK)
+    .some((pid) => {
+      const other = files.read(`/proc/${pid}/cgroup`);
+      return other.ok && own.ok && other.value !== own.value;
+    });
+}
