@@ -17,7 +17,7 @@ export type Broker = {
   readonly id: number;
   /** Java's own, of the last start. */
   readonly pid: number;
-  /** Of the PLAINTEXT listener. */
+  /** Of the PLAINTEXT listener; of a mere controller its only one. */
   readonly port: number;
   readonly portOf: (listener: ListenerName) => number;
   readonly dir: string;
@@ -61,6 +61,7 @@ export function createBroker({ id, libs, dir, host, ports, logDirs, heap }: Brok
     if (child === undefined) throw new Error(`broker ${id} was never started`);
     return child;
   };
+  const mainPort = ports.role === "controller" ? ports.controller : portOf("PLAINTEXT");
   const logTail = (lines = TAIL_LINES) => tailOf(logPath, lines);
   const kill = async (signal: NodeJS.Signals) => {
     signalProcess(current().pid, signal);
@@ -77,9 +78,7 @@ export function createBroker({ id, libs, dir, host, ports, logDirs, heap }: Brok
       async () => {
         const log = await Bun.file(logPath).slice(seen).text();
         if (!isRunning(own)) return { ended: true, taken: PORT_TAKEN.test(log) };
-        return (
-          log.includes(STARTED) && (await accepts(portOf("PLAINTEXT"), host)) && { ended: false }
-        );
+        return log.includes(STARTED) && (await accepts(mainPort, host)) && { ended: false };
       },
       { deadlineMs: READY_MS },
     ).then(
@@ -107,7 +106,7 @@ export function createBroker({ id, libs, dir, host, ports, logDirs, heap }: Brok
     get pid() {
       return current().pid;
     },
-    port: portOf("PLAINTEXT"),
+    port: mainPort,
     portOf,
     dir,
     logPath,

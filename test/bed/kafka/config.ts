@@ -12,8 +12,10 @@ export type KafkaUser = {
   readonly mechanism: Mechanism;
 };
 
+/** Broker and controller in one process unless it says otherwise; a mere broker has no controller port in use. */
 export type NodePorts = Readonly<Partial<Record<ListenerName, number>>> & {
   readonly controller: number;
+  readonly role?: "broker" | "controller";
 };
 
 export type ClusterPlan = {
@@ -41,7 +43,7 @@ export function brokerProperties(
   id: number,
   logDirs: readonly string[],
 ): Record<string, string> {
-  const count = String(plan.nodes.length);
+  const count = String(plan.nodes.filter(({ role }) => role !== "controller").length);
   return {
     ...nodeProperties(plan, id, logDirs),
     "auto.create.topics.enable": "false",
@@ -82,17 +84,25 @@ function nodeProperties(
 ): Record<string, string> {
   const own = nodes[id];
   if (own === undefined) throw new Error(`no node ${id} in a plan of ${nodes.length}`);
-  const addresses = listeners.map((name) => `${name}://${host}:${own[name]}`);
+  const addresses =
+    own.role === "controller" ? [] : listeners.map((name) => `${name}://${host}:${own[name]}`);
+  const controller = own.role === "broker" ? [] : [`CONTROLLER://${host}:${own.controller}`];
   return {
-    "process.roles": "broker,controller",
+    "process.roles": own.role ?? "broker,controller",
     "node.id": String(id),
     "controller.quorum.voters": nodes
-      .map((node, voter) => `${voter}@${host}:${node.controller}`)
+      .flatMap(({ role, controller: port }, voter) =>
+        role === "broker" ? [] : [`${voter}@${host}:${port}`],
+      )
       .join(","),
     "controller.listener.names": "CONTROLLER",
-    "inter.broker.listener.name": "PLAINTEXT",
-    listeners: [...addresses, `CONTROLLER://${host}:${own.controller}`].join(","),
-    "advertised.listeners": addresses.join(","),
+    listeners: [...addresses, ...controller].join(","),
+    ...(own.role === "controller"
+      ? {}
+      : {
+          "inter.broker.listener.name": "PLAINTEXT",
+          "advertised.listeners": addresses.join(","),
+        }),
     "listener.security.protocol.map": ["CONTROLLER", ...listeners]
       .map((name) => `${name}:${name === "CONTROLLER" ? "PLAINTEXT" : name}`)
       .join(","),

@@ -3,7 +3,6 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Authority, type Certificate, createAuthority } from "../certificate.ts";
-import { freePort } from "../port.ts";
 import { keepDirectory, reapDirectory } from "../reaper.ts";
 import { type Broker, createBroker, PortTaken } from "./broker.ts";
 import {
@@ -12,12 +11,12 @@ import {
   clientProperties,
   type KafkaUser,
   type ListenerName,
-  type NodePorts,
   propertiesText,
   scramArguments,
 } from "./config.ts";
 import { ensureJars } from "./jars.ts";
 import { runJava } from "./java.ts";
+import { choosePorts } from "./ports.ts";
 import { createTools, type KafkaTools } from "./tools.ts";
 
 const START_ATTEMPTS_MAX = 3;
@@ -29,7 +28,9 @@ export type KafkaOptions = {
    * where containers and pods reach it: the gateway of their network, or the node's address.
    */
   readonly host?: string;
-  readonly brokers?: 1 | 3;
+  readonly brokers?: 1 | 2 | 3;
+  /** So many nodes that are controllers alone, with the ids after the brokers', which then are brokers alone. */
+  readonly controllers?: 1 | 3;
   /** Besides PLAINTEXT, which the bed itself uses. */
   readonly listeners?: readonly Exclude<ListenerName, "PLAINTEXT">[];
   /** For the SASL listeners. One name may have several mechanisms. */
@@ -66,6 +67,9 @@ export type KafkaBed = {
   readonly bootstrapOf: (listener: ListenerName) => string;
   readonly clusterId: string;
   readonly brokers: readonly Broker[];
+  /** Those that are controllers alone. */
+  readonly controllers: readonly Broker[];
+  /** Of either kind. */
   readonly broker: (id: number) => Broker;
   readonly users: readonly KafkaUser[];
   /** @throws Error when no listener has TLS. */
@@ -95,9 +99,9 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaBed> 
 async function startOnce(libs: string, options: KafkaOptions): Promise<KafkaBed> {
   const dir = await mkdtemp(join(tmpdir(), "outrider-kafka-"));
   reapDirectory(dir);
-  const brokers: Broker[] = [];
+  const nodes: Broker[] = [];
   const remove = async () => {
-    await Promise.all(brokers.filter((each) => each.running).map((each) => each.kill("SIGKILL")));
+    await Promise.all(nodes.filter((each) => each.running).map((each) => each.kill("SIGKILL")));
     await rm(dir, { recursive: true, force: true });
     keepDirectory(dir);
   };
@@ -109,7 +113,7 @@ async function startOnce(libs: string, options: KafkaOptions): Promise<KafkaBed>
     const certificates = usesTls ? await makeCertificates(dir, serverNames) : undefined;
     const plan: ClusterPlan = {
       host,
-      nodes: await choosePorts(options.brokers ?? 1, listeners, host),
+      nodes: await choosePorts({ ...options, listeners, host }),
       listeners,
       users: options.users ?? [],
       authorizer: options.authorizer ?? false,
@@ -120,13 +124,13 @@ async function startOnce(libs: string, options: KafkaOptions): Promise<KafkaBed>
     };
     const clusterId = newClusterId();
     const heap = options.heap ?? "512m";
-    brokers.push(
+    nodes.push(
       ...(await Promise.all(
         plan.nodes.map((_, id) => prepareBroker({ libs, dir, plan, id, clusterId, heap })),
       )),
     );
-    await allStarted(brokers);
-    return createBed({ libs, dir, plan, clusterId, brokers, certificates, remove });
+    await allStarted(nodes);
+    return createBed({ libs, dir, plan, clusterId, nodes, certificates, remove });
   } catch (error) {
     await remove();
     throw error;
@@ -142,20 +146,6 @@ const serverNamesOf = (host: string): readonly string[] => [
 async function allStarted(brokers: readonly Broker[]): Promise<void> {
   const starts = brokers.map((each) => each.start());
   await Promise.all(starts);
-}
-
-async function choosePorts(
-  count: number,
-  listeners: readonly ListenerName[],
-  host: string,
-): Promise<readonly NodePorts[]> {
-  const nodes: NodePorts[] = [];
-  while (nodes.length < count) {
-    const ports: Partial<Record<ListenerName, number>> = {};
-    for (const listener of listeners) ports[listener] = await freePort(host);
-    nodes.push({ ...ports, controller: await freePort(host) });
-  }
-  return nodes;
 }
 
 /** Sixteen random bytes as Kafka writes an id; never with a dash first, which tools take for an option. */
@@ -231,7 +221,7 @@ function createBed({
   dir,
   plan,
   clusterId,
-  brokers,
+  nodes,
   certificates,
   remove,
 }: {
@@ -239,10 +229,12 @@ function createBed({
   readonly dir: string;
   readonly plan: ClusterPlan;
   readonly clusterId: string;
-  readonly brokers: readonly Broker[];
+  readonly nodes: readonly Broker[];
   readonly certificates: BedCertificates | undefined;
   readonly remove: () => Promise<void>;
 }): KafkaBed {
+  const isController = ({ id }: Broker) => plan.nodes[id]?.role === "controller";
+  const brokers = nodes.filter((each) => !isController(each));
   const bootstrapOf = (listener: ListenerName) =>
     brokers.map((each) => `${plan.host}:${each.portOf(listener)}`).join(",");
   const toolsAs = async ({ listener, user, certificate = certificates?.client }: Identity) => {
@@ -257,7 +249,7 @@ function createBed({
     return createTools({ libs, bootstrap: bootstrapOf(listener), clientConfig: file });
   };
   const logTail = async (lines?: number) => {
-    const tails = await Promise.all(brokers.map((each) => each.logTail(lines)));
+    const tails = await Promise.all(nodes.map((each) => each.logTail(lines)));
     return tails.map((tail, id) => `--- broker ${id}\n${tail}`).join("\n");
   };
   return {
@@ -265,9 +257,10 @@ function createBed({
     bootstrapOf,
     clusterId,
     brokers,
+    controllers: nodes.filter(isController),
     broker: (id) => {
-      const found = brokers[id];
-      if (found === undefined) throw new Error(`no broker ${id} of ${brokers.length}`);
+      const found = nodes[id];
+      if (found === undefined) throw new Error(`no broker ${id} of ${nodes.length}`);
       return found;
     },
     users: plan.users,
@@ -281,7 +274,7 @@ function createBed({
     logTail,
     stop: async ({ keepLogs = false } = {}) => {
       if (!keepLogs) return remove();
-      await Promise.all(brokers.filter((each) => each.running).map((each) => each.kill("SIGKILL")));
+      await Promise.all(nodes.filter((each) => each.running).map((each) => each.kill("SIGKILL")));
       keepDirectory(dir);
       process.stderr.write(`kafka bed: kept ${dir}\n`);
     },

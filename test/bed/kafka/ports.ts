@@ -1,0 +1,31 @@
+/** Which nodes a cluster has, and free ports for each of their listeners. */
+import { freePort } from "../port.ts";
+import type { ListenerName, NodePorts } from "./config.ts";
+
+type Wanted = {
+  readonly brokers?: number;
+  /** Nodes that are controllers alone; the brokers are brokers alone then. */
+  readonly controllers?: number;
+  readonly listeners: readonly ListenerName[];
+  readonly host: string;
+};
+
+/** By node id: brokers first. */
+export async function choosePorts({
+  brokers = 1,
+  controllers = 0,
+  listeners,
+  host,
+}: Wanted): Promise<readonly NodePorts[]> {
+  const nodes: NodePorts[] = [];
+  while (nodes.length < brokers) {
+    const ports: Partial<Record<ListenerName, number>> = {};
+    for (const listener of listeners) ports[listener] = await freePort(host);
+    const role = controllers === 0 ? {} : ({ role: "broker" } as const);
+    nodes.push({ ...ports, ...role, controller: await freePort(host) });
+  }
+  while (nodes.length < brokers + controllers) {
+    nodes.push({ role: "controller", controller: await freePort(host) });
+  }
+  return nodes;
+}
