@@ -39,6 +39,8 @@ declare module "kafkajs/src/network/connection.js" {
       readonly connectionTimeout: number;
       readonly enforceRequestTimeout: boolean;
     });
+    /** ms, a Long; 0 without end. */
+    readonly sessionLifetime: { toString(): string };
     connect(): Promise<boolean>;
     authenticate(): Promise<void>;
     send(protocol: Protocol): Promise<Buffer>;

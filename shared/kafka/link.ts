@@ -29,6 +29,10 @@ export type Link = {
   readonly usable: () => boolean;
   /** True once the broker answered on it. */
   readonly wasOpen: () => boolean;
+  /** True once anything came from the other side: also where it then did not take us. A TCP connection alone is nothing. */
+  readonly heard: () => boolean;
+  /** How long the broker lets one authentication stand (KIP-368); 0: without end, or not known yet. */
+  readonly sessionMs: () => number;
   readonly drop: (reason: string) => void;
 };
 
@@ -44,10 +48,10 @@ export function openLink(address: BrokerAddress, settings: KafkaSettings, log: K
   let inFlight = 0;
   let retired: string | undefined;
   const throttle = openThrottle();
+  const ear = openEar();
   const where = addressText(address);
   const connection = connectionTo(address, settings, quietLogger(log, where), (made) => {
-    socket = made;
-    socket.on("close", () => {
+    socket = ear.listen(made).on("close", () => {
       usable = false;
     });
   });
@@ -85,9 +89,8 @@ export function openLink(address: BrokerAddress, settings: KafkaSettings, log: K
     what: string,
   ): Promise<Result<T, KafkaError>> => {
     const startedMs = performance.now();
-    opened ??= open();
     const timedOut = () => retire(`${what}: no answer within its deadline`);
-    const versions = await bounded(opened, call, wasOpen ? what : `connect to ${where}`, timedOut);
+    const versions = await begun(call, what, timedOut);
     if (!versions.ok) return versions;
     const version = chooseVersion(versions.value, request);
     if (!version.ok) return version;
@@ -114,7 +117,22 @@ export function openLink(address: BrokerAddress, settings: KafkaSettings, log: K
     return answer;
   };
 
-  return { send, drop, open: begun, usable: () => usable, wasOpen: () => wasOpen };
+  const standing = { usable: () => usable, wasOpen: () => wasOpen, heard: ear.heard };
+  return { send, drop, open: begun, ...standing, sessionMs: () => sessionMsOf(connection) };
+}
+
+const sessionMsOf = (connection: Connection): number => Number(connection.sessionLifetime);
+
+/** Has the other side said anything? A finished TLS handshake counts, too. */
+function openEar() {
+  let heard = false;
+  const hear = () => {
+    heard = true;
+  };
+  return {
+    heard: () => heard,
+    listen: (socket: Socket) => socket.once("data", hear).once("secureConnect", hear),
+  };
 }
 
 function connectionTo(

@@ -11,7 +11,7 @@ export type TopicConfig = Readonly<Record<string, string>>;
 const TOPIC_RESOURCE = 2;
 const ALL_KEYS = -1;
 
-type Described = {
+export type DescribedTopic = {
   readonly name: string;
   readonly errorCode: number;
   readonly message: string | null;
@@ -25,7 +25,7 @@ export async function describeTopicConfigs(
   call: Call,
 ): Promise<Result<ReadonlyMap<string, Result<TopicConfig, KafkaError>>, KafkaError>> {
   if (topics.length === 0) return ok(new Map());
-  const answer = await wire.toAny(request(topics), call);
+  const answer = await wire.toAny(topicConfigsRequest(topics, "all"), call);
   if (!answer.ok) return answer;
   const rows = answer.value.map(({ name, errorCode, message, config }) => {
     const permission = `DESCRIBE_CONFIGS on topic ${name}`;
@@ -37,13 +37,21 @@ export async function describeTopicConfigs(
   return ok(new Map(rows));
 }
 
-function request(topics: readonly string[]): KafkaRequest<readonly Described[]> {
+/** Of each topic all its settings, or those named. Needs DESCRIBE_CONFIGS on each topic. */
+export function topicConfigsRequest(
+  topics: readonly string[],
+  keys: readonly string[] | "all",
+): KafkaRequest<readonly DescribedTopic[]> {
   return {
     apiKey: 32,
     apiName: "DescribeConfigs",
     versions: { min: 1, max: 3 },
     encode: (writer, version) => {
-      writer.array(topics, (row, name) => row.int8(TOPIC_RESOURCE).string(name).int32(ALL_KEYS));
+      writer.array(topics, (row, name) => {
+        row.int8(TOPIC_RESOURCE).string(name);
+        if (keys === "all") row.int32(ALL_KEYS);
+        else row.array(keys, (item, key) => item.string(key));
+      });
       writer.boolean(false);
       if (version >= 3) writer.boolean(false);
     },
