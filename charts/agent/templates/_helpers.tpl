@@ -1,0 +1,279 @@
+{{- define "agent.labels" -}}
+{{ include "agent.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "agent.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- /* The release's name with an ending, as long as a Job's name may be. */ -}}
+{{- define "agent.name" -}}
+{{ printf "%s-%s" .release .suffix | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "agent.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{ .Values.serviceAccount.name | default .Release.Name }}
+{{- else -}}
+{{ .Values.serviceAccount.name | default "default" }}
+{{- end -}}
+{{- end }}
+
+{{- define "agent.image" -}}
+{{- $tag := .Values.image.tag | default .Chart.AppVersion -}}
+{{- if .Values.image.digest -}}
+{{ printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- else -}}
+{{ printf "%s:%s" .Values.image.repository $tag }}
+{{- end -}}
+{{- end }}
+
+{{- define "agent.secretName" -}}
+{{ include "agent.name" (dict "release" .Release.Name "suffix" "kafka") }}
+{{- end }}
+
+{{- /* What the chart's own Secret holds, if anything. */ -}}
+{{- define "agent.secretData" -}}
+{{- $sasl := .Values.client.kafka.sasl -}}
+{{- $tls := .Values.client.kafka.tls -}}
+{{- if and $sasl.enabled (not $sasl.existingSecret) }}
+sasl-username: {{ required "client.kafka.sasl.username is required when client.kafka.sasl.enabled, or existingSecret" $sasl.username | quote }}
+sasl-password: {{ required "client.kafka.sasl.password is required when client.kafka.sasl.enabled, or existingSecret" $sasl.password | quote }}
+{{- end }}
+{{- if and $tls.enabled (not $tls.existingSecret) }}
+{{- with $tls.ca }}
+ca.crt: {{ . | quote }}
+{{- end }}
+{{- with $tls.certificate }}
+tls.crt: {{ . | quote }}
+tls.key: {{ required "client.kafka.tls.key is required with client.kafka.tls.certificate" $tls.key | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "agent.env" -}}
+{{- $sasl := .Values.client.kafka.sasl -}}
+{{- $tls := .Values.client.kafka.tls -}}
+- name: CLIENT_ID
+  value: {{ required "client.id is required: --set client.id=<this cluster's id>" .Values.client.id | quote }}
+- name: CLUSTER_NAME
+  value: {{ .Values.cluster.name | default .Values.client.id | quote }}
+- name: CLUSTER_VERSION
+  value: {{ .Values.cluster.version | default .Chart.AppVersion | quote }}
+- name: NAMESPACE
+  value: {{ .Release.Namespace | quote }}
+- name: RELEASE_NAME
+  value: {{ .Release.Name | quote }}
+- name: HEARTBEAT_INTERVAL
+  value: {{ .Values.heartbeat.interval | quote }}
+- name: HOOK_TIMEOUT
+  value: {{ printf "%vs" .Values.hooks.timeoutSeconds | quote }}
+- name: PORT
+  value: "8080"
+- name: LOG_LEVEL
+  value: {{ .Values.log.level | quote }}
+- name: LOG_FORMAT
+  value: json
+- name: KAFKA_BROKERS
+  value: {{ .Values.client.kafka.brokers | quote }}
+{{- if $sasl.enabled }}
+- name: SASL_ENABLED
+  value: "true"
+- name: SASL_MECHANISM
+  value: {{ $sasl.mechanism | quote }}
+- name: SASL_USERNAME
+  valueFrom:
+    secretKeyRef:
+      name: {{ $sasl.existingSecret | default (include "agent.secretName" .) }}
+      key: {{ ternary $sasl.usernameKey "sasl-username" (ne $sasl.existingSecret "") }}
+- name: SASL_PASSWORD_FILE
+  value: /etc/outrider/sasl/password
+{{- end }}
+{{- if $tls.enabled }}
+- name: TLS_ENABLED
+  value: "true"
+{{- if contains "path: ca.crt" (include "agent.tlsItems" .) }}
+- name: TLS_CA_FILE
+  value: /etc/outrider/tls/ca.crt
+{{- end }}
+{{- if contains "path: tls.crt" (include "agent.tlsItems" .) }}
+- name: TLS_CERT_FILE
+  value: /etc/outrider/tls/tls.crt
+- name: TLS_KEY_FILE
+  value: /etc/outrider/tls/tls.key
+{{- end }}
+{{- with $tls.serverName }}
+- name: TLS_SERVER_NAME
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Files, so that a rotated password or certificate is read without a restart. */ -}}
+{{- define "agent.volumeMounts" -}}
+{{- if .Values.client.kafka.sasl.enabled }}
+- name: sasl
+  mountPath: /etc/outrider/sasl
+  readOnly: true
+{{- end }}
+{{- if include "agent.tlsItems" . }}
+- name: tls
+  mountPath: /etc/outrider/tls
+  readOnly: true
+{{- end }}
+{{- end }}
+
+{{- define "agent.volumes" -}}
+{{- $sasl := .Values.client.kafka.sasl -}}
+{{- $tls := .Values.client.kafka.tls -}}
+{{- if $sasl.enabled }}
+- name: sasl
+  secret:
+    secretName: {{ $sasl.existingSecret | default (include "agent.secretName" .) }}
+    defaultMode: 0440
+    items:
+      - key: {{ ternary $sasl.passwordKey "sasl-password" (ne $sasl.existingSecret "") }}
+        path: password
+{{- end }}
+{{- with (include "agent.tlsItems" .) }}
+- name: tls
+  secret:
+    secretName: {{ $tls.existingSecret | default (include "agent.secretName" $) }}
+    defaultMode: 0440
+    items:
+      {{- . | trim | nindent 6 }}
+{{- end }}
+{{- end }}
+
+{{- /* The files of TLS; none where the system's authorities are enough. */ -}}
+{{- define "agent.tlsItems" -}}
+{{- with .Values.client.kafka.tls }}
+{{- if and .enabled .existingSecret }}
+{{- with .caKey }}
+- { key: {{ . }}, path: ca.crt }
+{{- end }}
+{{- if .certificateKey }}
+- { key: {{ .certificateKey }}, path: tls.crt }
+- { key: {{ required "client.kafka.tls.keyKey is required with certificateKey" .keyKey }}, path: tls.key }
+{{- end }}
+{{- else if .enabled }}
+{{- if .ca }}
+- { key: ca.crt, path: ca.crt }
+{{- end }}
+{{- if .certificate }}
+- { key: tls.crt, path: tls.crt }
+- { key: tls.key, path: tls.key }
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "agent.podSettings" -}}
+serviceAccountName: {{ include "agent.serviceAccount" . }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  fsGroup: 65532
+  seccompProfile: { type: RuntimeDefault }
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with (include "agent.volumes" .) }}
+volumes:
+  {{- . | trim | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "agent.containerSettings" -}}
+image: {{ include "agent.image" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+env:
+  {{- include "agent.env" . | trim | nindent 2 }}
+{{- with (include "agent.volumeMounts" .) }}
+volumeMounts:
+  {{- . | trim | nindent 2 }}
+{{- end }}
+resources:
+  {{- toYaml .Values.resources | nindent 2 }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: { drop: [ALL] }
+{{- end }}
+
+{{- /*
+A hook's Job. Each attempt ends by itself at HOOK_TIMEOUT; the Job's deadline is for what keeps a pod
+from starting, and leaves room for every attempt: its timeout, its start, and the pause before it.
+*/ -}}
+{{- define "agent.hookJob" -}}
+{{- $root := .root -}}
+{{- $attempts := add1 $root.Values.hooks.backoffLimit | int -}}
+{{- $pauses := 0 -}}
+{{- range $n := until (int $root.Values.hooks.backoffLimit) }}{{ $pauses = add $pauses (mul 10 (int (index (list 1 2 4 8 16 32) $n))) }}{{ end -}}
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ include "agent.name" (dict "release" $root.Release.Name "suffix" .name) }}
+  namespace: {{ $root.Release.Namespace }}
+  labels:
+    {{- include "agent.labels" $root | nindent 4 }}
+    app.kubernetes.io/component: {{ .name }}
+  annotations:
+    helm.sh/hook: {{ .hook }}
+    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+    helm.sh/hook-output-log-policy: hook-succeeded,hook-failed
+spec:
+  backoffLimit: {{ $root.Values.hooks.backoffLimit }}
+  activeDeadlineSeconds: {{ add (mul $attempts (add $root.Values.hooks.timeoutSeconds 30)) $pauses }}
+  podFailurePolicy:
+    rules:
+      # 64: wrong configuration, 77: refused. Another attempt would end alike.
+      - action: FailJob
+        onExitCodes:
+          containerName: agent
+          operator: In
+          values: [64, 77]
+  template:
+    metadata:
+      labels:
+        {{- include "agent.labels" $root | nindent 8 }}
+        {{- with $root.Values.podLabels }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+        app.kubernetes.io/component: {{ .name }}
+      {{- with $root.Values.podAnnotations }}
+      annotations:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+    spec:
+      restartPolicy: Never
+      {{- include "agent.podSettings" $root | nindent 6 }}
+      containers:
+        - name: agent
+          args:
+            {{- toYaml .args | nindent 12 }}
+          {{- include "agent.containerSettings" $root | nindent 10 }}
+{{- end }}
