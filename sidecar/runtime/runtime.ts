@@ -41,8 +41,11 @@ export type Worker = {
   readonly state: WorkerState;
   /** Start of this instance, Unix time in ms, by the runtime's clock. Shown, never decided on. */
   readonly startedAtMs: number;
-  /** Of an exited worker: its exit code, `signal:<name>`, or unknown when it was adopted. */
-  readonly exit?: number | `signal:${string}` | "unknown";
+  /**
+   * Of an exited worker: its exit code, `signal:<name>`, `oom` when it was killed over its memory limit,
+   * or unknown when nobody saw it end.
+   */
+  readonly exit?: number | `signal:${string}` | "oom" | "unknown";
 };
 
 /** Something that holds a worker's name and does not carry our labels. Never touched, only shown. */

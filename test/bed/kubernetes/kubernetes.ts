@@ -13,6 +13,7 @@ import { BedUnavailable } from "../unavailable.ts";
 
 const ETCD = "http://127.0.0.1:12379";
 const SERVER = "https://127.0.0.1:16443";
+const IMPORT = "images import --snapshotter".split(" ");
 const READY_MS = 60_000;
 const LOG_LINES = 25;
 
@@ -82,7 +83,7 @@ export function openKubernetes(testFile: string): KubernetesBed {
     },
     loadImage: async (tar) => {
       const shot = (await Bun.file(join(directory, "snapshotter")).text()).trim();
-      await run([...containerd, "images", "import", "--snapshotter", shot, tar]);
+      await run([...containerd, ...IMPORT, shot, tar]);
     },
     kubeconfigOf: async (namespace, serviceAccount) => {
       const token = await kubectl(["create", "token", serviceAccount, "-n", namespace]);

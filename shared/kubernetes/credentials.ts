@@ -1,0 +1,111 @@
+/**
+ * Who we are to which API server: from a kubeconfig file, or from the pod we run in. Files (tokens,
+ * certificates) are read again as they rotate, so credentials are asked for anew for each request.
+ */
+import { existsSync } from "node:fs";
+import type { RequestOptions } from "node:https";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { KubeConfig } from "@kubernetes/client-node";
+import { err, ok, type Result } from "../result.ts";
+
+/** https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/ */
+const POD_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+const DEFAULT_NAMESPACE = "default";
+
+export type Access = {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tls: Bun.TLSOptions & { readonly rejectUnauthorized: boolean };
+};
+
+export type Credentials = {
+  /** `https://host:port`, without a slash at its end. */
+  readonly server: string;
+  /** Our own namespace: the pod's, or the kubeconfig context's, or `default`. */
+  readonly namespace: string;
+  /** Where they come from, for the log. */
+  readonly source: string;
+  /** Rejects when a file cannot be read or a credential plugin fails. */
+  readonly access: () => Promise<Access>;
+};
+
+export type CredentialOptions = {
+  /** KUBECONFIG: one path or several, with colons between; undefined: the pod's, else ~/.kube/config. */
+  readonly kubeconfig: string | undefined;
+};
+
+/** An error is one of configuration. */
+export function openCredentials({ kubeconfig }: CredentialOptions): Result<Credentials, string> {
+  const config = new KubeConfig();
+  const home = join(homedir(), ".kube", "config");
+  let source: string;
+  try {
+    if (kubeconfig !== undefined) {
+      source = kubeconfig;
+      loadFiles(config, kubeconfig.split(":"));
+    } else if (existsSync(POD_TOKEN)) {
+      source = "the pod's service account";
+      config.loadFromCluster();
+    } else if (existsSync(home)) {
+      source = home;
+      config.loadFromFile(home);
+    } else {
+      return err(
+        `no credentials for Kubernetes: KUBECONFIG is not set, this is no pod with a service account token (${POD_TOKEN}), and there is no ${home}`,
+      );
+    }
+  } catch (cause) {
+    return err(`KUBECONFIG: ${cause instanceof Error ? cause.message : String(cause)}`);
+  }
+  const server = config.getCurrentCluster()?.server.replace(/\/+$/u, "");
+  if (server === undefined || config.getCurrentUser() === null) {
+    return err(`KUBECONFIG: ${source} has no current context with a cluster and a user`);
+  }
+  const context = config.getContextObject(config.getCurrentContext());
+  return ok({
+    server,
+    namespace: context?.namespace || DEFAULT_NAMESPACE,
+    source,
+    access: () => readAccess(config),
+  });
+}
+
+/** Of several files, what a former one says wins. */
+function loadFiles(config: KubeConfig, paths: readonly string[]): void {
+  const [first = "", ...more] = paths.filter((path) => path !== "");
+  config.loadFromFile(first);
+  for (const path of more) {
+    const other = new KubeConfig();
+    other.loadFromFile(path);
+    config.mergeConfig(other, true);
+  }
+}
+
+async function readAccess(config: KubeConfig): Promise<Access> {
+  const options: RequestOptions = {};
+  await config.applyToHTTPSOptions(options);
+  const headers = Object.entries(options.headers ?? {}).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, String(value).trim()] as const],
+  );
+  const basic =
+    options.auth == null ? [] : [["Authorization", `Basic ${btoa(options.auth)}`] as const];
+  const { passphrase, servername } = options;
+  return {
+    headers: Object.fromEntries([...headers, ...basic]),
+    tls: {
+      ...pem("ca", options.ca),
+      ...pem("cert", options.cert),
+      ...pem("key", options.key),
+      ...(passphrase === undefined ? {} : { passphrase }),
+      ...(servername === undefined ? {} : { serverName: servername }),
+      // Whatever NODE_TLS_REJECT_UNAUTHORIZED says; a kubeconfig may say otherwise for itself.
+      rejectUnauthorized: options.rejectUnauthorized !== false,
+    },
+  };
+}
+
+/** The package reads files whole: other forms that node:https takes do not occur. */
+function pem(name: "ca" | "cert" | "key", value: unknown): Bun.TLSOptions {
+  if (typeof value !== "string" && !Buffer.isBuffer(value)) return {};
+  return { [name]: value.toString() };
+}

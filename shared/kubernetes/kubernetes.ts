@@ -1,0 +1,205 @@
+/**
+ * The one door to Kubernetes: @kubernetes/client-node's typed calls over our own transport, and our own
+ * watch. Every call has a deadline and answers with a value; docs/decision/0014-kubernetes-door.md.
+ */
+import {
+  ApiException,
+  BatchV1Api,
+  type Configuration,
+  CoreV1Api,
+  createConfiguration,
+  PatchStrategy,
+  type RequestContext,
+  ResponseContext,
+  ServerConfiguration,
+  setHeaderOptions,
+  type V1Job,
+  type V1Secret,
+  wrapHttpLibrary,
+} from "@kubernetes/client-node";
+import { err, ok, type Result } from "../result.ts";
+import type { Credentials } from "./credentials.ts";
+import {
+  type Asked,
+  type KubernetesError,
+  readStatus,
+  statusError,
+  transportError,
+} from "./error.ts";
+import { type Informer, type InformerOptions, openInformer } from "./informer.ts";
+import { openTransport, type Transport } from "./transport.ts";
+
+const CALL_MS_MAX = 10_000;
+/** The newest are not told from the others: so many is all that is looked at. */
+const EVENTS_MAX = 100;
+
+export type Answer<T> = Promise<Result<T, KubernetesError>>;
+export type KubernetesEvent = { readonly reason: string; readonly message: string };
+
+export type Kubernetes = {
+  readonly server: string;
+  /** Our own namespace. */
+  readonly namespace: string;
+  /** The uid of kube-system, which is the cluster's identity. Needs `get` on that one namespace. */
+  readonly clusterUid: (signal: AbortSignal) => Answer<string>;
+  /** Fails with `already-exists` where the name is taken. Returns the uid. */
+  readonly createJob: (namespace: string, job: V1Job, signal: AbortSignal) => Answer<string>;
+  /** Server-side apply by our field manager; `metadata.uid` in it is a precondition. */
+  readonly applyJob: (namespace: string, job: V1Job, signal: AbortSignal) => Answer<null>;
+  /** That very Job and no other of its name: else `conflict`. */
+  readonly deleteJob: (
+    job: { readonly namespace: string; readonly name: string; readonly uid: string },
+    propagation: "Foreground" | "Background",
+    signal: AbortSignal,
+  ) => Answer<null>;
+  readonly createSecret: (namespace: string, secret: V1Secret, signal: AbortSignal) => Answer<null>;
+  /** What was said about one object lately. */
+  readonly eventsOf: (
+    namespace: string,
+    uid: string,
+    signal: AbortSignal,
+  ) => Answer<readonly KubernetesEvent[]>;
+  readonly informer: <T>(options: Omit<InformerOptions<T>, "transport">) => Informer<T>;
+};
+
+export type KubernetesOptions = {
+  readonly credentials: Credentials;
+  /** Of server-side apply and of what is created: who owns which field. */
+  readonly fieldManager: string;
+  /** `program/version`. */
+  readonly userAgent: string;
+};
+
+export function openKubernetes(options: KubernetesOptions): Kubernetes {
+  const { credentials, fieldManager } = options;
+  const transport = openTransport(credentials, options.userAgent);
+  const { server, namespace: own } = credentials;
+  return {
+    server,
+    namespace: own,
+    clusterUid: async (signal) => {
+      const name = "kube-system";
+      const asked = { verb: "get", resource: `namespaces ${name}` };
+      const read = await call(transport, asked, signal, (configuration) =>
+        new CoreV1Api(configuration).readNamespace({ name }),
+      );
+      return read.ok ? ok(read.value.metadata?.uid ?? "") : read;
+    },
+    createJob: async (namespace, body, signal) => {
+      const asked = askedJob("create", namespace, body.metadata?.name);
+      const made = await call(transport, asked, signal, (configuration) =>
+        new BatchV1Api(configuration).createNamespacedJob({ namespace, body, fieldManager }),
+      );
+      return made.ok ? ok(made.value.metadata?.uid ?? "") : made;
+    },
+    applyJob: async (namespace, body, signal) => {
+      const name = body.metadata?.name ?? "";
+      const asked = askedJob("patch", namespace, name);
+      const how = setHeaderOptions("Content-Type", PatchStrategy.ServerSideApply);
+      return await done(
+        call(transport, asked, signal, (configuration) =>
+          new BatchV1Api(configuration).patchNamespacedJob(
+            { name, namespace, body, fieldManager, force: true },
+            how,
+          ),
+        ),
+      );
+    },
+    deleteJob: async ({ namespace, name, uid }, propagationPolicy, signal) => {
+      const body = { preconditions: { uid }, propagationPolicy };
+      return await done(
+        call(transport, askedJob("delete", namespace, name), signal, (configuration) =>
+          new BatchV1Api(configuration).deleteNamespacedJob({ name, namespace, body }),
+        ),
+      );
+    },
+    createSecret: async (namespace, body, signal) => {
+      const asked = { verb: "create", resource: "secrets", namespace, name: body.metadata?.name };
+      return await done(
+        call(transport, asked, signal, (configuration) =>
+          new CoreV1Api(configuration).createNamespacedSecret({ namespace, body, fieldManager }),
+        ),
+      );
+    },
+    eventsOf: async (namespace, uid, signal) => {
+      const asked = { verb: "list", resource: "events", namespace };
+      const fieldSelector = `involvedObject.uid=${uid}`;
+      const listed = await call(transport, asked, signal, (configuration) =>
+        new CoreV1Api(configuration).listNamespacedEvent({
+          namespace,
+          fieldSelector,
+          limit: EVENTS_MAX,
+        }),
+      );
+      if (!listed.ok) return listed;
+      return ok(listed.value.items.map(({ reason = "", message = "" }) => ({ reason, message })));
+    },
+    informer: (more) => openInformer({ ...more, transport }),
+  };
+}
+
+const askedJob = (verb: string, namespace: string, name: string | undefined): Asked => ({
+  verb,
+  resource: "jobs.batch",
+  namespace,
+  name,
+});
+
+const done = async (answer: Answer<unknown>): Answer<null> => {
+  const result = await answer;
+  return result.ok ? ok(null) : result;
+};
+
+/** One typed call, bounded. The package's exceptions end here. */
+async function call<T>(
+  transport: Transport,
+  asked: Asked,
+  signal: AbortSignal,
+  run: (configuration: Configuration) => Promise<T>,
+): Answer<T> {
+  const bounded = AbortSignal.any([signal, AbortSignal.timeout(CALL_MS_MAX)]);
+  const configuration = createConfiguration({
+    baseServer: new ServerConfiguration(transport.server, {}),
+    httpApi: wrapHttpLibrary({ send: (request) => send(transport, request, bounded) }),
+  });
+  try {
+    return ok(await run(configuration));
+  } catch (cause) {
+    if (!(cause instanceof ApiException))
+      return err(transportError(asked, transport.server, cause));
+    return err(statusError(asked, cause.code, readStatus(bodyOf(cause.body))));
+  }
+}
+
+async function send(
+  transport: Transport,
+  request: RequestContext,
+  signal: AbortSignal,
+): Promise<ResponseContext> {
+  const url = new URL(request.getUrl());
+  const body = request.getBody();
+  const response = await transport.send({
+    method: request.getHttpMethod(),
+    path: `${url.pathname}${url.search}`,
+    headers: request.getHeaders(),
+    signal,
+    ...(typeof body === "string" ? { body } : {}),
+  });
+  // Read here, so that the deadline holds for the body, too.
+  const bytes = Buffer.from(await response.arrayBuffer());
+  return new ResponseContext(response.status, Object.fromEntries(response.headers), {
+    text: () => Promise.resolve(bytes.toString("utf8")),
+    binary: () => Promise.resolve(bytes),
+    stream: () => null,
+  });
+}
+
+/** The package gives the body of an error as it came, or parsed. */
+function bodyOf(body: unknown): unknown {
+  if (typeof body !== "string") return body;
+  try {
+    return JSON.parse(body);
+  } catch {
+    return body;
+  }
+}

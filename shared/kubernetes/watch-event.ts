@@ -1,0 +1,64 @@
+/**
+ * One line of a watch. Pure.
+ * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+ */
+import * as v from "valibot";
+import { err, ok, type Result } from "../result.ts";
+import { readStatus, type Status } from "./error.ts";
+import { parseVersion } from "./resource-version.ts";
+
+export type WatchEvent =
+  | {
+      readonly kind: "added" | "modified" | "deleted";
+      readonly uid: string;
+      readonly version: bigint;
+      readonly object: unknown;
+    }
+  | {
+      readonly kind: "bookmark";
+      readonly version: bigint;
+      /** All that was there when the watch began has been sent. */
+      readonly initialEventsEnd: boolean;
+    }
+  | { readonly kind: "error"; readonly status: Status };
+
+const Metadata = v.looseObject({
+  uid: v.optional(v.string(), ""),
+  resourceVersion: v.string(),
+  annotations: v.optional(v.record(v.string(), v.string())),
+});
+const Line = v.object({
+  type: v.picklist(["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"]),
+  object: v.unknown(),
+});
+const WithMetadata = v.looseObject({ metadata: Metadata });
+
+const KINDS = { ADDED: "added", MODIFIED: "modified", DELETED: "deleted" } as const;
+/** KEP-3157. */
+const INITIAL_EVENTS_END = "k8s.io/initial-events-end";
+
+/** An error is a line that no API server writes. */
+export function readWatchEvent(text: string): Result<WatchEvent, string> {
+  const line = v.safeParse(Line, parseJson(text));
+  if (!line.success) return err(`no watch event: ${text.slice(0, 100)}`);
+  const { type, object } = line.output;
+  if (type === "ERROR") return ok({ kind: "error", status: readStatus(object) });
+  const read = v.safeParse(WithMetadata, object);
+  const version = read.success ? parseVersion(read.output.metadata.resourceVersion) : undefined;
+  if (!read.success || version === undefined) return err(`no object in it: ${text.slice(0, 100)}`);
+  const { uid, annotations } = read.output.metadata;
+  if (type === "BOOKMARK") {
+    const initialEventsEnd = annotations?.[INITIAL_EVENTS_END] === "true";
+    return ok({ kind: "bookmark", version, initialEventsEnd });
+  }
+  if (uid === "") return err(`an object without a uid: ${text.slice(0, 100)}`);
+  return ok({ kind: KINDS[type], uid, version, object });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
