@@ -1,0 +1,70 @@
+{{- define "outrider.controlPlaneEnv" -}}
+{{- $plane := .Values.controlPlane -}}
+- name: METRICS_PORT
+  value: "9090"
+- name: HEARTBEAT_TIMEOUT
+  value: {{ $plane.timing.heartbeatTimeout | quote }}
+- name: CLEANUP_TIMEOUT
+  value: {{ $plane.timing.cleanupTimeout | quote }}
+- name: RECONCILE_INTERVAL
+  value: {{ $plane.timing.reconcileInterval | quote }}
+- name: SESSION_TIMEOUT
+  value: {{ $plane.timing.sessionTimeout | quote }}
+- name: CLEANUP_BRAKE_PERCENT
+  value: {{ $plane.cleanupBrakePercent | quote }}
+- name: RUNTIME
+  value: {{ .Values.runtime }}
+{{- if eq .Values.runtime "kubernetes" }}
+- name: K8S_MODE
+  value: "true"
+- name: WORKER_NAMESPACE
+  value: {{ include "outrider.workerNamespace" . | quote }}
+- name: WORKER_SERVICE_ACCOUNT
+  value: {{ include "outrider.workerServiceAccount" . | quote }}
+{{- with .Values.workers.existingSecret }}
+- name: WORKER_SECRET
+  value: {{ . | quote }}
+{{- end }}
+{{- else }}
+- name: DOCKER_HOST
+  value: {{ required "docker.host is required when runtime is docker" .Values.docker.host | quote }}
+- name: DOCKER_NETWORK
+  value: {{ .Values.docker.network | quote }}
+{{- end }}
+- name: GRAPH_BUILDER_IMAGE
+  value: {{ .Values.workers.image | quote }}
+- name: GB_MEMORY_LIMIT
+  value: {{ .Values.workers.memoryLimit | quote }}
+- name: GB_CPU_LIMIT
+  value: {{ .Values.workers.cpuLimit | quote }}
+- name: NEO4J_URI
+  value: {{ .Values.neo4j.uri | quote }}
+- name: NEO4J_USER
+  value: {{ .Values.neo4j.user | quote }}
+{{- if not .Values.workers.existingSecret }}
+- name: NEO4J_PASS_FILE
+  value: /etc/outrider/neo4j/password
+{{- end }}
+{{- end }}
+
+{{- define "outrider.controlPlaneMounts" -}}
+{{ include "outrider.kafkaMounts" . }}
+{{- if not .Values.workers.existingSecret }}
+- name: neo4j
+  mountPath: /etc/outrider/neo4j
+  readOnly: true
+{{- end }}
+{{- end }}
+
+{{- define "outrider.controlPlaneVolumes" -}}
+{{ include "outrider.kafkaVolumes" . }}
+{{- if not .Values.workers.existingSecret }}
+- name: neo4j
+  secret:
+    secretName: {{ .Values.neo4j.existingSecret | default (include "outrider.secretName" .) }}
+    defaultMode: 0440
+    items:
+      - key: {{ ternary .Values.neo4j.passwordKey "neo4j-password" (ne .Values.neo4j.existingSecret "") }}
+        path: password
+{{- end }}
+{{- end }}

@@ -1,0 +1,199 @@
+{{- define "outrider.labels" -}}
+{{ include "outrider.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "outrider.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- /* `(dict "release" .Release.Name "suffix" "kafka")`: as long as any name may be. */ -}}
+{{- define "outrider.name" -}}
+{{ printf "%s-%s" .release .suffix | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "outrider.controlPlaneName" -}}
+{{ include "outrider.name" (dict "release" .Release.Name "suffix" "control-plane") }}
+{{- end }}
+
+{{- define "outrider.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{ .Values.serviceAccount.name | default (include "outrider.controlPlaneName" .) }}
+{{- else -}}
+{{ .Values.serviceAccount.name | default "default" }}
+{{- end -}}
+{{- end }}
+
+{{- define "outrider.workerNamespace" -}}
+{{ .Values.workers.namespace | default .Release.Namespace }}
+{{- end }}
+
+{{- define "outrider.workerServiceAccount" -}}
+{{- if .Values.workers.serviceAccount.create -}}
+{{ .Values.workers.serviceAccount.name | default (include "outrider.name" (dict "release" .Release.Name "suffix" "worker")) }}
+{{- else -}}
+{{ .Values.workers.serviceAccount.name | default "default" }}
+{{- end -}}
+{{- end }}
+
+{{- /* `(dict "image" .Values.image "version" .Chart.AppVersion)` */ -}}
+{{- define "outrider.image" -}}
+{{- if .image.digest -}}
+{{ printf "%s@%s" .image.repository .image.digest }}
+{{- else -}}
+{{ printf "%s:%s" .image.repository (.image.tag | default .version) }}
+{{- end -}}
+{{- end }}
+
+{{- define "outrider.secretName" -}}
+{{ include "outrider.name" (dict "release" .Release.Name "suffix" "control-plane") }}
+{{- end }}
+
+{{- define "outrider.secretData" -}}
+{{- $sasl := .Values.kafka.sasl -}}
+{{- $tls := .Values.kafka.tls -}}
+{{- if and $sasl.enabled (not $sasl.existingSecret) }}
+sasl-username: {{ required "kafka.sasl.username is required when kafka.sasl.enabled, or existingSecret" $sasl.username | quote }}
+sasl-password: {{ required "kafka.sasl.password is required when kafka.sasl.enabled, or existingSecret" $sasl.password | quote }}
+{{- end }}
+{{- if and $tls.enabled (not $tls.existingSecret) }}
+{{- with $tls.ca }}
+ca.crt: {{ . | quote }}
+{{- end }}
+{{- with $tls.certificate }}
+tls.crt: {{ . | quote }}
+tls.key: {{ required "kafka.tls.key is required with kafka.tls.certificate" $tls.key | quote }}
+{{- end }}
+{{- end }}
+{{- if and (not .Values.neo4j.existingSecret) (not .Values.workers.existingSecret) }}
+neo4j-password: {{ .Values.neo4j.password | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* The files of TLS; none where the authorities that come with the program are enough. */ -}}
+{{- define "outrider.tlsItems" -}}
+{{- with .Values.kafka.tls }}
+{{- if and .enabled .existingSecret }}
+{{- with .caKey }}
+- { key: {{ . }}, path: ca.crt }
+{{- end }}
+{{- if .certificateKey }}
+- { key: {{ .certificateKey }}, path: tls.crt }
+- { key: {{ required "kafka.tls.keyKey is required with certificateKey" .keyKey }}, path: tls.key }
+{{- end }}
+{{- else if .enabled }}
+{{- if .ca }}
+- { key: ca.crt, path: ca.crt }
+{{- end }}
+{{- if .certificate }}
+- { key: tls.crt, path: tls.crt }
+- { key: tls.key, path: tls.key }
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "outrider.kafkaEnv" -}}
+{{- $sasl := .Values.kafka.sasl -}}
+{{- $tls := .Values.kafka.tls -}}
+- name: KAFKA_BROKERS
+  value: {{ .Values.kafka.brokers | quote }}
+{{- with .Values.controlPlane.fleet }}
+- name: FLEET
+  value: {{ . | quote }}
+{{- end }}
+- name: LOG_LEVEL
+  value: {{ .Values.controlPlane.log.level | quote }}
+- name: LOG_FORMAT
+  value: json
+{{- if $sasl.enabled }}
+- name: SASL_ENABLED
+  value: "true"
+- name: SASL_MECHANISM
+  value: {{ $sasl.mechanism | quote }}
+- name: SASL_USERNAME
+  valueFrom:
+    secretKeyRef:
+      name: {{ $sasl.existingSecret | default (include "outrider.secretName" .) }}
+      key: {{ ternary $sasl.usernameKey "sasl-username" (ne $sasl.existingSecret "") }}
+- name: SASL_PASSWORD_FILE
+  value: /etc/outrider/sasl/password
+{{- end }}
+{{- if $tls.enabled }}
+- name: TLS_ENABLED
+  value: "true"
+{{- if contains "path: ca.crt" (include "outrider.tlsItems" .) }}
+- name: TLS_CA_FILE
+  value: /etc/outrider/tls/ca.crt
+{{- end }}
+{{- if contains "path: tls.crt" (include "outrider.tlsItems" .) }}
+- name: TLS_CERT_FILE
+  value: /etc/outrider/tls/tls.crt
+- name: TLS_KEY_FILE
+  value: /etc/outrider/tls/tls.key
+{{- end }}
+{{- with $tls.serverName }}
+- name: TLS_SERVER_NAME
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Files, so that a rotated password or certificate is read without a restart. */ -}}
+{{- define "outrider.kafkaMounts" -}}
+{{- if .Values.kafka.sasl.enabled }}
+- name: sasl
+  mountPath: /etc/outrider/sasl
+  readOnly: true
+{{- end }}
+{{- if include "outrider.tlsItems" . }}
+- name: tls
+  mountPath: /etc/outrider/tls
+  readOnly: true
+{{- end }}
+{{- end }}
+
+{{- define "outrider.kafkaVolumes" -}}
+{{- $sasl := .Values.kafka.sasl -}}
+{{- if $sasl.enabled }}
+- name: sasl
+  secret:
+    secretName: {{ $sasl.existingSecret | default (include "outrider.secretName" .) }}
+    defaultMode: 0440
+    items:
+      - key: {{ ternary $sasl.passwordKey "sasl-password" (ne $sasl.existingSecret "") }}
+        path: password
+{{- end }}
+{{- with (include "outrider.tlsItems" .) }}
+- name: tls
+  secret:
+    secretName: {{ $.Values.kafka.tls.existingSecret | default (include "outrider.secretName" $) }}
+    defaultMode: 0440
+    items:
+      {{- . | trim | nindent 6 }}
+{{- end }}
+{{- end }}
+
+{{- define "outrider.podSettings" -}}
+serviceAccountName: {{ include "outrider.serviceAccount" . }}
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  fsGroup: 65532
+  seccompProfile: { type: RuntimeDefault }
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "outrider.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: { drop: [ALL] }
+{{- end }}
