@@ -32,8 +32,8 @@ export const boxWords = (box: BoxName | undefined): string =>
     .map((script) => `${relative(ROOT, script)} `)
     .join("");
 
-/** @throws BedUnavailable outside that box. */
-export function requireBox(box: BoxName, testFile: string): void {
+/** The file is named in the message; by default that which runs. @throws BedUnavailable outside that box. */
+export function requireBox(box: BoxName, testFile = Bun.main): void {
   if (Bun.env["OUTRIDER_BOX"] === box) return;
   const name = relative(ROOT, testFile);
   throw new BedUnavailable(

@@ -5,15 +5,18 @@
 # root) that servers in the box may make and fill. SIGTERM and SIGINT go to CMD; the exit code is CMD's.
 # When CMD ends, or this script is killed, the kernel ends everything in the box, and a janitor outside
 # removes the cgroup.
+# /run is the box's own as well, so that no server of the machine is reached, or disturbed, by its socket.
+# Outside the network there is no package to be had from inside, so the engine is installed before.
 set -u
 if [ $# -eq 0 ]; then echo "usage: network.sh CMD..." >&2; exit 64; fi
+"$(dirname "${BASH_SOURCE[0]}")/../docker/install.sh"
 export OUTRIDER_BOX=network OUTRIDER_BOX_CGROUP="outrider-box-$$"
 
 # PID 1 of the box: no default action of a signal reaches it, so it passes them on; bash reaps.
 # Job control gives CMD a group of its own, and SIGINT its meaning.
 read -r -d '' INSIDE <<'INIT'
 set -u
-ip link set lo up || exit 70
+ip link set lo up && mount -t tmpfs -o mode=755 tmpfs /run || exit 70
 set -m
 "$@" &
 cmd=$!
