@@ -71,7 +71,7 @@ function startEater(cgroup: BedCgroup) {
     await says(lines);
   };
   const tell = async (line: string) => {
-    child.stdin.write(`${line}\n`);
+    void child.stdin.write(`${line}\n`);
     await child.stdin.flush();
   };
   return {
