@@ -30,58 +30,61 @@ export const checkBrokerAnswers: Check = (snapshot, _settings, before) => {
 /** Without a quorum, and in log recovery, a broker keeps its listener closed: that is no reason to restart it. */
 function judgeClosed(
   { detail, durationMs }: Answer & { readonly detail: string },
-  { process }: BrokerSnapshot,
+  { process: kafka }: BrokerSnapshot,
   before: BrokerSnapshot | undefined,
 ): Verdict {
-  switch (process.kind) {
+  switch (kafka.kind) {
     case "gone":
       return say("fail", `Kafka's process is gone: ${detail}`, durationMs);
     case "running":
-      return process.hasAnswered
+      return kafka.hasAnswered
         ? say("fail", `the listener is closed, and was open before: ${detail}`, durationMs)
-        : say("unknown", startingText(process, before), durationMs);
+        : say("unknown", startingText(kafka, before), durationMs);
     case "hidden":
-      return process.hasAnswered
+      return kafka.hasAnswered
         ? say("fail", `the listener is closed, and was open before: ${detail}`, durationMs)
-        : say("unknown", `starting, or not there: ${detail} (${process.reason})`, durationMs);
+        : say("unknown", `starting, or not there: ${detail} (${kafka.reason})`, durationMs);
   }
 }
 
-/** Until Kafka 3.4 a broker in log recovery has its port open and says nothing; what it reads and writes tells it from one that hangs. */
+/**
+ * Older brokers bind their port before they recover their logs, and say nothing until then (KAFKA-9796);
+ * what it reads and writes tells such a one from one that hangs.
+ */
 function judgeSilent(
   { detail, durationMs }: Answer & { readonly detail: string },
-  { process, lagMs }: BrokerSnapshot,
+  { process: kafka, lagMs }: BrokerSnapshot,
   before: BrokerSnapshot | undefined,
 ): Verdict {
-  if (process.kind === "gone") {
+  if (kafka.kind === "gone") {
     return say("fail", `Kafka's process is gone: ${detail}`, durationMs);
   }
   if (lagMs >= durationMs * LAG_SHARE_MAX) {
     const lag = `we ourselves were held up for ${ageText(lagMs)}`;
     return say("unknown", `${detail}, but ${lag}: too little CPU for the sidecar?`, durationMs);
   }
-  const isStarting = process.kind === "running" && !process.hasAnswered;
-  return isStarting && (progressBytes(process, before) ?? 0) > 0
-    ? say("unknown", startingText(process, before), durationMs)
+  const isStarting = kafka.kind === "running" && !kafka.hasAnswered;
+  return isStarting && (progressBytes(kafka, before) ?? 0) > 0
+    ? say("unknown", startingText(kafka, before), durationMs)
     : say("fail", `the listener accepts connections and is silent: ${detail}`, durationMs);
 }
 
 type Running = Extract<KafkaProcess, { readonly kind: "running" }>;
 
-function startingText(process: Running, before: BrokerSnapshot | undefined): string {
-  const since = `starting for ${ageText(process.ageMs)}, no answer yet`;
-  const progress = progressBytes(process, before);
+function startingText(kafka: Running, before: BrokerSnapshot | undefined): string {
+  const since = `starting for ${ageText(kafka.ageMs)}, no answer yet`;
+  const progress = progressBytes(kafka, before);
   if (progress === undefined) return `${since}; what it reads and writes cannot be seen`;
-  const total = bytesText(process.ioBytes ?? 0);
+  const total = bytesText(kafka.ioBytes ?? 0);
   return `${since}; it read and wrote ${total}, of it ${bytesText(progress)} since the round before`;
 }
 
-/** Bytes since the round before; undefined where they cannot be seen, or for another process. */
-function progressBytes(process: Running, before: BrokerSnapshot | undefined): number | undefined {
+/** Bytes since the round before; undefined where they cannot be seen, or of another process. */
+function progressBytes(kafka: Running, before: BrokerSnapshot | undefined): number | undefined {
   const was = before?.process;
-  if (was?.kind !== "running" || was.pid !== process.pid || was.ageMs > process.ageMs) {
+  if (was?.kind !== "running" || was.pid !== kafka.pid || was.ageMs > kafka.ageMs) {
     return undefined;
   }
-  if (process.ioBytes === undefined || was.ioBytes === undefined) return undefined;
-  return Math.max(0, process.ioBytes - was.ioBytes);
+  if (kafka.ioBytes === undefined || was.ioBytes === undefined) return undefined;
+  return Math.max(0, kafka.ioBytes - was.ioBytes);
 }

@@ -16,7 +16,7 @@ export const checkBrokerRegistered: Check = ({ role, brokerId, metadata }) => {
     ? say("pass", `one of ${counted(ids.length, "broker")}${source}`, durationMs)
     : say(
         "fail",
-        `broker ${brokerId} is not there, only ${someOf(ids.map(String))}${source}`,
+        `broker ${brokerId} is none of the brokers (${someOf(ids.map(String))})${source}`,
         durationMs,
       );
 };

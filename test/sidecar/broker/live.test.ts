@@ -1,0 +1,116 @@
+/** From any snapshot at all: liveness fails only for a local broker that is silent, closed or gone, and never for a fault of ours. */
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { passGate } from "../../../sidecar/broker/gate.ts";
+import { judge } from "../../../sidecar/broker/judge.ts";
+import type { Answer, BrokerSnapshot, KafkaProcess } from "../../../sidecar/broker/reading.ts";
+import {
+  absent,
+  failed,
+  metadataOf,
+  partition,
+  quorum,
+  readIn,
+  replica,
+  SETTINGS,
+  snapshot,
+} from "./snapshot-sample.ts";
+
+const ms = fc.integer({ min: 0, max: 10_000 });
+const detail = fc.constant("detail");
+const answers: fc.Arbitrary<Answer> = fc.oneof(
+  fc.record({ kind: fc.constant("answered" as const), durationMs: ms }),
+  fc.record({
+    kind: fc.constantFrom(
+      "refused-us" as const,
+      "closed" as const,
+      "silent" as const,
+      "not-asked" as const,
+    ),
+    detail,
+    durationMs: ms,
+  }),
+);
+const processes: fc.Arbitrary<KafkaProcess> = fc.oneof(
+  fc.constant({ kind: "gone" as const }),
+  fc.record({ kind: fc.constant("hidden" as const), reason: detail, hasAnswered: fc.boolean() }),
+  fc.record({
+    ...{ kind: fc.constant("running" as const), pid: fc.integer({ min: 1, max: 2 }), ageMs: ms },
+    hasAnswered: fc.boolean(),
+    ioBytes: fc.oneof(fc.constant(undefined), fc.nat()),
+  }),
+);
+const metadatas = fc.constantFrom(
+  snapshot().metadata,
+  failed("no answer"),
+  absent("none here"),
+  metadataOf({}, []).metadata,
+  metadataOf({ a: [partition(0, [0, 1], [1], -1)] }).metadata,
+);
+const quorums = fc.constantFrom(
+  snapshot().quorum,
+  failed("no leader"),
+  absent("an old broker"),
+  readIn(quorum([replica(0, null)], { leaderId: -1 })),
+);
+const snapshots: fc.Arbitrary<BrokerSnapshot> = fc.record({
+  ...{ brokerId: fc.constant(0), role: fc.constantFrom("broker" as const, "controller" as const) },
+  ...{ answer: answers, process: processes, metadata: metadatas, quorum: quorums, lagMs: ms },
+  logDirs: fc.constantFrom(
+    snapshot().logDirs,
+    failed("no answer"),
+    absent("none here"),
+    readIn([]),
+  ),
+  minInsyncReplicas: fc.constantFrom(snapshot().minInsyncReplicas, failed("refused")),
+});
+
+const isLive = (seen: BrokerSnapshot, before?: BrokerSnapshot): boolean => {
+  const { verdicts } = judge(seen, SETTINGS, before);
+  return passGate("live", verdicts, { liveness: "local", futureReplicas: "warn" }).healthy;
+};
+
+test("liveness fails only when the local broker is silent, closed or gone", () => {
+  fc.assert(
+    fc.property(snapshots, fc.option(snapshots, { nil: undefined }), (seen, before) => {
+      const mayFail = seen.answer.kind === "silent" || seen.answer.kind === "closed";
+      if (!mayFail) expect(isLive(seen, before)).toBe(true);
+    }),
+  );
+});
+
+test("liveness fails for one that has answered since its start and does not any more", () => {
+  fc.assert(
+    fc.property(snapshots, (seen) => {
+      const kafka = { kind: "running" as const, pid: 1, ageMs: 1, hasAnswered: true, ioBytes: 1 };
+      const down = { ...seen, process: kafka, lagMs: 0 };
+      expect(isLive({ ...down, answer: { kind: "closed", detail: "", durationMs: 1 } })).toBe(
+        false,
+      );
+      expect(isLive({ ...down, answer: { kind: "silent", detail: "", durationMs: 1 } })).toBe(
+        false,
+      );
+    }),
+  );
+});
+
+test("nothing but answer, process and our own lag changes it", () => {
+  fc.assert(
+    fc.property(snapshots, snapshots, (one, other) => {
+      const { answer, process, lagMs } = one;
+      expect(isLive({ ...other, answer, process, lagMs })).toBe(isLive(one));
+    }),
+  );
+});
+
+test("judge() gives one verdict of each check, in order, whatever it is given", () => {
+  fc.assert(
+    fc.property(snapshots, fc.option(snapshots, { nil: undefined }), (seen, before) => {
+      const { verdicts } = judge(seen, SETTINGS, before);
+      for (const { reason } of verdicts) expect(reason.length).toBeGreaterThan(0);
+      expect(verdicts.map(({ check }) => check)).toEqual(
+        judge(snapshot(), SETTINGS).verdicts.map(({ check }) => check),
+      );
+    }),
+  );
+});
