@@ -1,6 +1,6 @@
 /**
  * The runtime port: where workers run. One contract suite (test/contract/runtime.ts) holds for every
- * implementation: process, later docker and kubernetes.
+ * implementation.
  *
  * A worker is known by its name, `kg-graph-builder-<client id>`, and an act is done on one instance
  * of it (pid and start time, container id, Job uid), never on a name: what took the name meanwhile
@@ -8,6 +8,9 @@
  */
 import type { ClientId } from "../../shared/protocol/client-id.ts";
 import type { Result } from "../../shared/result.ts";
+
+/** Every worker's name begins so; whatever else has such a name is foreign, and shown. */
+export const WORKER_NAME_PREFIX = "kg-graph-builder-";
 
 export const RUNTIMES = ["process", "docker", "kubernetes"] as const;
 export type RuntimeName = (typeof RUNTIMES)[number];
@@ -48,8 +51,16 @@ export type Worker = {
   readonly exit?: number | `signal:${string}` | "oom" | "unknown";
 };
 
-/** Something that holds a worker's name and does not carry our labels. Never touched, only shown. */
-export type Foreign = { readonly name: string; readonly detail: string };
+/**
+ * Something that holds a worker's name and does not carry our labels. Never touched, only shown, but for
+ * one case: an operator said `--take-over`, and it is what the original made for that very cluster.
+ */
+export type Foreign = {
+  readonly name: string;
+  readonly detail: string;
+  /** In that case: what to stop, once, before ours is started under the name. */
+  readonly takeOver?: Worker;
+};
 
 export type Listing = {
   /** Labelled ours, of whichever fleet; the planner leaves other fleets alone. */
