@@ -47,8 +47,8 @@ type OpenProducer = {
   readonly pid: number;
   /** Hands the records to the Java process; they are sent within some milliseconds. */
   readonly send: (records: readonly ProducedRecord[]) => Promise<void>;
-  /** Flushes and ends it. @throws Error when a record was refused. */
-  readonly close: () => Promise<void>;
+  /** Flushes and ends it; what it warned of is on stderr. @throws Error when a record was refused. */
+  readonly close: () => Promise<JavaResult>;
 };
 
 type Acl = {
@@ -206,6 +206,7 @@ function openProducer(
       const [stdout, stderr] = await output;
       if (code !== 0) throw new Error(`${PRODUCER} ended with ${code}\n${stdout}\n${stderr}`);
       refuseLost({ stdout, stderr });
+      return { stdout, stderr };
     },
   };
 }
