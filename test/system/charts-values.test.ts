@@ -1,0 +1,155 @@
+/** Values that the charts refuse before anything is installed, and those of the control plane's chart. */
+import { describe, expect, test } from "bun:test";
+import { openHelm } from "../bed/helm.ts";
+import { BedUnavailable } from "../bed/unavailable.ts";
+import { chartPath, named, podOf, refusal, render, type Values } from "./manifest.ts";
+
+const LIMIT_MS = 60_000;
+const AGENT_CHART = chartPath("agent");
+const SIDECAR_CHART = chartPath("sidecar");
+
+const missing = await openHelm().then(
+  () => undefined,
+  (error: unknown) => {
+    if (error instanceof BedUnavailable) return error.message;
+    throw error;
+  },
+);
+if (missing !== undefined) process.stderr.write(`SKIPPED the charts' values: ${missing}\n`);
+
+const agent = (kafka: Values = {}, more: Values = {}): Values => ({
+  client: { id: "af-10", kafka },
+  ...more,
+});
+
+const refused: readonly (readonly [string, string, Values, string])[] = [
+  ["no client.id", AGENT_CHART, {}, "client.id"],
+  ["a client.id that is no label", AGENT_CHART, { client: { id: "Af_10" } }, "client.id"],
+  ["a client.id of 64", AGENT_CHART, { client: { id: "a".repeat(64) } }, "client.id"],
+  ["a name that is misspelt", AGENT_CHART, agent({}, { hook: {} }), "hook"],
+  ["no brokers", AGENT_CHART, agent({ brokers: "" }), "brokers"],
+  ["brokers with a blank", AGENT_CHART, agent({ brokers: "a:1 b:2" }), "brokers"],
+  ["an unknown mechanism", AGENT_CHART, agent({ sasl: { mechanism: "GSSAPI" } }), "mechanism"],
+  ["SASL without a user", AGENT_CHART, agent({ sasl: { enabled: true } }), "username"],
+  [
+    "SASL without a password",
+    AGENT_CHART,
+    agent({ sasl: { enabled: true, username: "edge" } }),
+    "password",
+  ],
+  [
+    "a certificate without its key",
+    AGENT_CHART,
+    agent({ tls: { enabled: true, certificate: "PEM" } }),
+    "client.kafka.tls.key",
+  ],
+  [
+    "a bare number of seconds",
+    AGENT_CHART,
+    agent({}, { heartbeat: { interval: "30" } }),
+    "interval",
+  ],
+  [
+    "seconds as text",
+    AGENT_CHART,
+    agent({}, { hooks: { timeoutSeconds: "60s" } }),
+    "timeoutSeconds",
+  ],
+  [
+    "an unknown onFailure",
+    AGENT_CHART,
+    agent({}, { hooks: { deregister: { onFailure: "retry" } } }),
+    "onFailure",
+  ],
+  ["the tag latest", AGENT_CHART, agent({}, { image: { tag: "latest" } }), "tag"],
+  ["a digest that is none", AGENT_CHART, agent({}, { image: { digest: "sha256:1" } }), "digest"],
+  ["an unknown runtime", SIDECAR_CHART, { runtime: "process" }, "runtime"],
+  ["docker without a host", SIDECAR_CHART, { runtime: "docker" }, "docker.host"],
+  ["no control plane", SIDECAR_CHART, { controlPlane: { replicas: 0 } }, "replicas"],
+  [
+    "workers of any version",
+    SIDECAR_CHART,
+    { workers: { image: "worker:latest" } },
+    "workers.image",
+  ],
+  ["memory in words", SIDECAR_CHART, { workers: { memoryLimit: "much" } }, "memoryLimit"],
+];
+
+const taken: readonly (readonly [string, string, Values])[] = [
+  ["a client.id of 63", AGENT_CHART, { client: { id: "a".repeat(63) } }],
+  ["several brokers", AGENT_CHART, agent({ brokers: "a:9092, b:9093,[fd00::1]:9094" })],
+  ["a compound duration", AGENT_CHART, agent({}, { heartbeat: { interval: "1m30s" } })],
+  ["global values of a parent chart", AGENT_CHART, agent({}, { global: { any: 1 } })],
+  ["memory of each form", SIDECAR_CHART, { workers: { memoryLimit: "512Mi" } }],
+];
+
+describe.skipIf(missing !== undefined)("values of the charts", () => {
+  test.each(refused)(
+    "%s is refused, by name",
+    async (_name, chart, values, name) => {
+      expect(await refusal(chart, values)).toContain(name);
+    },
+    LIMIT_MS,
+  );
+
+  test.each(taken)(
+    "%s is taken",
+    async (_name, chart, values) => {
+      expect(await refusal(chart, values)).toBeUndefined();
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "kubernetes gets a Role in the workers' namespace alone, docker none and no token",
+    async () => {
+      const elsewhere = await render(SIDECAR_CHART, { workers: { namespace: "workers" } });
+      for (const kind of ["Role", "RoleBinding"]) {
+        const { metadata } = named(elsewhere, kind, "edge-control-plane");
+        expect(metadata.namespace).toBe("workers");
+      }
+      const plane = podOf(named(elsewhere, "Deployment", "edge-control-plane"));
+      expect(plane?.automountServiceAccountToken).toBe(true);
+      const docker = await render(SIDECAR_CHART, {
+        ...{ runtime: "docker", docker: { host: "tcp://engine:2376" } },
+      });
+      expect(docker.filter(({ kind }) => kind.startsWith("Role"))).toEqual([]);
+      const pod = podOf(named(docker, "Deployment", "edge-control-plane"));
+      expect(pod?.automountServiceAccountToken).toBe(false);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "two control planes have a disruption budget, one has none, none has nothing",
+    async () => {
+      const kinds = async (values: Values) =>
+        (await render(SIDECAR_CHART, values)).map(({ kind }) => kind);
+      expect(await kinds({})).toContain("PodDisruptionBudget");
+      expect(await kinds({ controlPlane: { replicas: 1 } })).not.toContain("PodDisruptionBudget");
+      expect(await kinds({ controlPlane: { enabled: false } })).toEqual([]);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "a network policy lets out to DNS and to Kafka's ports, as the brokers' addresses have them",
+    async () => {
+      const manifests = await render(
+        AGENT_CHART,
+        agent({ brokers: "a:9093,b,[fd00::1]:9094" }, { networkPolicy: { enabled: true } }),
+      );
+      const { spec } = named(manifests, "NetworkPolicy", "edge");
+      expect(spec["egress"]).toEqual([
+        {
+          ports: [
+            { port: 53, protocol: "UDP" },
+            { port: 53, protocol: "TCP" },
+          ],
+        },
+        { ports: [9093, 9092, 9094].map((port) => ({ port, protocol: "TCP" })) },
+      ]);
+    },
+    LIMIT_MS,
+  );
+});
