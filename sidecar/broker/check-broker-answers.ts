@@ -4,7 +4,7 @@
  */
 import type { Check, Verdict } from "./check.ts";
 import { ageText, bytesText, verdictsOf } from "./check-words.ts";
-import type { Answer, BrokerSnapshot, KafkaProcess } from "./reading.ts";
+import type { BrokerSnapshot, KafkaProcess } from "./reading.ts";
 
 /** Our timer was late by this share of the time that we waited: an answer may have been there in time. */
 const LAG_SHARE_MAX = 0.25;
@@ -12,7 +12,7 @@ const LAG_SHARE_MAX = 0.25;
 const say = verdictsOf("broker-answers");
 
 export const checkBrokerAnswers: Check = (snapshot, _settings, before) => {
-  const { answer } = snapshot;
+  const { answer, lagMs, process: kafka } = snapshot;
   switch (answer.kind) {
     case "answered":
       return say("pass", `answered in ${ageText(answer.durationMs)}`, answer.durationMs);
@@ -21,30 +21,31 @@ export const checkBrokerAnswers: Check = (snapshot, _settings, before) => {
     case "not-asked":
       return say("unknown", `we could not ask: ${answer.detail}`, answer.durationMs);
     case "closed":
-      return judgeClosed(answer, snapshot, before);
     case "silent":
-      return judgeSilent(answer, snapshot, before);
+      if (kafka.kind === "gone") {
+        return say("fail", `Kafka's process is gone: ${answer.detail}`, answer.durationMs);
+      }
+      return answer.kind === "closed"
+        ? judgeClosed(answer, kafka, before)
+        : judgeSilent(answer, kafka, lagMs, before);
   }
 };
 
+type Unanswered = { readonly detail: string; readonly durationMs: number };
+type There = Exclude<KafkaProcess, { readonly kind: "gone" }>;
+
 /** Without a quorum, and in log recovery, a broker keeps its listener closed: that is no reason to restart it. */
 function judgeClosed(
-  { detail, durationMs }: Answer & { readonly detail: string },
-  { process: kafka }: BrokerSnapshot,
+  { detail, durationMs }: Unanswered,
+  kafka: There,
   before: BrokerSnapshot | undefined,
 ): Verdict {
-  switch (kafka.kind) {
-    case "gone":
-      return say("fail", `Kafka's process is gone: ${detail}`, durationMs);
-    case "running":
-      return kafka.hasAnswered
-        ? say("fail", `the listener is closed, and was open before: ${detail}`, durationMs)
-        : say("unknown", startingText(kafka, before), durationMs);
-    case "hidden":
-      return kafka.hasAnswered
-        ? say("fail", `the listener is closed, and was open before: ${detail}`, durationMs)
-        : say("unknown", `starting, or not there: ${detail} (${kafka.reason})`, durationMs);
+  if (kafka.hasAnswered) {
+    return say("fail", `the listener is closed, and was open before: ${detail}`, durationMs);
   }
+  return kafka.kind === "running"
+    ? say("unknown", startingText(kafka, before), durationMs)
+    : say("unknown", `starting, or not there: ${detail} (${kafka.reason})`, durationMs);
 }
 
 /**
@@ -52,13 +53,11 @@ function judgeClosed(
  * what it reads and writes tells such a one from one that hangs.
  */
 function judgeSilent(
-  { detail, durationMs }: Answer & { readonly detail: string },
-  { process: kafka, lagMs }: BrokerSnapshot,
+  { detail, durationMs }: Unanswered,
+  kafka: There,
+  lagMs: number,
   before: BrokerSnapshot | undefined,
 ): Verdict {
-  if (kafka.kind === "gone") {
-    return say("fail", `Kafka's process is gone: ${detail}`, durationMs);
-  }
   if (lagMs >= durationMs * LAG_SHARE_MAX) {
     const lag = `we ourselves were held up for ${ageText(lagMs)}`;
     return say("unknown", `${detail}, but ${lag}: too little CPU for the sidecar?`, durationMs);

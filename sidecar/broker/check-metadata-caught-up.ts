@@ -25,17 +25,15 @@ export const checkMetadataCaughtUp: Check = ({ brokerId, quorum }) => {
   const read = readOr(CHECK, quorum);
   if (!read.ok) return read.error;
   const { value, durationMs } = read.value;
-  const part = value.voters.some(({ id }) => id === brokerId) ? "voter" : "observer";
+  if (leaderOf(value) === undefined) {
+    return say("unknown", "no leader says how far the metadata log reaches", durationMs);
+  }
   const lag = lagOf(value, brokerId);
   if (lag === undefined) {
-    const reason =
-      leaderOf(value) === undefined
-        ? "no leader says how far the metadata log reaches"
-        : `node ${brokerId} is neither voter nor observer of the quorum`;
-    return say(leaderOf(value) === undefined ? "unknown" : "warn", reason, durationMs);
+    return say("warn", `node ${brokerId} is neither voter nor observer of the quorum`, durationMs);
   }
-  const text = `${part}, ${lagText(lag)}`;
-  return say(isCaughtUp(lag) ? "pass" : "warn", text, durationMs);
+  const part = value.voters.some(({ id }) => id === brokerId) ? "voter" : "observer";
+  return say(isCaughtUp(lag) ? "pass" : "warn", `${part}, ${lagText(lag)}`, durationMs);
 };
 
 /** Undefined when there is no leader, or the node is not in the quorum. */

@@ -61,8 +61,11 @@ export const replica = (id: number, lagMs: number | null = 0, records = 0): Quor
 
 export const quorum = (
   voters: readonly QuorumReplica[],
-  { leaderId = 1, observers = [] as readonly QuorumReplica[] } = {},
-): Quorum => ({ leaderId, leaderEpoch: 7, highWatermark: 5000, voters, observers });
+  changed: Partial<Quorum> = {},
+): Quorum => ({
+  ...{ leaderId: 1, leaderEpoch: 7, highWatermark: 5000, voters, observers: [] },
+  ...changed,
+});
 
 export const dir = (path: string, changed: Partial<LogDir> = {}): LogDir => ({
   ...{ path, errorCode: 0, totalBytes: 1000, usableBytes: 500, sizeBytes: 400 },
