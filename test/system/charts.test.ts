@@ -99,7 +99,7 @@ describe.skipIf(missing !== undefined)("the charts", () => {
   test(
     "the rules notice what values can break",
     async () => {
-      const bare = { resources: {}, serviceAccount: { create: false } };
+      const bare = { resources: { limits: null }, serviceAccount: { create: false } };
       const wrong = violations(await render(AGENT_CHART, agent({}, bare))).join();
       expect(wrong).toContain("Deployment edge-state-watcher: uses the default account");
       expect(wrong).toContain("container agent: has no requests and limits of both cpu and memory");

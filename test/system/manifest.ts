@@ -11,7 +11,7 @@ const EnvVar = v.looseObject({
   name: v.string(),
   value: v.optional(v.string()),
   valueFrom: v.optional(
-    v.object({ secretKeyRef: v.object({ name: v.string(), key: v.string() }) }),
+    v.object({ secretKeyRef: v.optional(v.object({ name: v.string(), key: v.string() })) }),
   ),
 });
 const Container = v.looseObject({
@@ -91,7 +91,12 @@ export async function render(
 ): Promise<readonly Manifest[]> {
   const { code, stdout, stderr } = await template(chart, values, release, namespace);
   if (code !== 0) throw new Error(stderr);
-  const documents: unknown = Bun.YAML.parse(stdout);
+  return parseManifests(stdout);
+}
+
+/** Of YAML with one document or several. */
+export function parseManifests(yaml: string): readonly Manifest[] {
+  const documents: unknown = Bun.YAML.parse(yaml);
   const list = Array.isArray(documents) ? documents : [documents];
   return v.parse(v.array(Manifest), list.filter(Boolean));
 }
@@ -131,7 +136,7 @@ export function environmentOf(pod: PodSpec): Readonly<Record<string, string>> {
   const [container] = pod.containers;
   const entries = (container?.env ?? []).map(({ name, value, valueFrom }): [string, string] => [
     name,
-    value ?? `secret ${valueFrom?.secretKeyRef.name}/${valueFrom?.secretKeyRef.key}`,
+    value ?? `secret ${valueFrom?.secretKeyRef?.name}/${valueFrom?.secretKeyRef?.key}`,
   ]);
   return Object.fromEntries(entries);
 }

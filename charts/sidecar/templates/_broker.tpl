@@ -13,6 +13,8 @@ default but `image`:
   native               true: a native sidecar (for initContainers), which outlives Kafka in every shutdown
   drainSeconds         120: how long a stopping broker waits until stopping is safe
   shutdownSeconds      60: what Kafka's own controlled shutdown then has
+  user                 that of Kafka's image, such as 1000: another user's files in /proc are closed, and
+                       with them Kafka's memory
   env                  more variables, a list
   volumeMounts         of the sidecar, a list
   resources            the sidecar's; requests and limits of 100m and 128Mi
@@ -83,16 +85,23 @@ In the pod's template:
     {{- end }}
   securityContext:
     runAsNonRoot: true
+    {{- with .user }}
+    runAsUser: {{ . }}
+    {{- end }}
     allowPrivilegeEscalation: false
     readOnlyRootFilesystem: true
     capabilities: { drop: [ALL] }
     seccompProfile: { type: RuntimeDefault }
 {{- end }}
 
-{{- /* Of the pod: Kafka's process is seen, for its memory; the grace covers the drain and Kafka's own end. */ -}}
+{{- /*
+Of the pod: Kafka's process is seen, for its memory; the grace covers the drain, Kafka's own end and the
+sidecar's; a Service named kafka puts no KAFKA_PORT=tcp://... into the containers.
+*/ -}}
 {{- define "outrider.broker.pod" -}}
 shareProcessNamespace: true
-terminationGracePeriodSeconds: {{ add (.drainSeconds | default 120) (.shutdownSeconds | default 60) }}
+enableServiceLinks: false
+terminationGracePeriodSeconds: {{ add (.drainSeconds | default 120) (.shutdownSeconds | default 60) 30 }}
 {{- end }}
 
 {{- /*
