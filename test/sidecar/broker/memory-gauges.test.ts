@@ -1,5 +1,6 @@
 /** Kafka's memory as metrics: the original's names, and what is not known is not there. */
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { openLog } from "../../../shared/log.ts";
 import { openMetrics } from "../../../shared/metrics.ts";
 import type { Memory } from "../../../sidecar/broker/cgroup.ts";
@@ -146,4 +147,17 @@ describe("openMemoryGauges()", () => {
     expect(lines).toHaveLength(2);
     expect(lines[1]).toContain("cgroup v2");
   });
+});
+
+test("docs/operating.md lists the metrics of Kafka's memory", async () => {
+  const made = [...(await openGauges(reading()).text()).matchAll(/^# TYPE (?<name>\S+)/gmu)];
+  const document = await Bun.file(join(import.meta.dir, "../../../docs/operating.md")).text();
+  const section = document.split("### Kafka's memory")[1]?.split(/\n##+ /u)[0] ?? "";
+  const cells = [...section.matchAll(/^\| (?<cell>`[^|]+`) \|/gmu)];
+  const named = cells.flatMap(({ groups }) => [
+    ...(groups?.["cell"] ?? "").matchAll(/`(?<name>[a-z_]+)`/gu),
+  ]);
+  const names = (matches: readonly RegExpMatchArray[]) =>
+    matches.map(({ groups }) => groups?.["name"] ?? "").sort();
+  expect(names(named)).toEqual(names(made));
 });
