@@ -4,6 +4,9 @@
  * its inputs are unchanged (dist/.stamp), so that tests may call it each time.
  *
  * The same commit gives the same bytes: the build time is SOURCE_DATE_EPOCH or the commit's.
+ *
+ * `--only agent --arch arm64 --to DIR` makes one of them for an image (Dockerfile.agent), where there is no
+ * git: OUTRIDER_COMMIT says the commit. Without --arch, for this machine.
  */
 import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -19,6 +22,12 @@ const TARGETS = {
   "linux-x64-musl": "bun-linux-x64-musl",
   "linux-arm64-musl": "bun-linux-arm64-musl",
 } as const;
+
+/** By Docker's names of architectures. */
+const DOCKER_TARGETS: ReadonlyMap<string, string> = new Map([
+  ["amd64", TARGETS["linux-x64"]],
+  ["arm64", TARGETS["linux-arm64"]],
+]);
 
 const INPUTS = new Bun.Glob("{agent,sidecar,shared}/**/*.{ts,json}");
 const MORE_INPUTS = ["build.ts", "package.json", "bun.lock", "tsconfig.json"] as const;
@@ -50,6 +59,33 @@ export async function build(options: BuildOptions): Promise<void> {
     options.say(`dist/${job.file}: ${isMade ? `built in ${took}` : "unchanged"}`);
   }
   if (options.all) await writeSums(source);
+}
+
+export type OneOptions = {
+  readonly root: string;
+  readonly program: string;
+  /** As Docker names it: amd64, arm64; empty for this machine. */
+  readonly arch: string;
+  /** Directory of what is made; it is made, too. */
+  readonly to: string;
+  readonly sourceDateEpoch: string | undefined;
+  readonly commit: string | undefined;
+};
+
+/** Throws when the program or the architecture is none of ours, or the program does not compile. */
+export async function buildOne(options: OneOptions): Promise<void> {
+  const program = PROGRAMS.find((name) => name === options.program);
+  const target = options.arch === "" ? undefined : DOCKER_TARGETS.get(options.arch);
+  if (program === undefined) throw new Error(`--only ${options.program}: ${PROGRAMS.join(", ")}`);
+  if (target === undefined && options.arch !== "") {
+    throw new Error(`--arch ${options.arch}: one of ${[...DOCKER_TARGETS.keys()].join(", ")}`);
+  }
+  const source = { root: options.root, dist: options.to };
+  const stamp = await readStamp(source, options.sourceDateEpoch);
+  const commit = options.commit ?? stamp.commit;
+  const job = { program, file: program, ...(target === undefined ? {} : { target }) };
+  await mkdir(options.to, { recursive: true });
+  await compile(source, { ...stamp, commit }, job, join(options.to, program));
 }
 
 const jobs = (all: boolean): readonly Job[] =>
@@ -150,11 +186,29 @@ async function writeSums(source: Source): Promise<void> {
   await Bun.write(join(source.dist, "SHA256SUMS"), lines.join(""));
 }
 
+/** The word after a flag; undefined without the flag. */
+function flagValue(flag: string): string | undefined {
+  const at = process.argv.indexOf(flag);
+  return at === -1 ? undefined : (process.argv[at + 1] ?? "");
+}
+
 if (import.meta.main) {
-  await build({
-    root: import.meta.dir,
-    all: process.argv.includes("--all"),
-    sourceDateEpoch: process.env["SOURCE_DATE_EPOCH"],
-    say: (line) => process.stdout.write(`${line}\n`),
-  });
+  const sourceDateEpoch = process.env["SOURCE_DATE_EPOCH"] || undefined;
+  const program = flagValue("--only");
+  if (program === undefined) {
+    await build({
+      root: import.meta.dir,
+      all: process.argv.includes("--all"),
+      sourceDateEpoch,
+      say: (line) => process.stdout.write(`${line}\n`),
+    });
+  } else {
+    await buildOne({
+      root: import.meta.dir,
+      ...{ program, sourceDateEpoch },
+      arch: flagValue("--arch") ?? "",
+      to: flagValue("--to") ?? "dist",
+      commit: process.env["OUTRIDER_COMMIT"],
+    });
+  }
 }
