@@ -95,7 +95,9 @@ export function openInformer<T>(options: InformerOptions<T>): Informer<T> {
     onChange: (listener) => {
       const own = () => listener();
       state.listeners.add(own);
-      return () => state.listeners.delete(own);
+      return () => {
+        state.listeners.delete(own);
+      };
     },
     lists: () => state.lists,
   };

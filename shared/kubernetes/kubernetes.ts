@@ -14,6 +14,7 @@ import {
   ServerConfiguration,
   setHeaderOptions,
   type V1Job,
+  type V1JobSpec,
   type V1Secret,
   wrapHttpLibrary,
 } from "@kubernetes/client-node";
@@ -36,6 +37,14 @@ const EVENTS_MAX = 100;
 export type Answer<T> = Promise<Result<T, KubernetesError>>;
 export type KubernetesEvent = { readonly reason: string; readonly message: string };
 
+/** Some fields of a Job: those that its applier owns from now on. */
+export type JobFields = {
+  readonly apiVersion: "batch/v1";
+  readonly kind: "Job";
+  readonly metadata: { readonly name: string; readonly uid: string };
+  readonly spec: Partial<V1JobSpec>;
+};
+
 export type Kubernetes = {
   readonly server: string;
   /** Our own namespace. */
@@ -44,8 +53,8 @@ export type Kubernetes = {
   readonly clusterUid: (signal: AbortSignal) => Answer<string>;
   /** Fails with `already-exists` where the name is taken. Returns the uid. */
   readonly createJob: (namespace: string, job: V1Job, signal: AbortSignal) => Answer<string>;
-  /** Server-side apply by our field manager; `metadata.uid` in it is a precondition. */
-  readonly applyJob: (namespace: string, job: V1Job, signal: AbortSignal) => Answer<null>;
+  /** Server-side apply by our field manager; the uid is a precondition. */
+  readonly applyJob: (namespace: string, job: JobFields, signal: AbortSignal) => Answer<null>;
   /** That very Job and no other of its name: else `conflict`. */
   readonly deleteJob: (
     job: { readonly namespace: string; readonly name: string; readonly uid: string },
@@ -93,7 +102,7 @@ export function openKubernetes(options: KubernetesOptions): Kubernetes {
       return made.ok ? ok(made.value.metadata?.uid ?? "") : made;
     },
     applyJob: async (namespace, body, signal) => {
-      const name = body.metadata?.name ?? "";
+      const { name } = body.metadata;
       const asked = askedJob("patch", namespace, name);
       const how = setHeaderOptions("Content-Type", PatchStrategy.ServerSideApply);
       return await done(

@@ -3,12 +3,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openLog } from "../../shared/log.ts";
 import { type ProcessRuntimeOptions, processRuntime } from "../../sidecar/runtime/process.ts";
 import type { Runtime } from "../../sidecar/runtime/runtime.ts";
 import { until } from "../bed/condition.ts";
 import { reapDirectory } from "../bed/reaper.ts";
-import { value } from "./runtime-subject.ts";
+import { silentLog, value } from "./runtime-subject.ts";
 
 /** It ends by itself after five minutes, should the test process be killed. */
 const WORKER = `
@@ -20,13 +19,6 @@ case $ACT in
   grandchild) sleep 300 & exit 4 ;;
   print) for i in $(seq 300); do echo "line $i of $CLIENT_ID"; sleep 0.02; done ;;
 esac`;
-
-const silentLog = openLog({
-  level: "error",
-  format: "text",
-  write: () => {},
-  nowMs: () => 0,
-});
 
 /** A directory for the state, with the worker program in it; workers carry it as HOME. */
 export async function makeStateDir(): Promise<string> {

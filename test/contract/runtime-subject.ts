@@ -1,5 +1,6 @@
 /** What the contract suite needs of a runtime under test, and the questions it asks of any runtime. */
 import * as v from "valibot";
+import { openLog } from "../../shared/log.ts";
 import { ClientId } from "../../shared/protocol/client-id.ts";
 import type { Result } from "../../shared/result.ts";
 import type {
@@ -45,6 +46,13 @@ export type RuntimeSubject = {
 const DEADLINE_MS = 20_000;
 const patience = { deadlineMs: DEADLINE_MS, intervalMs: 20 };
 
+export const silentLog = openLog({
+  level: "error",
+  format: "text",
+  write: () => {},
+  nowMs: () => 0,
+});
+
 /** Never aborts. */
 export const signal = new AbortController().signal;
 
@@ -87,6 +95,14 @@ export async function whenState(
       const worker = await find(runtime, spec);
       return worker?.state === state && worker;
     },
+    patience,
+  );
+}
+
+export async function whenGone(runtime: Runtime, { name }: Worker): Promise<void> {
+  await until(
+    `${name} is gone`,
+    async () => (await listOf(runtime)).workers.every((each) => each.name !== name),
     patience,
   );
 }

@@ -184,9 +184,10 @@ async function digestOfSources(): Promise<string> {
   for (const file of [...new Bun.Glob("**/*.{go,mod,sum}").scanSync(HERE)].sort()) {
     hash.update(`${file}\n${await Bun.file(join(HERE, file)).text()}`);
   }
-  for (const file of ["setup.ts", "image.ts", "certificates.sh"]) {
+  for (const file of ["image.ts", "certificates.sh"]) {
     hash.update(await Bun.file(join(HERE, file)).text());
   }
+  hash.update(JSON.stringify([linkerFlags(), HELM_PACKAGE, PROGRAMS, APPLETS]));
   return hash.digest("hex");
 }
 
