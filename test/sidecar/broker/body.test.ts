@@ -8,19 +8,24 @@ import { openGauges } from "../../../sidecar/broker/gauges.ts";
 import type { JudgedRound } from "../../../sidecar/broker/judge.ts";
 import { brokerRoutes, PROBE_PATHS } from "../../../sidecar/broker/routes.ts";
 import type { Readings } from "../../../sidecar/broker/standing.ts";
-import { dir, failed, judged, metadataOf, partition, readIn } from "./snapshot-sample.ts";
+import { dir, failed, judged, metadataOf, partition, readIn, SETTINGS } from "./snapshot-sample.ts";
 
 const log = openLog({ level: "error", format: "json", write: () => undefined, nowMs: () => 0 });
 
-type World = { readonly round?: JudgedRound; readonly nowMs?: number; readonly wrong?: string };
+type World = {
+  readonly round?: JudgedRound;
+  readonly nowMs?: number;
+  readonly wrong?: string;
+  readonly futureReplicas?: "warn" | "fail";
+};
 
-function open({ round, nowMs = 5, wrong }: World) {
+function open({ round, nowMs = 5, wrong, futureReplicas = "warn" }: World) {
   const readings: Readings = {
     brokerId: 0,
     latest: () => round,
     misconfigured: wrong,
     staleAfterMs: 6000,
-    gates: { liveness: "local", futureReplicas: "warn" },
+    gates: { liveness: "local", futureReplicas },
     monotonicMs: () => nowMs,
   };
   const metrics = openMetrics();
@@ -155,6 +160,22 @@ describe("GET /health/ready", () => {
     expect([answer.status, seedPart(answer.text)]).toEqual([status, want]);
   });
 
+  test("calls log directories unhealthy while a replica moves, with FUTURE_REPLICAS=fail", async () => {
+    const future = [{ topic: "a", partition: 0, sizeBytes: 1, offsetLag: 1 }];
+    const moving = { logDirs: readIn([dir("/data/0", { future })]) };
+    const healthy = await ask("/health/ready", { round: judged(moving) });
+    expect([healthy.status, seedPart(healthy.text)]).toEqual([200, READY]);
+    const round = judged(moving, 0, { ...SETTINGS, futureReplicas: "fail" });
+    const seed = await ask("/health/ready", { round, futureReplicas: "fail" });
+    expect([seed.status, seedPart(seed.text)]).toEqual([
+      503,
+      unready(
+        '"brokerRegistered":true,"controllerElected":true,"underReplicatedPartitions":0,"logDirsHealthy":false',
+        "log directories unhealthy (future partitions detected)",
+      ),
+    ]);
+  });
+
   test("adds each check with its age and duration, and its own age last", async () => {
     const { text } = await ask("/health/ready", { round: judged({}, 100), nowMs: 1330.4 });
     expect(text).toContain(
@@ -175,6 +196,9 @@ describe("GET /health/startup", () => {
       503,
       unready(`"progress":"${progress}"`, `failed to fetch metadata: ${progress}`),
     ]);
+    const answer = { kind: "refused-us", detail: "wrong password", durationMs: 1 } as const;
+    const refused = await ask("/health/startup", { round: judged({ ...silent, answer }) });
+    expect(refused.text).toContain('"progress":"alive, but it refuses us: wrong password"');
     const after = await ask("/health/startup", { round: judged(under) });
     expect([after.status, seedPart(after.text)]).toEqual([
       200,

@@ -138,7 +138,8 @@ describe("GET /drain", () => {
     const env: HttpBindings = { idle: (ms) => asked.push(ms), within: (ms) => asked.push(ms) };
     const routes = brokerRoutes({ ...deps, metrics: openMetrics(), probed: () => undefined });
     const app = openApp({ routes, build: BUILD, log: deps.log });
-    return { ask: (query: string) => app.request(`/drain${query}`, {}, env), asked };
+    const ask = async (query: string) => await app.request(`/drain${query}`, {}, env);
+    return { ask, asked };
   }
   test("is 200 when safe, with no idle timeout and its own limit", async () => {
     const { ask, asked } = open(openWorld(() => true).deps);

@@ -77,7 +77,7 @@ export const running = (changed: Partial<Extract<KafkaProcess, { kind: "running"
   ...changed,
 });
 
-export const TOPICS = {
+const TOPICS = {
   orders: [partition(0, [0, 1, 2], [0, 1, 2]), partition(1, [1, 2, 0], [1, 2, 0])],
   bills: [partition(0, [2, 0, 1], [2, 0, 1])],
 };
