@@ -13,6 +13,7 @@ import { type KafkaConfig, kafkaSettings } from "../shared/kafka-config.ts";
 import { type Log, openLog } from "../shared/log.ts";
 import type { Result } from "../shared/result.ts";
 import { secretValues } from "../shared/secret.ts";
+import { startBroker } from "./broker-command.ts";
 import { SIDECAR, type SidecarRun } from "./commands.ts";
 import {
   type ControlPlaneConfig,
@@ -85,7 +86,9 @@ const surroundings = (log: Log): Surroundings => ({
   exists: existsSync,
   readFile: openHost().readFile,
   nowMs,
+  random: Math.random,
   log,
+  signal: stopping.signal,
 });
 
 const termSettings = (config: ControlPlaneConfig): TermSettings => ({
@@ -103,7 +106,7 @@ const instance = `${hostname()}/${process.pid}`;
 async function controlPlane(config: ControlPlaneConfig, plan: boolean): Promise<ExitCode> {
   const log = logOf(config).with({ program: "control-plane" });
   const around = surroundings(log);
-  const runtime = openRuntime(config, around);
+  const runtime = await openRuntime(config, around);
   const workers = openWorkers(config, around);
   if (!runtime.ok || !workers.ok) {
     for (const opened of [runtime, workers]) if (!opened.ok) complain(opened.error);
@@ -196,8 +199,21 @@ function perform(run: Operation, deps: Parameters<typeof releaseBrake>[0]): Prom
   }
 }
 
+const beside = () => ({
+  environment: process.env,
+  host: openHost(),
+  pid: process.pid,
+  build: BUILD,
+  write: complain,
+  nowMs,
+  monotonicMs,
+  signal: stopping.signal,
+});
+
 function start(run: SidecarRun): Promise<ExitCode> {
   switch (run.command) {
+    case "broker":
+      return startBroker(beside());
     case "control-plane":
       return configured(readControlPlaneConfig(process.env, openHost()), (config) =>
         controlPlane(config, run.plan),

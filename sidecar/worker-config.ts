@@ -100,6 +100,19 @@ export const WORKER_TABLE = {
     default: "default",
     describe: "Kubernetes service account of the workers",
   }),
+  workerSecret: optional({
+    name: "WORKER_SECRET",
+    schema: text(TEXT_CHARS_MAX, "a Secret's name"),
+    without: "one is made for each worker, from NEO4J_PASS and WORKER_ENV_FILE",
+    describe:
+      "Kubernetes Secret in WORKER_NAMESPACE whose keys are variables of every worker; nothing else secret is given to them then",
+  }),
+  kubeconfig: optional({
+    name: "KUBECONFIG",
+    schema: path("a file, or several with colons between"),
+    without: "the pod's service account, else ~/.kube/config",
+    describe: "Credentials for Kubernetes",
+  }),
   workerEnvFile: optional({
     name: "WORKER_ENV_FILE",
     schema: path("a file of NAME=value lines"),

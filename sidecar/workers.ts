@@ -1,8 +1,10 @@
 /** From the configuration to what a worker is given, and to the runtime that runs it. */
+import { BUILD } from "../shared/build-info.ts";
 import type { Log } from "../shared/log.ts";
 import { err, ok, type Result } from "../shared/result.ts";
 import type { ControlPlaneConfig } from "./config.ts";
 import type { WorkerSettings } from "./control-plane/spec.ts";
+import { programOf } from "./runtime/kubernetes-manifest.ts";
 import { processRuntime } from "./runtime/process.ts";
 import type { Runtime, RuntimeName } from "./runtime/runtime.ts";
 
@@ -16,7 +18,10 @@ export type Surroundings = {
   readonly exists: (path: string) => boolean;
   readonly readFile: (path: string) => Result<string, string>;
   readonly nowMs: () => number;
+  readonly random: () => number;
   readonly log: Log;
+  /** Ends what a runtime keeps open. */
+  readonly signal: AbortSignal;
 };
 
 type Choice = { readonly runtime: RuntimeName; readonly because: string };
@@ -34,16 +39,27 @@ function chooseRuntime(
 }
 
 /** An error is one of configuration. */
-export function openRuntime(
+export async function openRuntime(
   config: ControlPlaneConfig,
   around: Surroundings,
-): Result<Runtime, string> {
+): Promise<Result<Runtime, string>> {
   const { runtime, because } = chooseRuntime(config, around);
   around.log.info("runtime", { runtime, because });
+  if (runtime === "kubernetes") {
+    const { openKubernetesRuntime } = await import("./runtime/kubernetes-open.ts");
+    const { log, random, signal } = around;
+    const { kubeconfig, workerNamespace: namespace } = config;
+    const settings = kubernetesSettings(config);
+    const { version } = BUILD;
+    return await openKubernetesRuntime({
+      ...settings,
+      ...{ kubeconfig, namespace, version, log, random, signal },
+    });
+  }
   if (runtime !== "process") {
     return err(
       `RUNTIME: "${runtime}" was chosen (${because}), but this version runs workers as processes ` +
-        "only; set RUNTIME=process",
+        "or Kubernetes Jobs only; set RUNTIME",
     );
   }
   const opened = processRuntime({
@@ -56,6 +72,21 @@ export function openRuntime(
     pid1Allowed: config.processAsPid1,
   });
   return opened.ok ? opened : err(`STATE_DIR, WORKER_COMMAND: ${opened.error.detail}`);
+}
+
+const kubernetesSettings = (config: ControlPlaneConfig) => ({
+  image: config.graphBuilderImage,
+  memoryBytes: config.memoryLimitBytes,
+  cpuMillis: config.cpuLimitMillis,
+  serviceAccount: config.workerServiceAccount,
+  secretName: config.workerSecret,
+});
+
+/** What of the configuration changes a worker, besides its variables. */
+function programFor(config: ControlPlaneConfig, around: Surroundings): readonly string[] {
+  return chooseRuntime(config, around).runtime === "kubernetes"
+    ? programOf(kubernetesSettings(config))
+    : workerCommand(config, around.executable);
 }
 
 const workerCommand = (config: ControlPlaneConfig, executable: string): readonly string[] =>
@@ -76,7 +107,7 @@ export function openWorkers(
     Object.fromEntries(names.map((name) => [name, around.environment[name] ?? ""]));
   return ok((fleet) => ({
     fleet,
-    program: workerCommand(config, around.executable),
+    program: programFor(config, around),
     environment: {
       KAFKA_BROKERS: config.kafkaBrokers.join(","),
       NEO4J_URI: config.neo4jUri,

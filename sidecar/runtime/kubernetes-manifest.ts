@@ -113,7 +113,7 @@ function podSpec(
         name: "worker",
         image: settings.image,
         imagePullPolicy: "IfNotPresent",
-        env: environmentOf(spec),
+        env: environmentOf(spec, settings.secretName === undefined ? spec.secrets : {}),
         ...(secretName === undefined ? {} : { envFrom: [{ secretRef: { name: secretName } }] }),
         resources: {
           requests: { memory, cpu: reserved },
@@ -131,8 +131,11 @@ function podSpec(
   };
 }
 
-/** Secrets win over the environment, but a pod's `env` wins over its `envFrom`: they are left out here. */
-function environmentOf({ environment, secrets }: WorkerSpec): V1EnvVar[] {
+/** The worker's own secrets win, but a pod's `env` wins over its `envFrom`: they are left out here. */
+function environmentOf(
+  { environment }: WorkerSpec,
+  secrets: Readonly<Record<string, string>>,
+): V1EnvVar[] {
   const shown = Object.entries(environment).filter(([name]) => !(name in secrets));
   return [
     ...shown.map(([name, value]) => ({ name, value: literal(value) })),
