@@ -1,0 +1,27 @@
+/** What the parts of the docker runtime share: the engine, and what only memory knows. */
+import type { Log } from "../../shared/log.ts";
+import type { ContainerSettings } from "./docker-container.ts";
+import type { Engine, Inspected } from "./docker-engine.ts";
+import type { Worker } from "./runtime.ts";
+
+export type Context = {
+  readonly engine: Engine;
+  readonly settings: ContainerSettings;
+  readonly graceSeconds: number;
+  /** May containers of the original be taken over? */
+  readonly takeOver: boolean;
+  readonly log: Log;
+  /** Monotonic time in ms. */
+  readonly monotonicMs: () => number;
+  readonly random: () => number;
+  /** Containers of ours between their creation and their start, by id. */
+  readonly starting: Set<string>;
+  /** Containers that a stop of ours is under way for, by id. */
+  readonly stopping: Set<string>;
+  /** Since when a container has been created and not started by anybody, by id. */
+  readonly createdSince: Map<string, number>;
+  /** How containers ended that no listing can tell by itself, by id. */
+  readonly exits: Map<string, NonNullable<Worker["exit"]>>;
+  /** What is known of unlabelled containers; it does not change. By id. */
+  readonly strangers: Map<string, Inspected>;
+};
