@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { AGENT_TABLE } from "../agent/config.ts";
 import type { Table } from "../shared/config.ts";
 import { markdownTable } from "../shared/config-text.ts";
+import { BROKER_TABLE } from "../sidecar/broker-config.ts";
 import { CONTROL_PLANE_TABLE, INGEST_TABLE, OPERATOR_TABLE } from "../sidecar/config.ts";
 
 export const OPERATING = join(import.meta.dir, "operating.md");
@@ -12,6 +13,7 @@ const TABLES: ReadonlyMap<string, Table> = new Map<string, Table>([
   ["agent", AGENT_TABLE],
   ["control-plane", CONTROL_PLANE_TABLE],
   ["operator", OPERATOR_TABLE],
+  ["broker", BROKER_TABLE],
   ["ingest", INGEST_TABLE],
 ]);
 

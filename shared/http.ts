@@ -57,6 +57,8 @@ export type HttpOptions = {
   readonly hostname?: string;
   /** Adds the routes; `/about` is there already. HEAD is answered wherever GET is. */
   readonly routes: (app: App) => void;
+  /** What `/about` says besides the build. */
+  readonly about?: () => Readonly<Record<string, unknown>>;
   readonly build: BuildInfo;
   readonly log: Log;
   readonly limits?: Partial<HttpLimits>;
@@ -97,9 +99,9 @@ export function serve(options: HttpOptions): Result<HttpServer, HttpError> {
 }
 
 /** The routes without a server; tests ask them by `app.request(...)`. */
-export function openApp(options: Pick<HttpOptions, "routes" | "build" | "log">): App {
+export function openApp(options: Pick<HttpOptions, "routes" | "build" | "log" | "about">): App {
   const app: App = new Hono();
-  app.get("/about", (c) => c.json(about(options.build)));
+  app.get("/about", (c) => c.json({ ...about(options.build), ...options.about?.() }));
   options.routes(app);
   app.notFound((c) => notFound(app, c));
   app.onError((cause) => failure(options.log, cause));

@@ -18,7 +18,7 @@ const NAME_CHARS_MAX = 253;
 const CREDENTIAL_CHARS_MAX = 4096;
 const UNRESOLVED = "cpln://secret/";
 
-const brokerList = v.pipe(
+export const brokerList = v.pipe(
   v.string(),
   v.description("host:port, several separated by commas"),
   v.transform((list) => list.split(",").map((entry) => entry.trim())),
@@ -58,7 +58,7 @@ const brokers = withDefault({
 });
 
 /** SASL, TLS and the log: of every program, also of the broker sidecar, which has no KAFKA_BROKERS. */
-const CONNECTION_TABLE = {
+export const CONNECTION_TABLE = {
   saslEnabled: withDefault({
     name: "SASL_ENABLED",
     schema: flag(),
@@ -146,6 +146,7 @@ const CONNECTION_TABLE = {
 
 export const KAFKA_TABLE = { kafkaBrokers: brokers, ...CONNECTION_TABLE } as const;
 export type KafkaConfig = Config<typeof KAFKA_TABLE>;
+type ConnectionConfig = Config<typeof CONNECTION_TABLE>;
 
 const { saslEnabled, saslUsername, saslPassword, tlsEnabled, tlsCertFile, tlsKeyFile } =
   CONNECTION_TABLE;
@@ -194,12 +195,20 @@ export const CONNECTION_CHECKS: readonly Check[] = [
 ];
 
 /** What the Kafka door wants. The password is asked for again at each connection. */
-export function kafkaSettings(config: KafkaConfig, clientId: string): KafkaSettings {
+export const kafkaSettings = (config: KafkaConfig, clientId: string): KafkaSettings =>
+  connectionSettings(config, clientId, config.kafkaBrokers);
+
+/** For who finds the brokers in another way. */
+export function connectionSettings(
+  config: ConnectionConfig,
+  clientId: string,
+  kafkaBrokers: readonly string[],
+): KafkaSettings {
   const { saslUsername: username, saslPassword: secret } = config;
   const hasSasl = config.saslEnabled && username !== undefined && secret !== undefined;
   return {
     clientId,
-    brokers: config.kafkaBrokers,
+    brokers: kafkaBrokers,
     ...(hasSasl
       ? { sasl: { mechanism: config.saslMechanism, username, password: secret.read } }
       : {}),
@@ -207,7 +216,7 @@ export function kafkaSettings(config: KafkaConfig, clientId: string): KafkaSetti
   };
 }
 
-const tlsSettings = (config: KafkaConfig) => ({
+const tlsSettings = (config: ConnectionConfig) => ({
   ...(config.tlsCaFile === undefined ? {} : { caFile: config.tlsCaFile }),
   ...(config.tlsCertFile === undefined ? {} : { certFile: config.tlsCertFile }),
   ...(config.tlsKeyFile === undefined ? {} : { keyFile: config.tlsKeyFile }),

@@ -4,6 +4,7 @@ import { command, type Program, requiredFlag, switchFlag, valueFlag } from "../s
 import { CHECK_TIMEOUT_MS, checkTimeout } from "../shared/check-flag.ts";
 import { ClientId } from "../shared/protocol/client-id.ts";
 import { oneOf } from "../shared/variable-schema.ts";
+import { BROKER_TABLE } from "./broker-config.ts";
 import { CONTROL_PLANE_TABLE, INGEST_TABLE, OPERATOR_TABLE } from "./config.ts";
 
 /** Whose way to Kafka is checked. */
@@ -12,6 +13,7 @@ type Role = (typeof ROLES)[number];
 
 /** What a command line of the sidecar means. */
 export type SidecarRun =
+  | { readonly command: "broker" }
   | { readonly command: "control-plane"; readonly plan: boolean }
   | { readonly command: "ingest" }
   | { readonly command: "check kafka"; readonly role: Role; readonly timeoutMs: number }
@@ -22,8 +24,15 @@ const yes = switchFlag({ name: "yes", describe: "Do not ask first" });
 
 export const SIDECAR: Program<SidecarRun> = {
   name: "sidecar",
-  describe: "keeps one worker running for each live cluster",
+  describe: "watches the Kafka broker beside it, or keeps one worker running for each live cluster",
+  fallback: "broker",
   commands: {
+    broker: command({
+      describe: "serve the health, readiness and memory of the Kafka broker beside us",
+      flags: {},
+      variables: BROKER_TABLE,
+      run: () => ({ command: "broker" }),
+    }),
     "control-plane": command({
       describe: "follow registry and heartbeats, and run the workers",
       flags: {

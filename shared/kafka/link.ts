@@ -8,7 +8,7 @@ import type { Socket } from "node:net";
 import Connection from "kafkajs/src/network/connection.js";
 import { err, ok, type Result } from "../result.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
-import { bounded } from "./deadline.ts";
+import { bounded, startDeadline } from "./deadline.ts";
 import { dial, saslOptions } from "./dial.ts";
 import { type KafkaError, kafkaErrorOf } from "./error.ts";
 import { mendKafkajs } from "./kafkajs-mend.ts";
@@ -33,6 +33,8 @@ export type Link = {
   readonly heard: () => boolean;
   /** How long the broker lets one authentication stand (KIP-368); 0: without end, or not known yet. */
   readonly sessionMs: () => number;
+  /** Takes nothing new; what is in flight reaches its own deadline first, for the broker may still answer it. */
+  readonly retire: (reason: string) => void;
   readonly drop: (reason: string) => void;
 };
 
@@ -63,17 +65,14 @@ export function openLink(address: BrokerAddress, settings: KafkaSettings, log: K
     socket?.destroy();
   };
 
-  /** Takes nothing new; what is in flight reaches its own deadline first, for the broker may still answer it. */
   const retire = (reason: string) => {
     usable = false;
     retired ??= reason;
+    if (inFlight === 0) drop(retired);
   };
 
   const open = async (): Promise<Versions> => {
-    const versions = await begin(connection).catch((cause: unknown) => {
-      drop("the connection could not be opened");
-      throw cause;
-    });
+    const versions = await begin(connection, drop);
     wasOpen = true;
     return versions;
   };
@@ -88,17 +87,16 @@ export function openLink(address: BrokerAddress, settings: KafkaSettings, log: K
     call: Call,
     what: string,
   ): Promise<Result<T, KafkaError>> => {
-    const startedMs = performance.now();
+    const deadline = startDeadline(call);
     const timedOut = () => retire(`${what}: no answer within its deadline`);
     const versions = await begun(call, what, timedOut);
     if (!versions.ok) return versions;
     const version = chooseVersion(versions.value, request);
     if (!version.ok) return version;
-    const left = () => Math.max(1, call.deadlineMs - (performance.now() - startedMs));
-    const held = await throttle.hold({ ...call, deadlineMs: left() }, what);
+    const held = await throttle.hold(deadline.call(), what);
     if (held !== undefined) return err(held);
     const sent = exchange(connection, request, version.value);
-    const answer = await bounded(sent, { ...call, deadlineMs: left() }, what, timedOut);
+    const answer = await bounded(sent, deadline.call(), what, timedOut);
     if (!answer.ok) {
       if (answer.error.cause !== undefined) drop(answer.error.detail);
       return answer;
@@ -118,10 +116,9 @@ export function openLink(address: BrokerAddress, settings: KafkaSettings, log: K
   };
 
   const standing = { usable: () => usable, wasOpen: () => wasOpen, heard: ear.heard };
-  return { send, drop, open: begun, ...standing, sessionMs: () => sessionMsOf(connection) };
+  const sessionMs = () => Number(connection.sessionLifetime);
+  return { send, drop, retire, open: begun, ...standing, sessionMs };
 }
-
-const sessionMsOf = (connection: Connection): number => Number(connection.sessionLifetime);
 
 /** Has the other side said anything? A finished TLS handshake counts, too. */
 function openEar() {
@@ -157,11 +154,16 @@ function connectionTo(
   });
 }
 
-async function begin(connection: Connection): Promise<Versions> {
-  await connection.connect();
-  const versions = await readVersions(connection);
-  await authenticate(connection);
-  return versions;
+async function begin(connection: Connection, drop: Link["drop"]): Promise<Versions> {
+  try {
+    await connection.connect();
+    const versions = await readVersions(connection);
+    await authenticate(connection);
+    return versions;
+  } catch (cause) {
+    drop("the connection could not be opened");
+    throw cause;
+  }
 }
 
 /** @throws what the broker or the socket said: kafkajs calls also a lost connection an authentication that failed. */

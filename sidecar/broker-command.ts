@@ -1,0 +1,54 @@
+/** From an environment to the running `sidecar broker`: what main.ts hands over, put where it belongs. */
+import { lookup } from "node:dns/promises";
+import type { BuildInfo } from "../shared/build-info.ts";
+import type { Environment } from "../shared/config.ts";
+import type { ExitCode } from "../shared/exit.ts";
+import type { Host } from "../shared/host.ts";
+import { type Log, openLog } from "../shared/log.ts";
+import { err } from "../shared/result.ts";
+import { secretValues } from "../shared/secret.ts";
+import { runBroker } from "./broker/broker.ts";
+import { ordinalOf } from "./broker/discovery.ts";
+import { openFiles } from "./broker/kafka-process-files.ts";
+import { misconfiguration, readBrokerConfig, readShellConfig } from "./broker-config.ts";
+
+export type BrokerSurroundings = {
+  readonly environment: Environment;
+  readonly host: Host;
+  readonly pid: number;
+  readonly build: BuildInfo;
+  /** One line of the log. */
+  readonly write: (line: string) => void;
+  readonly nowMs: () => number;
+  /** Since this process started. */
+  readonly monotonicMs: () => number;
+  readonly signal: AbortSignal;
+};
+
+export function startBroker(around: BrokerSurroundings): Promise<ExitCode> {
+  const { environment, host, monotonicMs } = around;
+  const shell = readShellConfig(environment, host);
+  const config = readBrokerConfig(environment, host);
+  const brokerId = shell.brokerId ?? ordinalOf(shell.hostname) ?? -1;
+  return runBroker({
+    config: config.ok ? config : err({ brokerId, detail: misconfiguration(config.error) }),
+    port: shell.port,
+    files: openFiles(),
+    ownPid: around.pid,
+    ownAgeMs: monotonicMs,
+    resolve: lookup,
+    log: logOf(around, shell, config.ok ? secretValues(config.value) : () => []),
+    monotonicMs,
+    build: around.build,
+    signal: around.signal,
+  });
+}
+
+function logOf(
+  { write, nowMs }: BrokerSurroundings,
+  shell: ReturnType<typeof readShellConfig>,
+  secrets: () => readonly string[],
+): Log {
+  const { logLevel: level, logFormat: format } = shell;
+  return openLog({ level, format, write, nowMs, secrets }).with({ program: "broker" });
+}

@@ -1,0 +1,158 @@
+/**
+ * `sidecar broker`, put together: HTTP at once, then rounds until the signal. A wrong configuration is
+ * served as not ready; the process stays, since its crash would look like Kafka's.
+ *
+ * Order of the end: drains and the round under way are cut short, the connections to Kafka close, HTTP last.
+ */
+import type { BuildInfo } from "../../shared/build-info.ts";
+import { sleep } from "../../shared/deadline.ts";
+import { EXIT, type ExitCode } from "../../shared/exit.ts";
+import { serve } from "../../shared/http.ts";
+import type { Log } from "../../shared/log.ts";
+import { openMetrics } from "../../shared/metrics.ts";
+import type { Result } from "../../shared/result.ts";
+import type { BrokerConfig } from "../broker-config.ts";
+import { openMemoryReader } from "./cgroup.ts";
+import { type Gauges, openGauges } from "./gauges.ts";
+import type { JudgedRound } from "./judge.ts";
+import { openMemoryGauges } from "./memory-gauges.ts";
+import { openProbe, type Probe, type ProbeOptions } from "./probe.ts";
+import { brokerRoutes } from "./routes.ts";
+import { outcomeOf, type Readings, STALE_ROUNDS, standing } from "./standing.ts";
+
+const HTTP_GRACE_MS = 1000;
+/** Names are looked up so often, apart from the rounds. */
+const NAMES_MS = 60_000;
+
+export type Misconfigured = {
+  /** -1: not known. */
+  readonly brokerId: number;
+  /** What is wrong, in the original's words where it has any. */
+  readonly detail: string;
+};
+
+export type BrokerOptions = Omit<ProbeOptions, "config" | "clientId" | "onRound"> & {
+  readonly config: Result<BrokerConfig, Misconfigured>;
+  readonly port: number;
+  readonly build: BuildInfo;
+  readonly signal: AbortSignal;
+};
+
+export async function runBroker(options: BrokerOptions): Promise<ExitCode> {
+  const { config, log, signal } = options;
+  const shell = config.ok ? watching(options, config.value) : idle(options, config.error);
+  const server = serve({
+    port: options.port,
+    build: options.build,
+    log,
+    about: shell.about,
+    routes: shell.routes,
+  });
+  if (!server.ok) {
+    log.error(server.error.detail, { variable: "PORT" });
+    shell.close();
+    return EXIT.configuration;
+  }
+  log.info("listening", { url: server.value.url });
+  await shell.run(signal);
+  shell.close();
+  await server.value.close(HTTP_GRACE_MS);
+  return EXIT.done;
+}
+
+type Shell = {
+  readonly routes: ReturnType<typeof brokerRoutes>;
+  readonly about: () => Readonly<Record<string, unknown>>;
+  readonly run: (signal: AbortSignal) => Promise<void>;
+  readonly close: () => void;
+};
+
+function watching(options: BrokerOptions, config: BrokerConfig): Shell {
+  const { log, signal, monotonicMs } = options;
+  const metrics = openMetrics({ processMetrics: true });
+  const tell = openTeller(log);
+  let gauges: Gauges | undefined;
+  const onRound = (round: JudgedRound) => {
+    gauges?.round(round);
+    tell(probe.readings);
+  };
+  const probe = openProbe({ ...options, config, clientId: "outrider-broker", onRound });
+  const { readings } = probe;
+  gauges = openGauges(metrics, readings);
+  const memory = openMemoryReader({
+    files: options.files,
+    setting: config.kafkaCgroup,
+    kafka: probe.finder.look,
+    ownPid: options.ownPid,
+  });
+  const memoryGauges = openMemoryGauges({ metrics, memory, log, monotonicMs });
+  const { topology } = config;
+  return {
+    routes: brokerRoutes({
+      ...{ readings, metrics, probed: gauges.probed },
+      ...{ sleep, stopping: signal, log },
+    }),
+    about: () => ({
+      brokerId: topology.brokerId,
+      replicas: topology.how,
+      unresolved: probe.cluster.unresolved(),
+      memory: memoryGauges.story(),
+    }),
+    run: async () => {
+      const { brokerId, how, others } = topology;
+      log.info("watching a broker", { broker_id: brokerId, replicas: how, others });
+      memoryGauges.refresh();
+      await Promise.all([probe.rounds.run(signal), checkNames(probe, signal)]);
+    },
+    close: probe.close,
+  };
+}
+
+async function checkNames({ cluster }: Probe, signal: AbortSignal): Promise<void> {
+  while (cluster.some && !signal.aborted) {
+    await cluster.checkNames();
+    await sleep(NAMES_MS, signal);
+  }
+}
+
+/** No round is ever made: all but liveness stays closed, with what is wrong as the reason. */
+function idle({ log, signal, monotonicMs }: BrokerOptions, wrong: Misconfigured): Shell {
+  const metrics = openMetrics({ processMetrics: true });
+  const readings: Readings = {
+    brokerId: wrong.brokerId,
+    latest: () => undefined,
+    misconfigured: wrong.detail,
+    staleAfterMs: STALE_ROUNDS,
+    gates: { liveness: "local", futureReplicas: "warn" },
+    monotonicMs,
+  };
+  const gauges = openGauges(metrics, readings);
+  return {
+    routes: brokerRoutes({
+      ...{ readings, metrics, probed: gauges.probed },
+      ...{ sleep, stopping: signal, log },
+    }),
+    about: () => ({ brokerId: wrong.brokerId, error: wrong.detail }),
+    run: async () => {
+      log.error("the configuration is wrong: served as not ready", { detail: wrong.detail });
+      await sleep(Number.POSITIVE_INFINITY, signal);
+    },
+    close: () => {},
+  };
+}
+
+/** A line when a gate opens or closes, or closes for another reason; not one a round. */
+function openTeller(log: Log): (readings: Readings) => void {
+  const told = new Map<string, string>();
+  return (readings) => {
+    const now = standing(readings);
+    for (const gate of ["live", "ready"] as const) {
+      const { healthy, error = "" } = outcomeOf(gate, now, readings);
+      const state = healthy ? "healthy" : error.replaceAll(/\d+/gu, "#");
+      if (told.get(gate) === state) continue;
+      told.set(gate, state);
+      if (healthy) log.info(`${gate}: healthy`);
+      else log.warn(`${gate}: unhealthy`, { error });
+    }
+  };
+}

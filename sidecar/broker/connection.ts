@@ -1,0 +1,107 @@
+/**
+ * One connection to the local broker, kept open over all rounds. A call on it ends when the broker
+ * answers or the connection does, never by time: who asks decides how long to wait.
+ *
+ * Before credentials go out of date (a file was rotated, KIP-368's session nears its end), a new
+ * connection is opened and authenticated beside the old one, which serves until then; when that fails,
+ * the old one stays, for as long as the broker takes it.
+ */
+import type { KafkaError } from "../../shared/kafka/error.ts";
+import { type Link, openLink } from "../../shared/kafka/link.ts";
+import type { KafkaRequest } from "../../shared/kafka/request.ts";
+import type { BrokerAddress, KafkaSettings } from "../../shared/kafka/settings.ts";
+import type { KafkaLog } from "../../shared/kafka/wire.ts";
+import type { Result } from "../../shared/result.ts";
+
+/** A guard only: the rounds end a call long before. */
+const CALL_MS_MAX = 600_000;
+const RENEW_MS_MAX = 10_000;
+const RENEW_PAUSE_MS = 10_000;
+/** Of a session's lifetime, after which it is renewed; kafkajs itself does so 10 s before the end. */
+const SESSION_SHARE = 0.8;
+
+export type ConnectionOptions = {
+  readonly address: BrokerAddress;
+  readonly settings: KafkaSettings;
+  /** Changes whenever what we authenticate with does. */
+  readonly credentials: () => string;
+  readonly log: KafkaLog;
+  readonly monotonicMs: () => number;
+};
+
+export type Connection = {
+  readonly ask: <T>(request: KafkaRequest<T>) => Promise<Result<T, KafkaError>>;
+  /** The API keys that the broker knows, on the connection as it is. */
+  readonly apis: () => Promise<ReadonlySet<number> | undefined>;
+  /** Is it open, authenticated and good? */
+  readonly isOpen: () => boolean;
+  /** Has the other side said anything on it? */
+  readonly heard: () => boolean;
+  /** Starts to renew it when that is due. */
+  readonly freshen: () => void;
+  /** Ends it with what is under way; the next call opens another one. */
+  readonly drop: (reason: string) => void;
+};
+
+type Held = { readonly link: Link; readonly credentials: string; readonly sinceMs: number };
+
+export function openConnection(options: ConnectionOptions): Connection {
+  const { address, settings, log, monotonicMs } = options;
+  let held: Held | undefined;
+  let renewing: Link | undefined;
+  let renewNotBeforeMs = 0;
+
+  const dial = (): Held => ({
+    link: openLink(address, settings, log),
+    credentials: options.credentials(),
+    sinceMs: monotonicMs(),
+  });
+
+  const current = (): Link => {
+    if (held?.link.usable() !== true) held = dial();
+    return held.link;
+  };
+
+  const isDue = ({ link, credentials, sinceMs }: Held): boolean => {
+    if (options.credentials() !== credentials) return true;
+    const sessionMs = link.sessionMs();
+    return sessionMs > 0 && monotonicMs() - sinceMs > sessionMs * SESSION_SHARE;
+  };
+
+  const renew = async () => {
+    const old = held?.link;
+    const next = dial();
+    renewing = next.link;
+    const opened = await next.link.open({ deadlineMs: RENEW_MS_MAX });
+    renewing = undefined;
+    if (opened.ok && held?.link === old) {
+      held = next;
+      old?.retire("exchanged for one with the credentials of now");
+      return;
+    }
+    next.link.drop("not needed");
+    if (opened.ok) return;
+    renewNotBeforeMs = monotonicMs() + RENEW_PAUSE_MS;
+    const what = "the new credentials are not taken; the open connection stays";
+    log("warn", what, { detail: opened.error.detail });
+  };
+
+  return {
+    ask: (request) => current().send(request, { deadlineMs: CALL_MS_MAX }),
+    apis: async () => {
+      const opened = await current().open({ deadlineMs: CALL_MS_MAX });
+      return opened.ok ? new Set(opened.value.keys()) : undefined;
+    },
+    isOpen: () => held?.link.usable() === true && held.link.wasOpen(),
+    heard: () => held?.link.heard() === true,
+    freshen: () => {
+      if (held?.link.usable() !== true || !held.link.wasOpen() || renewing !== undefined) return;
+      if (monotonicMs() >= renewNotBeforeMs && isDue(held)) void renew();
+    },
+    drop: (reason) => {
+      held?.link.drop(reason);
+      renewing?.drop(reason);
+      held = undefined;
+    },
+  };
+}

@@ -1,0 +1,143 @@
+/**
+ * All that one round asks of the broker beside us. A broker answers the requests of one connection one
+ * after the other, so what may hang has connections of its own: the sign of life and the metadata never
+ * wait for it. Nobody but the sign of life dials while the broker does not take us.
+ */
+import { aliveRequest } from "../../shared/kafka/api-versions.ts";
+import { type KafkaError, timeoutError } from "../../shared/kafka/error.ts";
+import { type ClusterMetadata, watchedMetadataRequest } from "../../shared/kafka/metadata.ts";
+import type { BrokerAddress, KafkaSettings } from "../../shared/kafka/settings.ts";
+import type { KafkaLog } from "../../shared/kafka/wire.ts";
+import { answerOf } from "./answer.ts";
+import { type Connection, openConnection } from "./connection.ts";
+import { openLogDirReader } from "./log-dirs.ts";
+import { openMinInsyncReader } from "./min-insync.ts";
+import { openQuorumReader, type QuorumReaderOptions } from "./quorum-reader.ts";
+import { readWithin } from "./read.ts";
+import type { Answer, BrokerSnapshot, LogDir, Quorum, Reading } from "./reading.ts";
+import type { RoundClock } from "./round-clock.ts";
+
+const METADATA_KEY = 3;
+/** One that was left from the round before may have been closed since, by a broker that lives. */
+const DIALS_MAX = 2;
+
+export type LocalReads = {
+  readonly role: BrokerSnapshot["role"];
+  readonly answer: Answer;
+  readonly metadata: Reading<ClusterMetadata>;
+  readonly quorum: Reading<Quorum>;
+  readonly logDirs: Reading<readonly LogDir[]>;
+  readonly minInsyncReplicas: Reading<ReadonlyMap<string, number>>;
+};
+
+export type LocalBroker = {
+  readonly read: (clock: RoundClock) => Promise<LocalReads>;
+  readonly close: () => void;
+};
+
+export type LocalBrokerOptions = {
+  readonly address: BrokerAddress;
+  /** With the name that the local broker's certificate must carry. */
+  readonly settings: KafkaSettings;
+  readonly credentials: () => string;
+  readonly askOther: QuorumReaderOptions["askOther"];
+  readonly log: KafkaLog;
+  readonly monotonicMs: () => number;
+};
+
+type Reads = Omit<LocalReads, "answer">;
+
+export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
+  const { monotonicMs } = options;
+  const open = () => openConnection(options);
+  const [main, quorums, directories, bulk] = [open(), open(), open(), open()];
+  const connections = [main, quorums, directories, bulk];
+  const quorum = openQuorumReader({ ...options, connection: quorums });
+  const logDirs = openLogDirReader({ directories, replicas: bulk, monotonicMs });
+  const minInsync = openMinInsyncReader({ connection: bulk, monotonicMs });
+  const metadataRequest = watchedMetadataRequest();
+  let role: BrokerSnapshot["role"] = "broker";
+
+  const readBroker = async (clock: RoundClock): Promise<Reads> => {
+    const asked = readWithin(clock, "Metadata", main.ask(metadataRequest));
+    const configs = asked.then((read) =>
+      read.kind === "read" ? minInsync.read(read.value.topics, clock) : read,
+    );
+    const all = [asked, quorum.ofBroker(clock), logDirs.read(clock), configs] as const;
+    const [metadata, leader, dirs, minInsyncReplicas] = await Promise.all(all);
+    return { role: "broker", metadata, quorum: leader, logDirs: dirs, minInsyncReplicas };
+  };
+
+  const readController = async (clock: RoundClock): Promise<Reads> => {
+    const none = { kind: "absent", reason: "a controller alone has no partitions" } as const;
+    const read = await quorum.ofController(clock);
+    return { role, metadata: none, quorum: read, logDirs: none, minInsyncReplicas: none };
+  };
+
+  const readAll = (clock: RoundClock) =>
+    role === "broker" ? readBroker(clock) : readController(clock);
+
+  const learnRole = async (clock: RoundClock) => {
+    const apis = await clock.within(main.apis());
+    if (apis !== undefined) role = apis.has(METADATA_KEY) ? "broker" : "controller";
+  };
+
+  return {
+    read: async (clock) => {
+      for (const connection of connections) connection.freshen();
+      // At once, beside the sign of life, over connections that are open.
+      const early = main.isOpen() ? readAll(clock) : undefined;
+      const { answer, dialled } = await seekLife(main, clock);
+      if (answer.kind !== "answered") return { ...failedReads(role, answer), answer };
+      if (dialled) await learnRole(clock);
+      const reads = await (dialled || early === undefined ? readAll(clock) : early);
+      if (reads.metadata.kind === "failed") main.drop("the metadata did not come in time");
+      return { ...reads, answer };
+    },
+    close: () => {
+      for (const connection of connections) connection.drop("closed by us");
+    },
+  };
+}
+
+async function seekLife(
+  main: Connection,
+  clock: RoundClock,
+): Promise<{ readonly answer: Answer; readonly dialled: boolean }> {
+  const sinceMs = clock.observedMs();
+  for (let dials = 1; ; dials += 1) {
+    const dialled = !main.isOpen();
+    const result = await clock.within(main.ask(aliveRequest()));
+    const durationMs = clock.observedMs() - sinceMs;
+    if (result?.ok === true) return { answer: { kind: "answered", durationMs }, dialled };
+    const error = result?.error ?? timeoutError("ApiVersions", Math.round(durationMs));
+    const heard = dialled && main.heard();
+    if (result === undefined) main.drop(error.detail);
+    if (dialled || result === undefined || dials >= DIALS_MAX) {
+      return { answer: answerOf(error, heard, durationMs), dialled };
+    }
+  }
+}
+
+/** Who does not answer was not asked anything else. */
+function failedReads(
+  role: BrokerSnapshot["role"],
+  answer: Exclude<Answer, { readonly kind: "answered" }>,
+): Reads {
+  const { detail, durationMs } = answer;
+  const error: KafkaError = { code: CODES[answer.kind], retry: "transient", detail };
+  const failed = { kind: "failed", error, durationMs } as const;
+  const none = { kind: "absent", reason: "a controller alone has no partitions" } as const;
+  const partitions = role === "broker" ? failed : none;
+  return {
+    ...{ role, metadata: partitions, quorum: failed },
+    ...{ logDirs: partitions, minInsyncReplicas: partitions },
+  };
+}
+
+const CODES = {
+  "refused-us": "authentication",
+  closed: "unreachable",
+  silent: "timeout",
+  "not-asked": "invalid",
+} as const;

@@ -1,0 +1,111 @@
+/**
+ * The parts that look at Kafka, put together for one configuration: whom to ask, what to make of the
+ * answers, and the rounds in which that is done. `sidecar broker` serves what they find; the exec
+ * probes look once.
+ */
+import type { KafkaSettings } from "../../shared/kafka/settings.ts";
+import type { KafkaLog } from "../../shared/kafka/wire.ts";
+import { connectionSettings } from "../../shared/kafka-config.ts";
+import type { Log } from "../../shared/log.ts";
+import type { BrokerConfig } from "../broker-config.ts";
+import { type ClusterView, openClusterView } from "./cluster-view.ts";
+import { credentialsOf } from "./credentials.ts";
+import { type JudgedRound, judge } from "./judge.ts";
+import { type KafkaFinder, openKafkaFinder } from "./kafka-process.ts";
+import type { Files } from "./kafka-process-files.ts";
+import { openLocalBroker } from "./local-broker.ts";
+import type { BrokerSnapshot } from "./reading.ts";
+import { openRounds, type Rounds } from "./round.ts";
+import { openSnapshots } from "./snapshot.ts";
+import { type Readings, STALE_ROUNDS } from "./standing.ts";
+
+export type ProbeOptions = {
+  readonly config: BrokerConfig;
+  readonly clientId: string;
+  readonly files: Files;
+  readonly ownPid: number;
+  readonly ownAgeMs: () => number;
+  /** Rejects when the name has no address. */
+  readonly resolve: (host: string) => Promise<unknown>;
+  readonly log: Log;
+  readonly monotonicMs: () => number;
+  readonly onRound: (round: JudgedRound, snapshot: BrokerSnapshot) => void;
+};
+
+export type Probe = {
+  readonly rounds: Rounds;
+  readonly readings: Readings;
+  readonly cluster: ClusterView;
+  readonly finder: KafkaFinder;
+  readonly close: () => void;
+};
+
+export function openProbe(options: ProbeOptions): Probe {
+  const { config, files, log, monotonicMs } = options;
+  const { topology, probeIntervalMs } = config;
+  const settings = connectionSettings(config, options.clientId, []);
+  const kafkaLog: KafkaLog = (level, message, fields) => log[level](message, fields);
+  const deadlineMs = Math.min(config.checkTimeoutMs, probeIntervalMs);
+  const { resolve, ownPid, ownAgeMs } = options;
+  const others = topology.others;
+  const cluster = openClusterView({
+    others,
+    settings: othersSettings(settings),
+    resolve,
+    log: kafkaLog,
+  });
+  const local = openLocalBroker({
+    address: topology.local,
+    settings: localSettings(settings, topology.replicaName),
+    credentials: credentialsOf(settings),
+    askOther: (address, request, ms) => cluster.ask(address, request, { deadlineMs: ms }),
+    log: kafkaLog,
+    monotonicMs,
+  });
+  const finder = openKafkaFinder({ files, port: topology.local.port, ownPid, ownAgeMs });
+  const { brokerId } = topology;
+  const snapshots = openSnapshots({ brokerId, deadlineMs, local, cluster, finder, monotonicMs });
+  const rounds = openRounds({
+    intervalMs: probeIntervalMs,
+    take: snapshots.take,
+    judge: (snapshot, before) => judge(snapshot, config, before),
+    monotonicMs,
+    onRound: options.onRound,
+    onDefect: (cause) => log.error("a defect: a round of checks failed", { error: cause }),
+  });
+  return {
+    rounds,
+    readings: readingsOf(config, rounds, monotonicMs),
+    cluster,
+    finder,
+    close: () => {
+      local.close();
+      cluster.close();
+    },
+  };
+}
+
+const readingsOf = (config: BrokerConfig, rounds: Rounds, monotonicMs: () => number): Readings => ({
+  brokerId: config.topology.brokerId,
+  latest: rounds.latest,
+  misconfigured: undefined,
+  staleAfterMs: STALE_ROUNDS * config.probeIntervalMs,
+  gates: config,
+  monotonicMs,
+});
+
+/** The local broker is reached by another name than it has. TLS_SERVER_NAME, where given, is already there. */
+function localSettings(settings: KafkaSettings, replicaName: string | undefined): KafkaSettings {
+  const { tls } = settings;
+  if (tls === undefined || tls.serverName !== undefined || replicaName === undefined) {
+    return settings;
+  }
+  return { ...settings, tls: { ...tls, serverName: replicaName } };
+}
+
+/** TLS_SERVER_NAME is the local broker's; the others have their own. */
+function othersSettings(settings: KafkaSettings): KafkaSettings {
+  if (settings.tls === undefined) return settings;
+  const { serverName: _ours, ...tls } = settings.tls;
+  return { ...settings, tls };
+}

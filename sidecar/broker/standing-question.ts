@@ -1,0 +1,46 @@
+/**
+ * A question that a broker may hold for long: DescribeQuorum while no controller leads, log directories
+ * on a disk that hangs. It is asked once and waited for over the rounds, since asking again would add to
+ * what the broker has to do when it can.
+ */
+import type { KafkaError } from "../../shared/kafka/error.ts";
+import type { KafkaRequest } from "../../shared/kafka/request.ts";
+import type { Result } from "../../shared/result.ts";
+import type { Connection } from "./connection.ts";
+
+/** Then the connection itself may be what is broken. */
+const HELD_MS_MAX = 30_000;
+
+export type Asked<T> = {
+  readonly answer: Promise<Result<T, KafkaError>>;
+  /** Since it was asked. */
+  readonly heldMs: () => number;
+};
+
+export function openStandingQuestion<T>(deps: {
+  readonly connection: Connection;
+  readonly request: () => KafkaRequest<T>;
+  readonly monotonicMs: () => number;
+}): { readonly ask: () => Asked<T> } {
+  const { connection, monotonicMs } = deps;
+  let pending: Asked<T> | undefined;
+  const begin = (): Asked<T> => {
+    const sinceMs = monotonicMs();
+    const answer = connection.ask(deps.request());
+    const asked: Asked<T> = { answer, heldMs: () => monotonicMs() - sinceMs };
+    void answer.then(() => {
+      if (pending === asked) pending = undefined;
+    });
+    return asked;
+  };
+  return {
+    ask: () => {
+      if (pending !== undefined && pending.heldMs() > HELD_MS_MAX) {
+        pending = undefined;
+        connection.drop(`no answer for ${HELD_MS_MAX / 1000} s`);
+      }
+      pending ??= begin();
+      return pending;
+    },
+  };
+}
