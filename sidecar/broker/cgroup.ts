@@ -81,7 +81,8 @@ type Missing = { readonly reason: string };
 
 /**
  * The cgroup of a process, by its own mounts (in its container they show that container's), else by ours
- * (on a host, or with the host's hierarchy mounted).
+ * (on a host, or with the host's hierarchy mounted and no cgroup namespace of our own: in one, the names
+ * above our own cgroup are `..`, and a path through them cannot be followed downwards).
  */
 function locate(files: Files, pid: number, ownPid: number): Place | Missing {
   const text = files.read(`/proc/${pid}/cgroup`);
@@ -129,7 +130,7 @@ function notShown(files: Files, pid: number, path: string): string {
   const what = `the cgroup ${path} of Kafka's process ${pid} is shown by no mount that can be read`;
   return isDenied
     ? `${what}: its files are closed to us; run the sidecar as Kafka's user and group, or set KAFKA_CGROUP`
-    : `${what}; mount the host's /sys/fs/cgroup, or set KAFKA_CGROUP`;
+    : `${what}; set KAFKA_CGROUP to its directory`;
 }
 
 function readMemory(files: Files, source: MemorySource, place: Place): Memory {

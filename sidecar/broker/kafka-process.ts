@@ -25,6 +25,11 @@ import type { KafkaProcess } from "./reading.ts";
 const PIDS_PER_LOOK = 512;
 /** Of a process's open files, of which a broker has one or more a segment. */
 const DESCRIPTORS_MAX = 65_536;
+/**
+ * Who is not yet seen to listen is looked for again after so long: the kernel walks all its connections
+ * to list the listening ones, 5 ms or more.
+ */
+const SURE_AGAIN_MS = 10_000;
 /** USER_HZ, the unit of times in /proc: 100 on all that Bun runs on. */
 const MS_PER_TICK = 10;
 
@@ -50,7 +55,12 @@ export type KafkaFinderOptions = {
   readonly ownAgeMs: () => number;
 };
 
-type Known = { readonly pid: number; readonly startTicks: number; readonly certain: boolean };
+type Known = {
+  readonly pid: number;
+  readonly startTicks: number;
+  /** By `ownAgeMs`; a process that was seen to listen needs no more looking for. */
+  readonly sureUntilMs: number;
+};
 type Found = { readonly pid: number; readonly startTicks: number; readonly program: Program };
 /** Looking through all processes: those still to come, and what was found among the others. */
 type Pass = { readonly left: number[]; readonly found: Found[] };
@@ -97,6 +107,11 @@ export function openKafkaFinder({
     return chooseKafka(current.found.map((each) => candidateOf(files, each, port, isOnly)));
   };
 
+  const knownOf = ({ candidate, certain }: Extract<Choice, { kind: "one" }>): Known => ({
+    ...{ pid: candidate.pid, startTicks: candidate.startTicks },
+    sureUntilMs: certain ? Infinity : ownAgeMs() + SURE_AGAIN_MS,
+  });
+
   const hidden = (reason: string): KafkaProcess => ({
     kind: "hidden",
     reason,
@@ -104,25 +119,28 @@ export function openKafkaFinder({
   });
   const absent = (reason: string): KafkaProcess => (everSeen ? { kind: "gone" } : hidden(reason));
 
+  const settle = (choice: Choice): KafkaProcess => {
+    known = choice.kind === "one" ? knownOf(choice) : undefined;
+    if (known !== undefined) everSeen = true;
+    switch (choice.kind) {
+      case "one":
+        return running(knownOf(choice));
+      case "none":
+        return absent(seesOthers(files, ownPid) ? NOT_THERE : ALONE);
+      case "others":
+        return absent(`no visible Kafka (${choice.pids.join(", ")}) has a listener on ${port}`);
+      case "ambiguous":
+        return hidden(ambiguous(choice.pids, port));
+    }
+  };
+
   return {
     look: () => {
       if (known !== undefined && !lives(known)) known = undefined;
-      if (known?.certain === true) return running(known);
+      if (known !== undefined && ownAgeMs() < known.sureUntilMs) return running(known);
       const choice = search();
-      if (choice === undefined) return known ? running(known) : hidden(NOT_ALL);
-      known = undefined;
-      switch (choice.kind) {
-        case "one":
-          known = { ...choice.candidate, certain: choice.certain };
-          everSeen = true;
-          return running(known);
-        case "none":
-          return absent(seesOthers(files, ownPid) ? NOT_THERE : ALONE);
-        case "others":
-          return absent(`no visible Kafka (${choice.pids.join(", ")}) has a listener on ${port}`);
-        case "ambiguous":
-          return hidden(ambiguous(choice.pids, port));
-      }
+      if (choice !== undefined) return settle(choice);
+      return known === undefined ? hidden(NOT_ALL) : running(known);
     },
     answered: () => {
       everAnswered = true;

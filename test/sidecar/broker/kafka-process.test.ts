@@ -34,9 +34,17 @@ const holds = (pid: number): Recorded => ({ [`/proc/${pid}/fd/7`]: "socket:[4711
 
 function finderOver(first: Recorded) {
   let recorded = first;
+  let ageMs = 60_000;
   const files = filesFrom(() => recorded);
-  const finder = openKafkaFinder({ files, port: PORT, ownPid: OWN, ownAgeMs: () => 60_000 });
-  return { finder, files, now: (next: Recorded) => (recorded = next) };
+  const finder = openKafkaFinder({ files, port: PORT, ownPid: OWN, ownAgeMs: () => ageMs });
+  return {
+    finder,
+    files,
+    now: (next: Recorded, laterMs = 0) => {
+      recorded = next;
+      ageMs += laterMs;
+    },
+  };
 }
 
 describe("openKafkaFinder()", () => {
@@ -126,11 +134,15 @@ describe("openKafkaFinder()", () => {
     expect(JSON.stringify(seen)).toContain("7, 8");
   });
 
-  test("looks again until it has seen who listens", () => {
+  test("looks again every 10 s until it has seen who listens, and not before", () => {
     const first = { ...own, ...pause, ...kafka(7, 9) };
-    const { finder, now } = finderOver(first);
+    const { finder, files, now } = finderOver(first);
     expect(finder.look()).toMatchObject({ pid: 7 });
-    now({ ...first, ...kafka(8, 9), ...network(8), ...network(7), ...holds(8) });
+    now({ ...first, ...kafka(8, 9), ...network(8), ...network(7), ...holds(8) }, 9999);
+    const before = files.reads();
+    expect(finder.look()).toMatchObject({ pid: 7 });
+    expect(files.reads() - before).toBe(3);
+    now({ ...first, ...kafka(8, 9), ...network(8), ...network(7), ...holds(8) }, 1);
     expect(finder.look()).toMatchObject({ pid: 8 });
   });
 

@@ -1,0 +1,43 @@
+/**
+ * Asks a URL over and over, from a process of its own: `load.ts <url,…> <at once> <seconds> <own|kept>`.
+ * `own`: a connection for each question, as the kubelet does; `kept`: one for each asker, kept open.
+ * Prints `{"count", "failed", "seconds", "p50", "p99"}`, times in ms.
+ */
+import { quantile } from "../figure.ts";
+
+const [urls = "", atOnceText = "1", secondsText = "1", connections = "own"] = process.argv.slice(2);
+const targets = urls.split(",");
+const atOnce = Number(atOnceText);
+const headers = connections === "own" ? { connection: "close" } : {};
+/** More would be held for nothing: quantiles of this many are exact enough. */
+const SAMPLES_MAX = 200_000;
+/** Until code and connections are warm. */
+const WARM_MS = 1000;
+
+const times: number[] = [];
+let count = 0;
+let failed = 0;
+const beginsMs = performance.now() + WARM_MS;
+const endsMs = beginsMs + Number(secondsText) * 1000;
+
+async function ask(asker: number): Promise<void> {
+  for (let turn = asker; performance.now() < endsMs; turn += 1) {
+    const sinceMs = performance.now();
+    const answer = await fetch(targets[turn % targets.length] ?? "", {
+      headers,
+      keepalive: connections === "kept",
+    });
+    await answer.arrayBuffer();
+    const nowMs = performance.now();
+    if (sinceMs < beginsMs) continue;
+    count += 1;
+    if (answer.status !== 200) failed += 1;
+    if (times.length < SAMPLES_MAX) times.push(nowMs - sinceMs);
+  }
+}
+
+await Promise.all(Array.from({ length: atOnce }, (_, asker) => ask(asker)));
+const seconds = (performance.now() - beginsMs) / 1000;
+const p50 = quantile(times, 0.5);
+const p99 = quantile(times, 0.99);
+process.stdout.write(`${JSON.stringify({ count, failed, seconds, p50, p99 })}\n`);
