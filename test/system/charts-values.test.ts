@@ -1,5 +1,10 @@
 /** Values that the charts refuse before anything is installed, and those of the control plane's chart. */
 import { describe, expect, test } from "bun:test";
+import {
+  CLUSTER_RULES,
+  type Rule,
+  WORKER_RULES,
+} from "../../sidecar/runtime/kubernetes-permissions.ts";
 import { openHelm } from "../bed/helm.ts";
 import { BedUnavailable } from "../bed/unavailable.ts";
 import { chartPath, named, podOf, refusal, render, type Values } from "./manifest.ts";
@@ -101,6 +106,19 @@ describe.skipIf(missing !== undefined)("values of the charts", () => {
   );
 
   test(
+    "the control plane may do exactly what the kubernetes runtime says that it needs",
+    async () => {
+      const rulesOf = async (kind: string, values: Values) =>
+        (await render(SIDECAR_CHART, values)).find((each) => each.kind === kind)?.rules;
+      expect<unknown>(await rulesOf("Role", {})).toEqual(WORKER_RULES);
+      expect<unknown>(await rulesOf("ClusterRole", {})).toEqual(CLUSTER_RULES);
+      const own = WORKER_RULES.filter(({ resources }) => !resources.includes("secrets"));
+      expect<unknown>(await rulesOf("Role", { workers: { existingSecret: "own" } })).toEqual(own);
+    },
+    LIMIT_MS,
+  );
+
+  test(
     "kubernetes gets a Role in the workers' namespace alone, docker none and no token",
     async () => {
       const elsewhere = await render(SIDECAR_CHART, { workers: { namespace: "workers" } });
@@ -113,7 +131,7 @@ describe.skipIf(missing !== undefined)("values of the charts", () => {
       const docker = await render(SIDECAR_CHART, {
         ...{ runtime: "docker", docker: { host: "tcp://engine:2376" } },
       });
-      expect(docker.filter(({ kind }) => kind.startsWith("Role"))).toEqual([]);
+      expect(docker.filter(({ kind }) => /Role/u.test(kind))).toEqual([]);
       const pod = podOf(named(docker, "Deployment", "edge-control-plane"));
       expect(pod?.automountServiceAccountToken).toBe(false);
     },

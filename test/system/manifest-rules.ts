@@ -20,10 +20,14 @@ function ofObject({ kind, metadata, rules }: Manifest): Wrong {
   const labels = ["name", "instance", "version", "managed-by"].map(
     (label) => `app.kubernetes.io/${label}`,
   );
+  const isOfCluster = kind.startsWith("Cluster");
   return [
-    ...unless(metadata.namespace !== undefined, "has no namespace"),
+    ...unless(metadata.namespace !== undefined || isOfCluster, "has no namespace"),
     ...unless(metadata.name.length <= 63, `has a name of ${metadata.name.length} characters`),
-    ...unless(!kind.startsWith("Cluster"), "is an object of the whole cluster"),
+    ...unless(!isOfCluster || metadata.namespace === undefined, "has a namespace"),
+    ...rules.flatMap(({ resourceNames }) =>
+      unless(!isOfCluster || resourceNames !== undefined, "allows it in the whole cluster"),
+    ),
     ...labels.flatMap((label) => unless(label in metadata.labels, `lacks the label ${label}`)),
     ...rules.flatMap(({ verbs, resources, apiGroups }) => {
       const all = [...verbs, ...resources, ...apiGroups];
