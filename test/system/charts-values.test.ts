@@ -1,10 +1,6 @@
 /** Values that the charts refuse before anything is installed, and those of the control plane's chart. */
 import { describe, expect, test } from "bun:test";
-import {
-  CLUSTER_RULES,
-  type Rule,
-  WORKER_RULES,
-} from "../../sidecar/runtime/kubernetes-permissions.ts";
+import { CLUSTER_RULES, WORKER_RULES } from "../../sidecar/runtime/kubernetes-permissions.ts";
 import { openHelm } from "../bed/helm.ts";
 import { BedUnavailable } from "../bed/unavailable.ts";
 import { chartPath, named, podOf, refusal, render, type Values } from "./manifest.ts";
