@@ -42,6 +42,7 @@ export const optionsFor = (
   random: Math.random,
   signal,
   graceSeconds: 1,
+  confirmMs: 1000,
 });
 
 export const openDocker = async (
