@@ -14,7 +14,12 @@ type Role = (typeof ROLES)[number];
 /** What a command line of the sidecar means. */
 export type SidecarRun =
   | { readonly command: "broker" }
-  | { readonly command: "control-plane"; readonly plan: boolean }
+  | {
+      readonly command: "control-plane";
+      readonly plan: boolean;
+      /** Docker only. */
+      readonly takeOver: boolean;
+    }
   | { readonly command: "ingest" }
   | { readonly command: "check kafka"; readonly role: Role; readonly timeoutMs: number }
   | { readonly command: "withdraw"; readonly clientId: ClientId; readonly yes: boolean }
@@ -37,6 +42,10 @@ export const SIDECAR: Program<SidecarRun> = {
       describe: "follow registry and heartbeats, and run the workers",
       flags: {
         plan: switchFlag({ name: "plan", describe: "Print what would be done, and exit" }),
+        takeOver: switchFlag({
+          name: "take-over",
+          describe: "Replace containers that the original made for registered clusters",
+        }),
       },
       variables: CONTROL_PLANE_TABLE,
       run: (flags) => ({ command: "control-plane", ...flags }),

@@ -103,14 +103,21 @@ const termSettings = (config: ControlPlaneConfig): TermSettings => ({
 /** Readers of this instance's leader record see where it ran. */
 const instance = `${hostname()}/${process.pid}`;
 
-async function controlPlane(config: ControlPlaneConfig, plan: boolean): Promise<ExitCode> {
+async function controlPlane(
+  config: ControlPlaneConfig,
+  { plan, takeOver }: { readonly plan: boolean; readonly takeOver: boolean },
+): Promise<ExitCode> {
   const log = logOf(config).with({ program: "control-plane" });
   const around = surroundings(log);
-  const runtime = await openRuntime(config, around);
   const workers = openWorkers(config, around);
-  if (!runtime.ok || !workers.ok) {
-    for (const opened of [runtime, workers]) if (!opened.ok) complain(opened.error);
+  if (!workers.ok) {
+    complain(workers.error);
     return EXIT.configuration;
+  }
+  const runtime = await openRuntime(config, around, { takeOver });
+  if (!runtime.ok) {
+    complain(runtime.error.detail);
+    return runtime.error.exit;
   }
   if (plan) return await preview(config, log, runtime.value, workers.value);
   return await runControlPlane({
@@ -216,7 +223,7 @@ function start(run: SidecarRun): Promise<ExitCode> {
       return startBroker(beside());
     case "control-plane":
       return configured(readControlPlaneConfig(process.env, openHost()), (config) =>
-        controlPlane(config, run.plan),
+        controlPlane(config, run),
       );
     case "ingest":
       return configured(readIngestConfig(process.env, openHost()), (config) => {

@@ -1,6 +1,7 @@
 /** The variables about the workers: what runs, where, with how much of the machine. */
 import { optional, secretWithDefault, withDefault } from "../shared/config.ts";
 import { bytes, command, cpu, flag, oneOf, path, text } from "../shared/variable-schema.ts";
+import { SECRETS_MODES } from "./runtime/docker-container.ts";
 import { RUNTIMES } from "./runtime/runtime.ts";
 
 const TEXT_CHARS_MAX = 4096;
@@ -118,6 +119,13 @@ export const WORKER_TABLE = {
     schema: path("a file of NAME=value lines"),
     without: "no further variables",
     describe: "The workers' own credentials: they are never given the control plane's",
+  }),
+  workerSecrets: withDefault({
+    name: "WORKER_SECRETS",
+    schema: oneOf(SECRETS_MODES),
+    default: "env",
+    describe:
+      "On Docker: secrets as variables, or as files that X_FILE names and `docker inspect` does not show",
   }),
   workerInheritKafkaAuth: withDefault({
     name: "WORKER_INHERIT_KAFKA_AUTH",

@@ -1,14 +1,15 @@
 /** From the configuration to what a worker is given, and to the runtime that runs it. */
 import { BUILD } from "../shared/build-info.ts";
+import { EXIT, type ExitCode } from "../shared/exit.ts";
 import type { Log } from "../shared/log.ts";
 import { err, ok, type Result } from "../shared/result.ts";
-import type { ControlPlaneConfig } from "./config.ts";
+import { type ControlPlaneConfig, INGEST_TABLE } from "./config.ts";
 import type { WorkerSettings } from "./control-plane/spec.ts";
+import { DEFAULT_SOCKET, engineAddress } from "./runtime/docker-address.ts";
+import { type ContainerSettings, dockerProgram } from "./runtime/docker-container.ts";
 import { programOf } from "./runtime/kubernetes-manifest.ts";
 import { processRuntime } from "./runtime/process.ts";
 import type { Runtime, RuntimeName } from "./runtime/runtime.ts";
-
-const DOCKER_SOCKET = "/var/run/docker.sock";
 
 export type Surroundings = {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -32,37 +33,53 @@ function chooseRuntime(
 ): Choice {
   if (config.runtime !== undefined) return { runtime: config.runtime, because: "RUNTIME says so" };
   if (config.kubernetesMode) return { runtime: "kubernetes", because: "K8S_MODE is true" };
-  const engine = environment["DOCKER_HOST"] ?? (exists(DOCKER_SOCKET) ? DOCKER_SOCKET : undefined);
-  if (engine !== undefined)
-    return { runtime: "docker", because: `there is an engine at ${engine}` };
-  return { runtime: "process", because: `no K8S_MODE, no DOCKER_HOST, no ${DOCKER_SOCKET}` };
+  const host = environment["DOCKER_HOST"] ?? "";
+  if (host !== "") return { runtime: "docker", because: `DOCKER_HOST is ${host}` };
+  if (exists(DEFAULT_SOCKET)) return { runtime: "docker", because: `there is ${DEFAULT_SOCKET}` };
+  return { runtime: "process", because: `no K8S_MODE, no DOCKER_HOST, no ${DEFAULT_SOCKET}` };
 }
 
-/** An error is one of configuration. */
+/** Why there is no runtime, and what the program ends with. */
+type NotOpened = { readonly exit: ExitCode; readonly detail: string };
+
+const misconfigured = (detail: string): Result<never, NotOpened> =>
+  err({ exit: EXIT.configuration, detail });
+
+export type OpenOptions = {
+  /** May containers that the original made be taken over? */
+  readonly takeOver: boolean;
+};
+
 export async function openRuntime(
   config: ControlPlaneConfig,
   around: Surroundings,
-): Promise<Result<Runtime, string>> {
+  { takeOver }: OpenOptions,
+): Promise<Result<Runtime, NotOpened>> {
   const { runtime, because } = chooseRuntime(config, around);
   around.log.info("runtime", { runtime, because });
-  if (runtime === "kubernetes") {
-    const { openKubernetesRuntime } = await import("./runtime/kubernetes-open.ts");
-    const { log, random, signal } = around;
-    const { kubeconfig, workerNamespace: namespace } = config;
-    const settings = kubernetesSettings(config);
-    const { version } = BUILD;
-    return await openKubernetesRuntime({
-      ...settings,
-      ...{ kubeconfig, namespace, version, log, random, signal },
-    });
-  }
-  if (runtime !== "process") {
-    return err(
-      `RUNTIME: "${runtime}" was chosen (${because}), but this version runs workers as processes ` +
-        "or Kubernetes Jobs only; set RUNTIME",
+  if (takeOver && runtime !== "docker") {
+    return misconfigured(
+      `--take-over: it is for containers, but RUNTIME is ${runtime}: ${because}`,
     );
   }
-  const opened = processRuntime({
+  switch (runtime) {
+    case "docker":
+      return await openDocker(config, around, takeOver);
+    case "kubernetes": {
+      const opened = await openKubernetes(config, around);
+      return opened.ok ? opened : misconfigured(opened.error);
+    }
+    case "process": {
+      const opened = openProcess(config, around);
+      return opened.ok
+        ? opened
+        : misconfigured(`STATE_DIR, WORKER_COMMAND: ${opened.error.detail}`);
+    }
+  }
+}
+
+const openProcess = (config: ControlPlaneConfig, around: Surroundings) =>
+  processRuntime({
     stateDir: config.stateDir,
     command: workerCommand(config, around.executable),
     hostname: around.hostname,
@@ -71,8 +88,48 @@ export async function openRuntime(
     nowMs: around.nowMs,
     pid1Allowed: config.processAsPid1,
   });
-  return opened.ok ? opened : err(`STATE_DIR, WORKER_COMMAND: ${opened.error.detail}`);
+
+async function openDocker(
+  config: ControlPlaneConfig,
+  around: Surroundings,
+  takeOver: boolean,
+): Promise<Result<Runtime, NotOpened>> {
+  const address = engineAddress(around);
+  if (!address.ok) return misconfigured(address.error);
+  const { dockerRuntime } = await import("./runtime/docker.ts");
+  const { log, random, signal } = around;
+  const settings = dockerSettings(config);
+  return await dockerRuntime({ address: address.value, settings, takeOver, log, random, signal });
 }
+
+async function openKubernetes(
+  config: ControlPlaneConfig,
+  around: Surroundings,
+): Promise<Result<Runtime, string>> {
+  const { openKubernetesRuntime } = await import("./runtime/kubernetes-open.ts");
+  const { log, random, signal } = around;
+  const { kubeconfig, workerNamespace: namespace } = config;
+  const settings = kubernetesSettings(config);
+  const { version } = BUILD;
+  return await openKubernetesRuntime({
+    ...settings,
+    ...{ kubeconfig, namespace, version, log, random, signal },
+  });
+}
+
+const dockerSettings = (config: ControlPlaneConfig): ContainerSettings => ({
+  image: config.graphBuilderImage,
+  network: config.dockerNetwork,
+  memoryBytes: config.memoryLimitBytes,
+  cpuMillis: config.cpuLimitMillis,
+  secrets: config.workerSecrets,
+  isPublic: (name) => PUBLIC_NAMES.has(name),
+});
+
+/** What `ingest` reads from its environment alone; from a file it reads secrets only. */
+const PUBLIC_NAMES: ReadonlySet<string> = new Set(
+  Object.values(INGEST_TABLE).flatMap(({ about }) => (about.secret ? [] : [about.name])),
+);
 
 const kubernetesSettings = (config: ControlPlaneConfig) => ({
   image: config.graphBuilderImage,
@@ -84,9 +141,14 @@ const kubernetesSettings = (config: ControlPlaneConfig) => ({
 
 /** What of the configuration changes a worker, besides its variables. */
 function programFor(config: ControlPlaneConfig, around: Surroundings): readonly string[] {
-  return chooseRuntime(config, around).runtime === "kubernetes"
-    ? programOf(kubernetesSettings(config))
-    : workerCommand(config, around.executable);
+  switch (chooseRuntime(config, around).runtime) {
+    case "docker":
+      return dockerProgram(dockerSettings(config));
+    case "kubernetes":
+      return programOf(kubernetesSettings(config));
+    case "process":
+      return workerCommand(config, around.executable);
+  }
 }
 
 const workerCommand = (config: ControlPlaneConfig, executable: string): readonly string[] =>

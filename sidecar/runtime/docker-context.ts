@@ -8,6 +8,7 @@ export type Context = {
   readonly engine: Engine;
   readonly settings: ContainerSettings;
   readonly graceSeconds: number;
+  readonly confirmMs: number;
   /** May containers of the original be taken over? */
   readonly takeOver: boolean;
   readonly log: Log;
@@ -20,6 +21,8 @@ export type Context = {
   readonly stopping: Set<string>;
   /** Since when a container has been created and not started by anybody, by id. */
   readonly createdSince: Map<string, number>;
+  /** Containers that an event called dead. The engine lists them as running for a moment more. */
+  readonly died: Set<string>;
   /** How containers ended that no listing can tell by itself, by id. */
   readonly exits: Map<string, NonNullable<Worker["exit"]>>;
   /** What is known of unlabelled containers; it does not change. By id. */

@@ -90,7 +90,9 @@ export function stateOf(context: Context, { Id: id, State: state }: Listed): Wor
   if (state === "removing") return "stopping";
   if (context.stopping.has(id)) return "stopping";
   if (state === "created") return isBeingStarted(context, id) ? "starting" : "exited";
-  return state === "exited" || state === "dead" ? "exited" : "running";
+  const isDead =
+    state === "exited" || state === "dead" || (context.died.has(id) && context.exits.has(id));
+  return isDead ? "exited" : "running";
 }
 
 /** One that nobody starts any more is taken for exited, so that it is removed and made again. */
@@ -116,21 +118,25 @@ export function exitOfCode(code: number): Exit {
   return signal === undefined ? code : `signal:${signal}`;
 }
 
-/** Killed: by whom, only an inspection tells. */
-const needsLook = ({ exits }: Context, container: Listed): boolean =>
-  container.State === "exited" &&
-  container.Status.startsWith(`Exited (${SIGKILLED})`) &&
-  !exits.has(container.Id);
+/** Killed: by whom, only an inspection tells; so it is with whether one ended that is listed as running. */
+function needsLook({ exits, died }: Context, { Id: id, State: state, Status: status }: Listed) {
+  if (state === "running") {
+    if (!died.has(id)) exits.delete(id);
+    return died.has(id) && !exits.has(id);
+  }
+  return state === "exited" && status.startsWith(`Exited (${SIGKILLED})`) && !exits.has(id);
+}
 
 async function lookAtExit(
-  { engine, exits }: Context,
+  { engine, exits, died }: Context,
   { Id: id }: Listed,
   signal: AbortSignal,
 ): Promise<Result<null, EngineError>> {
   const seen = await engine.inspect(id, signal);
   if (!seen.ok) return seen.error.code === "not-found" ? ok(null) : seen;
   const { OOMKilled: outOfMemory, ExitCode: code, Running: running } = seen.value.State;
-  if (!running) exits.set(id, outOfMemory ? "oom" : exitOfCode(code));
+  if (running) died.delete(id);
+  else exits.set(id, outOfMemory ? "oom" : exitOfCode(code));
   return ok(null);
 }
 
@@ -168,6 +174,7 @@ function forgetOthers(context: Context, ids: ReadonlySet<string>): void {
   for (const map of [context.createdSince, context.exits, context.strangers]) {
     for (const id of map.keys()) if (!ids.has(id)) map.delete(id);
   }
+  for (const id of context.died) if (!ids.has(id)) context.died.delete(id);
 }
 
 /** Ends with the first error. */

@@ -12,8 +12,6 @@ import type { Pull } from "./docker-pull.ts";
 import { tarOf } from "./docker-tar.ts";
 import type { RuntimeError, Worker, WorkerSpec } from "./runtime.ts";
 
-/** A worker that ends within it did not start: a wrong variable, a missing file. */
-const CONFIRM_MS = 300;
 const CLEAN_UP_MS = 20_000;
 /** The engine's own rule, less the characters that no name of ours has. */
 const NAME = /^[a-z0-9][a-z0-9.-]{0,127}$/u;
@@ -102,15 +100,15 @@ async function begin(
 }
 
 async function confirm(
-  { engine, log }: Context,
+  { engine, log, confirmMs }: Context,
   spec: WorkerSpec,
   id: string,
   signal: AbortSignal,
 ): Promise<Result<Worker, RuntimeError>> {
-  const exited = await engine.exitWithin(id, CONFIRM_MS, signal);
+  const exited = await engine.exitWithin(id, confirmMs, signal);
   if (!exited.ok) return err(runtimeError(exited.error));
   if (exited.value !== "running") {
-    const detail = `${spec.name} ended with ${exitOfCode(exited.value)} within ${CONFIRM_MS} ms of its start; its output: docker logs ${spec.name}`;
+    const detail = `${spec.name} ended with ${exitOfCode(exited.value)} within ${confirmMs} ms of its start; its output: docker logs ${spec.name}`;
     return fail("refused", "transient", detail);
   }
   const seen = await engine.inspect(id, signal);

@@ -19,7 +19,9 @@ const Event = v.pipe(
   v.parseJson(),
   v.object({
     time: v.number(),
+    Action: v.string(),
     Actor: v.object({
+      ID: v.string(),
       Attributes: v.object({ name: v.optional(v.string()), oldName: v.optional(v.string()) }),
     }),
   }),
@@ -34,7 +36,7 @@ export async function watchEvents(
   signal: AbortSignal,
 ): Promise<void> {
   const { engine, random, log } = context;
-  const position = { since: engine.openedAtSeconds, nano: 0n };
+  const position: Position = { since: engine.openedAtSeconds, nano: 0n };
   let failures = 0;
   const notify = () => {
     if (!signal.aborted) onChange();
@@ -49,7 +51,7 @@ export async function watchEvents(
           notify();
         },
         onLine: (line) => {
-          if (isNews(line, position)) notify();
+          if (isNews(context, line, position)) notify();
         },
       },
       signal,
@@ -64,13 +66,20 @@ export async function watchEvents(
   }
 }
 
-/** Moves the position on. */
-function isNews(line: string, position: { since: number; nano: bigint }): boolean {
+type Position = { since: number; nano: bigint };
+
+/** Moves the position on, and remembers who died. */
+function isNews({ died }: Context, line: string, position: Position): boolean {
   const event = v.safeParse(Event, line);
   const nano = BigInt(TIME_NANO.exec(line)?.groups?.["nano"] ?? 0);
   if (!event.success || nano <= position.nano) return false;
   position.nano = nano;
   position.since = event.output.time;
-  const { name = "", oldName = "" } = event.output.Actor.Attributes;
-  return [name, oldName.replace(/^\//u, "")].some((each) => each.startsWith(WORKER_NAME_PREFIX));
+  const { ID: id, Attributes: attributes } = event.output.Actor;
+  const { name = "", oldName = "" } = attributes;
+  const names = [name, oldName.replace(/^\//u, "")];
+  if (!names.some((each) => each.startsWith(WORKER_NAME_PREFIX))) return false;
+  if (event.output.Action === "die") died.add(id);
+  if (event.output.Action === "start") died.delete(id);
+  return true;
 }

@@ -25,6 +25,8 @@ import { watchEvents } from "./docker-watch.ts";
 import type { Runtime } from "./runtime.ts";
 
 const GRACE_SECONDS = 10;
+/** A worker that ends within it did not start: a wrong variable, a missing file. */
+const CONFIRM_MS = 500;
 /** The machine may still be starting it. */
 const OPEN_MS_MAX = 20_000;
 const OPEN_RETRY_MS = 500;
@@ -39,10 +41,14 @@ export type DockerRuntimeOptions = {
   /** Whole seconds: the engine takes no others. */
   readonly graceSeconds?: number;
   readonly openMsMax?: number;
+  /** How long a worker must have run to count as started. */
+  readonly confirmMs?: number;
+  /** Monotonic. */
+  readonly monotonicMs?: () => number;
 };
 
 /** Why there is no runtime, and what the program ends with. */
-export type NotOpened = { readonly exit: ExitCode; readonly detail: string };
+type NotOpened = { readonly exit: ExitCode; readonly detail: string };
 
 export async function dockerRuntime(
   options: DockerRuntimeOptions,
@@ -50,11 +56,12 @@ export async function dockerRuntime(
   const engine = await reach(options);
   if (!engine.ok) return engine;
   const { settings, takeOver, log, random } = options;
-  const monotonicMs = () => performance.now();
+  const monotonicMs = options.monotonicMs ?? (() => performance.now());
   const context: Context = {
     engine: engine.value,
     settings,
     graceSeconds: options.graceSeconds ?? GRACE_SECONDS,
+    confirmMs: options.confirmMs ?? CONFIRM_MS,
     takeOver,
     log,
     monotonicMs,
@@ -62,6 +69,7 @@ export async function dockerRuntime(
     starting: new Set(),
     stopping: new Set(),
     createdSince: new Map(),
+    died: new Set(),
     exits: new Map(),
     strangers: new Map(),
   };

@@ -5,8 +5,9 @@ import { SIDECAR } from "../../sidecar/commands.ts";
 
 describe("the sidecar's command line", () => {
   const right: readonly [string, unknown][] = [
-    ["control-plane", { command: "control-plane", plan: false }],
-    ["control-plane --plan", { command: "control-plane", plan: true }],
+    ["control-plane", { command: "control-plane", plan: false, takeOver: false }],
+    ["control-plane --plan", { command: "control-plane", plan: true, takeOver: false }],
+    ["control-plane --plan --take-over", { command: "control-plane", plan: true, takeOver: true }],
     ["ingest", { command: "ingest" }],
     ["withdraw --client-id af-10 --yes", { command: "withdraw", clientId: "af-10", yes: true }],
     ["check kafka", { command: "check kafka", role: "control-plane", timeoutMs: 30_000 }],
