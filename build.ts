@@ -162,6 +162,8 @@ async function compile(source: Source, stamp: Stamp, job: Job, outfile: string):
     ...["--compile", "--minify", "--bytecode", "--format=esm", "--sourcemap"],
     // A stray .env or bunfig.toml in the working directory is none of our configuration.
     ...["--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"],
+    // A native accelerator of ssh2, which dockerode brings; it does without, and we speak no SSH.
+    ...["--external", "cpu-features"],
     ...["--define", `OUTRIDER_VERSION=${text(stamp.version)}`],
     ...["--define", `OUTRIDER_COMMIT=${text(stamp.commit)}`],
     ...["--define", `OUTRIDER_BUILT_AT=${text(stamp.builtAt)}`],
