@@ -47,6 +47,7 @@ describe("readControlPlaneConfig()", () => {
       workerServiceAccount: "default",
       processAsPid1: false,
       workerInheritKafkaAuth: false,
+      workerSecrets: "env",
       stateDir: "/var/lib/outrider",
       neo4jUri: "neo4j://neo4j:7687",
       neo4jUser: "neo4j",
