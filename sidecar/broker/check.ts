@@ -5,14 +5,15 @@ import type { BrokerSnapshot } from "./reading.ts";
 export const STATUSES = ["fail", "unknown", "warn", "pass", "skipped"] as const;
 export type Status = (typeof STATUSES)[number];
 
+/** A cause before what follows of it: the first that fails is the one that a probe names. */
 export const CHECKS = [
   "broker-answers",
   "broker-registered",
   "quorum-leader",
   "metadata-caught-up",
+  "log-directories",
   "replicas-in-sync",
   "followers-in-sync",
-  "log-directories",
   "future-replicas",
   "disk-free",
   "restart-safe",

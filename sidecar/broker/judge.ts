@@ -45,9 +45,9 @@ const SIMPLE: Readonly<Record<Exclude<CheckName, "restart-safe">, Check>> = {
   "broker-registered": checkBrokerRegistered,
   "quorum-leader": checkQuorumLeader,
   "metadata-caught-up": checkMetadataCaughtUp,
+  "log-directories": checkLogDirectories,
   "replicas-in-sync": checkReplicasInSync,
   "followers-in-sync": checkFollowersInSync,
-  "log-directories": checkLogDirectories,
   "future-replicas": checkFutureReplicas,
   "disk-free": checkDiskFree,
 };

@@ -119,6 +119,14 @@ const rows: readonly Row[] = [
     }),
   },
   {
+    when: "replicas are out of sync because their directory is offline, that is named",
+    of: { ...behind, ...offline, minInsyncReplicas: readIn(new Map([["a", 1]])) },
+    want: only({
+      ready: "log directories unhealthy (offline: /data/1)",
+      startup: "log directories unhealthy (offline: /data/1)",
+    }),
+  },
+  {
     when: "log directories are not told",
     of: { logDirs: failed("DescribeLogDirs: no answer") },
     want: only({
