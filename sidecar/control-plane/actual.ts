@@ -70,7 +70,11 @@ export function createActual(fleet: string): Actual {
     const others = listing.workers
       .filter((worker) => worker.fleet !== fleet)
       .map((worker) => ({ name: worker.name, detail: `a worker of fleet ${worker.fleet}` }));
-    const nextForeign = new Map([...listing.foreign, ...others].map((one) => [one.name, one]));
+    // What was taken over meanwhile may still stand in a listing that began before.
+    const still = listing.foreign.filter(
+      ({ takeOver }) => takeOver === undefined || !actedAt.has(takeOver.clientId),
+    );
+    const nextForeign = new Map([...still, ...others].map((one) => [one.name, one]));
     const cameOrWent = symmetricDifference(foreign, nextForeign);
     byClient = next;
     foreign = nextForeign;
@@ -96,6 +100,8 @@ export function createActual(fleet: string): Actual {
     gone: (worker) => {
       acted(worker.clientId);
       set(worker.clientId, without(worker));
+      const held = foreign.get(worker.name)?.takeOver;
+      if (held?.instance === worker.instance) foreign.delete(worker.name);
     },
   };
 }

@@ -8,6 +8,7 @@ import type { Changes } from "./actual.ts";
 import { type Book, syncWorker, touch } from "./book.ts";
 import type { Act, Outcome } from "./execute.ts";
 import { type Cluster, foldWithdrawn, type Seen } from "./fleet.ts";
+import { isReplaced } from "./plan.ts";
 import { workerNameOf } from "./spec.ts";
 
 export type Moment = {
@@ -84,7 +85,7 @@ function stopped(book: Book, act: Extract<Act, { kind: "stop" }>, at: Moment, te
   if (cause !== "exited") book.lastError.delete(clientId);
   book.orphanSince.delete(clientId);
   book.changingSince.delete(clientId);
-  if (cause === "spec-changed") book.replacing.add(clientId);
+  if (isReplaced(cause)) book.replacing.add(clientId);
   if (cause === "dead" || cause === "orphan") tell({ kind: "cleaned" });
   const cluster = book.fleet.clusters.get(clientId);
   if (cause === "dead" && cluster !== undefined) cluster.beaten = false;
@@ -113,7 +114,7 @@ function failed(
   at: Moment,
   tell: Tell,
 ): void {
-  if (act.kind === "stop" && act.cause === "spec-changed") book.replacing.delete(act.clientId);
+  if (act.kind === "stop" && isReplaced(act.cause)) book.replacing.delete(act.clientId);
   if (error.code === "dropped") return;
   // A start that is refused has ended at once: that exit is in no listing before.
   if (act.kind === "start" && error.code === "refused") countExit(book, act.clientId);
@@ -169,9 +170,12 @@ function exited(book: Book, worker: Worker, at: Moment, tell: Tell): void {
   book.retries.exited(clientId, at.monotonicMs, ranMs);
   countExit(book, clientId);
   const after = startedMs === undefined ? "" : ` after ${(ranMs / 1000).toFixed(1)} s`;
-  book.lastError.set(clientId, `its worker exited (${worker.exit ?? "unknown"})${after}`);
+  book.lastError.set(clientId, `its worker ${exitText(worker.exit)}${after}`);
   tell({ kind: "exited" });
 }
+
+const exitText = (exit: Worker["exit"] = "unknown"): string =>
+  exit === "oom" ? "was killed at its limit of memory (GB_MEMORY_LIMIT)" : `exited (${exit})`;
 
 /** All clusters and workers are looked at again: after promotion, and on each resync. */
 export function touchAll(book: Book, runtime: string): void {

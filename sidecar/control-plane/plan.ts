@@ -5,7 +5,7 @@
  * Pure: no clock, no I/O, no log. Properties, each tested in test/sidecar/control-plane/plan.test.ts:
  *  - converged: carrying out the steps and planning again ends, and then yields none;
  *  - only what exists is stopped, only what is registered is started, never two of one name;
- *  - another fleet's worker and a foreign object are never acted on;
+ *  - another fleet's worker is never acted on, and a foreign object only to take it over;
  *  - silence never deletes a group.
  */
 import type { Foreign, Worker } from "../runtime/runtime.ts";
@@ -38,7 +38,18 @@ export type Situation = {
   readonly replaceable: boolean;
 };
 
-export type StopCause = "withdrawn" | "dead" | "duplicate" | "exited" | "spec-changed" | "orphan";
+export type StopCause =
+  | "withdrawn"
+  | "dead"
+  | "duplicate"
+  | "exited"
+  | "spec-changed"
+  | "taken-over"
+  | "orphan";
+
+/** Is one stopped so that another takes its place? */
+export const isReplaced = (cause: StopCause): boolean =>
+  cause === "spec-changed" || cause === "taken-over";
 
 export type Step =
   | { readonly kind: "none"; readonly why: NoneReason }
@@ -63,12 +74,20 @@ export function planCluster(situation: Situation): Step {
   const newest = workers.toSorted(byAge).at(-1);
   if (cluster === undefined) return planOrphan(situation, newest);
   if (cluster.withdrawal !== null) return planWithdrawn(situation, cluster, newest);
-  if (situation.foreign !== undefined) return none("blocked");
+  if (situation.foreign !== undefined) return planForeign(situation, cluster, situation.foreign);
   if (newest !== undefined && workers.length > 1) {
     return situation.backingOff ? wait("backoff") : stop(newest, "duplicate");
   }
   if (cluster.state === "dead") return planDead(situation, newest);
   return planLive(situation, cluster, newest);
+}
+
+/** Taken over only where an operator allowed it, and where another would be started at once. */
+function planForeign(situation: Situation, cluster: Cluster, { takeOver }: Foreign): Step {
+  const isFresh = cluster.state === "registered" || cluster.state === "active";
+  if (takeOver === undefined || !isFresh) return none("blocked");
+  if (situation.backingOff) return wait("backoff");
+  return situation.replaceable ? stop(takeOver, "taken-over") : wait("replace-slot");
 }
 
 /** Fresh or stale: stale is a warning only. */

@@ -3,7 +3,7 @@ import type { ClientId } from "../../shared/protocol/client-id.ts";
 import type { Ages } from "./age.ts";
 import type { Book } from "./book.ts";
 import type { Act } from "./execute.ts";
-import { planCluster, type Step } from "./plan.ts";
+import { isReplaced, planCluster, type Step } from "./plan.ts";
 import { REPLACED_AT_ONCE_MAX, situationOf, type Weather } from "./situation.ts";
 import { type WorkerSettings, workerSpec } from "./spec.ts";
 
@@ -49,7 +49,7 @@ export function plannedActs(deps: PlanDeps, weather: Weather): readonly Act[] {
   return acts;
 }
 
-export const replaces = (act: Act): boolean => act.kind === "stop" && act.cause === "spec-changed";
+export const replaces = (act: Act): boolean => act.kind === "stop" && isReplaced(act.cause);
 
 /** How many acts of each kind may begin; as many of those that queue are made dirty again. */
 function openRoom(book: Book): { readonly acts: Record<Act["kind"], number>; slots: number } {

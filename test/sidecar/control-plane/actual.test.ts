@@ -78,6 +78,21 @@ describe("createActual()", () => {
     actual.started({ ...other, state: "exited" });
     expect(actual.workersOf(A)).toEqual([{ ...other, state: "exited" }]);
   });
+  test("what was taken over is gone, also for a listing that began before", () => {
+    const actual = createActual(FLEET);
+    const takeOver = workerOf({ fleet: "", instance: "theirs" });
+    const foreign = [{ name: takeOver.name, detail: "", takeOver }];
+    const fold = (mark = actual.mark()) => actual.fold({ workers: [], foreign }, mark);
+    fold();
+    expect(actual.foreignNamed(takeOver.name)?.takeOver).toEqual(takeOver);
+    const mark = actual.mark();
+    actual.gone(takeOver);
+    expect(actual.foreignNamed(takeOver.name)).toBeUndefined();
+    fold(mark);
+    expect(actual.foreignNamed(takeOver.name)).toBeUndefined();
+    fold();
+    expect(actual.foreignNamed(takeOver.name)?.takeOver).toEqual(takeOver);
+  });
   test("tells which foreign names came and went", () => {
     const actual = createActual(FLEET);
     const fold = (...names: readonly string[]) => {

@@ -36,6 +36,10 @@ const dead = clusterOf({ state: "dead" });
 const pending = clusterOf({ state: "withdrawn", withdrawal: "pending" });
 const done = clusterOf({ state: "withdrawn", withdrawal: "done" });
 const foreign = { name: "kg-graph-builder-cluster-a", detail: "no label" };
+const original = {
+  ...foreign,
+  takeOver: workerOf({ fleet: "", specHash: "", instance: "theirs" }),
+};
 const backingOff = true;
 const orphan = { cluster: undefined, workers: running };
 
@@ -73,6 +77,13 @@ describe("planCluster()", () => {
       "delete-group",
     ],
     ["a name that a foreign object holds", { foreign }, "none blocked"],
+    ["one that may be taken over", { foreign: original }, "stop taken-over theirs"],
+    ["that, backing off", { foreign: original, backingOff }, "wait backoff"],
+    ["that, five replaced already", { foreign: original, replaceable: false }, "wait replace-slot"],
+    ["that of a stale cluster", { cluster: stale, foreign: original }, "none blocked"],
+    ["that of a dead cluster", { cluster: dead, foreign: original }, "none blocked"],
+    ["that of nobody", { cluster: undefined, foreign: original }, "none unregistered"],
+    ["that of a withdrawn cluster", { cluster: done, foreign: original }, "none withdrawn"],
     ["two of ours: the newer goes", { workers: two }, "stop duplicate new"],
     [
       "two of a dead one: the newer goes first",
@@ -184,7 +195,7 @@ const situation: fc.Arbitrary<Situation> = fc
     expired: fc.boolean(),
     listed: fc.boolean(),
     workers: fc.uniqueArray(worker, { selector: ({ instance }) => instance, maxLength: 3 }),
-    foreign: fc.constantFrom(undefined, undefined, foreign),
+    foreign: fc.constantFrom(undefined, undefined, foreign, original),
     busy: fc.boolean(),
     backingOff: fc.boolean(),
     holdCleanup: hold,
@@ -199,7 +210,8 @@ describe("planCluster() properties", () => {
     fc.assert(
       fc.property(situation, (given) => {
         const step = planCluster(given);
-        if (step.kind === "stop") expect(given.workers).toContain(step.worker);
+        const known = [...given.workers, given.foreign?.takeOver];
+        if (step.kind === "stop") expect(known).toContain(step.worker);
         if (step.kind !== "start") return;
         expect(given.cluster?.withdrawal).toBeNull();
         expect([given.workers.length, given.foreign]).toEqual([0, undefined]);
@@ -255,7 +267,11 @@ function carryOut(now: Situation, step: Step): Situation {
     case "start":
       return { ...now, workers: [workerOf({ instance: "started" })] };
     case "stop":
-      return { ...now, workers: now.workers.filter((one) => one !== step.worker) };
+      return {
+        ...now,
+        workers: now.workers.filter((one) => one !== step.worker),
+        foreign: now.foreign?.takeOver === step.worker ? undefined : now.foreign,
+      };
     case "delete-group":
       return { ...now, cluster: done };
   }
