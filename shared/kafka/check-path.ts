@@ -2,9 +2,7 @@
  * The way to one broker, a step at a time: DNS, TCP, TLS, the Kafka protocol, SASL. Each step opens a
  * connection of its own, for a person wants to know which of them does not work.
  */
-import { X509Certificate } from "node:crypto";
 import { lookup } from "node:dns/promises";
-import { readFileSync } from "node:fs";
 import { connect, isIP, type Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { ok, type Result } from "../result.ts";
@@ -21,6 +19,7 @@ import { bounded, type Deadline } from "./deadline.ts";
 import { dial } from "./dial.ts";
 import type { KafkaError } from "./error.ts";
 import { openLink } from "./link.ts";
+import { expiredCertificate } from "./own-certificate.ts";
 import type { Call } from "./request.ts";
 import { addressText, type BrokerAddress, type KafkaSettings } from "./settings.ts";
 import type { KafkaLog } from "./wire.ts";
@@ -97,8 +96,14 @@ async function shakeHands(
   call: Call,
 ): Promise<Finding> {
   const what = `TLS handshake with ${addressText(address)}`;
-  const own = expiredCertificate(settings);
-  if (own !== undefined) return own;
+  // Said by us: the broker's refusal would only come later, and in words of OpenSSL.
+  const expired = expiredCertificate(settings);
+  if (expired !== undefined) {
+    return refused(
+      expired,
+      `Put a new one in ${settings.tls?.certFile}; it is read again for each connection.`,
+    );
+  }
   const made = await connected(what, call, (onConnect) =>
     dial(settings, { ...address, onConnect }),
   );
@@ -115,22 +120,6 @@ function handshakeText(socket: Socket): string {
   const certificate = socket.getPeerCertificate();
   const names = certificate.subjectaltname ?? certificate.subject?.CN ?? "no name";
   return `${socket.getProtocol()}; the broker's certificate: ${names}, valid to ${certificate.valid_to}`;
-}
-
-/** Said by us: the broker's refusal would only come later, and in words of OpenSSL. */
-function expiredCertificate({ tls }: KafkaSettings): Finding | undefined {
-  if (tls?.certFile === undefined) return undefined;
-  try {
-    const { validTo, subject } = new X509Certificate(readFileSync(tls.certFile));
-    if (Date.parse(validTo) > Date.now()) return undefined;
-    return refused(
-      `our certificate (${subject}) has expired: it was valid to ${validTo}`,
-      `Put a new one in ${tls.certFile}; it is read again for each connection.`,
-    );
-  } catch {
-    // The handshake names the file and the reason.
-    return undefined;
-  }
 }
 
 /** What a broker answers before authentication: its versions. */

@@ -38,6 +38,7 @@ declare module "kafkajs/src/network/connection.js" {
       readonly requestTimeout: number;
       readonly connectionTimeout: number;
       readonly enforceRequestTimeout: boolean;
+      readonly reauthenticationThreshold: number;
     });
     /** ms, a Long; 0 without end. */
     readonly sessionLifetime: { toString(): string };

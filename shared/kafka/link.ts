@@ -19,6 +19,9 @@ import type { KafkaLog } from "./wire.ts";
 
 /** A guard only: our own deadlines end a call long before. */
 const KAFKAJS_TIMEOUT_MS = 600_000;
+/** Before the end of a session (KIP-368) kafkajs authenticates anew on the connection itself, with the request that comes next. */
+const REAUTHENTICATE_BEFORE_MS = 10_000;
+const NEVER_MS = -Number.MAX_SAFE_INTEGER;
 const SASL_AUTHENTICATE_KEY = 36;
 
 export type Link = {
@@ -151,6 +154,8 @@ function connectionTo(
     requestTimeout: KAFKAJS_TIMEOUT_MS,
     connectionTimeout: KAFKAJS_TIMEOUT_MS,
     enforceRequestTimeout: false,
+    reauthenticationThreshold:
+      settings.reauthenticates === false ? NEVER_MS : REAUTHENTICATE_BEFORE_MS,
   });
 }
 

@@ -23,6 +23,8 @@ export type KafkaSettings = {
   readonly brokers: readonly string[];
   readonly sasl?: SaslSettings;
   readonly tls?: TlsSettings;
+  /** False: whoever uses them opens another connection before a session ends (KIP-368), so that wrong credentials harm none that is open. */
+  readonly reauthenticates?: false;
 };
 
 export type BrokerAddress = { readonly host: string; readonly port: number };

@@ -17,8 +17,8 @@ import type { Result } from "../../shared/result.ts";
 const CALL_MS_MAX = 600_000;
 const RENEW_MS_MAX = 10_000;
 const RENEW_PAUSE_MS = 10_000;
-/** Of a session's lifetime, after which it is renewed; kafkajs itself does so 10 s before the end. */
-const SESSION_SHARE = 0.8;
+/** Of a session's lifetime, after which another connection is opened: time for a second attempt. */
+const SESSION_SHARE = 0.5;
 
 export type ConnectionOptions = {
   readonly address: BrokerAddress;
@@ -52,21 +52,31 @@ export function openConnection(options: ConnectionOptions): Connection {
   let renewNotBeforeMs = 0;
 
   const dial = (): Held => ({
-    link: openLink(address, settings, log),
+    link: openLink(address, { ...settings, reauthenticates: false }, log),
     credentials: options.credentials(),
     sinceMs: monotonicMs(),
   });
 
+  /** 1 at the end of its session; 0 where that has none. */
+  const sessionSpent = ({ link, sinceMs }: Held): number => {
+    const sessionMs = link.sessionMs();
+    return sessionMs > 0 ? (monotonicMs() - sinceMs) / sessionMs : 0;
+  };
+
+  const good = (): Held | undefined => {
+    if (held?.link.usable() !== true) return undefined;
+    if (sessionSpent(held) < 1) return held;
+    held.link.drop("its session is over");
+    return undefined;
+  };
+
   const current = (): Link => {
-    if (held?.link.usable() !== true) held = dial();
+    held = good() ?? dial();
     return held.link;
   };
 
-  const isDue = ({ link, credentials, sinceMs }: Held): boolean => {
-    if (options.credentials() !== credentials) return true;
-    const sessionMs = link.sessionMs();
-    return sessionMs > 0 && monotonicMs() - sinceMs > sessionMs * SESSION_SHARE;
-  };
+  const isDue = (open: Held): boolean =>
+    options.credentials() !== open.credentials || sessionSpent(open) > SESSION_SHARE;
 
   const renew = async () => {
     const old = held?.link;
@@ -92,11 +102,12 @@ export function openConnection(options: ConnectionOptions): Connection {
       const opened = await current().open({ deadlineMs: CALL_MS_MAX });
       return opened.ok ? new Set(opened.value.keys()) : undefined;
     },
-    isOpen: () => held?.link.usable() === true && held.link.wasOpen(),
+    isOpen: () => good()?.link.wasOpen() === true,
     heard: () => held?.link.heard() === true,
     freshen: () => {
-      if (held?.link.usable() !== true || !held.link.wasOpen() || renewing !== undefined) return;
-      if (monotonicMs() >= renewNotBeforeMs && isDue(held)) void renew();
+      const open = good();
+      if (open?.link.wasOpen() !== true || renewing !== undefined) return;
+      if (monotonicMs() >= renewNotBeforeMs && isDue(open)) void renew();
     },
     drop: (reason) => {
       held?.link.drop(reason);

@@ -6,10 +6,12 @@
 import { aliveRequest } from "../../shared/kafka/api-versions.ts";
 import { type KafkaError, timeoutError } from "../../shared/kafka/error.ts";
 import { type ClusterMetadata, watchedMetadataRequest } from "../../shared/kafka/metadata.ts";
+import { expiredCertificate } from "../../shared/kafka/own-certificate.ts";
 import type { BrokerAddress, KafkaSettings } from "../../shared/kafka/settings.ts";
 import type { KafkaLog } from "../../shared/kafka/wire.ts";
 import { answerOf } from "./answer.ts";
 import { type Connection, openConnection } from "./connection.ts";
+import { unlessHidden } from "./hidden-topics.ts";
 import { openLogDirReader } from "./log-dirs.ts";
 import { openMinInsyncReader } from "./min-insync.ts";
 import { openQuorumReader, type QuorumReaderOptions } from "./quorum-reader.ts";
@@ -64,7 +66,9 @@ export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
       read.kind === "read" ? minInsync.read(read.value.topics, clock) : read,
     );
     const all = [asked, quorum.ofBroker(clock), logDirs.read(clock), configs] as const;
-    const [metadata, leader, dirs, minInsyncReplicas] = await Promise.all(all);
+    const [read, leader, dirs, minInsyncReplicas] = await Promise.all(all);
+    if (read.kind === "failed") main.drop("the metadata did not come in time");
+    const metadata = unlessHidden(read, dirs);
     return { role: "broker", metadata, quorum: leader, logDirs: dirs, minInsyncReplicas };
   };
 
@@ -88,10 +92,12 @@ export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
       // At once, beside the sign of life, over connections that are open.
       const early = main.isOpen() ? readAll(clock) : undefined;
       const { answer, dialled } = await seekLife(main, clock);
-      if (answer.kind !== "answered") return { ...failedReads(role, answer), answer };
+      if (answer.kind !== "answered") {
+        const told = explained(answer, options.settings);
+        return { ...failedReads(role, told), answer: told };
+      }
       if (dialled) await learnRole(clock);
       const reads = await (dialled || early === undefined ? readAll(clock) : early);
-      if (reads.metadata.kind === "failed") main.drop("the metadata did not come in time");
       return { ...reads, answer };
     },
     close: () => {
@@ -119,11 +125,16 @@ async function seekLife(
   }
 }
 
+type Unanswered = Exclude<Answer, { readonly kind: "answered" }>;
+
+/** A broker that does not like our certificate does not say why. */
+function explained(answer: Unanswered, settings: KafkaSettings): Unanswered {
+  const expired = answer.kind === "refused-us" ? expiredCertificate(settings) : undefined;
+  return expired === undefined ? answer : { ...answer, detail: `${expired} (${answer.detail})` };
+}
+
 /** Who does not answer was not asked anything else. */
-function failedReads(
-  role: BrokerSnapshot["role"],
-  answer: Exclude<Answer, { readonly kind: "answered" }>,
-): Reads {
+function failedReads(role: BrokerSnapshot["role"], answer: Unanswered): Reads {
   const { detail, durationMs } = answer;
   const error: KafkaError = { code: CODES[answer.kind], retry: "transient", detail };
   const failed = { kind: "failed", error, durationMs } as const;

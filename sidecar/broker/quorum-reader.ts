@@ -67,7 +67,11 @@ export function openQuorumReader(options: QuorumReaderOptions): QuorumReader {
 
   const ofController = async (clock: RoundClock): Promise<Reading<Quorum>> => {
     const answer = askController(options, clock, last);
-    return remember(await readWithin(clock, "DescribeQuorum", answer));
+    const reading = remember(await readWithin(clock, "DescribeQuorum", answer));
+    if (reading.kind === "failed" && reading.error.code === "timeout") {
+      connection.drop("the quorum did not come in time");
+    }
+    return reading;
   };
 
   return { ofBroker, ofController };

@@ -67,7 +67,7 @@ async function askOthers(
 /** The local broker does not say what the cluster is like, or has nobody to know it from. */
 function isTroubled({ role, metadata, quorum }: LocalReads): boolean {
   if (role === "controller") return false;
-  if (metadata.kind === "failed") return true;
+  if (metadata.kind === "failed") return metadata.error.code !== "authorization";
   if (quorum.kind === "read") return quorum.value.leaderId < 0;
   return quorum.kind === "failed" && ["timeout", "unreachable"].includes(quorum.error.code);
 }
