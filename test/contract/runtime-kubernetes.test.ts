@@ -11,7 +11,11 @@ beforeAll(async () => {
   await loadWorkerImage(bed);
 }, 60_000);
 
-runtimeContract("kubernetes", () => {
-  if (bed === undefined) throw new Error("there is no cluster");
-  return makeSubject(bed);
-});
+runtimeContract(
+  "kubernetes",
+  () => {
+    if (bed === undefined) throw new Error("there is no cluster");
+    return makeSubject(bed);
+  },
+  { atOnce: 4 },
+);

@@ -2,8 +2,7 @@
  * What every runtime must hold, written once and run on each: the port's promises to the control
  * plane. A subject says how its workers behave by variables of their environment (`WorkerAct`).
  */
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { Runtime, WorkerSpec } from "../../sidecar/runtime/runtime.ts";
+import { describe, expect } from "bun:test";
 import {
   codeOf,
   expectChange,
@@ -16,26 +15,25 @@ import {
   whenGone,
   whenState,
 } from "./runtime-subject.ts";
+import { inTurns, type TurnOptions } from "./runtime-turns.ts";
 
-const TEST_MS = 60_000;
-
-export function runtimeContract(name: string, make: () => Promise<RuntimeSubject>): void {
+export function runtimeContract(
+  name: string,
+  make: () => Promise<RuntimeSubject>,
+  options: TurnOptions = {},
+): void {
   describe(`Runtime of ${name}`, () => {
-    let subject: RuntimeSubject;
-    let runtime: Runtime;
-    beforeEach(async () => {
-      subject = await make();
-      ({ runtime } = subject);
-    });
-    afterEach(async () => await subject.cleanup());
-    const it = (what: string, run: () => Promise<void>) => test(what, run, TEST_MS);
-    const start = async (spec: WorkerSpec) => value(await runtime.start(spec, signal));
+    const it = inTurns(make, options);
 
-    it("list() is empty before anything was started", async () => {
+    it("list() is empty before anything was started", async ({ runtime }) => {
       expect(await listOf(runtime)).toEqual({ workers: [], foreign: [] });
     });
 
-    it("start() gives a running worker that list() shows with its labels", async () => {
+    it("start() gives a running worker that list() shows with its labels", async ({
+      subject,
+      runtime,
+      start,
+    }) => {
       const { environment, secrets, ...labels } = specOf("af-1");
       const worker = await start({ ...labels, environment, secrets });
       expect(worker).toMatchObject({ ...labels, state: "running" });
@@ -43,14 +41,21 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       expect(await subject.lives(worker)).toBe(true);
     });
 
-    it("start() passes the whole environment on, and nothing of ours", async () => {
+    it("start() passes the whole environment on, and nothing of ours", async ({
+      subject,
+      start,
+    }) => {
       const spec = specOf("af-1");
       const seen = await subject.environmentOf(await start(spec));
       expect(seen).toMatchObject({ ...spec.environment, ...spec.secrets });
       expect(seen["SASL_PASSWORD"]).toBeUndefined();
     });
 
-    it("start() answers name-taken while the name is held, running or exited", async () => {
+    it("start() answers name-taken while the name is held, running or exited", async ({
+      subject,
+      runtime,
+      start,
+    }) => {
       const spec = specOf("af-1", "wait-for-file");
       const worker = await start(spec);
       expect(codeOf(await runtime.start(spec, signal))).toBe("name-taken");
@@ -62,7 +67,7 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       expect(next.instance).not.toBe(worker.instance);
     });
 
-    it("start() called twenty times at once for one name lets one run", async () => {
+    it("start() called twenty times at once for one name lets one run", async ({ runtime }) => {
       const spec = specOf("af-1");
       const started = await Promise.all(
         Array.from({ length: 20 }, async () => await runtime.start(spec, signal)),
@@ -72,25 +77,35 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       expect((await listOf(runtime)).workers).toHaveLength(1);
     });
 
-    it("start() says why a worker that ends at once does not run; list() shows it exited", async () => {
+    it("start() says why a worker that ends at once does not run; list() shows it exited", async ({
+      runtime,
+    }) => {
       const spec = specOf("af-1", "exit-3");
       expect(codeOf(await runtime.start(spec, signal))).toBe("refused");
       expect(await whenState(runtime, spec, "exited")).toMatchObject({ exit: 3 });
     });
 
-    it("list() shows the exit code of a worker that ended by itself", async () => {
+    it("list() shows the exit code of a worker that ended by itself", async ({
+      subject,
+      runtime,
+      start,
+    }) => {
       const spec = specOf("af-1", "wait-for-file");
       await subject.release(await start(spec));
       expect((await whenState(runtime, spec, "exited")).exit).toBe(5);
     });
 
-    it("list() shows the signal that ended a worker", async () => {
+    it("list() shows the signal that ended a worker", async ({ subject, runtime, start }) => {
       const spec = specOf("af-1");
       await subject.signal(await start(spec), "SIGKILL");
       expect((await whenState(runtime, spec, "exited")).exit).toBe("signal:SIGKILL");
     });
 
-    it("stop() ends the worker and frees its name; again it is not-found", async () => {
+    it("stop() ends the worker and frees its name; again it is not-found", async ({
+      subject,
+      runtime,
+      start,
+    }) => {
       const worker = await start(specOf("af-1"));
       value(await runtime.stop(worker, signal));
       expect(await subject.lives(worker)).toBe(false);
@@ -98,14 +113,18 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       expect(codeOf(await runtime.stop(worker, signal))).toBe("not-found");
     });
 
-    it("stop() removes an exited worker", async () => {
+    it("stop() removes an exited worker", async ({ runtime }) => {
       const spec = specOf("af-1", "exit-0");
       await runtime.start(spec, signal);
       value(await runtime.stop(await whenState(runtime, spec, "exited"), signal));
       expect((await listOf(runtime)).workers).toEqual([]);
     });
 
-    it("stop() kills a worker that ignores SIGTERM, and list() shows it stopping before", async () => {
+    it("stop() kills a worker that ignores SIGTERM, and list() shows it stopping before", async ({
+      subject,
+      runtime,
+      start,
+    }) => {
       const spec = specOf("af-1", "ignore-term");
       const worker = await start(spec);
       const stopped = runtime.stop(worker, signal);
@@ -114,14 +133,17 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       expect(await subject.lives(worker)).toBe(false);
     });
 
-    it("stop() ends a worker that is suspended", async () => {
+    it("stop() ends a worker that is suspended", async ({ subject, runtime, start }) => {
       const worker = await start(specOf("af-1"));
       await subject.signal(worker, "SIGSTOP");
       value(await runtime.stop(worker, signal));
       expect(await subject.lives(worker)).toBe(false);
     });
 
-    it("stop() of many that ignore SIGTERM takes about one grace, not one each", async () => {
+    it("stop() of many that ignore SIGTERM takes about one grace, not one each", async ({
+      runtime,
+      start,
+    }) => {
       const specs = Array.from({ length: 10 }, (_, i) => specOf(`af-${i}`, "ignore-term"));
       const workers = await Promise.all(specs.map(start));
       const beganAt = performance.now();
@@ -134,7 +156,11 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       expect(performance.now() - allBeganAt).toBeLessThan(4 * oneMs);
     });
 
-    it("stop() whose signal aborts answers timeout, and stop() again ends it", async () => {
+    it("stop() whose signal aborts answers timeout, and stop() again ends it", async ({
+      subject,
+      runtime,
+      start,
+    }) => {
       const worker = await start(specOf("af-1", "ignore-term"));
       expect(codeOf(await runtime.stop(worker, AbortSignal.timeout(30)))).toBe("timeout");
       expect(await subject.lives(worker)).toBe(true);
@@ -142,7 +168,11 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       expect(await subject.lives(worker)).toBe(false);
     });
 
-    it("stop() of an old incarnation is not-found and does not hit the new one", async () => {
+    it("stop() of an old incarnation is not-found and does not hit the new one", async ({
+      subject,
+      runtime,
+      start,
+    }) => {
       const spec = specOf("af-1");
       const old = await start(spec);
       value(await runtime.stop(old, signal));
@@ -152,7 +182,11 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       expect((await listOf(runtime)).workers).toEqual([young]);
     });
 
-    it("reopened, the runtime has the same scope and adopts the workers", async () => {
+    it("reopened, the runtime has the same scope and adopts the workers", async ({
+      subject,
+      runtime,
+      start,
+    }) => {
       const worker = await start(specOf("af-1"));
       const next = await subject.reopen();
       expect(next.scope).toBe(runtime.scope);
@@ -164,7 +198,7 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       await whenGone(runtime, worker);
     });
 
-    it("reopened, a stop that was cut off is repeated", async () => {
+    it("reopened, a stop that was cut off is repeated", async ({ subject, runtime, start }) => {
       const spec = specOf("af-1", "ignore-term");
       const worker = await start(spec);
       await runtime.stop(worker, AbortSignal.timeout(30));
@@ -173,14 +207,14 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       expect(await subject.lives(worker)).toBe(false);
     });
 
-    it("watch() reports the exit of an own worker", async () => {
+    it("watch() reports the exit of an own worker", async ({ subject, runtime, start }) => {
       const spec = specOf("af-1", "wait-for-file");
       const worker = await start(spec);
       await expectChange(runtime, async () => await subject.release(worker));
       expect((await find(runtime, spec))?.state).toBe("exited");
     });
 
-    it("watch() reports the exit of an adopted worker", async () => {
+    it("watch() reports the exit of an adopted worker", async ({ subject, start }) => {
       const spec = specOf("af-1", "wait-for-file");
       const worker = await start(spec);
       const next = await subject.reopen();
@@ -189,7 +223,10 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       await whenState(next, spec, "exited");
     });
 
-    it("watch() reports a start and is silent after its signal aborted", async () => {
+    it("watch() reports a start and is silent after its signal aborted", async ({
+      runtime,
+      start,
+    }) => {
       await expectChange(runtime, async () => {
         await start(specOf("af-1"));
       });
@@ -203,7 +240,11 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       expect(calls).toBe(0);
     });
 
-    it("a foreign object is shown, holds its name, and is never touched", async () => {
+    it("a foreign object is shown, holds its name, and is never touched", async ({
+      subject,
+      runtime,
+      start,
+    }) => {
       const spec = specOf("af-1");
       const untouched = await subject.foreignNamed(spec.name);
       const { workers, foreign } = await listOf(runtime);
@@ -217,7 +258,7 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       expect(await untouched()).toBe(true);
     });
 
-    it("a worker of another fleet is listed as that fleet's", async () => {
+    it("a worker of another fleet is listed as that fleet's", async ({ runtime, start }) => {
       const other = await start(specOf("af-1", "run", "fleet-b"));
       const own = await start(specOf("af-2"));
       const { workers } = await listOf(runtime);
@@ -228,7 +269,11 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeSubject
       expect(codeOf(await runtime.start(specOf("af-1"), signal))).toBe("name-taken");
     });
 
-    it("list() shows many workers, started at once and adopted", async () => {
+    it("list() shows many workers, started at once and adopted", async ({
+      subject,
+      runtime,
+      start,
+    }) => {
       const specs = Array.from({ length: subject.many }, (_, i) => specOf(`af-${i}`));
       const workers = await Promise.all(specs.map(start));
       for (const each of [runtime, await subject.reopen()]) {

@@ -1,0 +1,67 @@
+/** Tests of the contract suite, each on a subject of its own, several at once where that saves time. */
+import { test } from "bun:test";
+import type { Runtime, Worker, WorkerSpec } from "../../sidecar/runtime/runtime.ts";
+import { type RuntimeSubject, signal, value } from "./runtime-subject.ts";
+
+const TEST_MS = 60_000;
+const TURNS_MS_MAX = 180_000;
+
+type Given = {
+  readonly subject: RuntimeSubject;
+  readonly runtime: Runtime;
+  /** @throws Error when it does not start. */
+  readonly start: (spec: WorkerSpec) => Promise<Worker>;
+};
+
+export type TurnOptions = {
+  /** How many tests run at once; by default one. */
+  readonly atOnce?: number;
+};
+
+export function inTurns(
+  make: () => Promise<RuntimeSubject>,
+  { atOnce = 1 }: TurnOptions,
+): (what: string, body: (given: Given) => Promise<void>) => void {
+  const turns = openTurns(atOnce);
+  const run = (body: (given: Given) => Promise<void>) => async () => {
+    const leave = await turns();
+    try {
+      await onSubject(await make(), body);
+    } finally {
+      leave();
+    }
+  };
+  return (what, body) => {
+    if (atOnce === 1) test(what, run(body), TEST_MS);
+    // Its time begins before its turn.
+    else test.concurrent(what, run(body), TURNS_MS_MAX + TEST_MS);
+  };
+}
+
+async function onSubject(
+  subject: RuntimeSubject,
+  body: (given: Given) => Promise<void>,
+): Promise<void> {
+  const { runtime } = subject;
+  const start: Given["start"] = async (spec) => value(await runtime.start(spec, signal));
+  try {
+    await body({ subject, runtime, start });
+  } finally {
+    await subject.cleanup();
+  }
+}
+
+/** At most so many at a time: whoever got a turn calls what it was given to leave. */
+function openTurns(atOnce: number): () => Promise<() => void> {
+  let free = atOnce;
+  const waiting: (() => void)[] = [];
+  return async () => {
+    if (free > 0) free -= 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    return () => {
+      const next = waiting.shift();
+      if (next === undefined) free += 1;
+      else next();
+    };
+  };
+}
