@@ -42,8 +42,11 @@ const NOT_ALL = "not all processes have been looked at yet";
 export type KafkaFinder = {
   /** What is to be seen now. */
   readonly look: () => KafkaProcess;
-  /** The local listener has answered: by the process that was last seen. */
-  readonly answered: () => void;
+  /**
+   * Before the listener is asked. What it returns is to be called when that has answered: it was the
+   * process of now that did, and not one that has started since.
+   */
+  readonly asking: () => () => void;
 };
 
 export type KafkaFinderOptions = {
@@ -76,8 +79,6 @@ export function openKafkaFinder({
   let everAnswered = false;
   let answeredBy: string | undefined;
   let pass: Pass | undefined;
-  const keyOf = ({ pid, startTicks }: { pid: number; startTicks: number }) =>
-    `${pid}/${startTicks}`;
 
   const running = (process: Known): KafkaProcess => {
     const own = startOf(files, ownPid);
@@ -134,20 +135,29 @@ export function openKafkaFinder({
     }
   };
 
+  const look = (): KafkaProcess => {
+    if (known !== undefined && !lives(known)) known = undefined;
+    if (known !== undefined && ownAgeMs() < known.sureUntilMs) return running(known);
+    const choice = search();
+    if (choice !== undefined) return settle(choice);
+    return known === undefined ? hidden(NOT_ALL) : running(known);
+  };
+
   return {
-    look: () => {
-      if (known !== undefined && !lives(known)) known = undefined;
-      if (known !== undefined && ownAgeMs() < known.sureUntilMs) return running(known);
-      const choice = search();
-      if (choice !== undefined) return settle(choice);
-      return known === undefined ? hidden(NOT_ALL) : running(known);
-    },
-    answered: () => {
-      everAnswered = true;
-      if (known !== undefined) answeredBy = keyOf(known);
+    look,
+    asking: () => {
+      look();
+      const asked = known && keyOf(known);
+      return () => {
+        everAnswered = true;
+        answeredBy = asked ?? answeredBy;
+      };
     },
   };
 }
+
+const keyOf = ({ pid, startTicks }: Pick<Known, "pid" | "startTicks">): string =>
+  `${pid}/${startTicks}`;
 
 const ambiguous = (pids: readonly number[], port: number): string =>
   `processes ${pids.join(", ")} are all Kafka, and which of them listens on ${port} cannot be seen: ` +

@@ -9,7 +9,7 @@ import type { Result } from "../../shared/result.ts";
 import type { ClusterView } from "./cluster-view.ts";
 import type { KafkaFinder } from "./kafka-process.ts";
 import type { LocalBroker, LocalReads } from "./local-broker.ts";
-import type { Answer, BrokerSnapshot, KafkaProcess } from "./reading.ts";
+import type { Answer, BrokerSnapshot } from "./reading.ts";
 import { openRoundClock, type RoundClock } from "./round-clock.ts";
 
 /** Of the round's deadline, after which the others are asked without waiting for the local broker. */
@@ -33,12 +33,14 @@ export function openSnapshots(options: SnapshotOptions): Snapshots {
     take: async (signal) => {
       const clock = openRoundClock({ deadlineMs, monotonicMs: options.monotonicMs, signal });
       try {
+        const heard = finder.asking();
         const reading = local.read(clock);
         const others = askOthers(options, clock, reading, wasTroubled);
         const reads = await reading;
         wasTroubled = isTroubled(reads);
         const metadata = metadataOf(reads, wasTroubled ? await others : undefined);
-        const process = processOf(finder, reads.answer);
+        if (hasAnswered(reads.answer)) heard();
+        const process = finder.look();
         return { ...reads, brokerId, metadata, process, lagMs: clock.lagMs() };
       } finally {
         clock.stop();
@@ -81,9 +83,4 @@ function metadataOf({ metadata }: LocalReads, others: Others): BrokerSnapshot["m
   return { ...metadata, value: { cluster: metadata.value, from: "local" } };
 }
 
-function processOf(finder: KafkaFinder, answer: Answer): KafkaProcess {
-  const seen = finder.look();
-  if (answer.kind !== "answered" && answer.kind !== "refused-us") return seen;
-  finder.answered();
-  return finder.look();
-}
+const hasAnswered = ({ kind }: Answer): boolean => kind === "answered" || kind === "refused-us";

@@ -178,7 +178,7 @@ describe("Kafka's process", () => {
       const broker = kafka.broker(0);
       const finder = finderAt(broker.port);
       expect(finder.look()).toMatchObject({ kind: "running", pid: broker.pid });
-      finder.answered();
+      finder.asking()();
       const words = (await readFile(`/proc/${broker.pid}/cmdline`, "utf8"))
         .split("\0")
         .slice(0, -1);

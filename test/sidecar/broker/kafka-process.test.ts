@@ -96,8 +96,7 @@ describe("openKafkaFinder()", () => {
 
   test("remembers who answered: not the next process, also not one of the same pid", () => {
     const { finder, now } = finderOver({ ...own, ...pause, ...kafka(7, 9), ...network(7) });
-    finder.look();
-    finder.answered();
+    finder.asking()();
     expect(finder.look()).toMatchObject({ pid: 7, hasAnswered: true });
     now({ ...own, ...pause, ...kafka(7, 99) });
     expect(finder.look()).toMatchObject({ pid: 7, hasAnswered: false });
@@ -105,9 +104,20 @@ describe("openKafkaFinder()", () => {
     expect(finder.look()).toMatchObject({ pid: 8, hasAnswered: false });
   });
 
+  test("takes an answer for that of the process that was asked, not of one that started since", () => {
+    const { finder, now } = finderOver({ ...own, ...pause, ...kafka(7, 9), ...network(7) });
+    const heard = finder.asking();
+    now({ ...own, ...pause, ...kafka(8, 101) });
+    expect(finder.look()).toMatchObject({ pid: 8, hasAnswered: false });
+    heard();
+    expect(finder.look()).toMatchObject({ pid: 8, hasAnswered: false });
+    finder.asking()();
+    expect(finder.look()).toMatchObject({ pid: 8, hasAnswered: true });
+  });
+
   test("tells of an answer while the process is hidden", () => {
     const { finder } = finderOver(own);
-    finder.answered();
+    finder.asking()();
     expect(finder.look()).toMatchObject({ kind: "hidden", hasAnswered: true });
   });
 
