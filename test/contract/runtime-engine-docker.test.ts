@@ -1,7 +1,6 @@
-/** What only an engine can do to its workers: limits, restarts, networks, images, secrets, many of them. */
+/** What an engine gives to its workers, and what may be missing: limits, secrets, itself, networks, images. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { dockerRuntime } from "../../sidecar/runtime/docker.ts";
 import { LABELS } from "../../sidecar/runtime/docker-container.ts";
 import { until } from "../bed/condition.ts";
 import { type DockerBed, startDocker } from "../bed/docker/docker.ts";
@@ -10,7 +9,6 @@ import { startRegistry } from "../bed/docker/registry.ts";
 import {
   MEMORY_BYTES,
   openDocker,
-  optionsFor,
   sayingLog,
   settingsFor,
   variablesOf,
@@ -52,7 +50,9 @@ describe("Runtime of docker: what a container is given", () => {
   it("no swap, half a CPU, no privileges, a root that it cannot write, logs that end", async () => {
     const runtime = await openDocker(docker);
     const worker = value(await runtime.start(specOf("af-1"), signal));
-    const { HostConfig: host, Config } = await docker.client.getContainer(worker.instance).inspect();
+    const { HostConfig: host, Config } = await docker.client
+      .getContainer(worker.instance)
+      .inspect();
     expect(host).toMatchObject({
       Memory: MEMORY_BYTES,
       MemorySwap: MEMORY_BYTES,
@@ -186,33 +186,5 @@ describe("Runtime of docker: what is missing", () => {
       await registry.stop();
       await loadWorkerImage(docker.client);
     }
-  });
-});
-
-describe("Runtime of docker: states and names", () => {
-  it("a thousand that are created are listed in one call, as starting; later as left behind", async () => {
-    const runtime = await openDocker(docker);
-    const { body } = { body: { Image: WORKER_IMAGE } };
-    const ids = Array.from({ length: 1000 }, (_, i) => `many-${i}`);
-    const queue = [...ids];
-    const create = async () => {
-      for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
-        const name = `kg-graph-builder-${id}`;
-        const labels = {
-          [LABELS.fleet]: "fleet-a",
-          [LABELS.clientId]: id,
-          [LABELS.specHash]: "0",
-          [LABELS.name]: name,
-        };
-        await docker.client.createContainer({ ...body, name, Labels: labels });
-      }
-    };
-    await Promise.all(Array.from({ length: 16 }, create));
-    const beganMs = performance.now();
-    const { workers, foreign } = await listOf(runtime);
-    process.stderr.write(`1,000 listed in ${Math.round(performance.now() - beganMs)} ms\n`);
-    expect(workers.map(({ clientId }) => String(clientId)).toSorted()).toEqual(ids.toSorted());
-    expect(new Set(workers.map(({ state }) => state))).toEqual(new Set(["starting"]));
-    expect(foreign).toEqual([]);
   });
 });

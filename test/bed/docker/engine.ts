@@ -22,6 +22,8 @@ export type Engine = {
   readonly stop: () => Promise<void>;
   /** dockerd alone, by SIGKILL; its containers run on until it starts again. */
   readonly kill: () => Promise<void>;
+  /** To dockerd: SIGSTOP hangs it. */
+  readonly signal: (name: "SIGSTOP" | "SIGCONT") => void;
   /** Ends both, and every process in the cgroup. */
   readonly end: () => Promise<void>;
   readonly logTail: (lines?: number) => Promise<string>;
@@ -76,6 +78,9 @@ export function createEngine({ dir, cgroup, flags }: EngineOptions): Engine {
       await endDockerd();
     },
     kill: endDockerd,
+    signal: (name) => {
+      if (dockerd !== undefined) signalProcess(dockerd.pid, name);
+    },
     end: async () => {
       await endDockerd();
       if (containerd !== undefined) {
