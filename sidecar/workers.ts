@@ -65,10 +65,8 @@ export async function openRuntime(
   switch (runtime) {
     case "docker":
       return await openDocker(config, around, takeOver);
-    case "kubernetes": {
-      const opened = await openKubernetes(config, around);
-      return opened.ok ? opened : misconfigured(opened.error);
-    }
+    case "kubernetes":
+      return await openKubernetes(config, around);
     case "process": {
       const opened = openProcess(config, around);
       return opened.ok
@@ -105,7 +103,7 @@ async function openDocker(
 async function openKubernetes(
   config: ControlPlaneConfig,
   around: Surroundings,
-): Promise<Result<Runtime, string>> {
+): Promise<Result<Runtime, NotOpened>> {
   const { openKubernetesRuntime } = await import("./runtime/kubernetes-open.ts");
   const { log, random, signal } = around;
   const { kubeconfig, workerNamespace: namespace } = config;

@@ -22,7 +22,7 @@ export type Context = {
 };
 
 const CODES = {
-  unauthorized: "unavailable",
+  unauthorized: "refused",
   forbidden: "refused",
   refused: "refused",
   invalid: "invalid-spec",

@@ -1,8 +1,9 @@
 /** From the configuration to the kubernetes runtime. Loaded only when it is chosen: the package is large. */
+import { EXIT, type ExitCode } from "../../shared/exit.ts";
 import { openCredentials } from "../../shared/kubernetes/credentials.ts";
 import { openKubernetes } from "../../shared/kubernetes/kubernetes.ts";
 import type { Log } from "../../shared/log.ts";
-import { err, ok, type Result } from "../../shared/result.ts";
+import { err, type Result } from "../../shared/result.ts";
 import { kubernetesRuntime } from "./kubernetes.ts";
 import type { WorkerSettings } from "./kubernetes-manifest.ts";
 import type { Runtime } from "./runtime.ts";
@@ -19,12 +20,14 @@ export type KubernetesOpening = Omit<WorkerSettings, "graceMs"> & {
   readonly signal: AbortSignal;
 };
 
-/** An error names the variable or the permission that is to be changed. */
+/** What the program ends with, and the variable or the permission that is to be changed. */
+type NotOpened = { readonly exit: ExitCode; readonly detail: string };
+
 export async function openKubernetesRuntime(
   opening: KubernetesOpening,
-): Promise<Result<Runtime, string>> {
+): Promise<Result<Runtime, NotOpened>> {
   const credentials = openCredentials({ kubeconfig: opening.kubeconfig });
-  if (!credentials.ok) return credentials;
+  if (!credentials.ok) return err({ exit: EXIT.configuration, detail: credentials.error });
   const { server, source } = credentials.value;
   const namespace = opening.namespace ?? credentials.value.namespace;
   opening.log.info("kubernetes", { server, credentials: source, namespace });
@@ -34,5 +37,7 @@ export async function openKubernetesRuntime(
     userAgent: `outrider-sidecar/${opening.version}`,
   });
   const runtime = await kubernetesRuntime({ ...opening, kubernetes, namespace });
-  return runtime.ok ? ok(runtime.value) : err(`RUNTIME=kubernetes: ${runtime.error.detail}`);
+  if (runtime.ok) return runtime;
+  const exit = runtime.error.code === "refused" ? EXIT.refused : EXIT.unavailable;
+  return err({ exit, detail: `RUNTIME=kubernetes: ${runtime.error.detail}` });
 }
