@@ -3,7 +3,7 @@
  * (https://docs.docker.com/reference/cli/docker/#environment-variables), else the default socket. What is
  * wrong with it is an error of configuration; another engine is never tried instead.
  */
-import { accessSync, constants, statSync } from "node:fs";
+import { accessSync, constants, type Stats, statSync } from "node:fs";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { errnoOf } from "./process-error.ts";
 
@@ -82,7 +82,7 @@ export function socketRefusal(path: string): string | undefined {
   } catch (cause) {
     const errno = errnoOf(cause);
     if (errno === "ENOENT") return undefined;
-    const { uid, gid, mode } = statSync(path, { throwIfNoEntry: false }) ?? {};
+    const { uid, gid, mode } = ownerOf(path) ?? {};
     const held =
       mode === undefined ? "" : ` (owner ${uid}, group ${gid}, mode ${(mode & 0o777).toString(8)})`;
     return (
@@ -90,5 +90,14 @@ export function socketRefusal(path: string): string | undefined {
       `give this process the group ${gid ?? "of the socket"}: group_add in Compose, --group-add, ` +
       "supplementalGroups in a pod"
     );
+  }
+}
+
+/** A directory above may be closed to us as well. */
+function ownerOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
   }
 }
