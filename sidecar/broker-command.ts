@@ -1,4 +1,4 @@
-/** From an environment to the running `sidecar broker`: what main.ts hands over, put where it belongs. */
+/** From an environment to the running `sidecar broker`, its exec probes and `sidecar drain`: what main.ts hands over, put where it belongs. */
 import { lookup } from "node:dns/promises";
 import type { BuildInfo } from "../shared/build-info.ts";
 import type { Environment } from "../shared/config.ts";
@@ -7,9 +7,10 @@ import type { Host } from "../shared/host.ts";
 import { type Log, openLog } from "../shared/log.ts";
 import { err } from "../shared/result.ts";
 import { secretValues } from "../shared/secret.ts";
-import { runBroker } from "./broker/broker.ts";
+import { type BrokerOptions, runBroker } from "./broker/broker.ts";
 import { ordinalOf } from "./broker/discovery.ts";
 import { openFiles } from "./broker/kafka-process-files.ts";
+import { checkProbe, drainBroker, type ProbeClientOptions } from "./broker/probe-client.ts";
 import { misconfiguration, readBrokerConfig, readShellConfig } from "./broker-config.ts";
 
 export type BrokerSurroundings = {
@@ -19,18 +20,38 @@ export type BrokerSurroundings = {
   readonly build: BuildInfo;
   /** One line of the log. */
   readonly write: (line: string) => void;
+  /** One line of a command's answer. */
+  readonly say: (line: string) => void;
   readonly nowMs: () => number;
   /** Since this process started. */
   readonly monotonicMs: () => number;
   readonly signal: AbortSignal;
 };
 
-export function startBroker(around: BrokerSurroundings): Promise<ExitCode> {
+export type BrokerRun =
+  | { readonly command: "broker" | "check live" | "check ready" }
+  | { readonly command: "drain"; readonly timeoutMs: number };
+
+export function startBroker(run: BrokerRun, around: BrokerSurroundings): Promise<ExitCode> {
+  const parts = partsOf(around);
+  switch (run.command) {
+    case "broker":
+      return runBroker(parts);
+    case "check live":
+      return checkProbe("live", parts);
+    case "check ready":
+      return checkProbe("ready", parts);
+    case "drain":
+      return drainBroker(run.timeoutMs, parts);
+  }
+}
+
+function partsOf(around: BrokerSurroundings): BrokerOptions & ProbeClientOptions {
   const { environment, host, monotonicMs } = around;
   const shell = readShellConfig(environment, host);
   const config = readBrokerConfig(environment, host);
   const brokerId = shell.brokerId ?? ordinalOf(shell.hostname) ?? -1;
-  return runBroker({
+  return {
     config: config.ok ? config : err({ brokerId, detail: misconfiguration(config.error) }),
     port: shell.port,
     files: openFiles(),
@@ -38,10 +59,11 @@ export function startBroker(around: BrokerSurroundings): Promise<ExitCode> {
     ownAgeMs: monotonicMs,
     resolve: lookup,
     log: logOf(around, shell, config.ok ? secretValues(config.value) : () => []),
+    say: around.say,
     monotonicMs,
     build: around.build,
     signal: around.signal,
-  });
+  };
 }
 
 function logOf(

@@ -3,7 +3,9 @@ import * as v from "valibot";
 import { command, type Program, requiredFlag, switchFlag, valueFlag } from "../shared/arguments.ts";
 import { CHECK_TIMEOUT_MS, checkTimeout } from "../shared/check-flag.ts";
 import { ClientId } from "../shared/protocol/client-id.ts";
-import { oneOf } from "../shared/variable-schema.ts";
+import { duration, oneOf } from "../shared/variable-schema.ts";
+import { DRAIN_MS_DEFAULT, DRAIN_MS_MAX, DRAIN_MS_MIN } from "./broker/drain.ts";
+import type { BrokerRun } from "./broker-command.ts";
 import { BROKER_TABLE } from "./broker-config.ts";
 import { CONTROL_PLANE_TABLE, INGEST_TABLE, OPERATOR_TABLE } from "./config.ts";
 
@@ -13,7 +15,7 @@ type Role = (typeof ROLES)[number];
 
 /** What a command line of the sidecar means. */
 export type SidecarRun =
-  | { readonly command: "broker" }
+  | BrokerRun
   | {
       readonly command: "control-plane";
       readonly plan: boolean;
@@ -37,6 +39,29 @@ export const SIDECAR: Program<SidecarRun> = {
       flags: {},
       variables: BROKER_TABLE,
       run: () => ({ command: "broker" }),
+    }),
+    "check live": command({
+      describe: "say whether the broker beside us lives (for an exec probe)",
+      flags: {},
+      variables: BROKER_TABLE,
+      run: () => ({ command: "check live" }),
+    }),
+    "check ready": command({
+      describe: "say whether it is ready (for an exec probe)",
+      flags: {},
+      variables: BROKER_TABLE,
+      run: () => ({ command: "check ready" }),
+    }),
+    drain: command({
+      describe: "wait until the broker beside us may be stopped",
+      flags: {
+        timeoutMs: valueFlag(
+          { name: "timeout", placeholder: "DURATION", describe: "How long it may take (2m)" },
+          duration({ minMs: DRAIN_MS_MIN, maxMs: DRAIN_MS_MAX }),
+        ),
+      },
+      variables: BROKER_TABLE,
+      run: ({ timeoutMs = DRAIN_MS_DEFAULT }) => ({ command: "drain", timeoutMs }),
     }),
     "control-plane": command({
       describe: "follow registry and heartbeats, and run the workers",

@@ -212,6 +212,7 @@ const beside = () => ({
   pid: process.pid,
   build: BUILD,
   write: complain,
+  say,
   nowMs,
   monotonicMs,
   signal: stopping.signal,
@@ -220,7 +221,10 @@ const beside = () => ({
 function start(run: SidecarRun): Promise<ExitCode> {
   switch (run.command) {
     case "broker":
-      return startBroker(beside());
+    case "check live":
+    case "check ready":
+    case "drain":
+      return startBroker(run, beside());
     case "control-plane":
       return configured(readControlPlaneConfig(process.env, openHost()), (config) =>
         controlPlane(config, run),

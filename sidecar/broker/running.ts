@@ -1,0 +1,54 @@
+/**
+ * The sidecar that already runs beside the same broker, asked over HTTP. Where none does, or somebody
+ * else has its port, the caller looks for itself.
+ */
+import * as v from "valibot";
+
+/** A probe answers within a millisecond or so; the kubelet's own default is a second. */
+const PROBE_MS_MAX = 2000;
+/** Beyond a drain's own timeout. */
+const DRAIN_MARGIN_MS = 10_000;
+const LOOPBACK = "127.0.0.1";
+
+const Healthy = v.object({
+  status: v.picklist(["healthy", "unhealthy"]),
+  error: v.optional(v.string()),
+});
+type Healthy = v.InferOutput<typeof Healthy>;
+
+const Drained = v.object({
+  safe: v.boolean(),
+  ending: v.string(),
+  waitedMs: v.number(),
+  error: v.optional(v.string()),
+});
+export type Drained = v.InferOutput<typeof Drained>;
+
+export type RunningSidecar = {
+  /** Each is undefined when nobody answers there as a sidecar does. */
+  readonly probe: (gate: "live" | "ready") => Promise<Healthy | undefined>;
+  readonly drain: (timeoutMs: number, signal: AbortSignal) => Promise<Drained | undefined>;
+};
+
+export function runningSidecar(port: number): RunningSidecar {
+  const ask = async <T>(
+    path: string,
+    schema: v.GenericSchema<unknown, T>,
+    signal: AbortSignal,
+  ): Promise<T | undefined> => {
+    try {
+      const response = await fetch(`http://${LOOPBACK}:${port}${path}`, { signal, timeout: false });
+      const body = v.safeParse(schema, await response.json());
+      return body.success ? body.output : undefined;
+    } catch {
+      return undefined;
+    }
+  };
+  return {
+    probe: (gate) => ask(`/health/${gate}`, Healthy, AbortSignal.timeout(PROBE_MS_MAX)),
+    drain: (timeoutMs, signal) => {
+      const late = AbortSignal.timeout(timeoutMs + DRAIN_MARGIN_MS);
+      return ask(`/drain?timeout=${timeoutMs}ms`, Drained, AbortSignal.any([signal, late]));
+    },
+  };
+}
