@@ -107,7 +107,8 @@ async function askController(
   const leader = known.value.controllers.find(({ id }) => id === known.value.leaderId);
   if (leader === undefined) return err(noAddress(known.value.leaderId));
   const leftMs = clock.leftMs();
-  return unlessError(await askOther(leader, quorumRequest(), leftMs), judge);
+  const answer = await askOther(leader, quorumRequest(), leftMs);
+  return answer.ok ? judge(answer.value) : err(lostLeader(leader.id, answer.error));
 }
 
 function judgeControllers(controllers: Controllers): Result<Controllers, KafkaError> {
@@ -115,6 +116,12 @@ function judgeControllers(controllers: Controllers): Result<Controllers, KafkaEr
   if (errorCode === 0) return ok(controllers);
   return err(protocolError(errorCode, "describe the controllers", PERMISSION, message));
 }
+
+/** A controller that has lost its leader goes on naming it (KIP-996: until it has won a vote of its own). */
+const lostLeader = (id: number, error: KafkaError): KafkaError => ({
+  ...error,
+  detail: `node ${id}, said to lead the quorum, does not answer: ${error.detail}`,
+});
 
 const noAddress = (id: number): KafkaError => ({
   code: "unreachable",
