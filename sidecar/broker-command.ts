@@ -8,10 +8,12 @@ import { type Log, openLog } from "../shared/log.ts";
 import { err } from "../shared/result.ts";
 import { secretValues } from "../shared/secret.ts";
 import { type BrokerOptions, runBroker } from "./broker/broker.ts";
-import { ordinalOf } from "./broker/discovery.ts";
+import { brokerIdOf } from "./broker/discovery.ts";
 import { openFiles } from "./broker/kafka-process-files.ts";
 import { checkProbe, drainBroker, type ProbeClientOptions } from "./broker/probe-client.ts";
 import { misconfiguration, readBrokerConfig, readShellConfig } from "./broker-config.ts";
+
+const NO_BROKER_ID = -1;
 
 export type BrokerSurroundings = {
   readonly environment: Environment;
@@ -50,7 +52,8 @@ function partsOf(around: BrokerSurroundings): BrokerOptions & ProbeClientOptions
   const { environment, host, monotonicMs } = around;
   const shell = readShellConfig(environment, host);
   const config = readBrokerConfig(environment, host);
-  const brokerId = shell.brokerId ?? ordinalOf(shell.hostname) ?? -1;
+  const known = brokerIdOf(shell);
+  const brokerId = known.ok ? known.value : NO_BROKER_ID;
   return {
     config: config.ok ? config : err({ brokerId, detail: misconfiguration(config.error) }),
     port: shell.port,

@@ -21,6 +21,7 @@ import { err, ok, type Result } from "../shared/result.ts";
 import { duration, integer, oneOf, path, port, text } from "../shared/variable-schema.ts";
 import {
   BROKER_ID_MAX,
+  brokerIdOf,
   discover,
   type Given,
   locationOf,
@@ -200,8 +201,10 @@ export const BROKER_TABLE = { ...PROBE_TABLE, ...REPLICA_TABLE, ...CONNECTION_TA
 type Variables = Config<typeof BROKER_TABLE>;
 export type BrokerConfig = Variables & { readonly topology: Topology };
 
-const DISCOVERY: Check = check(REPLICA_TABLE, (config) => {
-  const found = discover(givenOf(config));
+const { brokerId, hostname } = REPLICA_TABLE;
+
+const BROKER_ID: Check = check({ brokerId, hostname }, (config) => {
+  const found = brokerIdOf(config);
   return found.ok ? undefined : found.error;
 });
 
@@ -210,8 +213,8 @@ const SHELL_TABLE = {
   port: PROBE_TABLE.port,
   logLevel: CONNECTION_TABLE.logLevel,
   logFormat: CONNECTION_TABLE.logFormat,
-  brokerId: REPLICA_TABLE.brokerId,
-  hostname: REPLICA_TABLE.hostname,
+  brokerId,
+  hostname,
 } as const;
 export type ShellConfig = Config<typeof SHELL_TABLE>;
 
@@ -229,7 +232,7 @@ export function readBrokerConfig(
   environment: Environment,
   host: Host,
 ): Result<BrokerConfig, readonly Problem[]> {
-  const checks = [...CONNECTION_CHECKS, DISCOVERY];
+  const checks = [...CONNECTION_CHECKS, BROKER_ID];
   const read = parseEnvironment(BROKER_TABLE, checks, environment, host);
   if (!read.ok) return read;
   const topology = discover(givenOf(read.value));

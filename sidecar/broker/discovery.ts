@@ -42,10 +42,18 @@ export type Topology = {
 };
 
 export function discover(given: Given): Result<Topology, Problem> {
-  const brokerId = given.brokerId ?? ordinalOf(given.hostname);
-  if (brokerId === undefined) return err(noBrokerId(given.hostname));
+  const brokerId = brokerIdOf(given);
+  if (!brokerId.ok) return brokerId;
   const local = given.localBroker ?? { host: LOOPBACK, port: given.kafkaPort };
-  return ok({ brokerId, local, ...replicasOf(given, brokerId) });
+  return ok({ brokerId: brokerId.value, local, ...replicasOf(given, brokerId.value) });
+}
+
+export function brokerIdOf({
+  brokerId,
+  hostname,
+}: Pick<Given, "brokerId" | "hostname">): Result<number, Problem> {
+  const id = brokerId ?? ordinalOf(hostname);
+  return id === undefined ? err(noBrokerId(hostname)) : ok(id);
 }
 
 /** `kafka-2` is 2: the number after the last dash. */
