@@ -21,6 +21,8 @@ const CODES: ReadonlyMap<number, EngineError["code"]> = new Map([
   [404, "not-found"],
   [409, "conflict"],
 ]);
+/** OpenSSL's reasons not to trust a certificate, in node's words. */
+const UNTRUSTED = /CERT|UNABLE_TO_VERIFY|SIGNATURE/u;
 const DETAIL_CHARS_MAX = 600;
 /** A line of progress or of an event is a few hundred. */
 const LINE_CHARS_MAX = 1024 * 1024;
@@ -68,8 +70,10 @@ export async function exchange<T>(
 
 function errorOf(what: string, cause: unknown): EngineError {
   const status = fieldOf(cause, "statusCode");
-  const code = typeof status === "number" ? (CODES.get(status) ?? "unavailable") : "unavailable";
-  return { code, detail: `${what}: ${wordsOf(cause)}` };
+  const detail = `${what}: ${wordsOf(cause)}`;
+  if (typeof status === "number") return { code: CODES.get(status) ?? "unavailable", detail };
+  const isUntrusted = UNTRUSTED.test(String(fieldOf(cause, "code")));
+  return { code: isUntrusted ? "refused" : "unavailable", detail };
 }
 
 /** The engine's message where there is one; else that of the connection. */
