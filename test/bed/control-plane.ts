@@ -60,7 +60,10 @@ export type FleetBed = {
   /** Real processes that carry this fleet's label. */
   readonly workers: () => readonly LiveWorker[];
   /** Starts a control plane of this fleet; several may be started one after the other, or at once. */
-  readonly start: (env?: Readonly<Record<string, string>>) => Promise<ControlPlane>;
+  readonly start: (
+    env?: Readonly<Record<string, string>>,
+    flags?: readonly string[],
+  ) => Promise<ControlPlane>;
   /** Runs a command of the sidecar to its end. */
   readonly run: (
     args: readonly string[],
@@ -111,11 +114,11 @@ export async function openFleet(
     stateDir,
     env,
     workers: () => liveWorkers(fleet),
-    start: async (more = {}) => {
+    start: async (more = {}, flags = []) => {
       const port = await freePort();
       const process = startProcess({
         name: "control-plane",
-        command: [sidecar, "control-plane"],
+        command: [sidecar, "control-plane", ...flags],
         env: { ...env, METRICS_PORT: String(port), ...more },
       });
       started.push(process);
