@@ -4,6 +4,7 @@
  * bound on how many values it may take; past the bound everything counts as `_other`.
  */
 import * as prom from "prom-client";
+import { showProcess } from "./process-metrics.ts";
 
 /** Either all values there are, or how many different ones are kept. */
 export type LabelBound = readonly string[] | { readonly valuesMax: number };
@@ -53,10 +54,9 @@ export type Metrics = {
 
 const OTHER = "_other";
 
-/** `processMetrics`: the process's own CPU, memory, handles and event-loop lag as well. */
+/** `processMetrics`: the process's own CPU, memory and open files as well. */
 export function openMetrics(options: { readonly processMetrics?: boolean } = {}): Metrics {
   const registry = new prom.Registry();
-  if (options.processMetrics === true) prom.collectDefaultMetrics({ register: registry });
   const refreshes: (() => void)[] = [];
   const base = (about: About<LabelBounds>) => ({
     name: about.name,
@@ -64,7 +64,7 @@ export function openMetrics(options: { readonly processMetrics?: boolean } = {})
     labelNames: Object.keys(about.labels ?? {}),
     registers: [registry],
   });
-  return {
+  const metrics: Metrics = {
     counter(about) {
       const metric = new prom.Counter(base(about));
       const bounded = openBounds(about.labels);
@@ -106,6 +106,8 @@ export function openMetrics(options: { readonly processMetrics?: boolean } = {})
     },
     contentType: registry.contentType,
   };
+  if (options.processMetrics === true) showProcess(metrics);
+  return metrics;
 }
 
 /**

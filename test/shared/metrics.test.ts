@@ -67,7 +67,27 @@ describe("openMetrics()", () => {
     expect(await series(two)).toEqual([]);
   });
   test("adds the process's own when asked to", async () => {
-    const text = await openMetrics({ processMetrics: true }).text();
-    expect(text).toContain("process_resident_memory_bytes");
+    const metrics = openMetrics({ processMetrics: true });
+    const read = async () =>
+      new Map(
+        (await series(metrics)).map((line) => [line.split(" ")[0], Number(line.split(" ")[1])]),
+      );
+    const first = await read();
+    expect([...first.keys()]).toEqual([
+      "process_cpu_seconds_total",
+      "process_resident_memory_bytes",
+      "process_heap_bytes",
+      "process_open_fds",
+      "process_start_time_seconds",
+    ]);
+    expect(first.get("process_resident_memory_bytes")).toBeGreaterThan(10_000_000);
+    expect(first.get("process_open_fds")).toBeGreaterThan(2);
+    const startedMs = 1000 * (first.get("process_start_time_seconds") ?? 0);
+    expect(Math.abs(startedMs - performance.timeOrigin)).toBeLessThan(1000);
+    const usedS = first.get("process_cpu_seconds_total") ?? 0;
+    const { user, system } = process.cpuUsage();
+    expect(usedS).toBeGreaterThan(0);
+    expect(usedS).toBeLessThanOrEqual((user + system) / 1_000_000);
+    expect((await read()).get("process_cpu_seconds_total")).toBeGreaterThanOrEqual(usedS);
   });
 });
