@@ -16,7 +16,7 @@ import { listAll } from "./list.ts";
 import type { Selection } from "./resource.ts";
 import { laterVersion } from "./resource-version.ts";
 import type { Transport } from "./transport.ts";
-import { watchOnce } from "./watch.ts";
+import { type WatchEnd, watchOnce } from "./watch.ts";
 import type { WatchEvent } from "./watch-event.ts";
 
 const RETRY_BASE_MS = 100;
@@ -59,6 +59,9 @@ export type Informer<T> = {
   readonly lists: () => number;
 };
 
+/** How an attempt ended that did not fail. */
+type Ended = WatchEnd | "listed";
+
 type State<T> = {
   held: Map<string, T>;
   /** Where the next watch goes on; undefined: list first. */
@@ -68,6 +71,8 @@ type State<T> = {
   connected: boolean;
   lists: number;
   oldLists: number;
+  /** Did anything come in this attempt? */
+  heard: boolean;
   /** Attempts in a row that came to nothing. */
   failures: number;
   error: KubernetesError | undefined;
@@ -83,6 +88,7 @@ export function openInformer<T>(options: InformerOptions<T>): Informer<T> {
     connected: false,
     lists: 0,
     oldLists: 0,
+    heard: false,
     failures: 0,
     error: undefined,
     hasWatchList: true,
@@ -130,11 +136,12 @@ function tell<T>({ listeners }: State<T>): void {
 async function follow<T>(options: InformerOptions<T>, state: State<T>): Promise<void> {
   const { signal, random, log } = options;
   while (!signal.aborted) {
-    const seenBefore = state.seen;
+    state.heard = false;
     const ended = await attempt(options, state);
     state.connected = false;
     if (signal.aborted) break;
-    if (ended.ok && state.seen > seenBefore) {
+    // A watch that ends at once and says nothing, again and again, must not be asked for at once.
+    if (ended.ok && (state.heard || ended.value !== "ended")) {
       state.failures = 0;
       continue;
     }
@@ -159,7 +166,7 @@ async function follow<T>(options: InformerOptions<T>, state: State<T>): Promise<
 async function attempt<T>(
   options: InformerOptions<T>,
   state: State<T>,
-): Promise<Result<null, KubernetesError>> {
+): Promise<Result<Ended, KubernetesError>> {
   if (state.resumeAt !== undefined) return await watchOn(options, state, state.resumeAt);
   return state.hasWatchList ? await watchList(options, state) : await listByPages(options, state);
 }
@@ -167,7 +174,7 @@ async function attempt<T>(
 async function listByPages<T>(
   options: InformerOptions<T>,
   state: State<T>,
-): Promise<Result<null, KubernetesError>> {
+): Promise<Result<Ended, KubernetesError>> {
   const { transport, selection, keep, signal } = options;
   const listed = await listAll(transport, selection, keep, signal);
   return listed.ok ? replace(options, state, listed.value.objects, listed.value.version) : listed;
@@ -179,7 +186,7 @@ function replace<T>(
   state: State<T>,
   objects: Map<string, T>,
   version: bigint,
-): Result<null, KubernetesError> {
+): Result<Ended, KubernetesError> {
   if (version < state.seen && state.oldLists < OLD_LISTS_MAX) {
     state.oldLists += 1;
     const detail = `the list of ${selection.resource.plural} is of version ${version}, older than ${state.seen}; tried again`;
@@ -196,10 +203,11 @@ function replace<T>(
   state.lists += 1;
   state.held = objects;
   advance(state, version);
-  return ok(null);
+  return ok("listed");
 }
 
 function advance<T>(state: State<T>, version: bigint): void {
+  state.heard = true;
   state.seen = laterVersion(state.seen, version);
   state.resumeAt = state.seen;
 }
@@ -214,7 +222,7 @@ async function watchOn<T>(
   options: InformerOptions<T>,
   state: State<T>,
   version: bigint,
-): Promise<Result<null, KubernetesError>> {
+): Promise<Result<Ended, KubernetesError>> {
   return await watchOnce({
     ...options,
     from: { version },
@@ -230,12 +238,12 @@ async function watchOn<T>(
 async function watchList<T>(
   options: InformerOptions<T>,
   state: State<T>,
-): Promise<Result<null, KubernetesError>> {
+): Promise<Result<Ended, KubernetesError>> {
   const aside = new Map<string, T>();
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), INITIAL_MS_MAX);
   let complete = false;
-  let refused: Result<null, KubernetesError> = ok(null);
+  let refused: Result<Ended, KubernetesError> = ok("listed");
   const onEvent = (event: ObjectOrBookmark): boolean => {
     if (complete) apply(options, state, event);
     else if (event.kind !== "bookmark") put(options, aside, event);

@@ -1,6 +1,7 @@
 /**
  * One watch: a request whose answer goes on. Bookmarks are asked for, which come about once a minute
- * (watch-cache of the API server), so that silence for longer means a dead connection.
+ * (watch-cache of the API server), so that silence for longer means a dead connection, or a server
+ * that has seen no event of that kind since its start: it sends none then.
  */
 import { err, ok, type Result } from "../result.ts";
 import { type KubernetesError, readStatus, statusError, transportError } from "./error.ts";
@@ -34,8 +35,11 @@ export type WatchOptions = {
   readonly idleMs?: number;
 };
 
-/** Ok when it ended as watches do (its time, a closed connection, silence): go on from the last version. */
-export async function watchOnce(options: WatchOptions): Promise<Result<null, KubernetesError>> {
+/** As watches do: by its time or a closed connection, or by our doing after too much silence. */
+export type WatchEnd = "ended" | "idle";
+
+/** Ok when it ended as watches do: go on from the last version. */
+export async function watchOnce(options: WatchOptions): Promise<Result<WatchEnd, KubernetesError>> {
   const { transport, selection, signal } = options;
   const asked = askedOf("watch", selection);
   const opening = openingSignal(signal);
@@ -51,7 +55,7 @@ export async function watchOnce(options: WatchOptions): Promise<Result<null, Kub
       const text = (await response.text()).slice(0, BODY_CHARS_MAX);
       return err(statusError(asked, response.status, readStatus(parseJson(text))));
     }
-    if (response.body === null) return ok(null);
+    if (response.body === null) return ok("ended");
     options.onOpen();
     return await readEvents(options, response.body);
   } catch (cause) {
@@ -64,7 +68,7 @@ export async function watchOnce(options: WatchOptions): Promise<Result<null, Kub
 async function readEvents(
   { transport, selection, onEvent, signal, idleMs = IDLE_MS_MAX }: WatchOptions,
   body: ReadableStream<Uint8Array>,
-): Promise<Result<null, KubernetesError>> {
+): Promise<Result<WatchEnd, KubernetesError>> {
   const asked = askedOf("watch", selection);
   const enough = new AbortController();
   let failure: KubernetesError | undefined;
@@ -90,7 +94,7 @@ async function readEvents(
     const detail = `a line of more than ${LINE_CHARS_MAX} characters`;
     return err(transportError(asked, transport.server, new Error(detail)));
   }
-  return failure === undefined ? ok(null) : err(failure);
+  return failure === undefined ? ok(end === "idle" ? "idle" : "ended") : err(failure);
 }
 
 function watchQuery({ selection, from, random }: WatchOptions): string {
