@@ -47,7 +47,7 @@ export async function listWorkers(
   return ok({ workers: ours.map((each) => workerOf(context, each)), foreign });
 }
 
-export const nameOf = ({ Names: names }: Pick<Listed, "Names">): string =>
+const nameOf = ({ Names: names }: Pick<Listed, "Names">): string =>
   (names.find((name) => name.startsWith(`/${WORKER_NAME_PREFIX}`)) ?? names[0] ?? "").slice(1);
 
 export const startedAtMs = (createdSeconds: number): number => createdSeconds * 1000;
@@ -86,7 +86,7 @@ function workerOf(context: Context, container: Listed): Worker {
 }
 
 /** https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerList */
-export function stateOf(context: Context, { Id: id, State: state }: Listed): Worker["state"] {
+function stateOf(context: Context, { Id: id, State: state }: Listed): Worker["state"] {
   if (state === "removing") return "stopping";
   if (context.stopping.has(id)) return "stopping";
   if (state === "created") return isBeingStarted(context, id) ? "starting" : "exited";

@@ -74,7 +74,10 @@ test.each(["stop", "kill"] as const)(
   "after %s the engine starts again and knows its containers",
   async (how) => {
     await docker.clear();
-    const container = await docker.client.createContainer({ Image: WORKER_IMAGE });
+    const container = await docker.client.createContainer({
+      Image: WORKER_IMAGE,
+      HostConfig: { Init: true },
+    });
     await container.start();
     await docker.engine[how]();
     await docker.engine.start();

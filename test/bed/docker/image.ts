@@ -34,7 +34,7 @@ const LIBRARIES: ReadonlyMap<NodeJS.Architecture, readonly string[]> = new Map([
   ],
 ]);
 
-export type ImageOptions = {
+type ImageOptions = {
   readonly tag: string;
   /** From a path in the image to a file of this machine; its mode is kept. */
   readonly files: Readonly<Record<string, string>>;
@@ -45,7 +45,7 @@ export type ImageOptions = {
 };
 
 /** Imports one layer. */
-export async function importImage(client: Docker, options: ImageOptions): Promise<void> {
+async function importImage(client: Docker, options: ImageOptions): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), "outrider-image-"));
   const root = join(dir, "root");
   try {
@@ -82,11 +82,11 @@ export async function loadWorkerImage(client: Docker, tag = WORKER_IMAGE): Promi
   });
 }
 
+type SidecarImage = { readonly tag?: string; readonly command?: readonly string[] };
+
 /** The compiled sidecar on nothing but glibc. Its default command is `ingest`: a worker's image. */
-export async function loadSidecarImage(
-  client: Docker,
-  { tag = SIDECAR_IMAGE, command = ["ingest"] as readonly string[] } = {},
-): Promise<void> {
+export async function loadSidecarImage(client: Docker, options: SidecarImage = {}): Promise<void> {
+  const { tag = SIDECAR_IMAGE, command = ["ingest"] } = options;
   const { sidecar } = await binaries();
   const libraries = LIBRARIES.get(process.arch) ?? [];
   await importImage(client, {
