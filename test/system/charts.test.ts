@@ -194,7 +194,7 @@ describe.skipIf(missing !== undefined)("the charts", () => {
         expect(metadata.annotations["helm.sh/hook-delete-policy"]).not.toContain("hook-failed");
         expect(metadata.annotations["helm.sh/hook-output-log-policy"]).toContain("hook-failed");
         expect(spec).toMatchObject({ template: { spec: { restartPolicy: "Never" } } });
-        expect(spec).not.toHaveProperty("ttlSecondsAfterFinished");
+        expect(spec["ttlSecondsAfterFinished"]).toBe(86_400);
       }
     },
     LIMIT_MS,

@@ -247,6 +247,8 @@ metadata:
     helm.sh/hook-output-log-policy: hook-succeeded,hook-failed
 spec:
   backoffLimit: {{ $root.Values.hooks.backoffLimit }}
+  # helm removes a hook's Job when it succeeds, and never one that failed.
+  ttlSecondsAfterFinished: {{ $root.Values.hooks.keepFailedSeconds }}
   activeDeadlineSeconds: {{ add (mul $attempts (add $root.Values.hooks.timeoutSeconds 30)) $pauses }}
   podFailurePolicy:
     rules:

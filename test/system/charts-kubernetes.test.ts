@@ -1,0 +1,167 @@
+/** Both charts on a real cluster, against a real Kafka that the pods reach (issue 5, shows 2). */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { until } from "../bed/condition.ts";
+import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
+import { type KubernetesBed, openKubernetes } from "../bed/kubernetes/kubernetes.ts";
+import {
+  agentValues,
+  IMAGES,
+  loadImages,
+  openScene,
+  type Scene,
+  sidecarValues,
+  untilReady,
+} from "./helm-scene.ts";
+import { forget } from "./scenario.ts";
+
+const LIMIT_MS = 400_000;
+const START_MS = 120_000;
+const USER = { name: "edge", password: "right-password", mechanism: "SCRAM-SHA-512" } as const;
+const PLANES = "app.kubernetes.io/component=control-plane";
+
+let bed: KubernetesBed;
+let kafka: KafkaBed;
+
+beforeAll(async () => {
+  bed = openKubernetes(import.meta.path);
+  kafka = await startKafka({
+    host: bed.nodeAddress,
+    listeners: ["SASL_SSL"],
+    users: [USER],
+  });
+  await loadImages(bed);
+}, START_MS);
+afterAll(() => kafka?.stop());
+
+async function withScene(namespace: string, play: (scene: Scene) => Promise<void>): Promise<void> {
+  await bed.makeNamespace(namespace, { restricted: true });
+  const scene = openScene(bed, namespace);
+  try {
+    await play(scene);
+  } catch (error) {
+    process.stderr.write(`${await scene.evidence()}\n${await kafka.logTail(8)}\n`);
+    throw error;
+  } finally {
+    await bed.kubectl(["delete", "namespace", namespace, "--wait=true", "--timeout=60s"]);
+    await forget(kafka);
+  }
+}
+
+const groupOf = (clientId: string) => `kg-builder-${clientId}`;
+
+test(
+  "the charts install, upgrade and uninstall a cluster with its worker",
+  () =>
+    withScene("plain", async (scene) => {
+      const brokers = { brokers: kafka.bootstrap };
+      await scene.install("sidecar", "op", sidecarValues(brokers));
+      await untilReady(scene, PLANES, 2);
+      expect(await scene.test("op")).toContain("Kafka is as the control plane needs it.");
+
+      const wish = agentValues("af-10", brokers, { waitForWorker: true });
+      expect(await scene.install("agent", "edge", wish)).toContain("Its worker runs");
+      // At once, without waiting: the release ended when the worker ran.
+      const worker = await scene.jobUid("af-10");
+      expect(worker).toBeDefined();
+      expect(await scene.readyPods("outrider.client-id=af-10")).toHaveLength(1);
+      expect(await scene.test("edge")).toContain("Kafka is as the agent needs it.");
+      await until(
+        "the worker's group",
+        async () => (await kafka.tools.listGroups()).includes(groupOf("af-10")),
+        {
+          deadlineMs: 60_000,
+        },
+      );
+
+      await scene.upgrade("agent", "edge", { ...wish, cluster: { name: "the other name" } });
+      expect(await scene.jobUid("af-10")).toBe(worker);
+      const bigger = sidecarValues(brokers, {
+        workers: { image: IMAGES.worker, memoryLimit: "300M" },
+      });
+      await scene.upgrade("sidecar", "op", bigger);
+      await until(
+        "another worker, with the new limit",
+        async () => {
+          const uid = await scene.jobUid("af-10");
+          if (uid === undefined || uid === worker) return false;
+          return (await scene.readyPods("outrider.client-id=af-10")).length === 1;
+        },
+        { deadlineMs: 90_000 },
+      );
+
+      await scene.uninstall("edge");
+      // At once: the tombstone's hook waited for worker and group to be gone.
+      expect(await scene.jobUid("af-10")).toBeUndefined();
+      expect(await scene.names("pods", "outrider.client-id=af-10")).toEqual([]);
+      expect(await kafka.tools.listGroups()).not.toContain(groupOf("af-10"));
+      // helm leaves the pod of `helm test`, and nothing else.
+      const left = await scene.names("jobs,pods,secrets", "app.kubernetes.io/instance=edge");
+      expect(left).toEqual(["pod/edge-check-kafka"]);
+      await scene.uninstall("op");
+    }),
+  LIMIT_MS,
+);
+
+test(
+  "without Kafka an install fails in time and names it, and its uninstall goes on",
+  () =>
+    withScene("down", async (scene) => {
+      const brokers = { brokers: `${bed.nodeAddress}:9` };
+      const hooks = { timeoutSeconds: 8, backoffLimit: 0, waitForWorker: true };
+      const startedMs = performance.now();
+      const failure = await scene
+        .install("agent", "edge", agentValues("af-20", brokers, hooks))
+        .then(
+          () => "installed",
+          (error: unknown) => String(error),
+        );
+      expect(failure).toMatch(/post-install.*failed/su);
+      expect(performance.now() - startedMs).toBeLessThan(60_000);
+      // The failed pod is kept for this.
+      const log = await scene.logs("app.kubernetes.io/component=register");
+      expect(log).toContain(
+        `register af-20: Kafka at ${brokers.brokers} cannot be reached within HOOK_TIMEOUT (8s)`,
+      );
+      expect(await scene.readyPods("app.kubernetes.io/component=state-watcher")).toHaveLength(1);
+      await scene.uninstall("edge");
+      expect(await scene.names("deployments,secrets", "app.kubernetes.io/instance=edge")).toEqual(
+        [],
+      );
+    }),
+  LIMIT_MS,
+);
+
+test(
+  "with SASL and TLS the charts do the same, from Secrets of their own and of others",
+  () =>
+    withScene("secure", async (scene) => {
+      const brokers = kafka.bootstrapOf("SASL_SSL");
+      const ca = await Bun.file(kafka.certificates.caFile).text();
+      const sasl = { enabled: true, mechanism: USER.mechanism };
+      const own = { ...sasl, username: USER.name, password: USER.password };
+      await bed.kubectl([
+        ...["create", "secret", "generic", "others", "--namespace", "secure"],
+        `--from-literal=username=${USER.name}`,
+        `--from-literal=password=${USER.password}`,
+        `--from-file=ca.crt=${kafka.certificates.caFile}`,
+      ]);
+      const planes = sidecarValues({ brokers, sasl: own, tls: { enabled: true, ca } });
+      await scene.install("sidecar", "op", {
+        ...planes,
+        workers: { image: IMAGES.idle },
+      });
+      await untilReady(scene, PLANES, 2);
+      const others = {
+        brokers,
+        sasl: { ...sasl, existingSecret: "others" },
+        tls: { enabled: true, existingSecret: "others" },
+      };
+      await scene.install("agent", "edge", agentValues("af-30", others, { waitForWorker: true }));
+      expect(await scene.readyPods("outrider.client-id=af-30")).toHaveLength(1);
+      expect(await scene.test("edge")).toMatch(/ok +sasl .*edge by SCRAM-SHA-512/u);
+      await scene.uninstall("edge");
+      expect(await scene.jobUid("af-30")).toBeUndefined();
+      await scene.uninstall("op");
+    }),
+  LIMIT_MS,
+);
