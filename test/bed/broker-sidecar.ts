@@ -116,7 +116,7 @@ async function startSidecar(
   const { intervalMs = INTERVAL_MS } = options;
   const env = { ...nodeEnv(kafka, node, options), PORT: String(port), ...options.env };
   const process = startProcess({ name: `sidecar-${node.id}`, command: [binary, "broker"], env });
-  const url = `http://127.0.0.1:${port}`;
+  const url = `http://127.0.0.1:${env.PORT}`;
   const sidecar = sidecarAt(url, process, node.id, env, intervalMs);
   await until(
     `sidecar ${node.id} to serve`,
@@ -147,7 +147,7 @@ function nodeEnv(
     BOOTSTRAP_SERVERS: kafka.bootstrapOf(listener),
     PROBE_INTERVAL: `${intervalMs}ms`,
     LOG_FORMAT: "text",
-    LOG_LEVEL: "debug",
+    LOG_LEVEL: "info",
     PATH: "/usr/bin:/bin",
     ...(user === undefined || isController ? {} : userEnv(user)),
     ...(usesTls

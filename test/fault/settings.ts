@@ -6,11 +6,17 @@ const whole = v.pipe(v.string(), v.regex(/^\d{1,9}$/u), v.transform(Number));
 const Settings = v.object({
   /** kill -9 so many times: 10 in CI, 50 in a full run. */
   OUTRIDER_KILLS: v.optional(whole, "10"),
+  /** How long the broker sidecar is soaked: a minute in CI, 30 for a note. */
+  OUTRIDER_SOAK_MINUTES: v.optional(whole, "1"),
   /** Of a run that failed, to repeat its choices. */
   OUTRIDER_SEED: v.optional(whole),
 });
 
-export type FaultSettings = { readonly kills: number; readonly seed: number };
+export type FaultSettings = {
+  readonly kills: number;
+  readonly soakMinutes: number;
+  readonly seed: number;
+};
 
 /** @throws ValiError for what is no whole number */
 export function faultSettings(
@@ -19,6 +25,7 @@ export function faultSettings(
   const read = v.parse(Settings, environment);
   return {
     kills: read.OUTRIDER_KILLS,
+    soakMinutes: read.OUTRIDER_SOAK_MINUTES,
     seed: read.OUTRIDER_SEED ?? Math.floor(Math.random() * 1e9),
   };
 }

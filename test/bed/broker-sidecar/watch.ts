@@ -79,8 +79,8 @@ export function openWatch(
   };
 }
 
-/** Ages are whole ms, and our clocks are read at different moments: a round of its own is further off. */
-const SAME_ROUND_MS = 40;
+/** When a round began is known but for the time that its answer took to arrive: a round of its own is further off. */
+const SAME_ROUND_MS = 250;
 
 const isLater = (roundMs: number | undefined, before: number | undefined): boolean =>
   roundMs !== undefined && (before === undefined || roundMs - before > SAME_ROUND_MS);

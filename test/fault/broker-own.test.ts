@@ -1,0 +1,74 @@
+/** Faults that are the sidecar's own or its surroundings', and none of Kafka's. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { Probed } from "../bed/broker-sidecar/answer.ts";
+import { brokerStage } from "../bed/broker-sidecar/stage.ts";
+import { openWatch } from "../bed/broker-sidecar/watch.ts";
+import { until } from "../bed/condition.ts";
+import { say } from "./say.ts";
+
+const LIMIT_MS = 120_000;
+const OPEN_MS = 120_000;
+const INTERVAL_MS = 1000;
+
+const stage = brokerStage({ kafka: {}, sidecars: { intervalMs: INTERVAL_MS, nodes: [] } });
+
+beforeAll(stage.open, OPEN_MS);
+afterAll(stage.close);
+
+const rounded = (ms: number) => `${Math.round(ms)} ms`;
+const well = ({ code }: Probed) => code === 200;
+
+describe("sidecar broker", () => {
+  test(
+    "skips a bootstrap name that does not resolve, and names it",
+    stage.act(async ({ kafka, sidecars }) => {
+      const dead = "kafka-3.kafka.invalid:9092";
+      const sinceMs = performance.now();
+      const bootstrap = `${dead},${kafka.bootstrap}`;
+      const own = await sidecars.start(0, { env: { BOOTSTRAP_SERVERS: bootstrap } });
+      const ready = await own.seenAfter(sinceMs, "ready", well);
+      say(`dead name: ready ${rounded(ready.afterMs)} after the sidecar's start`);
+      const watch = openWatch(own.ready);
+      await until("rounds", () => watch.seen().rounds >= 5, { deadlineMs: LIMIT_MS });
+      expect([...(await watch.stop()).codes]).toEqual([200]);
+      await until("the name in the log", () => own.process.output().includes("kafka-3.kafka"), {
+        deadlineMs: LIMIT_MS,
+      });
+      await own.process.stop();
+    }),
+    LIMIT_MS,
+  );
+
+  test(
+    "never blames Kafka for its own pause, and starts anew without a word against it",
+    stage.act(async ({ sidecars }) => {
+      const own = await sidecars.start(0);
+      await own.seenAfter(performance.now(), "ready", well);
+      const watch = openWatch(own.live);
+      for (const rounds of [0.5, 1.5, 4, 8]) {
+        own.process.kill("SIGSTOP");
+        const endsMs = performance.now() + rounds * INTERVAL_MS;
+        await until("the pause to end", () => performance.now() > endsMs, { deadlineMs: LIMIT_MS });
+        own.process.kill("SIGCONT");
+        const onMs = performance.now();
+        const { afterMs } = await own.seenAfter(onMs, "ready", (probed) => {
+          return well(probed) && (probed.roundMs ?? 0) > onMs;
+        });
+        say(`own pause of ${rounds} rounds: a new round says ready after ${rounded(afterMs)}`);
+      }
+      const seen = await watch.stop();
+      expect([...seen.codes]).toEqual([200]);
+
+      own.process.kill("SIGKILL");
+      await own.process.exited;
+      const sinceMs = performance.now();
+      const again = await sidecars.start(0, { env: { PORT: own.env["PORT"] ?? "" } });
+      const lives = openWatch(again.live);
+      const { afterMs } = await again.seenAfter(sinceMs, "ready", well);
+      say(`own restart: ready after ${rounded(afterMs)}`);
+      expect([...(await lives.stop()).codes]).toEqual([200]);
+      await again.process.stop();
+    }),
+    LIMIT_MS,
+  );
+});
