@@ -13,6 +13,8 @@ import { ask, type Bounds, type EngineError, exchange, readLines } from "./docke
 const API_VERSION_MIN = "1.41";
 const OPEN_MS = 5_000;
 const ASK_MS = 30_000;
+/** Many at once on a busy host; less than an act may take (round.ts). */
+const START_MS_MAX = 90_000;
 /** A large image on a slow line. */
 const PULL_MS_MAX = 1_800_000;
 /** Then the stream is opened anew: a connection that was cut without a word is silent, too. */
@@ -193,8 +195,11 @@ function actCalls(
       return made.ok ? ok(made.value.id) : made;
     },
     start: (id, signal) =>
-      act(`starting container ${id}`, signal, (abortSignal) =>
-        docker.getContainer(id).start({ abortSignal }),
+      act(
+        `starting container ${id}`,
+        signal,
+        (abortSignal) => docker.getContainer(id).start({ abortSignal }),
+        START_MS_MAX,
       ),
     stop: (id, graceSeconds, signal) =>
       act(
