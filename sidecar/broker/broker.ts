@@ -17,6 +17,7 @@ import { type Gauges, openGauges } from "./gauges.ts";
 import type { JudgedRound } from "./judge.ts";
 import { openMemoryGauges } from "./memory-gauges.ts";
 import { openProbe, type Probe, type ProbeOptions } from "./probe.ts";
+import { untilAborted } from "./round-clock.ts";
 import { brokerRoutes } from "./routes.ts";
 import { outcomeOf, type Readings, STALE_ROUNDS, standing } from "./standing.ts";
 
@@ -109,8 +110,9 @@ function watching(options: BrokerOptions, config: BrokerConfig): Shell {
 }
 
 async function checkNames({ cluster }: Probe, signal: AbortSignal): Promise<void> {
+  const stopped = untilAborted(signal);
   while (cluster.some && !signal.aborted) {
-    await cluster.checkNames();
+    await Promise.race([cluster.checkNames(), stopped]);
     await sleep(NAMES_MS, signal);
   }
 }

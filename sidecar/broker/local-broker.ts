@@ -20,6 +20,8 @@ import type { Answer, BrokerSnapshot, LogDir, Quorum, Reading } from "./reading.
 import type { RoundClock } from "./round-clock.ts";
 
 const METADATA_KEY = 3;
+/** kafkajs's words. */
+const ENDED = "Closed connection";
 /** One that was left from the round before may have been closed since, by a broker that lives. */
 const DIALS_MAX = 2;
 
@@ -127,10 +129,14 @@ async function seekLife(
 
 type Unanswered = Exclude<Answer, { readonly kind: "answered" }>;
 
-/** A broker that does not like our certificate does not say why. */
+/** A broker that does not like our certificate, or that we do not authenticate, does not say why. */
 function explained(answer: Unanswered, settings: KafkaSettings): Unanswered {
-  const expired = answer.kind === "refused-us" ? expiredCertificate(settings) : undefined;
-  return expired === undefined ? answer : { ...answer, detail: `${expired} (${answer.detail})` };
+  if (answer.kind !== "refused-us") return answer;
+  const expired = expiredCertificate(settings);
+  if (expired !== undefined) return { ...answer, detail: `${expired} (${answer.detail})` };
+  if (settings.sasl !== undefined || !answer.detail.includes(ENDED)) return answer;
+  const hint = "it ended the connection after it had answered: does it want SASL, or TLS?";
+  return { ...answer, detail: `${answer.detail}: ${hint}` };
 }
 
 /** Who does not answer was not asked anything else. */

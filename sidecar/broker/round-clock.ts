@@ -81,7 +81,7 @@ export function openRoundClock({ deadlineMs, monotonicMs, signal }: RoundClockOp
   };
 }
 
-const untilAborted = (signal: AbortSignal): Promise<undefined> =>
+export const untilAborted = (signal: AbortSignal): Promise<undefined> =>
   new Promise((resolve) => {
     signal.addEventListener("abort", () => resolve(undefined), { once: true });
     if (signal.aborted) resolve(undefined);

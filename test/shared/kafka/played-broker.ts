@@ -14,7 +14,8 @@ export type PlayedBroker = {
 
 const API_VERSIONS = 18;
 const SASL_HANDSHAKE = 17;
-const KEYS: readonly (readonly [key: number, min: number, max: number])[] = [
+type Key = readonly [key: number, min: number, max: number];
+const KEYS: readonly Key[] = [
   [API_VERSIONS, 0, 3],
   [SASL_HANDSHAKE, 0, 1],
   [36, 0, 2],
@@ -22,14 +23,18 @@ const KEYS: readonly (readonly [key: number, min: number, max: number])[] = [
   [2, 0, 9],
 ];
 
-/** ApiVersions and SaslHandshake (PLAIN) are answered by itself. */
-export async function playBroker(answers: Answers): Promise<PlayedBroker> {
+/** ApiVersions and SaslHandshake (PLAIN) are answered by itself; `more` are API keys that it knows besides. */
+export async function playBroker(
+  answers: Answers,
+  more: readonly Key[] = [],
+): Promise<PlayedBroker> {
+  const keys = [...KEYS, ...more];
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on("error", () => {});
     socket.on("close", () => sockets.delete(socket));
-    serve(socket, answers);
+    serve(socket, answers, keys);
   });
   const listening = Promise.withResolvers<void>();
   server.listen(0, "127.0.0.1", () => listening.resolve());
@@ -52,7 +57,7 @@ export function playedRequest(apiKey: number, apiName: string): KafkaRequest<num
   return { apiKey, apiName, versions, encode: () => {}, decode: () => apiKey };
 }
 
-function serve(socket: Socket, answers: Answers): void {
+function serve(socket: Socket, answers: Answers, keys: readonly Key[]): void {
   let bytes = Buffer.alloc(0);
   let turn = Promise.resolve();
   socket.on("data", (more) => {
@@ -61,14 +66,19 @@ function serve(socket: Socket, answers: Answers): void {
       const length = bytes.readInt32BE(0);
       const frame = bytes.subarray(4, 4 + length);
       bytes = bytes.subarray(4 + length);
-      turn = turn.then(() => answerOne(socket, frame, answers));
+      turn = turn.then(() => answerOne(socket, frame, answers, keys));
     }
   });
 }
 
-async function answerOne(socket: Socket, frame: Buffer, answers: Answers): Promise<void> {
+async function answerOne(
+  socket: Socket,
+  frame: Buffer,
+  answers: Answers,
+  keys: readonly Key[],
+): Promise<void> {
   const apiKey = frame.readInt16BE(0);
-  const answer = own(apiKey) ?? (await answers(apiKey, new ByteReader(frame.subarray(8))));
+  const answer = own(apiKey, keys) ?? (await answers(apiKey, new ByteReader(frame.subarray(8))));
   if (answer === "end") socket.end();
   if (answer === "reset") socket.resetAndDestroy();
   if (typeof answer === "string") return await new Promise(() => {});
@@ -77,11 +87,11 @@ async function answerOne(socket: Socket, frame: Buffer, answers: Answers): Promi
     socket.write(Buffer.concat([new ByteWriter().int32(body.length).bytes(), body]));
 }
 
-function own(apiKey: number): ByteWriter | undefined {
+function own(apiKey: number, keys: readonly Key[]): ByteWriter | undefined {
   if (apiKey === API_VERSIONS)
     return new ByteWriter()
       .int16(0)
-      .array(KEYS, (row, [key, min, max]) => row.int16(key).int16(min).int16(max));
+      .array(keys, (row, [key, min, max]) => row.int16(key).int16(min).int16(max));
   if (apiKey === SASL_HANDSHAKE)
     return new ByteWriter().int16(0).array(["PLAIN"], (row, name) => row.string(name));
   return undefined;

@@ -1,0 +1,227 @@
+/** A round of reads on a played broker: what hangs holds up nothing else, and who is silent is told from who is away. */
+import { afterEach, expect, test } from "bun:test";
+import { ByteWriter } from "../../../shared/kafka/bytes.ts";
+import { openLocalBroker } from "../../../sidecar/broker/local-broker.ts";
+import { openRoundClock } from "../../../sidecar/broker/round-clock.ts";
+import { freePort } from "../../bed/port.ts";
+import golden from "../../shared/kafka/describe-golden.json" with { type: "json" };
+import { type PlayedAnswer, playBroker } from "../../shared/kafka/played-broker.ts";
+
+const DEADLINE_MS = 1500;
+const METADATA = 3;
+const CONFIGS = 32;
+const LOG_DIRS = 35;
+const QUORUM = 55;
+const CLUSTER = 60;
+const BROKER_KEYS = [
+  [METADATA, 0, 12],
+  [CONFIGS, 1, 3],
+  [LOG_DIRS, 1, 4],
+  [QUORUM, 0, 2],
+] as const;
+const CONTROLLER_KEYS = [
+  [QUORUM, 0, 2],
+  [CLUSTER, 0, 2],
+] as const;
+
+const closing: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closing.splice(0)) close();
+});
+
+/** The header's tags and the bytes that Kafka's own classes wrote. */
+const goldenAnswer = (base64: string) =>
+  new ByteWriter().noTags().raw(Buffer.from(base64, "base64"));
+
+const int = (writer: ByteWriter, value: number) => writer.int32(value);
+
+/** One broker, one topic with one partition. */
+const metadata = () =>
+  new ByteWriter()
+    .noTags()
+    .int32(0)
+    .compactArray([0], (row, id) =>
+      row.int32(id).compactString("b").int32(9092).uvarint(0).noTags(),
+    )
+    .compactString("cluster")
+    .int32(0)
+    .compactArray(["orders"], (topic, name) =>
+      topic
+        .int16(0)
+        .compactString(name)
+        .raw(Buffer.alloc(16, 7))
+        .boolean(false)
+        .compactArray([0], (row, number) =>
+          row
+            .int16(0)
+            .int32(number)
+            .int32(0)
+            .int32(5)
+            .compactArray([0], int)
+            .compactArray([0], int)
+            .compactArray([], int)
+            .noTags(),
+        )
+        .int32(-(2 ** 31))
+        .noTags(),
+    )
+    .noTags();
+
+const configs = () =>
+  new ByteWriter().int32(0).array(["orders"], (row, name) =>
+    row
+      .int16(0)
+      .nullableString(null)
+      .int8(2)
+      .string(name)
+      .array(["min.insync.replicas"], (entry, key) =>
+        entry
+          .string(key)
+          .nullableString("2")
+          .boolean(false)
+          .int8(5)
+          .boolean(false)
+          .array([], () => {})
+          .int8(3)
+          .nullableString(null),
+      ),
+  );
+
+const ANSWERS: ReadonlyMap<number, () => PlayedAnswer> = new Map<number, () => PlayedAnswer>([
+  [METADATA, metadata],
+  [CONFIGS, configs],
+  [LOG_DIRS, () => goldenAnswer(golden["logDirs.response.v4"])],
+  [QUORUM, () => goldenAnswer(golden["quorum.response.v2"])],
+]);
+
+type Keys = Parameters<typeof playBroker>[1];
+
+async function open(changed: ReadonlyMap<number, () => PlayedAnswer>, keys: Keys = BROKER_KEYS) {
+  const asked: number[] = [];
+  const played = await playBroker((apiKey) => {
+    asked.push(apiKey);
+    return (changed.get(apiKey) ?? ANSWERS.get(apiKey))?.() ?? "end";
+  }, keys);
+  closing.push(played.close);
+  return { asked, played, ...reader(played.address.port) };
+}
+
+function reader(port: number) {
+  const local = openLocalBroker({
+    address: { host: "127.0.0.1", port },
+    settings: { clientId: "x", brokers: [] },
+    credentials: () => "",
+    askOther: () => Promise.reject(new Error("nobody else is there")),
+    log: () => {},
+    monotonicMs: () => performance.now(),
+  });
+  closing.push(local.close);
+  const read = async () => {
+    const clock = openRoundClock({
+      deadlineMs: DEADLINE_MS,
+      monotonicMs: () => performance.now(),
+      signal: new AbortController().signal,
+    });
+    const reads = await local.read(clock);
+    clock.stop();
+    return reads;
+  };
+  return { read };
+}
+
+const held = (apiKey: number) => new Map([[apiKey, (): PlayedAnswer => "never"]]);
+
+test("read() reads all that the checks rest on", async () => {
+  const { read, asked, played } = await open(new Map());
+  const reads = await read();
+  expect(reads).toMatchObject({
+    role: "broker",
+    answer: { kind: "answered" },
+    metadata: { kind: "read", value: { clusterId: "cluster" } },
+    quorum: { kind: "read", value: { leaderId: 1, leaderEpoch: 9 } },
+    logDirs: { kind: "read", value: [{ path: "/data/0", replicas: 3 }, { errorCode: 56 }] },
+  });
+  const { minInsyncReplicas } = reads;
+  expect(minInsyncReplicas.kind === "read" && minInsyncReplicas.value.get("orders")).toBe(2);
+  expect(played.connections()).toBe(4);
+  await read();
+  expect(played.connections()).toBe(4);
+  // The settings of a topic that is known are not asked for again.
+  expect(asked.filter((key) => key === CONFIGS)).toHaveLength(1);
+});
+
+test("read() takes a held DescribeQuorum for no leader, and asks it once over the rounds", async () => {
+  const { read, asked } = await open(held(QUORUM));
+  for (const _round of [1, 2]) {
+    const reads = await read();
+    expect(reads.quorum).toMatchObject({ kind: "read", value: { leaderId: -1 } });
+    expect(reads).toMatchObject({
+      ...{ answer: { kind: "answered" }, metadata: { kind: "read" }, logDirs: { kind: "read" } },
+    });
+  }
+  expect(asked.filter((key) => key === QUORUM)).toHaveLength(1);
+});
+
+test("read() holds nothing up for directories that hang", async () => {
+  const { read } = await open(held(LOG_DIRS));
+  expect(await read()).toMatchObject({
+    answer: { kind: "answered" },
+    metadata: { kind: "read" },
+    quorum: { kind: "read" },
+    logDirs: { kind: "failed", error: { code: "timeout" } },
+    minInsyncReplicas: { kind: "read" },
+  });
+});
+
+test("read() reads anew after metadata that did not come", async () => {
+  let rounds = 0;
+  const { read } = await open(new Map([[METADATA, () => (rounds === 0 ? "never" : metadata())]]));
+  expect(await read()).toMatchObject({
+    answer: { kind: "answered" },
+    metadata: { kind: "failed", error: { code: "timeout" } },
+  });
+  rounds += 1;
+  expect(await read()).toMatchObject({ answer: { kind: "answered" }, metadata: { kind: "read" } });
+});
+
+test("read() finds a listener closed, or silent, and asks it nothing more", async () => {
+  const closed = await reader(await freePort()).read();
+  expect(closed).toMatchObject({
+    answer: { kind: "closed" },
+    metadata: { kind: "failed", error: { code: "unreachable" } },
+    logDirs: { kind: "failed" },
+  });
+  const mute = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
+  closing.push(() => mute.stop(true));
+  const silent = await reader(mute.port).read();
+  expect(silent).toMatchObject({ answer: { kind: "silent" }, quorum: { kind: "failed" } });
+  expect(silent.answer.durationMs).toBeWithin(DEADLINE_MS - 1, DEADLINE_MS + 500);
+});
+
+test("read() takes an old broker without the APIs for one without, not for a broken one", async () => {
+  const { read } = await open(new Map(), [
+    [METADATA, 0, 12],
+    [CONFIGS, 1, 3],
+  ]);
+  expect(await read()).toMatchObject({
+    role: "broker",
+    metadata: { kind: "read" },
+    quorum: { kind: "absent" },
+    logDirs: { kind: "absent" },
+  });
+});
+
+test("read() asks a controller for the quorum alone", async () => {
+  const { read, asked } = await open(
+    new Map([[CLUSTER, () => goldenAnswer(golden["cluster.response.v2"])]]),
+    CONTROLLER_KEYS,
+  );
+  expect(await read()).toMatchObject({
+    role: "controller",
+    quorum: { kind: "read", value: { leaderId: 1 } },
+    metadata: { kind: "absent" },
+    logDirs: { kind: "absent" },
+    minInsyncReplicas: { kind: "absent" },
+  });
+  expect(asked.sort()).toEqual([QUORUM, CLUSTER]);
+});
