@@ -56,7 +56,7 @@ export function readStatus(value: unknown): Status {
   return { message: (text ?? "").slice(0, MESSAGE_CHARS_MAX), reason: "" };
 }
 
-export function askedText({ verb, resource, namespace, name }: Asked): string {
+function askedText({ verb, resource, namespace, name }: Asked): string {
   const where = namespace === undefined ? "" : ` in namespace ${namespace}`;
   return `${verb} ${resource}${name === undefined ? "" : ` ${name}`}${where}`;
 }

@@ -5,11 +5,16 @@ import {
   kubernetesRuntime,
 } from "../../sidecar/runtime/kubernetes.ts";
 import { workerJob } from "../../sidecar/runtime/kubernetes-manifest.ts";
-import { CLUSTER_RULES, WORKER_RULES } from "../../sidecar/runtime/kubernetes-permissions.ts";
 import type { Runtime, WorkerSpec } from "../../sidecar/runtime/runtime.ts";
 import { until } from "../bed/condition.ts";
 import { type KubernetesBed, openKubernetes } from "../bed/kubernetes/kubernetes.ts";
-import { loadWorkerImage, openClient, pidsOf, runtimeOptions } from "./runtime-kubernetes-bed.ts";
+import {
+  grant,
+  loadWorkerImage,
+  openClient,
+  pidsOf,
+  runtimeOptions,
+} from "./runtime-kubernetes-bed.ts";
 import { variablesOf } from "./runtime-process-bed.ts";
 import { codeOf, find, listOf, signal, specOf, value, whenState } from "./runtime-subject.ts";
 
@@ -278,31 +283,3 @@ describe("kubernetesRuntime()", () => {
 
 const codeOfList = (listed: Awaited<ReturnType<Runtime["list"]>>): string =>
   listed.ok ? "ok" : listed.error.code;
-
-/** The documented rules for a ServiceAccount `control-plane` of this namespace. */
-function grant(namespace: string): readonly object[] {
-  const rbac = "rbac.authorization.k8s.io";
-  const metadata = { name: "control-plane", namespace };
-  const ofCluster = { name: `control-plane-${namespace}` };
-  const subjects = [{ kind: "ServiceAccount", ...metadata }];
-  const reference = (kind: string, name: string) => ({ apiGroup: rbac, kind, name });
-  return [
-    { apiVersion: "v1", kind: "ServiceAccount", metadata },
-    { apiVersion: `${rbac}/v1`, kind: "Role", metadata, rules: WORKER_RULES },
-    {
-      apiVersion: `${rbac}/v1`,
-      kind: "RoleBinding",
-      metadata,
-      subjects,
-      roleRef: reference("Role", "control-plane"),
-    },
-    { apiVersion: `${rbac}/v1`, kind: "ClusterRole", metadata: ofCluster, rules: CLUSTER_RULES },
-    {
-      apiVersion: `${rbac}/v1`,
-      kind: "ClusterRoleBinding",
-      metadata: ofCluster,
-      subjects,
-      roleRef: reference("ClusterRole", ofCluster.name),
-    },
-  ];
-}

@@ -7,6 +7,7 @@ import {
   type KubernetesRuntimeOptions,
   kubernetesRuntime,
 } from "../../sidecar/runtime/kubernetes.ts";
+import { CLUSTER_RULES, WORKER_RULES } from "../../sidecar/runtime/kubernetes-permissions.ts";
 import type { Runtime, Worker } from "../../sidecar/runtime/runtime.ts";
 import { until } from "../bed/condition.ts";
 import { writeImage } from "../bed/kubernetes/image.ts";
@@ -14,7 +15,7 @@ import type { KubernetesBed } from "../bed/kubernetes/kubernetes.ts";
 import { signalPid, variablesOf } from "./runtime-process-bed.ts";
 import { listOf, type RuntimeSubject, silentLog, value } from "./runtime-subject.ts";
 
-export const WORKER_IMAGE = "localhost/bed/worker:1";
+const WORKER_IMAGE = "localhost/bed/worker:1";
 const DEADLINE_MS = 30_000;
 
 /** It is PID 1 of its container, where a signal without a trap does nothing. */
@@ -138,3 +139,31 @@ const foreignJob = (namespace: string, name: string): object => ({
     },
   },
 });
+
+/** The documented rules for a ServiceAccount `control-plane` of this namespace. */
+export function grant(namespace: string): readonly object[] {
+  const rbac = "rbac.authorization.k8s.io";
+  const metadata = { name: "control-plane", namespace };
+  const ofCluster = { name: `control-plane-${namespace}` };
+  const subjects = [{ kind: "ServiceAccount", ...metadata }];
+  const reference = (kind: string, name: string) => ({ apiGroup: rbac, kind, name });
+  return [
+    { apiVersion: "v1", kind: "ServiceAccount", metadata },
+    { apiVersion: `${rbac}/v1`, kind: "Role", metadata, rules: WORKER_RULES },
+    {
+      apiVersion: `${rbac}/v1`,
+      kind: "RoleBinding",
+      metadata,
+      subjects,
+      roleRef: reference("Role", "control-plane"),
+    },
+    { apiVersion: `${rbac}/v1`, kind: "ClusterRole", metadata: ofCluster, rules: CLUSTER_RULES },
+    {
+      apiVersion: `${rbac}/v1`,
+      kind: "ClusterRoleBinding",
+      metadata: ofCluster,
+      subjects,
+      roleRef: reference("ClusterRole", ofCluster.name),
+    },
+  ];
+}
