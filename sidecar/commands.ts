@@ -7,11 +7,8 @@ import { duration, oneOf } from "../shared/variable-schema.ts";
 import { DRAIN_MS_DEFAULT, DRAIN_MS_MAX, DRAIN_MS_MIN } from "./broker/drain.ts";
 import type { BrokerRun } from "./broker-command.ts";
 import { BROKER_TABLE } from "./broker-config.ts";
+import { type CheckRun, ROLES } from "./check-command.ts";
 import { CONTROL_PLANE_TABLE, INGEST_TABLE, OPERATOR_TABLE } from "./config.ts";
-
-/** Whose way to Kafka is checked. */
-const ROLES = ["control-plane", "worker"] as const;
-type Role = (typeof ROLES)[number];
 
 /** What a command line of the sidecar means. */
 export type SidecarRun =
@@ -23,7 +20,7 @@ export type SidecarRun =
       readonly takeOver: boolean;
     }
   | { readonly command: "ingest" }
-  | { readonly command: "check kafka"; readonly role: Role; readonly timeoutMs: number }
+  | CheckRun
   | { readonly command: "withdraw"; readonly clientId: ClientId; readonly yes: boolean }
   | { readonly command: "release-brake" | "accept-registry"; readonly yes: boolean };
 

@@ -7,13 +7,13 @@ import { BUILD, versionLine } from "../shared/build-info.ts";
 import { type Problem, problemText } from "../shared/config.ts";
 import { EXIT, type ExitCode } from "../shared/exit.ts";
 import { openHost } from "../shared/host.ts";
-import { checkKafka } from "../shared/kafka/check.ts";
 import { openWire } from "../shared/kafka/wire.ts";
 import { type KafkaConfig, kafkaSettings } from "../shared/kafka-config.ts";
 import { type Log, openLog } from "../shared/log.ts";
 import type { Result } from "../shared/result.ts";
 import { secretValues } from "../shared/secret.ts";
 import { startBroker } from "./broker-command.ts";
+import { startCheck } from "./check-command.ts";
 import { SIDECAR, type SidecarRun } from "./commands.ts";
 import {
   type ControlPlaneConfig,
@@ -27,7 +27,6 @@ import { previewPlan } from "./control-plane/preview.ts";
 import type { WorkerSettings } from "./control-plane/spec.ts";
 import type { TermSettings } from "./control-plane/term.ts";
 import { runIngest } from "./ingest/ingest.ts";
-import { controlPlaneNeeds, WORKER_NEEDS } from "./needs.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { openRuntime, openWorkers, type Surroundings } from "./workers.ts";
 
@@ -242,28 +241,16 @@ function start(run: SidecarRun): Promise<ExitCode> {
         });
       });
     case "check kafka":
-      return check(run);
+      return startCheck(run, {
+        ...{ environment: process.env, host: openHost(), say, complain },
+        logOf: (config) => kafkaLog(logOf(config)),
+        signal: stopping.signal,
+      });
     case "withdraw":
     case "release-brake":
     case "accept-registry":
       return operate(run);
   }
-}
-
-function check({ role, timeoutMs }: Extract<SidecarRun, { command: "check kafka" }>) {
-  return configured(readOperatorConfig(process.env, openHost()), (config) => {
-    const isWorker = role === "worker";
-    return checkKafka({
-      settings: kafkaSettings(config, "outrider-check"),
-      program: isWorker ? "a worker" : "the control plane",
-      needs: (clusterId) =>
-        isWorker ? WORKER_NEEDS : controlPlaneNeeds(config.fleet ?? clusterId),
-      timeoutMs,
-      say,
-      log: kafkaLog(logOf(config)),
-      signal: stopping.signal,
-    });
-  });
 }
 
 async function main(): Promise<ExitCode> {

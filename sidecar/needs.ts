@@ -44,3 +44,6 @@ export const WORKER_NEEDS: Needs = {
   groups: [{ group: SOME_GROUP, prefix: WORKER_GROUPS, operations: ["READ"] }],
   cluster: [],
 };
+
+/** Beside a broker. What it may know of all topics is seen in its verdicts, not here. */
+export const BROKER_NEEDS: Needs = { topics: [], groups: [], cluster: ["DESCRIBE"] };

@@ -8,13 +8,15 @@ import { forget, START_KAFKA_MS } from "./scenario.ts";
 const LIMIT_MS = 120_000;
 const USER = { name: "checked", password: "right-password", mechanism: "SCRAM-SHA-512" } as const;
 const PRINCIPAL = `User:${USER.name}`;
+/** Another one, so that no test sees what another one allowed. */
+const PLANE = { ...USER, name: "plane" };
 
 let bed: KafkaBed;
 let hung: Hung;
 
 beforeAll(async () => {
   const listeners = ["SASL_PLAINTEXT", "SASL_SSL", "SSL"] as const;
-  bed = await startKafka({ listeners, users: [USER], authorizer: true });
+  bed = await startKafka({ listeners, users: [USER, PLANE], authorizer: true });
   hung = await listenAndSayNothing();
 }, START_KAFKA_MS);
 afterAll(async () => {
@@ -69,6 +71,10 @@ test(
     expect(worker.code).toBe(0);
     expect(worker.output).not.toContain("cluster.audit");
     expect(worker.output).toContain("Kafka is as a worker needs it");
+    const local = { HOSTNAME: "kafka-0", LOCAL_BROKER: bed.bootstrap };
+    const broker = await check("sidecar", local, "--as", "broker");
+    expect(broker.output).toContain("Kafka is as the broker sidecar needs it");
+    expect(broker.steps("ok")).toContain("permissions on the cluster");
   },
   LIMIT_MS,
 );
@@ -252,19 +258,19 @@ test(
   async () => {
     for (const topic of ["cluster", "cluster-info"]) {
       const operations = ["Read", "Write", "Create"];
-      await bed.tools.allow({ principal: PRINCIPAL, operations, topic, prefixed: true });
+      await bed.tools.allow({ principal: "User:plane", operations, topic, prefixed: true });
     }
-    const none = await check("sidecar", sasl({ FLEET: "north" }));
+    const none = await check("sidecar", sasl({ FLEET: "north", SASL_USERNAME: PLANE.name }));
     expect(none.code).toBe(77);
     expect(none.output).toContain("READ on group outrider-control-plane-north");
     expect(none.output).toContain("DELETE, DESCRIBE on group kg-builder-*");
     await bed.tools.allow({
-      ...{ principal: PRINCIPAL, operations: ["Read"], group: "outrider-control-plane-north" },
+      ...{ principal: "User:plane", operations: ["Read"], group: "outrider-control-plane-north" },
     });
     await bed.tools.allow({
-      ...{ principal: PRINCIPAL, operations: ["Delete"], group: "kg-builder-", prefixed: true },
+      ...{ principal: "User:plane", operations: ["Delete"], group: "kg-builder-", prefixed: true },
     });
-    const all = await check("sidecar", sasl({ FLEET: "north" }));
+    const all = await check("sidecar", sasl({ FLEET: "north", SASL_USERNAME: PLANE.name }));
     expect(all.output).toContain("Kafka is as the control plane needs it.");
     expect(all.code).toBe(0);
   },
