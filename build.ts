@@ -160,6 +160,8 @@ async function compile(source: Source, stamp: Stamp, job: Job, outfile: string):
   const text = (value: string) => JSON.stringify(value);
   const flags = [
     ...["--compile", "--minify", "--bytecode", "--format=esm", "--sourcemap"],
+    // What one command imports when it runs costs the others no memory: 10 MB of the broker sidecar's.
+    "--splitting",
     // A stray .env or bunfig.toml in the working directory is none of our configuration.
     ...["--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"],
     // A native accelerator of ssh2, which dockerode brings; it does without, and we speak no SSH.

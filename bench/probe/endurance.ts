@@ -11,7 +11,7 @@ const CALM_MS = 30_000;
 export async function endurance(sidecar: Sidecar, minutes: number): Promise<void> {
   const { url, process } = sidecar;
   await tell("RSS before load", process.pid);
-  const paths = ["live", "ready", "startup", "restart-safe"].map((path) => `/health/${path}`);
+  const paths = ["live", "ready", "startup"].map((path) => `/health/${path}`);
   const urls = [...paths, "/metrics"].map((path) => `${url}${path}`);
   const load = await ask({ urls, atOnce: AT_ONCE, seconds: minutes * 60, connections: "own" });
   const bench = BENCH;

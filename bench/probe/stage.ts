@@ -1,5 +1,6 @@
 /** One broker with 2,000 partitions, and sidecars beside it. */
 
+import { join } from "node:path";
 import { binaries } from "../../test/bed/binaries.ts";
 import type { BedCgroup } from "../../test/bed/cgroup.ts";
 import { until } from "../../test/bed/condition.ts";
@@ -15,6 +16,8 @@ const POLL_MS = 5;
 const ANSWER_MS = 5000;
 
 export const BENCH = "probe";
+
+const DOCKERFILE = join(import.meta.dir, "../../Dockerfile.sidecar");
 
 export type Sidecar = {
   readonly process: BedProcess;
@@ -32,6 +35,7 @@ export type Stage = {
 
 export async function openStage(): Promise<Stage> {
   const { sidecar } = await binaries();
+  const imageEnv = environmentIn(await Bun.file(DOCKERFILE).text());
   const kafka = await startKafka();
   const started: BedProcess[] = [];
   const close = async () => {
@@ -57,6 +61,7 @@ export async function openStage(): Promise<Stage> {
           KAFKA_PORT: String(kafka.broker(0).port),
           PORT: String(port),
           PATH: "/usr/bin:/bin",
+          ...imageEnv,
         },
       });
       started.push(process);
@@ -68,6 +73,15 @@ export async function openStage(): Promise<Stage> {
     close,
   };
 }
+
+/** What the image sets. */
+const environmentIn = (dockerfile: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    [...dockerfile.matchAll(/^ENV (?<name>\w+)=(?<value>\S+)$/gmu)].map(({ groups }) => [
+      groups?.["name"] ?? "",
+      groups?.["value"] ?? "",
+    ]),
+  );
 
 /** ms from `sinceMs` to the first answer 200. */
 async function answeredAfter(
