@@ -27,7 +27,8 @@ async function measure(): Promise<void> {
   const bed = openKubernetes(import.meta.path);
   await loadWorkerImage(bed);
   await bed.makeNamespace(NAMESPACE, { restricted: true });
-  const runtime = value(await kubernetesRuntime(runtimeOptions(bed, NAMESPACE, signal)));
+  const open = new AbortController();
+  const runtime = value(await kubernetesRuntime(runtimeOptions(bed, NAMESPACE, open.signal)));
   await listOf(runtime);
   const runs: number[] = [];
   const confirmed: number[] = [];
@@ -50,6 +51,7 @@ async function measure(): Promise<void> {
     value(await runtime.stop(worker, signal));
     stopped.push(performance.now() - stopMs);
   }
+  open.abort();
   for (const [name, values] of Object.entries({ runs, confirmed, stopped })) {
     const common = { bench: "kubernetes", unit: "ms" };
     figure({ ...common, figure: `${name}_p50_of_${STARTS}`, value: quantile(values, 0.5) });

@@ -18,12 +18,13 @@ const CONFIRM_MS = 1_200;
 const POD_MS_MAX = 2_000;
 const REMOVE_MS_MAX = 10_000;
 const SECRET_SUFFIX_BYTES = 4;
-/** What a container waits for that will not come by waiting. */
-const HOPELESS: readonly string[] = [
+/** What a container waits for that will not come by waiting: our next try begins anew. */
+const NO_IMAGE: readonly string[] = [
   ...["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"],
   ...["ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed"],
-  ...["CreateContainerConfigError", "CreateContainerError", "RunContainerError"],
 ];
+/** A busy kubelet says CreateContainerConfigError, too, when it could not read a Secret in time. */
+const ABSENT = /not found|couldn't find/u;
 
 type Started = Result<Worker, RuntimeError>;
 
@@ -176,7 +177,9 @@ function settled(containers: readonly ContainerSeen[]): Settled | undefined {
     if (container.kind === "ended") return container;
     if (container.kind === "running") return { kind: "running" };
     const { reason, message } = container;
-    if (HOPELESS.includes(reason)) return { kind: "hopeless", why: `${reason}: ${message}` };
+    const isAbsent = reason === "CreateContainerConfigError" && ABSENT.test(message);
+    if (isAbsent || NO_IMAGE.includes(reason))
+      return { kind: "hopeless", why: `${reason}: ${message}` };
   }
   return undefined;
 }

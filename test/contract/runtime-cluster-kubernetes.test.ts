@@ -128,6 +128,17 @@ describe("kubernetesRuntime()", () => {
     );
   });
 
+  it("names the operator's Secret that is not there", async () => {
+    await inPlace(
+      async ({ runtime }) => {
+        const started = await runtime.start(specOf("af-1"), signal);
+        expect(codeOf(started)).toBe("refused");
+        expect(detailOf(started)).toContain('secret "never-made" not found');
+      },
+      { secretName: "never-made" },
+    );
+  });
+
   it("says that a quota is full, and starts when there is room again", async () => {
     await inPlace(async ({ runtime, namespace }) => {
       const quota = ["create", "quota", "one", "--hard=pods=1", "-n", namespace];
