@@ -30,7 +30,7 @@ INIT
 # Its standard input ends with this script, in whatever way that ends.
 read -r -d '' JANITOR <<'JANITOR'
 cat >/dev/null
-for attempt in $(seq 50); do
+for attempt in $(seq 300); do
   for top in /sys/fs/cgroup/"$1" /sys/fs/cgroup/*/"$1"; do
     [ -d "$top" ] && find "$top" -depth -type d -exec rmdir {} \; 2>/dev/null
   done
@@ -38,7 +38,7 @@ for attempt in $(seq 50); do
   sleep 0.1
 done
 JANITOR
-exec 3> >(exec setsid bash -c "$JANITOR" janitor "$OUTRIDER_BOX_CGROUP" >/dev/null 2>&1)
+exec 3> >(exec env -i PATH="$PATH" setsid bash -c "$JANITOR" janitor "$OUTRIDER_BOX_CGROUP" >/dev/null 2>&1)
 
 set -m
 setpriv --pdeathsig KILL \
