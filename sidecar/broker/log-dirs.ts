@@ -14,6 +14,8 @@ import { openStandingQuestion } from "./standing-question.ts";
 
 /** All replicas take at most this share of the broker's time. */
 const REPLICAS_SHARE = 0.05;
+/** As long as no replica is on its way: sizes are no news. */
+const REPLICAS_PAUSE_MS = 5000;
 /** How long a round waits for them, once the directories are known. */
 const REPLICAS_WAIT_MS = 500;
 const PERMISSION = "DESCRIBE on the cluster";
@@ -42,8 +44,10 @@ export function openLogDirReader(deps: {
     if (monotonicMs() < nextMs) return;
     const { answer, heldMs } = replicas.ask();
     const found = unlessError(await answer, judge);
-    nextMs = monotonicMs() + heldMs() / REPLICAS_SHARE;
     if (found.ok) contents = new Map(found.value.map((dir) => [dir.path, dir]));
+    const isMoving = [...contents.values()].some(({ future }) => future.length > 0);
+    const pauseMs = isMoving ? 0 : REPLICAS_PAUSE_MS;
+    nextMs = monotonicMs() + Math.max(pauseMs, heldMs() / REPLICAS_SHARE);
   };
 
   return {
