@@ -6,6 +6,8 @@ import { startProcess } from "../../test/bed/process.ts";
 const Measured = v.object({
   count: v.number(),
   failed: v.number(),
+  /** An answer that was not 200, in words. */
+  refused: v.string(),
   seconds: v.number(),
   p50: v.number(),
   p99: v.number(),
@@ -18,11 +20,19 @@ export type Question = {
   readonly seconds: number;
   /** One connection a question, or one an asker. */
   readonly connections: "own" | "kept";
+  /** Before each asker's next question; by default none. */
+  readonly pauseMs?: number;
 };
 
 /** @throws Error when an answer was not 200 */
-export async function ask({ urls, atOnce, seconds, connections }: Question): Promise<Measured> {
-  const words = [urls.join(","), String(atOnce), String(seconds), connections];
+export async function ask({
+  urls,
+  atOnce,
+  seconds,
+  connections,
+  pauseMs = 0,
+}: Question): Promise<Measured> {
+  const words = [urls.join(","), String(atOnce), String(seconds), connections, String(pauseMs)];
   const child = startProcess({
     name: "load",
     command: [process.execPath, join(import.meta.dir, "load.ts"), ...words],
@@ -31,6 +41,8 @@ export async function ask({ urls, atOnce, seconds, connections }: Question): Pro
   const { code } = await child.exited;
   if (code !== 0) throw new Error(`the asking program ended with ${code}:\n${child.output()}`);
   const measured = v.parse(v.pipe(v.string(), v.parseJson(), Measured), child.stdout());
-  if (measured.failed > 0) throw new Error(`${measured.failed} answers were not 200`);
+  if (measured.failed > 0) {
+    throw new Error(`${measured.failed} answers were not 200, as ${measured.refused}`);
+  }
   return measured;
 }

@@ -7,13 +7,21 @@ import { BENCH, type Sidecar } from "./stage.ts";
 const AT_ONCE = 16;
 const RSS_MAX_MB = 64;
 const CALM_MS = 30_000;
+/** 16 askers without pause take all that the machine has, and the rounds starve: that is no load of probes. */
+const PAUSE_MS = 50;
 
 export async function endurance(sidecar: Sidecar, minutes: number): Promise<void> {
   const { url, process } = sidecar;
   await tell("RSS before load", process.pid);
   const paths = ["live", "ready", "startup"].map((path) => `/health/${path}`);
   const urls = [...paths, "/metrics"].map((path) => `${url}${path}`);
-  const load = await ask({ urls, atOnce: AT_ONCE, seconds: minutes * 60, connections: "own" });
+  const load = await ask({
+    urls,
+    atOnce: AT_ONCE,
+    seconds: minutes * 60,
+    connections: "own",
+    pauseMs: PAUSE_MS,
+  });
   const bench = BENCH;
   const what = `load for ${minutes} min, 16 at once, all paths`;
   figure({ bench, figure: what, value: load.count / load.seconds, unit: "1/s" });

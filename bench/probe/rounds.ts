@@ -29,7 +29,7 @@ export async function rounds({ url, process: { pid } }: Sidecar): Promise<void> 
   });
 }
 
-async function cpuSeconds(pid: number): Promise<number> {
+export async function cpuSeconds(pid: number): Promise<number> {
   const text = await readFile(`/proc/${pid}/stat`, "utf8");
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const ticks = CPU_TIMES.reduce((sum, place) => sum + Number(fields[place]), 0);

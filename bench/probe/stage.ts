@@ -16,6 +16,8 @@ const POLL_MS = 5;
 const ANSWER_MS = 5000;
 
 export const BENCH = "probe";
+/** 128Mi, as in the examples of docs/deploy/. */
+export const CONTAINER_BYTES = 128 * 1024 * 1024;
 
 const DOCKERFILE = join(import.meta.dir, "../../Dockerfile.sidecar");
 
@@ -28,8 +30,8 @@ export type Sidecar = {
 };
 
 export type Stage = {
-  /** Starts one and waits until it is ready; in a cgroup, where one is given. */
-  readonly start: (cgroup?: BedCgroup) => Promise<Sidecar>;
+  /** Starts one in a cgroup and waits until it is ready. */
+  readonly start: (cgroup: BedCgroup) => Promise<Sidecar>;
   readonly close: () => Promise<void>;
 };
 
@@ -55,7 +57,7 @@ export async function openStage(): Promise<Stage> {
       const atMs = performance.now();
       const process = startProcess({
         name: "sidecar",
-        command: cgroup?.inside(command) ?? command,
+        command: cgroup.inside(command),
         env: {
           HOSTNAME: "kafka-0",
           KAFKA_PORT: String(kafka.broker(0).port),

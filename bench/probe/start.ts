@@ -2,10 +2,9 @@
 import { readFile } from "node:fs/promises";
 import { openCgroup } from "../../test/bed/cgroup.ts";
 import { figure, median } from "../figure.ts";
-import { BENCH, type Stage } from "./stage.ts";
+import { BENCH, CONTAINER_BYTES, type Stage } from "./stage.ts";
 
 const MIB = 1024 * 1024;
-const MEMORY_BYTES = 128 * MIB;
 const CPUS = 0.1;
 const TURNS = 3;
 const MOST = { 1: "memory.max_usage_in_bytes", 2: "memory.peak" } as const;
@@ -15,7 +14,7 @@ export async function startInContainer(stage: Stage): Promise<void> {
   const ready: number[] = [];
   const most: number[] = [];
   for (let turn = 0; turn < TURNS; turn += 1) {
-    const cgroup = await openCgroup({ memoryBytes: MEMORY_BYTES, cpus: CPUS });
+    const cgroup = await openCgroup({ memoryBytes: CONTAINER_BYTES, cpus: CPUS });
     try {
       const sidecar = await stage.start(cgroup);
       served.push(sidecar.servedAfterMs);
@@ -36,6 +35,6 @@ export async function startInContainer(stage: Stage): Promise<void> {
     figure: `most memory with page cache in ${where}`,
     value: Math.max(...most),
     unit: "MiB",
-    bar: { atMost: MEMORY_BYTES / MIB },
+    bar: { atMost: CONTAINER_BYTES / MIB },
   });
 }
