@@ -69,7 +69,7 @@ async function readSource(path: string): Promise<Source> {
 const paths = (glob: string) =>
   [...new Glob(glob).scanSync(ROOT)].filter((path) => !path.includes("node_modules")).sort();
 
-const sources = await Promise.all([...paths(SOURCES), "build.ts"].map(readSource));
+const sources = await Promise.all([...paths(SOURCES), "build.ts", "image.ts"].map(readSource));
 const packageOf = (name: string): string => name.split("/", name.startsWith("@") ? 2 : 1).join("/");
 
 describe.each(sources)("$path", ({ path, text, code, imports }) => {
