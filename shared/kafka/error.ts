@@ -161,8 +161,8 @@ const TLS_REFUSAL =
 /** kafkajs makes a SASL error of whatever ends the exchange, and keeps of the cause the text alone. */
 const SASL_CUT_OFF =
   /Closed connection|Connection error|Connection timeout|Connection closed|Not connected|timed out/;
-// A TLS or password file; it may be there again in a moment, in the middle of a rotation.
-const FILE_REFUSAL = /(ENOENT|EACCES|EISDIR|EPERM)[^']*'/;
+// A TLS or password file (dial.ts); it may be whole again in a moment, in the middle of a rotation.
+const FILE_REFUSAL = /(ENOENT|EACCES|EISDIR|EPERM)[^']*'|TLS files? .+ cannot be used/;
 
 /** Whatever kafkajs, a socket or a file threw. */
 export function kafkaErrorOf(cause: unknown, whatWasTried: string): KafkaError {

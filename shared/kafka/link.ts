@@ -4,7 +4,7 @@
  * connection, counts a closing one as open, and waits for a hung broker's answers before it closes.
  */
 
-import type { Socket } from "node:net";
+import { isIP, type Socket } from "node:net";
 import Connection from "kafkajs/src/network/connection.js";
 import { err, ok, type Result } from "../result.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
@@ -32,14 +32,22 @@ export type Link = {
   readonly usable: () => boolean;
   /** True once the broker answered on it. */
   readonly wasOpen: () => boolean;
-  /** True once anything came from the other side: also where it then did not take us. A TCP connection alone is nothing. */
-  readonly heard: () => boolean;
+  /** How far it has come, at most: what its failure says of the other side depends on it. */
+  readonly reached: () => Reached;
   /** How long the broker lets one authentication stand (KIP-368); 0: without end, or not known yet. */
   readonly sessionMs: () => number;
   /** Takes nothing new; what is in flight reaches its own deadline first, for the broker may still answer it. */
   readonly retire: (reason: string) => void;
   readonly drop: (reason: string) => void;
 };
+
+/** In the order in which a link is opened. */
+const STAGES = ["nothing", "resolved", "connected", "secured", "heard", "open"] as const;
+/**
+ * nothing: the name has no address yet. resolved: nobody has taken the connection. connected: by TCP.
+ * secured: the TLS handshake is over. heard: Kafka's own bytes came. open: it answers and takes us.
+ */
+export type Reached = (typeof STAGES)[number];
 
 /** By API key. */
 type Versions = ReadonlyMap<number, { readonly min: number; readonly max: number }>;
@@ -53,10 +61,10 @@ export function openLink(address: BrokerAddress, settings: KafkaSettings, log: K
   let inFlight = 0;
   let retired: string | undefined;
   const throttle = openThrottle();
-  const ear = openEar();
+  const progress = openProgress(address.host);
   const where = addressText(address);
   const connection = connectionTo(address, settings, quietLogger(log, where), (made) => {
-    socket = ear.listen(made).on("close", () => {
+    socket = progress.watch(made).on("close", () => {
       usable = false;
     });
   });
@@ -77,6 +85,7 @@ export function openLink(address: BrokerAddress, settings: KafkaSettings, log: K
   const open = async (): Promise<Versions> => {
     const versions = await begin(connection, drop);
     wasOpen = true;
+    progress.reach("open");
     return versions;
   };
 
@@ -118,20 +127,28 @@ export function openLink(address: BrokerAddress, settings: KafkaSettings, log: K
     return answer;
   };
 
-  const standing = { usable: () => usable, wasOpen: () => wasOpen, heard: ear.heard };
+  const standing = { usable: () => usable, wasOpen: () => wasOpen, reached: progress.reached };
   const sessionMs = () => Number(connection.sessionLifetime);
   return { send, drop, retire, open: begun, ...standing, sessionMs };
 }
 
-/** Has the other side said anything? A finished TLS handshake counts, too. */
-function openEar() {
-  let heard = false;
-  const hear = () => {
-    heard = true;
+/** Never goes back: of a link that failed, too, it tells where. */
+function openProgress(host: string) {
+  let stage: Reached = isIP(host) === 0 ? "nothing" : "resolved";
+  const reach = (next: Reached) => {
+    if (STAGES.indexOf(next) > STAGES.indexOf(stage)) stage = next;
   };
   return {
-    heard: () => heard,
-    listen: (socket: Socket) => socket.once("data", hear).once("secureConnect", hear),
+    reach,
+    reached: () => stage,
+    watch: (socket: Socket) =>
+      socket
+        .on("lookup", (fault) => {
+          if (fault === null || fault === undefined) reach("resolved");
+        })
+        .once("connect", () => reach("connected"))
+        .once("secureConnect", () => reach("secured"))
+        .once("data", () => reach("heard")),
   };
 }
 

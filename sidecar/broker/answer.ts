@@ -1,11 +1,14 @@
 /** What a failed sign of life says about the local listener; test/sidecar/broker/answer.test.ts has the table. Pure. */
 import type { KafkaError } from "../../shared/kafka/error.ts";
+import type { Reached } from "../../shared/kafka/link.ts";
 import type { Answer } from "./reading.ts";
 
 /** Our own surroundings kept us from asking. */
 const OURS: ReadonlySet<string> = new Set([
   "ENOTFOUND",
   "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "EHOSTDOWN",
   "ENETUNREACH",
   "ENETDOWN",
   "EADDRNOTAVAIL",
@@ -17,21 +20,46 @@ const OURS: ReadonlySet<string> = new Set([
 /** The kernel gave up: nobody took the connection, and nobody refused it. */
 const UNANSWERED = "ETIMEDOUT";
 
+/** Who has said so much, and then ends the connection, does not take us. */
+const SPOKE: ReadonlySet<Reached> = new Set(["secured", "heard", "open"]);
+
 /**
- * @param heard whether anything came over the connection that failed: who says something, lives.
+ * @param reached how far the connection had come that failed
  * @param durationMs observed
  */
-export function answerOf(error: KafkaError, heard: boolean, durationMs: number): Answer {
+export function answerOf(error: KafkaError, reached: Reached, durationMs: number): Answer {
   const { detail } = error;
-  if (heard || error.code === "authentication") return { kind: "refused-us", detail, durationMs };
-  // A TLS file or a password that cannot be read.
+  if (error.code === "authentication") return { kind: "refused-us", detail, durationMs };
+  // A TLS file or a password that cannot be read, or used.
   if (error.code === "invalid") return { kind: "not-asked", detail, durationMs };
   const errno = errnoOf(error.cause);
-  if (OURS.has(errno)) return { kind: "not-asked", detail, durationMs };
   if (error.code === "timeout" || errno === UNANSWERED) {
-    return { kind: "silent", detail, durationMs };
+    return silenceOf(detail, reached, durationMs);
   }
+  if (SPOKE.has(reached)) return { kind: "refused-us", detail, durationMs };
+  if (OURS.has(errno)) return { kind: "not-asked", detail, durationMs };
   return { kind: "closed", detail, durationMs };
+}
+
+/**
+ * TLS and, with SASL, all up to the end of authentication are the work of Kafka's network threads: they
+ * go on while its request handlers hang. So it takes an answer of those, on a link that is open.
+ */
+function silenceOf(detail: string, reached: Reached, durationMs: number): Answer {
+  switch (reached) {
+    case "nothing": {
+      const unresolved = `${detail}: its name was not resolved by then`;
+      return { kind: "not-asked", detail: unresolved, durationMs };
+    }
+    case "resolved":
+      return { kind: "silent", connected: false, detail, durationMs };
+    case "heard":
+      return { kind: "refused-us", detail, durationMs };
+    case "connected":
+    case "secured":
+    case "open":
+      return { kind: "silent", connected: true, detail, durationMs };
+  }
 }
 
 function errnoOf(cause: unknown): string {

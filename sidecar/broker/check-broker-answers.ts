@@ -4,10 +4,13 @@
  */
 import type { Check, Verdict } from "./check.ts";
 import { ageText, bytesText, verdictsOf } from "./check-words.ts";
-import type { BrokerSnapshot, KafkaProcess } from "./reading.ts";
+import type { Answer, BrokerSnapshot, KafkaProcess } from "./reading.ts";
 
 /** Our timer was late by this share of the time that we waited: an answer may have been there in time. */
 const LAG_SHARE_MAX = 0.25;
+
+const SILENT = "the listener accepts connections and is silent";
+const UNTAKEN = "nobody takes or refuses a connection at its address";
 
 const say = verdictsOf("broker-answers");
 
@@ -53,7 +56,7 @@ function judgeClosed(
  * what it reads and writes tells such a one from one that hangs.
  */
 function judgeSilent(
-  { detail, durationMs }: Unanswered,
+  { detail, durationMs, connected }: Extract<Answer, { readonly kind: "silent" }>,
   kafka: There,
   lagMs: number,
   before: BrokerSnapshot | undefined,
@@ -65,7 +68,7 @@ function judgeSilent(
   const isStarting = kafka.kind === "running" && !kafka.hasAnswered;
   return isStarting && (progressBytes(kafka, before) ?? 0) > 0
     ? say("unknown", startingText(kafka, before), durationMs)
-    : say("fail", `the listener accepts connections and is silent: ${detail}`, durationMs);
+    : say("fail", `${connected ? SILENT : UNTAKEN}: ${detail}`, durationMs);
 }
 
 type Running = Extract<KafkaProcess, { readonly kind: "running" }>;

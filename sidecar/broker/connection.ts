@@ -7,7 +7,7 @@
  * the old one stays, for as long as the broker takes it.
  */
 import type { KafkaError } from "../../shared/kafka/error.ts";
-import { type Link, openLink } from "../../shared/kafka/link.ts";
+import { type Link, openLink, type Reached } from "../../shared/kafka/link.ts";
 import type { KafkaRequest } from "../../shared/kafka/request.ts";
 import type { BrokerAddress, KafkaSettings } from "../../shared/kafka/settings.ts";
 import type { KafkaLog } from "../../shared/kafka/wire.ts";
@@ -29,14 +29,22 @@ export type ConnectionOptions = {
   readonly monotonicMs: () => number;
 };
 
+export type Asking<T> = {
+  readonly answer: Promise<Result<T, KafkaError>>;
+  /** How far the link has come that is asked. */
+  readonly reached: () => Reached;
+  /** Ends the link that is asked, which need not be the connection's any more. */
+  readonly drop: (reason: string) => void;
+};
+
 export type Connection = {
+  readonly begin: <T>(request: KafkaRequest<T>) => Asking<T>;
+  /** The answer alone. */
   readonly ask: <T>(request: KafkaRequest<T>) => Promise<Result<T, KafkaError>>;
   /** The API keys that the broker knows, on the connection as it is. */
   readonly apis: () => Promise<ReadonlySet<number> | undefined>;
   /** Is it open, authenticated and good? */
   readonly isOpen: () => boolean;
-  /** Has the other side said anything on it? */
-  readonly heard: () => boolean;
   /** Starts to renew it when that is due. */
   readonly freshen: () => void;
   /** Ends it with what is under way; the next call opens another one. */
@@ -96,14 +104,26 @@ export function openConnection(options: ConnectionOptions): Connection {
     log("warn", what, { detail: opened.error.detail });
   };
 
+  const begin = <T>(request: KafkaRequest<T>): Asking<T> => {
+    const link = current();
+    return {
+      answer: link.send(request, { deadlineMs: CALL_MS_MAX }),
+      reached: link.reached,
+      drop: (reason) => {
+        link.drop(reason);
+        if (held?.link === link) held = undefined;
+      },
+    };
+  };
+
   return {
-    ask: (request) => current().send(request, { deadlineMs: CALL_MS_MAX }),
+    begin,
+    ask: (request) => begin(request).answer,
     apis: async () => {
       const opened = await current().open({ deadlineMs: CALL_MS_MAX });
       return opened.ok ? new Set(opened.value.keys()) : undefined;
     },
     isOpen: () => good()?.link.wasOpen() === true,
-    heard: () => held?.link.heard() === true,
     freshen: () => {
       const open = good();
       if (open?.link.wasOpen() !== true || renewing !== undefined) return;

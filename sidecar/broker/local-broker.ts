@@ -63,13 +63,15 @@ export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
   let role: BrokerSnapshot["role"] = "broker";
 
   const readBroker = async (clock: RoundClock): Promise<Reads> => {
-    const asked = readWithin(clock, "Metadata", main.ask(metadataRequest));
+    const { answer, drop } = main.begin(metadataRequest);
+    const asked = readWithin(clock, "Metadata", answer);
     const configs = asked.then((read) =>
       read.kind === "read" ? minInsync.read(read.value.topics, clock) : read,
     );
     const all = [asked, quorum.ofBroker(clock), logDirs.read(clock), configs] as const;
     const [read, leader, dirs, minInsyncReplicas] = await Promise.all(all);
-    if (read.kind === "failed") main.drop("the metadata did not come in time");
+    // The link that was asked: where it was lost instead, the sign of life has dialled another one.
+    if (isTimeout(read)) drop("the metadata did not come in time");
     const metadata = unlessHidden(read, dirs);
     return { role: "broker", metadata, quorum: leader, logDirs: dirs, minInsyncReplicas };
   };
@@ -115,17 +117,22 @@ async function seekLife(
   const sinceMs = clock.observedMs();
   for (let dials = 1; ; dials += 1) {
     const dialled = !main.isOpen();
-    const result = await clock.within(main.ask(aliveRequest()));
+    const asked = main.begin(aliveRequest());
+    const result = await clock.within(asked.answer);
     const durationMs = clock.observedMs() - sinceMs;
     if (result?.ok === true) return { answer: { kind: "answered", durationMs }, dialled };
     const error = result?.error ?? timeoutError("ApiVersions", Math.round(durationMs));
-    const heard = dialled && main.heard();
-    if (result === undefined) main.drop(error.detail);
+    // What an open one had heard before is no answer of now.
+    const reached = dialled ? asked.reached() : "connected";
+    if (result === undefined) asked.drop(error.detail);
     if (dialled || result === undefined || dials >= DIALS_MAX) {
-      return { answer: answerOf(error, heard, durationMs), dialled };
+      return { answer: answerOf(error, reached, durationMs), dialled };
     }
   }
 }
+
+const isTimeout = (read: Reading<unknown>): boolean =>
+  read.kind === "failed" && read.error.code === "timeout";
 
 type Unanswered = Exclude<Answer, { readonly kind: "answered" }>;
 

@@ -25,9 +25,14 @@ export type Answer =
   | { readonly kind: "refused-us"; readonly detail: string; readonly durationMs: number }
   /** Nobody listens, or the connection was cut without a byte. */
   | { readonly kind: "closed"; readonly detail: string; readonly durationMs: number }
-  /** Somebody listens and did not answer before the deadline. */
-  | { readonly kind: "silent"; readonly detail: string; readonly durationMs: number }
-  /** We could not ask: a name that does not resolve, a file we cannot read, no CPU for ourselves. */
+  /** No answer before the deadline. `connected`: but somebody took the connection. */
+  | {
+      readonly kind: "silent";
+      readonly connected: boolean;
+      readonly detail: string;
+      readonly durationMs: number;
+    }
+  /** We could not ask: a name that does not resolve, no route, a file we cannot use. */
   | { readonly kind: "not-asked"; readonly detail: string; readonly durationMs: number };
 
 /** Kafka's own process, where we can see it (`shareProcessNamespace`, or the same host). */

@@ -6,7 +6,7 @@
 import type { KafkaError } from "../../shared/kafka/error.ts";
 import type { KafkaRequest } from "../../shared/kafka/request.ts";
 import type { Result } from "../../shared/result.ts";
-import type { Connection } from "./connection.ts";
+import type { Asking, Connection } from "./connection.ts";
 
 /** Then the connection itself may be what is broken. */
 const HELD_MS_MAX = 30_000;
@@ -23,11 +23,11 @@ export function openStandingQuestion<T>(deps: {
   readonly monotonicMs: () => number;
 }): { readonly ask: () => Asked<T> } {
   const { connection, monotonicMs } = deps;
-  let pending: Asked<T> | undefined;
-  const begin = (): Asked<T> => {
+  let pending: (Asked<T> & Pick<Asking<T>, "drop">) | undefined;
+  const begin = () => {
     const sinceMs = monotonicMs();
-    const answer = connection.ask(deps.request());
-    const asked: Asked<T> = { answer, heldMs: () => monotonicMs() - sinceMs };
+    const { answer, drop } = connection.begin(deps.request());
+    const asked = { answer, drop, heldMs: () => monotonicMs() - sinceMs };
     void answer.then(() => {
       if (pending === asked) pending = undefined;
     });
@@ -36,8 +36,8 @@ export function openStandingQuestion<T>(deps: {
   return {
     ask: () => {
       if (pending !== undefined && pending.heldMs() > HELD_MS_MAX) {
+        pending.drop(`no answer for ${HELD_MS_MAX / 1000} s`);
         pending = undefined;
-        connection.drop(`no answer for ${HELD_MS_MAX / 1000} s`);
       }
       pending ??= begin();
       return pending;

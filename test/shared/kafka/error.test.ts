@@ -76,6 +76,8 @@ describe("kafkaErrorOf()", () => {
     [new RangeError("8 bytes wanted at 3 of 5"), "broker"],
     [Object.assign(new Error("no"), { code: 33 }), "authentication"],
     [new Error("Failed to connect: ENOENT: no such file or directory, open '/ca.pem'"), "invalid"],
+    [new Error("Failed to connect: TLS file /c.pem cannot be used: Invalid CA"), "invalid"],
+    [new Error("TLS files /c, /k cannot be used together: KEY_VALUES_MISMATCH"), "invalid"],
     ["text", "unreachable"],
     [null, "unreachable"],
   ];

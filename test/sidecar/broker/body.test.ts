@@ -47,7 +47,12 @@ const LIVE = '{"status":"healthy","brokerId":0,"brokerFound":true}';
 const READY =
   '{"status":"healthy","brokerId":0,"brokerRegistered":true,"controllerElected":true,"underReplicatedPartitions":0,"logDirsHealthy":true}';
 const silent = {
-  answer: { kind: "silent", detail: "no answer within 2000 ms", durationMs: 2000 } as const,
+  answer: {
+    kind: "silent",
+    connected: true,
+    detail: "no answer within 2000 ms",
+    durationMs: 2000,
+  } as const,
   ...{ metadata: failed("no answer"), quorum: failed("no answer"), logDirs: failed("no answer") },
 };
 const SILENT =

@@ -6,7 +6,12 @@ import type { Answer, BrokerSnapshot, KafkaProcess } from "../../../sidecar/brok
 import { running, SETTINGS, said, snapshot } from "./snapshot-sample.ts";
 
 const closed: Answer = { kind: "closed", detail: "ECONNREFUSED", durationMs: 1 };
-const silent: Answer = { kind: "silent", detail: "no answer within 2000 ms", durationMs: 2000 };
+const silent = {
+  kind: "silent",
+  connected: true,
+  detail: "no answer within 2000 ms",
+  durationMs: 2000,
+} as const;
 const refused: Answer = { kind: "refused-us", detail: "wrong password", durationMs: 4 };
 const notAsked: Answer = { kind: "not-asked", detail: "no such name", durationMs: 0 };
 
@@ -107,6 +112,11 @@ const rows: readonly Row[] = [
     want: ["fail", "the listener is closed, and was open before: ECONNREFUSED"],
   },
   { when: "silent fails", answer: silent, want: ["fail", SILENT] },
+  {
+    when: "silent without a connection fails, in other words",
+    answer: { ...silent, connected: false },
+    want: ["fail", "nobody takes or refuses a connection at its address: no answer within 2000 ms"],
+  },
   {
     when: "silent and hidden fails",
     answer: silent,

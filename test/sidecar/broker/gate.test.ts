@@ -31,7 +31,7 @@ const pass = (gate: GateName, changed: Partial<BrokerSnapshot>, settings = LOCAL
   passGate(gate, judge(snapshot(changed), { ...SETTINGS, ...settings }).verdicts, settings);
 
 const silent: Partial<BrokerSnapshot> = {
-  answer: { kind: "silent", detail: "no answer within 2000 ms", durationMs: 2000 },
+  answer: { kind: "silent", connected: true, detail: "no answer within 2000 ms", durationMs: 2000 },
   ...{ metadata: failed("no answer"), quorum: failed("no answer"), logDirs: failed("no answer") },
 };
 const starting: Partial<BrokerSnapshot> = {

@@ -21,14 +21,13 @@ const detail = fc.constant("detail");
 const answers: fc.Arbitrary<Answer> = fc.oneof(
   fc.record({ kind: fc.constant("answered" as const), durationMs: ms }),
   fc.record({
-    kind: fc.constantFrom(
-      "refused-us" as const,
-      "closed" as const,
-      "silent" as const,
-      "not-asked" as const,
-    ),
+    kind: fc.constantFrom("refused-us" as const, "closed" as const, "not-asked" as const),
     detail,
     durationMs: ms,
+  }),
+  fc.record({
+    ...{ kind: fc.constant("silent" as const), connected: fc.boolean() },
+    ...{ detail, durationMs: ms },
   }),
 );
 const processes: fc.Arbitrary<KafkaProcess> = fc.oneof(
@@ -87,9 +86,9 @@ test("liveness fails for one that has answered since its start and does not any 
       expect(isLive({ ...down, answer: { kind: "closed", detail: "", durationMs: 1 } })).toBe(
         false,
       );
-      expect(isLive({ ...down, answer: { kind: "silent", detail: "", durationMs: 1 } })).toBe(
-        false,
-      );
+      expect(
+        isLive({ ...down, answer: { kind: "silent", connected: true, detail: "", durationMs: 1 } }),
+      ).toBe(false);
     }),
   );
 });

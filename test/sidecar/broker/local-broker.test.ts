@@ -1,8 +1,14 @@
 /** A round of reads on a played broker: what hangs holds up nothing else, and who is silent is told from who is away. */
 import { afterEach, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { ByteWriter } from "../../../shared/kafka/bytes.ts";
+import type { TlsSettings } from "../../../shared/kafka/settings.ts";
 import { openLocalBroker } from "../../../sidecar/broker/local-broker.ts";
 import { openRoundClock } from "../../../sidecar/broker/round-clock.ts";
+import { createAuthority } from "../../bed/certificate.ts";
 import { freePort } from "../../bed/port.ts";
 import golden from "../../shared/kafka/describe-golden.json" with { type: "json" };
 import { type PlayedAnswer, playBroker } from "../../shared/kafka/played-broker.ts";
@@ -106,10 +112,10 @@ async function open(changed: ReadonlyMap<number, () => PlayedAnswer>, keys: Keys
   return { asked, played, ...reader(played.address.port) };
 }
 
-function reader(port: number) {
+function reader(port: number, tls?: TlsSettings) {
   const local = openLocalBroker({
     address: { host: "127.0.0.1", port },
-    settings: { clientId: "x", brokers: [] },
+    settings: { clientId: "x", brokers: [], ...(tls === undefined ? {} : { tls }) },
     credentials: () => "",
     askOther: () => Promise.reject(new Error("nobody else is there")),
     log: () => {},
@@ -127,6 +133,42 @@ function reader(port: number) {
     return reads;
   };
   return { read };
+}
+
+/** Passes on to the broker; once armed, the next byte from us ends all connections there are. */
+async function openCutter(port: number) {
+  const pairs = new Set<readonly [Socket, Socket]>();
+  let armed = false;
+  const endAll = () => {
+    armed = false;
+    for (const [near, far] of pairs) {
+      far.destroy();
+      near.resetAndDestroy();
+    }
+  };
+  const server = createServer((near) => {
+    const far = connect(port, "127.0.0.1");
+    const pair = [near, far] as const;
+    pairs.add(pair);
+    for (const socket of pair) socket.on("error", () => {});
+    near.on("close", () => {
+      pairs.delete(pair);
+      far.destroy();
+    });
+    far.on("close", () => near.destroy()).on("data", (bytes) => near.write(bytes));
+    near.on("data", (bytes) => (armed ? endAll() : far.write(bytes)));
+  });
+  const listening = Promise.withResolvers<void>();
+  server.listen(0, "127.0.0.1", () => listening.resolve());
+  await listening.promise;
+  const bound = server.address();
+  closing.push(endAll, () => server.close());
+  return {
+    port: typeof bound === "object" && bound !== null ? bound.port : 0,
+    arm: () => {
+      armed = true;
+    },
+  };
 }
 
 const held = (apiKey: number) => new Map([[apiKey, (): PlayedAnswer => "never"]]);
@@ -182,6 +224,35 @@ test("read() reads anew after metadata that did not come", async () => {
   });
   rounds += 1;
   expect(await read()).toMatchObject({ answer: { kind: "answered" }, metadata: { kind: "read" } });
+});
+
+test("read() dials anew when all connections are cut at the first byte of a round", async () => {
+  const { played } = await open(new Map());
+  const cutter = await openCutter(played.address.port);
+  const { read } = reader(cutter.port);
+  const healthy = { answer: { kind: "answered" }, metadata: { kind: "read" } };
+  expect(await read()).toMatchObject(healthy);
+  for (const _cut of [1, 2, 3]) {
+    cutter.arm();
+    expect(await read()).toMatchObject(healthy);
+  }
+});
+
+test("read() takes a broker that is silent after the TLS handshake for silent", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "outrider-silent-"));
+  const authority = await createAuthority(dir);
+  const { certFile, keyFile } = await authority.issue({
+    ...{ name: "server", commonName: "localhost", usage: "server" },
+    subjectAltNames: ["DNS:localhost"],
+  });
+  const tls = { cert: readFileSync(certFile), key: readFileSync(keyFile) };
+  const mute = Bun.listen({ hostname: "127.0.0.1", port: 0, tls, socket: { data: () => {} } });
+  closing.push(
+    () => mute.stop(true),
+    () => rmSync(dir, { recursive: true }),
+  );
+  const { read } = reader(mute.port, { caFile: authority.caFile, serverName: "localhost" });
+  expect(await read()).toMatchObject({ answer: { kind: "silent", connected: true } });
 });
 
 test("read() finds a listener closed, or silent, and asks it nothing more", async () => {

@@ -91,4 +91,4 @@ test("run() ends at once, and takes nothing from a round that was cut short", as
   expect(rounds.latest()).toBeUndefined();
 });
 
-const CUT = { kind: "silent", detail: "cut short", durationMs: 1 } as const;
+const CUT = { kind: "silent", connected: true, detail: "cut short", durationMs: 1 } as const;
