@@ -73,7 +73,7 @@ describe("sidecar broker", () => {
       const own = await sidecars.of(1).seenAfter(sinceMs, "live", dead);
       expect(checkIn(own.probed, "broker-answers").reason).toContain("process is gone");
       expect(own.probed.body.error).toStartWith("failed to fetch metadata: ");
-      expect(own.afterMs).toBeLessThan(seenWithinMs(INTERVAL_MS));
+      expect(own.afterMs).toBeLessThan(2 * seenWithinMs(INTERVAL_MS));
       expect((await sidecars.of(1).ready()).code).toBe(503);
       expect((await sidecars.of(1).startup()).code).toBe(503);
       say(`killed: its own sidecar fails live after ${rounded(own.afterMs)}`);
@@ -193,7 +193,7 @@ describe("sidecar broker", () => {
       say(`no quorum: "${starting.probed.body.progress}" after ${rounded(starting.afterMs)}`);
       const waiting = openWatch(third.live);
       // Kafka itself waits for a quorum with its listener closed: for longer than it took to start before.
-      const rounds = 12;
+      const rounds = 8;
       await until("rounds without a quorum", () => waiting.seen().rounds >= rounds, {
         deadlineMs: LIMIT_MS,
       });

@@ -14,6 +14,7 @@ import { faultSettings } from "./settings.ts";
 import { openFaults, STEADY } from "./soak-faults.ts";
 import { type Story, type Times, wrongIn } from "./soak-model.ts";
 import { slopePerMinute, type Vitals, vitalsOf } from "./soak-vitals.ts";
+import { openWitness } from "./soak-witness.ts";
 
 const { soakMinutes, seed } = faultSettings();
 const PROBES = ["live", "ready", "restart-safe"] as const satisfies readonly ProbeName[];
@@ -88,6 +89,7 @@ async function soak({ kafka, sidecars }: BrokerStage): Promise<void> {
       }),
     ),
   );
+  const witness = openWitness(kafka, faults.begin);
   const vitals: Vitals[] = [];
   const wellAfter = async (sinceMs: number, node: number, probe: ProbeName) => {
     const { code, body } = await faults.sidecarOf(node).fresh(probe, sinceMs);
@@ -123,9 +125,13 @@ async function soak({ kafka, sidecars }: BrokerStage): Promise<void> {
     say(`OUTRIDER_SEED=${seed}; what was done:\n${done.slice(-20).join("\n")}`);
     throw error;
   } finally {
+    await witness.stop();
     const seen = await Promise.all(watches.map((watch) => watch.stop()));
     const answers = seen.reduce((sum, each) => sum + each.answers, 0);
-    say(`soak: ${done.length} faults, ${answers} verdicts, ${wrong.length} wrong`);
+    const slow = faults.spans.filter(({ kind }) => kind === "slow").length;
+    say(
+      `soak: ${done.length} faults, ${answers} verdicts, ${wrong.length} wrong; brokers were slow ${slow} times`,
+    );
     if (wrong.length > 0) {
       say(`OUTRIDER_SEED=${seed}\n${done.slice(-5).join("\n")}\n${wrong.join("\n")}`);
     }

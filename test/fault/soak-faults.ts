@@ -16,6 +16,8 @@ export const STEADY = 0;
 
 export type Faults = {
   readonly spans: readonly Span[];
+  /** Writes down that one began. */
+  readonly begin: (kind: Span["kind"], node: number) => Span;
   /** The sidecar beside a node now. */
   readonly sidecarOf: (node: number) => Sidecar;
   /** Plays one fault to its end, when all that it ended runs again; resolves to what it was. */
@@ -126,5 +128,5 @@ export function openFaults(deps: {
     const node = chance.pick(nodes) ?? 0;
     return (drawn ?? hang)(node, Math.round(chance.between(MS_MIN, MS_MAX)));
   };
-  return { spans, sidecarOf, play };
+  return { spans, begin, sidecarOf, play };
 }

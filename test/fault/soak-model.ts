@@ -3,7 +3,7 @@
  * alone, never from what other sidecars say. Times are of `performance.now()`. Pure.
  *
  * Invariants of the product that it holds verdicts against:
- *  - live fails only when its own broker was away or hung while the round was made;
+ *  - live fails only when its own broker was away, hung or starved while the round was made;
  *  - a broker that has been away or hung for two rounds and a half is neither live nor ready;
  *  - without a quorum nobody is ready, and all that answer are live;
  *  - while one of three replicas is away, stopping another is not safe;
@@ -12,13 +12,16 @@
 import type { Probed } from "../bed/broker-sidecar/answer.ts";
 import type { ProbeName } from "../bed/broker-sidecar/sidecar.ts";
 
-/** `away`: no process, or one that was told to end. `hung`: SIGSTOP. Those of sidecars are apart. */
-type FaultKind = "away" | "hung" | "sidecar-away" | "sidecar-hung";
+/**
+ * `away`: no process, or one that was told to end. `hung`: SIGSTOP. `slow`: our own witness waited for it,
+ * too, because the machine starved it. Those of sidecars are apart.
+ */
+type FaultKind = "away" | "hung" | "slow" | "sidecar-away" | "sidecar-hung";
 
 export type Span = {
   readonly kind: FaultKind;
   readonly node: number;
-  readonly fromMs: number;
+  fromMs: number;
   /** Infinity: it lasts. */
   toMs: number;
 };
@@ -85,7 +88,8 @@ const overlaps = (span: Span, fromMs: number, toMs: number): boolean =>
 /** A sidecar that was itself stopped, or not there, gets the time again. */
 function sidecarSlept({ spans }: Story, node: number, fromMs: number, toMs: number): boolean {
   return spans.some(
-    (span) => span.node === node && !isKafkas(span) && overlaps(span, fromMs, toMs),
+    (span) =>
+      span.node === node && span.kind.startsWith("sidecar-") && overlaps(span, fromMs, toMs),
   );
 }
 
@@ -106,7 +110,10 @@ function falseAlarm(
   if (roundMs === undefined) return "fails before its first round";
   const fromMs = roundMs - times.slackMs;
   const explained = spans.some(
-    (span) => span.node === node && isKafkas(span) && overlaps(span, fromMs, atMs),
+    (span) =>
+      span.node === node &&
+      (isKafkas(span) || span.kind === "slow") &&
+      overlaps(span, fromMs, atMs),
   );
   return explained ? undefined : "fails, and nothing befell its broker";
 }
@@ -131,7 +138,10 @@ function wronglySafe(story: Story, node: number, atMs: number): string | undefin
   return gone === undefined ? undefined : `safe to stop, and broker ${gone} is away`;
 }
 
-function inCalm({ calm }: Story, { body }: Probed, atMs: number): string | undefined {
+/** Starved brokers have no calm. */
+function inCalm({ calm, spans, times }: Story, answer: Probed, atMs: number): string | undefined {
   const isCalm = calm.some(({ fromMs, toMs }) => fromMs <= atMs && atMs <= toMs);
-  return isCalm ? `fails in the calm: ${body.error}` : undefined;
+  const sinceMs = (answer.roundMs ?? atMs) - times.slackMs;
+  const starved = spans.some((span) => span.kind === "slow" && overlaps(span, sinceMs, atMs));
+  return isCalm && !starved ? `fails in the calm: ${answer.body.error}` : undefined;
 }
