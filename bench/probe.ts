@@ -9,6 +9,8 @@
  *    are, and over kept ones; the asking program is a process of its own and shares the cores with the
  *    sidecar and the broker, so its own time is in the figures, and on a busy machine everybody's: the
  *    sidecar's CPU for an answer is what does not change with that;
+ *    16 at once without a pause starve the rounds where the cores are wanted elsewhere, too: verdicts grow
+ *    old then, and readiness says so;
  *  - resident memory idle, and after PROBE_LOAD_MINUTES (10) of some 250 questions a second.
  */
 import { openCgroup } from "../test/bed/cgroup.ts";

@@ -25,6 +25,8 @@ export async function endurance(sidecar: Sidecar, minutes: number): Promise<void
   const bench = BENCH;
   const what = `load for ${minutes} min, 16 at once, all paths`;
   figure({ bench, figure: what, value: load.count / load.seconds, unit: "1/s" });
+  const refused = `answers that were not 200 in ${load.count}`;
+  figure({ bench, figure: refused, value: load.failed, unit: "", bar: { atMost: 0 } });
   await tell("RSS at the end of the load", process.pid);
   await Bun.sleep(CALM_MS);
   await tell("RSS after the load", process.pid);
