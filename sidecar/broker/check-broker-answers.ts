@@ -37,18 +37,22 @@ export const checkBrokerAnswers: Check = (snapshot, _settings, before) => {
 type Unanswered = { readonly detail: string; readonly durationMs: number };
 type There = Exclude<KafkaProcess, { readonly kind: "gone" }>;
 
-/** Without a quorum, and in log recovery, a broker keeps its listener closed: that is no reason to restart it. */
+/**
+ * Without a quorum, and in log recovery, a broker keeps its listener closed: that is no reason to restart
+ * it. Whose process is hidden may have been started anew since it answered, and be recovering; and when it
+ * has ended, so has its container, which the kubelet sees for itself.
+ */
 function judgeClosed(
   { detail, durationMs }: Unanswered,
   kafka: There,
   before: BrokerSnapshot | undefined,
 ): Verdict {
-  if (kafka.hasAnswered) {
-    return say("fail", `the listener is closed, and was open before: ${detail}`, durationMs);
+  if (kafka.kind === "hidden") {
+    return say("unknown", `starting, or not there: ${detail} (${kafka.reason})`, durationMs);
   }
-  return kafka.kind === "running"
-    ? say("unknown", startingText(kafka, before), durationMs)
-    : say("unknown", `starting, or not there: ${detail} (${kafka.reason})`, durationMs);
+  return kafka.hasAnswered
+    ? say("fail", `the listener is closed, and was open before: ${detail}`, durationMs)
+    : say("unknown", startingText(kafka, before), durationMs);
 }
 
 /**

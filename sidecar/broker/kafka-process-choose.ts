@@ -11,6 +11,8 @@ export type Candidate = {
   readonly listens: boolean | undefined;
   /** Is that port among its configured listeners? Undefined: not known. */
   readonly configured: boolean | undefined;
+  /** Seen to listen on no port at all, as one that is starting. */
+  readonly isMute: boolean;
 };
 
 export type Choice =
@@ -19,11 +21,14 @@ export type Choice =
   | { readonly kind: "none" }
   /** All are configured for other ports. */
   | { readonly kind: "others"; readonly pids: readonly number[] }
+  /** The one that is left listens, but not here. */
+  | { readonly kind: "unproven"; readonly pid: number }
   | { readonly kind: "ambiguous"; readonly pids: readonly number[] };
 
 /**
  * By evidence, strongest first: who listens on the port; who is configured for it; who is left when
- * those are gone that are configured for others, or that are plainly not the one who listens.
+ * those are gone that are configured for others. But who is left, and listens elsewhere alone, may be a
+ * neighbour's.
  */
 export function chooseKafka(candidates: readonly Candidate[]): Choice {
   if (candidates.length === 0) return { kind: "none" };
@@ -33,6 +38,10 @@ export function chooseKafka(candidates: readonly Candidate[]): Choice {
   if (configured.length > 0) return oneOf(configured, false);
   const possible = candidates.filter((each) => each.configured === undefined);
   if (possible.length === 0) return { kind: "others", pids: pidsOf(candidates) };
+  const [left, ...more] = possible;
+  if (left !== undefined && more.length === 0 && left.listens === false && !left.isMute) {
+    return { kind: "unproven", pid: left.pid };
+  }
   return oneOf(possible, false);
 }
 

@@ -68,9 +68,9 @@ const INODE = 9;
 /** TCP_LISTEN of the kernel's include/net/tcp_states.h. */
 const LISTEN = "0A";
 
-/** The inodes of the sockets that listen on a port, from /proc/<pid>/net/tcp or tcp6. */
-export function listeningSockets(text: string, port: number): readonly string[] {
-  const ending = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+/** The inodes of the sockets that listen, on a port or on any, from /proc/<pid>/net/tcp or tcp6. */
+export function listeningSockets(text: string, port?: number): readonly string[] {
+  const ending = port === undefined ? "" : `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
   return text.split("\n").flatMap((line) => {
     const fields = line.trim().split(/\s+/u);
     const inode = fields[INODE];

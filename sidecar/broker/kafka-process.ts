@@ -76,7 +76,6 @@ export function openKafkaFinder({
 }: KafkaFinderOptions): KafkaFinder {
   let known: Known | undefined;
   let everSeen = false;
-  let everAnswered = false;
   let answeredBy: string | undefined;
   let pass: Pass | undefined;
 
@@ -113,11 +112,7 @@ export function openKafkaFinder({
     sureUntilMs: certain ? Infinity : ownAgeMs() + SURE_AGAIN_MS,
   });
 
-  const hidden = (reason: string): KafkaProcess => ({
-    kind: "hidden",
-    reason,
-    hasAnswered: everAnswered,
-  });
+  const hidden = (reason: string): KafkaProcess => ({ kind: "hidden", reason });
   const absent = (reason: string): KafkaProcess => (everSeen ? { kind: "gone" } : hidden(reason));
 
   const settle = (choice: Choice): KafkaProcess => {
@@ -130,6 +125,8 @@ export function openKafkaFinder({
         return absent(seesOthers(files, ownPid) ? NOT_THERE : ALONE);
       case "others":
         return absent(`no visible Kafka (${choice.pids.join(", ")}) has a listener on ${port}`);
+      case "unproven":
+        return hidden(unproven(choice.pid, port));
       case "ambiguous":
         return hidden(ambiguous(choice.pids, port));
     }
@@ -149,7 +146,6 @@ export function openKafkaFinder({
       look();
       const asked = known && keyOf(known);
       return () => {
-        everAnswered = true;
         answeredBy = asked ?? answeredBy;
       };
     },
@@ -161,6 +157,10 @@ const keyOf = ({ pid, startTicks }: Pick<Known, "pid" | "startTicks">): string =
 
 const ambiguous = (pids: readonly number[], port: number): string =>
   `processes ${pids.join(", ")} are all Kafka, and which of them listens on ${port} cannot be seen: ` +
+  "run as Kafka's user, or set KAFKA_CGROUP";
+
+const unproven = (pid: number, port: number): string =>
+  `process ${pid} is Kafka, but nothing shows that ${port} is its port: ` +
   "run as Kafka's user, or set KAFKA_CGROUP";
 
 const pidsIn = (files: Files): readonly number[] =>
@@ -189,20 +189,38 @@ function candidateOf(files: Files, found: Found, port: number, isOnly: boolean):
   const { pid, startTicks } = found;
   const listens = listensOn(files, pid, port, isOnly);
   const configured = listens === true ? undefined : configuredFor(files, found, port);
-  return { pid, startTicks, listens, configured };
+  const isUnproven = listens === false && configured === undefined;
+  const isMute = isUnproven && listensNowhere(files, pid);
+  return { pid, startTicks, listens, configured, isMute };
 }
 
-/** The only Kafka there is in a network is taken for the listener: its files need not be gone through. */
-function listensOn(files: Files, pid: number, port: number, isOnly: boolean): boolean | undefined {
+/** Seen to have no listening socket at all: it is starting. */
+function listensNowhere(files: Files, pid: number): boolean {
+  const own = descriptorsOf(files, pid);
+  if (own.length === 0) return false;
+  const sockets = socketsIn(files, pid);
+  return !own.some((fd) => sockets.has(files.link(`/proc/${pid}/fd/${fd}`) ?? ""));
+}
+
+const descriptorsOf = (files: Files, pid: number): readonly string[] =>
+  files.list(`/proc/${pid}/fd`).slice(0, DESCRIPTORS_MAX);
+
+/** What listens in the network that a process is in: on one port, or on any. */
+function socketsIn(files: Files, pid: number, port?: number): ReadonlySet<string> {
   const inodes = ["tcp", "tcp6"].flatMap((name) => {
     const text = files.read(`/proc/${pid}/net/${name}`);
     return text.ok ? listeningSockets(text.value, port) : [];
   });
-  if (inodes.length === 0) return false;
+  return new Set(inodes.map((inode) => `socket:[${inode}]`));
+}
+
+/** The only Kafka there is in a network is taken for the listener: its files need not be gone through. */
+function listensOn(files: Files, pid: number, port: number, isOnly: boolean): boolean | undefined {
+  const sockets = socketsIn(files, pid, port);
+  if (sockets.size === 0) return false;
   if (isOnly) return true;
-  const descriptors = files.list(`/proc/${pid}/fd`).slice(0, DESCRIPTORS_MAX);
+  const descriptors = descriptorsOf(files, pid);
   if (descriptors.length === 0) return undefined;
-  const sockets = new Set(inodes.map((inode) => `socket:[${inode}]`));
   return descriptors.some((fd) => sockets.has(files.link(`/proc/${pid}/fd/${fd}`) ?? ""));
 }
 

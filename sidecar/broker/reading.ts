@@ -48,12 +48,7 @@ export type KafkaProcess =
       readonly ioBytes: number | undefined;
     }
   | { readonly kind: "gone" }
-  | {
-      readonly kind: "hidden";
-      readonly reason: string;
-      /** Has the listener answered us since our own start? */
-      readonly hasAnswered: boolean;
-    };
+  | { readonly kind: "hidden"; readonly reason: string };
 
 export type BrokerSnapshot = {
   readonly brokerId: number;

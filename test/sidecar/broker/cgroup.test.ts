@@ -180,13 +180,7 @@ describe("openMemoryReader()", () => {
   const absences = [
     ["a directory that is no cgroup", {}, "/mnt/none", running, "KAFKA_CGROUP=/mnt/none"],
     ["a process that has ended", {}, undefined, { kind: "gone" }, "has ended"],
-    [
-      "a hidden process",
-      {},
-      undefined,
-      { kind: "hidden", reason: "no sharing", hasAnswered: true },
-      "no sharing",
-    ],
+    ["a hidden process", {}, undefined, { kind: "hidden", reason: "no sharing" }, "no sharing"],
     ["a process without a cgroup", {}, undefined, running, "no cgroup"],
     [
       "a hierarchy that nobody mounted",

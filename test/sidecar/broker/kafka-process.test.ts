@@ -24,6 +24,7 @@ const kafka = (pid: number, startTicks: number, more: Recorded = {}): Recorded =
   [`/proc/${pid}/stat`]: statText(pid, startTicks),
   [`/proc/${pid}/cmdline`]: commandLine("java", "-cp", "l", "kafka.Kafka", "/etc/s.properties"),
   [`/proc/${pid}/cgroup`]: "0::/../kafka\n",
+  [`/proc/${pid}/fd/0`]: "/dev/null",
   ...more,
 });
 const configured = (pid: number, port: number): Recorded => ({
@@ -72,7 +73,7 @@ describe("openKafkaFinder()", () => {
     const shell = { "/proc/30/stat": statText(30, 9), "/proc/30/cgroup": "0::/\n" };
     const { finder } = finderOver({ ...own, ...shell });
     const seen = finder.look();
-    expect(seen).toMatchObject({ kind: "hidden", hasAnswered: false });
+    expect(seen).toMatchObject({ kind: "hidden" });
     expect(JSON.stringify(seen)).toContain("shareProcessNamespace");
   });
 
@@ -115,15 +116,22 @@ describe("openKafkaFinder()", () => {
     expect(finder.look()).toMatchObject({ pid: 8, hasAnswered: true });
   });
 
-  test("tells of an answer while the process is hidden", () => {
-    const { finder } = finderOver(own);
-    finder.asking()();
-    expect(finder.look()).toMatchObject({ kind: "hidden", hasAnswered: true });
+  test("takes no Kafka that listens elsewhere alone for ours, and ours again while it starts", () => {
+    const elsewhere = { "/proc/7/net/tcp": LISTENS.replace(":2384", ":2385") };
+    const neighbour = { ...own, ...pause, ...kafka(7, 9), ...elsewhere, ...holds(7) };
+    const { finder, now } = finderOver(neighbour);
+    expect(JSON.stringify(finder.look())).toContain("nothing shows that 9092 is its port");
+    now({ ...own, ...pause, ...kafka(7, 9), ...elsewhere });
+    expect(finder.look()).toMatchObject({ kind: "running", pid: 7 });
+    const { [`/proc/7/fd/0`]: _own, ...closed } = kafka(7, 9);
+    expect(finderOver({ ...own, ...pause, ...closed }).finder.look()).toMatchObject({
+      kind: "hidden",
+    });
   });
 
   test("prefers the one that holds the socket which listens on the port", () => {
     const both = { ...kafka(7, 9), ...network(7), ...kafka(8, 9), ...network(8) };
-    const { finder } = finderOver({ ...own, ...both, ...holds(8), "/proc/7/fd/0": "/dev/null" });
+    const { finder } = finderOver({ ...own, ...both, ...holds(8) });
     expect(finder.look()).toMatchObject({ kind: "running", pid: 8 });
   });
 
@@ -166,7 +174,7 @@ describe("openKafkaFinder()", () => {
 
 describe("chooseKafka()", () => {
   const one = (pid: number, more: Partial<Candidate> = {}): Candidate => ({
-    ...{ pid, startTicks: 1, listens: undefined, configured: undefined },
+    ...{ pid, startTicks: 1, listens: undefined, configured: undefined, isMute: false },
     ...more,
   });
   const rows = [
@@ -183,6 +191,8 @@ describe("chooseKafka()", () => {
     ],
     ["who is left", [one(1, { configured: false }), one(2)], { pid: 2, certain: false }],
     ["nobody when all are others", [one(1, { configured: false })], { kind: "others", pids: [1] }],
+    ["who listens nowhere", [one(1, { listens: false, isMute: true })], { pid: 1, certain: false }],
+    ["nobody who listens elsewhere", [one(1, { listens: false })], { kind: "unproven", pid: 1 }],
     ["nobody of two unknown", [one(1), one(2)], { kind: "ambiguous", pids: [1, 2] }],
     [
       "nobody of two that listen",

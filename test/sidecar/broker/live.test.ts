@@ -32,7 +32,7 @@ const answers: fc.Arbitrary<Answer> = fc.oneof(
 );
 const processes: fc.Arbitrary<KafkaProcess> = fc.oneof(
   fc.constant({ kind: "gone" as const }),
-  fc.record({ kind: fc.constant("hidden" as const), reason: detail, hasAnswered: fc.boolean() }),
+  fc.record({ kind: fc.constant("hidden" as const), reason: detail }),
   fc.record({
     ...{ kind: fc.constant("running" as const), pid: fc.integer({ min: 1, max: 2 }), ageMs: ms },
     hasAnswered: fc.boolean(),
@@ -89,6 +89,16 @@ test("liveness fails for one that has answered since its start and does not any 
       expect(
         isLive({ ...down, answer: { kind: "silent", connected: true, detail: "", durationMs: 1 } }),
       ).toBe(false);
+    }),
+  );
+});
+
+test("liveness passes for a closed listener while Kafka's process is hidden", () => {
+  fc.assert(
+    fc.property(snapshots, fc.option(snapshots, { nil: undefined }), (seen, before) => {
+      const process = { kind: "hidden" as const, reason: "detail" };
+      const answer = { kind: "closed" as const, detail: "", durationMs: 1 };
+      expect(isLive({ ...seen, process, answer }, before)).toBe(true);
     }),
   );
 });
