@@ -10,8 +10,12 @@ export const LABELS = {
   fleet: "outrider.fleet",
   clientId: "outrider.client-id",
   specHash: "outrider.spec-hash",
+  /** The Job's own name, in an annotation: labels that a copy took along do not make it ours. */
+  name: "outrider.name",
 } as const;
 export const MANAGER = "outrider";
+/** Admission may put others beside it, such as a service mesh's proxy. */
+export const WORKER_CONTAINER = "worker";
 
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
 const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$/u;
@@ -67,7 +71,7 @@ export function workerJob(
   secretName: string | undefined,
 ): V1Job {
   const labels = labelsOf(spec);
-  const annotations = { [LABELS.fleet]: spec.fleet };
+  const annotations = { [LABELS.fleet]: spec.fleet, [LABELS.name]: spec.name };
   return {
     apiVersion: "batch/v1",
     kind: "Job",
@@ -110,7 +114,7 @@ function podSpec(
     },
     containers: [
       {
-        name: "worker",
+        name: WORKER_CONTAINER,
         image: settings.image,
         imagePullPolicy: "IfNotPresent",
         env: environmentOf(spec, settings.secretName === undefined ? spec.secrets : {}),

@@ -1,7 +1,7 @@
 /** Jobs and pods as far as the runtime looks at them, read from what the API server sends. Pure. */
 import * as v from "valibot";
 import { ClientId } from "../../shared/protocol/client-id.ts";
-import { LABELS, MANAGER } from "./kubernetes-manifest.ts";
+import { LABELS, MANAGER, WORKER_CONTAINER } from "./kubernetes-manifest.ts";
 
 /** All that can hold a worker's name begins with it. */
 const NAME_PREFIX = "kg-graph-builder-";
@@ -45,7 +45,7 @@ export type JobSeen = {
   readonly owned: Owned | undefined;
 };
 
-/** What our labels say. */
+/** What our labels say, on an object that was made under the name that they say, too. */
 export type Owned = {
   readonly clientId: ClientId;
   readonly fleet: string;
@@ -57,7 +57,7 @@ export function readJob(object: unknown): JobSeen | undefined {
   const read = v.safeParse(Job, object);
   if (!read.success) return undefined;
   const { metadata, spec, status } = read.output;
-  const owned = ownedOf(metadata);
+  const owned = ownedOf(metadata, metadata.name);
   if (owned === undefined && !metadata.name.startsWith(NAME_PREFIX)) return undefined;
   return {
     uid: metadata.uid,
@@ -72,10 +72,14 @@ export function readJob(object: unknown): JobSeen | undefined {
   };
 }
 
-function ownedOf({ labels, annotations }: v.InferOutput<typeof Metadata>): Owned | undefined {
+function ownedOf(
+  { labels, annotations }: v.InferOutput<typeof Metadata>,
+  jobName: string,
+): Owned | undefined {
   const clientId = v.safeParse(ClientId, labels[LABELS.clientId]);
   const fleet = annotations[LABELS.fleet];
   const specHash = labels[LABELS.specHash];
+  if (annotations[LABELS.name] !== jobName) return undefined;
   if (labels[LABELS.managedBy] !== MANAGER || !clientId.success) return undefined;
   if (fleet === undefined || specHash === undefined) return undefined;
   return { clientId: clientId.output, fleet, specHash };
@@ -95,7 +99,11 @@ const Pod = v.object({
       phase: v.optional(v.string(), ""),
       ...Why,
       conditions: Conditions,
-      containerStatuses: v.optional(v.nullable(v.array(v.object({ state: ContainerState }))), []),
+      /** In the order of their names. */
+      containerStatuses: v.optional(
+        v.nullable(v.array(v.object({ name: v.string(), state: ContainerState }))),
+        [],
+      ),
     }),
     {},
   ),
@@ -131,8 +139,9 @@ export function readPod(object: unknown): PodSeen | undefined {
   const { metadata } = read.output;
   const jobUid = metadata.labels["batch.kubernetes.io/controller-uid"];
   const jobName = metadata.labels["batch.kubernetes.io/job-name"];
-  const owned = ownedOf(metadata);
-  if (jobUid === undefined || jobName === undefined || owned === undefined) return undefined;
+  if (jobUid === undefined || jobName === undefined) return undefined;
+  const owned = ownedOf(metadata, jobName);
+  if (owned === undefined) return undefined;
   return {
     uid: metadata.uid,
     jobUid,
@@ -145,7 +154,7 @@ export function readPod(object: unknown): PodSeen | undefined {
 }
 
 function containerOf({ metadata, status }: PodRead): ContainerSeen {
-  const state = status.containerStatuses?.[0]?.state;
+  const state = status.containerStatuses?.find(({ name }) => name === WORKER_CONTAINER)?.state;
   const createdAtMs = metadata.creationTimestamp;
   if (state?.terminated !== undefined) {
     const { startedAt, exitCode, reason, message } = state.terminated;

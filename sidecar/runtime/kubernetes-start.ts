@@ -7,7 +7,7 @@
 import { randomBytes } from "node:crypto";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { type Context, fail, runtimeError, whenSeen } from "./kubernetes-context.ts";
-import { resumedJob, workerJob, workerSecret } from "./kubernetes-manifest.ts";
+import { resumedJob, WORKER_CONTAINER, workerJob, workerSecret } from "./kubernetes-manifest.ts";
 import type { ContainerSeen, JobSeen } from "./kubernetes-seen.ts";
 import { workerOf } from "./kubernetes-worker.ts";
 import type { RuntimeError, Worker, WorkerSpec } from "./runtime.ts";
@@ -140,7 +140,7 @@ const endOf = (context: Context, uid: string): Ended | undefined =>
 function endText({ name }: WorkerSpec, { exitCode, reason, message }: Ended): string {
   const why = [reason, message].filter((text) => text !== "").join(": ");
   const how = exitCode === undefined ? "without an exit code" : `with exit code ${exitCode}`;
-  return `${name} ended ${how} right after its start (${why || "no reason given"}); its output: kubectl logs job/${name}`;
+  return `${name} ended ${how} right after its start (${why || "no reason given"}); its output: kubectl logs job/${name} -c ${WORKER_CONTAINER}`;
 }
 
 type Settled =

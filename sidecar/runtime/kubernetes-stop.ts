@@ -1,9 +1,11 @@
 /**
  * Stopping one incarnation: its Job is deleted by uid, in the foreground, so that it stays until its
- * pods are gone; the kubelet gives them their grace. Confirmed by the watch, not by the answer.
+ * pods are gone; the kubelet gives them their grace. Right before, it must still be what the plan took it
+ * for. Confirmed by the watch, not by the answer.
  */
 import { err, ok, type Result } from "../../shared/result.ts";
 import { type Context, fail, runtimeError, whenSeen } from "./kubernetes-context.ts";
+import type { JobSeen } from "./kubernetes-seen.ts";
 import type { RuntimeError, Worker } from "./runtime.ts";
 
 /** Beyond the grace: the kubelet, the garbage collector and the Job's controller take their turns. */
@@ -17,8 +19,8 @@ export async function stopWorker(
   const { kubernetes, namespace, settings, jobs } = context;
   const { name, instance: uid } = worker;
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(settings.graceMs + GONE_MS_MAX)]);
-  const isElsewhere = () => jobs.held().get(uid)?.name !== name && jobs.held().has(uid);
-  if (isElsewhere()) return notFound(worker);
+  const held = jobs.held().get(uid);
+  if (held !== undefined && !isMeant(held, worker)) return notFound(worker);
   const deleted = await kubernetes.deleteJob({ namespace, name, uid }, "Foreground", bounded);
   const wasThere = deleted.ok;
   if (!deleted.ok && deleted.error.code !== "not-found" && deleted.error.code !== "conflict") {
@@ -38,6 +40,10 @@ export async function stopWorker(
   context.log.info("worker stopped", { client_id: worker.clientId, job: name, uid });
   return ok(null);
 }
+
+/** A uid never changes hands; labels and annotations may be changed. */
+const isMeant = ({ name, owned }: JobSeen, worker: Worker): boolean =>
+  name === worker.name && owned?.clientId === worker.clientId && owned.fleet === worker.fleet;
 
 const notFound = ({ name, instance }: Worker): Result<never, RuntimeError> =>
   fail("not-found", "terminal", `${name} is not instance ${instance} any more`);

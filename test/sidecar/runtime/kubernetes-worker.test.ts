@@ -13,7 +13,7 @@ const labels = {
   "batch.kubernetes.io/controller-uid": "job-1",
   "batch.kubernetes.io/job-name": "kg-graph-builder-af-1",
 };
-const annotations = { "outrider.fleet": "fleet-a" };
+const annotations = { "outrider.fleet": "fleet-a", "outrider.name": "kg-graph-builder-af-1" };
 const finished = { conditions: [{ type: "Failed", status: "True" }] };
 
 const job = (status = {}, spec = {}, more = {}) =>
@@ -33,7 +33,18 @@ const pod = (status = {}, more = {}) =>
     },
     status,
   }) ?? expect.unreachable();
-const container = (state: object, phase = "Running") => ({ phase, containerStatuses: [{ state }] });
+const container = (state: object, phase = "Running") => ({
+  phase,
+  containerStatuses: [{ name: "worker", state }],
+});
+/** The kubelet sorts by name: before the worker, and running on after its end. */
+const beside = (state: object) => ({
+  phase: "Running",
+  containerStatuses: [
+    { name: "istio-proxy", state: { running: { startedAt: STARTED } } },
+    { name: "worker", state },
+  ],
+});
 const ended = (exitCode: number, reason = "Error") =>
   container({ terminated: { exitCode, reason, startedAt: STARTED } }, "Failed");
 const running = container({ running: { startedAt: STARTED } });
@@ -50,6 +61,26 @@ describe("workerOf()", () => {
     ["SIGKILL", job(), [pod(ended(137))], { state: "exited", exit: "signal:SIGKILL" }],
     ["SIGTERM", job(), [pod(ended(143))], { state: "exited", exit: "signal:SIGTERM" }],
     ["255, which is no signal", job(), [pod(ended(255))], { state: "exited", exit: 255 }],
+    [
+      "an exit beside an injected container that runs on",
+      job(),
+      [pod(beside({ terminated: { exitCode: 3, startedAt: STARTED } }))],
+      { state: "exited", exit: 3 },
+    ],
+    [
+      "a worker that waits beside one that runs",
+      job(),
+      [pod(beside({ waiting: { reason: "ErrImagePull" } }))],
+      { state: "starting" },
+    ],
+    [
+      "a worker beside another",
+      job(),
+      [pod(beside(running.containerStatuses[0]?.state ?? {}))],
+      {
+        state: "running",
+      },
+    ],
     ["memory", job(), [pod(ended(137, "OOMKilled"))], { state: "exited", exit: "oom" }],
     [
       "an evicted pod",
@@ -89,12 +120,33 @@ describe("listingOf()", () => {
     ["no labels", { labels: {}, annotations: {} }],
     ["another manager", { labels: { ...labels, "app.kubernetes.io/managed-by": "Helm" } }],
     ["a client id that is none", { labels: { ...labels, "outrider.client-id": "A_B" } }],
-    ["no fleet", { annotations: {} }],
+    ["no fleet", { annotations: { "outrider.name": "kg-graph-builder-af-1" } }],
+    ["no name of its own", { annotations: { "outrider.fleet": "fleet-a" } }],
   ])("takes a Job with %s for foreign", (_what, more) => {
     const jobs = new Map([["job-1", job({}, {}, more)]]);
     const { workers, foreign } = listingOf({ ...none, jobs }, "workers");
     expect(workers).toEqual([]);
     expect(foreign.map(({ name }) => name)).toEqual(["kg-graph-builder-af-1"]);
+  });
+  test("takes neither a copy of a Job nor its pod for ours", () => {
+    const name = "kg-graph-builder-copy";
+    const [copy] = listingOf(
+      { ...none, jobs: new Map([["job-2", job({}, {}, { name, uid: "job-2" })]]) },
+      "workers",
+    ).foreign;
+    expect(copy?.name).toBe(name);
+    const ofCopy = { ...labels, "batch.kubernetes.io/job-name": name };
+    const metadata = { name: "p", uid: "pod-2", creationTimestamp: CREATED, annotations };
+    expect(readPod({ metadata: { ...metadata, labels } })?.jobName).toBe(
+      annotations["outrider.name"],
+    );
+    expect(readPod({ metadata: { ...metadata, labels: ofCopy } })).toBeUndefined();
+  });
+  test("reads what workerJob() wrote as ours", () => {
+    const settings = { image: "i", memoryBytes: 1, cpuMillis: 1, serviceAccount: "s" };
+    const made = workerJob(specOf("af-1"), { ...settings, secretName: undefined, graceMs: 1 }, "s");
+    const metadata = { ...made.metadata, uid: "job-1", creationTimestamp: CREATED };
+    expect(readJob({ ...made, metadata })?.owned?.clientId).toBe(specOf("af-1").clientId);
   });
   test("leaves out a Job that neither is ours nor holds a worker's name", () => {
     const metadata = { name: "backup", uid: "1", creationTimestamp: CREATED };
