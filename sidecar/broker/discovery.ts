@@ -85,11 +85,10 @@ function replicasOf(given: Given, brokerId: number): Replicas {
   const { bootstrapServers } = given;
   const naming = namingOf(given);
   if (bootstrapServers !== undefined) {
-    const replicaName = naming.ok
-      ? naming.value(brokerId)
-      : ownName(bootstrapServers, brokerId, given.hostname);
-    const others = bootstrapServers.filter((server) => hostOf(server) !== replicaName);
-    return { replicaName, others, how: "BOOTSTRAP_SERVERS" };
+    const listed = ownName(bootstrapServers, brokerId, given.hostname);
+    const built = naming.ok ? naming.value(brokerId) : undefined;
+    const others = bootstrapServers.filter((server) => ![listed, built].includes(hostOf(server)));
+    return { replicaName: listed ?? built, others, how: "BOOTSTRAP_SERVERS" };
   }
   if (!naming.ok) return { replicaName: undefined, others: [], how: naming.error };
   const name = naming.value;

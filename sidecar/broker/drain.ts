@@ -62,6 +62,7 @@ export type DrainDeps = {
 type Ending = "safe" | "timeout" | "sidecar-stopping" | "client-gone" | "misconfigured";
 
 export type Drained = {
+  readonly brokerId: number;
   readonly safe: boolean;
   readonly ending: Ending;
   readonly waitedMs: number;
@@ -128,7 +129,7 @@ function drained(
   const now = standing(readings);
   const error = outcomeOf("restart-safe", now, readings).error ?? reason;
   return {
-    ...{ safe: ending === "safe", ending, waitedMs, timeoutMs },
+    ...{ brokerId: readings.brokerId, safe: ending === "safe", ending, waitedMs, timeoutMs },
     ...(ending === "safe" ? {} : { error }),
     ...{ waitedFor, ...riskRows(now) },
   };

@@ -64,7 +64,7 @@ export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
 
   const readBroker = async (clock: RoundClock): Promise<Reads> => {
     const { answer, drop } = main.begin(metadataRequest);
-    const asked = readWithin(clock, "Metadata", answer);
+    const asked = readWithin(clock, "Metadata", answer).then(needed);
     const configs = asked.then((read) =>
       read.kind === "read" ? minInsync.read(read.value.topics, clock) : read,
     );
@@ -129,6 +129,17 @@ async function seekLife(
       return { answer: answerOf(error, reached, durationMs), dialled };
     }
   }
+}
+
+/** A broker has partitions, also where we do not speak its language: not asking is no answer. */
+function needed<T>(read: Reading<T>): Reading<T> {
+  if (read.kind !== "absent") return read;
+  const detail = `needs Kafka 2.8 or newer: ${read.reason}`;
+  return {
+    kind: "failed",
+    error: { code: "unsupported", retry: "terminal", detail },
+    durationMs: 0,
+  };
 }
 
 const isTimeout = (read: Reading<unknown>): boolean =>

@@ -10,8 +10,10 @@ import type { BrokerConfig } from "../broker-config.ts";
 import type { Misconfigured } from "./broker.ts";
 import { drain } from "./drain.ts";
 import { openProbe, type ProbeOptions } from "./probe.ts";
-import { type Drained, runningSidecar } from "./running.ts";
+import { type Drained, type RunningSidecar, runningSidecar } from "./running.ts";
 import { outcomeOf, standing } from "./standing.ts";
+
+const LOOKS_MAX = 2;
 
 export type ProbeClientOptions = Omit<ProbeOptions, "config" | "clientId" | "onRound"> & {
   readonly config: Result<BrokerConfig, Misconfigured>;
@@ -28,15 +30,18 @@ export async function checkProbe(
   options: ProbeClientOptions,
 ): Promise<ExitCode> {
   const { config, port, say } = options;
-  const seen = port === 0 ? undefined : await runningSidecar(port).probe(gate);
+  const seen = port === 0 ? undefined : await running(options).probe(gate);
   if (seen !== undefined) {
     return tellProbe(say, gate, { healthy: seen.status === "healthy", error: seen.error });
   }
-  if (config.ok) return tellProbe(say, gate, await lookOnce(gate, options, config.value));
+  if (config.ok) return tellProbe(say, gate, await lookUp(gate, options, config.value));
   say(`${gate}: not looked: ${config.error.detail}`);
   // What is wrong with us is no reason to restart Kafka.
   return gate === "live" ? EXIT.done : EXIT.configuration;
 }
+
+const running = ({ port, config }: ProbeClientOptions): RunningSidecar =>
+  runningSidecar(port, config.ok ? config.value.topology.brokerId : config.error.brokerId);
 
 function tellProbe(
   say: (line: string) => void,
@@ -47,16 +52,20 @@ function tellProbe(
   return healthy ? EXIT.done : EXIT.unavailable;
 }
 
-async function lookOnce(
+/** The second shows what has moved since the first: a silent Kafka that recovers its logs is no dead one. */
+async function lookUp(
   gate: "live" | "ready",
   options: ProbeClientOptions,
   config: BrokerConfig,
 ): Promise<Probed> {
   const probe = openProbe({ ...options, config, clientId: "outrider-check", onRound: () => {} });
-  await probe.rounds.once(options.signal);
-  const outcome = outcomeOf(gate, standing(probe.readings), probe.readings);
+  let outcome: Probed | undefined;
+  for (let looks = 0; looks < LOOKS_MAX && outcome?.healthy !== true; looks += 1) {
+    await probe.rounds.once(options.signal);
+    outcome = outcomeOf(gate, standing(probe.readings), probe.readings);
+  }
   probe.close();
-  return outcome;
+  return outcome ?? { healthy: false };
 }
 
 export async function drainBroker(
@@ -64,7 +73,7 @@ export async function drainBroker(
   options: ProbeClientOptions,
 ): Promise<ExitCode> {
   const { config, port, say, signal } = options;
-  const asked = port === 0 ? undefined : await runningSidecar(port).drain(timeoutMs, signal);
+  const asked = port === 0 ? undefined : await running(options).drain(timeoutMs, signal);
   if (asked !== undefined) return tellDrain(say, asked);
   if (config.ok) return tellDrain(say, await drainAlone(timeoutMs, options, config.value));
   say(`not drained: ${config.error.detail}`);

@@ -1,6 +1,6 @@
 /**
  * The sidecar that already runs beside the same broker, asked over HTTP. Where none does, or somebody
- * else has its port, the caller looks for itself.
+ * else has its port, such as the sidecar of another broker on this host, the caller looks for itself.
  */
 import * as v from "valibot";
 
@@ -11,12 +11,14 @@ const DRAIN_MARGIN_MS = 10_000;
 const LOOPBACK = "127.0.0.1";
 
 const Healthy = v.object({
+  brokerId: v.number(),
   status: v.picklist(["healthy", "unhealthy"]),
   error: v.optional(v.string()),
 });
 type Healthy = v.InferOutput<typeof Healthy>;
 
 const Drained = v.object({
+  brokerId: v.number(),
   safe: v.boolean(),
   ending: v.string(),
   waitedMs: v.number(),
@@ -30,8 +32,9 @@ export type RunningSidecar = {
   readonly drain: (timeoutMs: number, signal: AbortSignal) => Promise<Drained | undefined>;
 };
 
-export function runningSidecar(port: number): RunningSidecar {
-  const ask = async <T>(
+/** @param brokerId whose sidecar; -1: not known, then any is believed */
+export function runningSidecar(port: number, brokerId: number): RunningSidecar {
+  const ask = async <T extends { readonly brokerId: number }>(
     path: string,
     schema: v.GenericSchema<unknown, T>,
     signal: AbortSignal,
@@ -39,7 +42,8 @@ export function runningSidecar(port: number): RunningSidecar {
     try {
       const response = await fetch(`http://${LOOPBACK}:${port}${path}`, { signal, timeout: false });
       const body = v.safeParse(schema, await response.json());
-      return body.success ? body.output : undefined;
+      if (!body.success) return undefined;
+      return brokerId < 0 || body.output.brokerId === brokerId ? body.output : undefined;
     } catch {
       return undefined;
     }

@@ -69,7 +69,9 @@ async function askOthers(
 /** The local broker does not say what the cluster is like, or has nobody to know it from. */
 function isTroubled({ role, metadata, quorum }: LocalReads): boolean {
   if (role === "controller") return false;
-  if (metadata.kind === "failed") return metadata.error.code !== "authorization";
+  if (metadata.kind === "failed") {
+    return !["authorization", "unsupported"].includes(metadata.error.code);
+  }
   if (quorum.kind === "read") return quorum.value.leaderId < 0;
   return quorum.kind === "failed" && ["timeout", "unreachable"].includes(quorum.error.code);
 }

@@ -155,6 +155,21 @@ describe("discover()", () => {
       "replica-2.kafka.aws-us-west-2.my-gvc.cpln.local",
       ["o:1"],
     ],
+    [
+      "a StatefulSet's names, where the platform's own name is known as well",
+      { ...PLATFORM, bootstrapServers: ["kafka-1.kafka.ns.svc:1", "kafka-2.kafka.ns.svc:1"] },
+      "kafka-2.kafka.ns.svc",
+      ["kafka-1.kafka.ns.svc:1"],
+    ],
+    [
+      "both names of this one, of which neither is another's",
+      {
+        ...PLATFORM,
+        bootstrapServers: ["kafka-2.x:1", "replica-2.kafka.aws-us-west-2.my-gvc.cpln.local:1"],
+      },
+      "kafka-2.x",
+      [],
+    ],
   ];
   test.each(lists)("BOOTSTRAP_SERVERS with %s", (_what, given, replicaName, others) => {
     expect(found({ replicaCount: 9, ...given })).toMatchObject({

@@ -74,7 +74,7 @@ describe("drain()", () => {
     const { deps, lines } = openWorld(() => false);
     const drained = await drain(25_000, never, deps);
     expect(drained).toEqual({
-      ...{ safe: false, ending: "timeout", waitedMs: 25_000, timeoutMs: 25_000 },
+      ...{ brokerId: 0, safe: false, ending: "timeout", waitedMs: 25_000, timeoutMs: 25_000 },
       ...{ error: WAITS, waitedFor: [WAITS], blockingTotal: 1, neverSafe: [], neverSafeTotal: 0 },
       blocking: [{ topic: "a", partition: 7, isr: [0], minInsyncReplicas: null, waitingFor: [1] }],
     });
@@ -145,7 +145,8 @@ describe("GET /drain", () => {
     const { ask, asked } = open(openWorld(() => true).deps);
     const response = await ask("?timeout=30s");
     expect(response.status).toBe(200);
-    expect(await response.json()).toMatchObject({ safe: true, timeoutMs: 30_000 });
+    const body = { brokerId: 0, safe: true, ending: "safe", timeoutMs: 30_000 };
+    expect(await response.json()).toMatchObject(body);
     expect(asked).toEqual([0, 35_000]);
   });
   test("is 503 at its timeout, two minutes when none is given", async () => {

@@ -1,7 +1,6 @@
 /** A round of reads on a played broker: what hangs holds up nothing else, and who is silent is told from who is away. */
 import { afterEach, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ByteWriter } from "../../../shared/kafka/bytes.ts";
@@ -12,6 +11,7 @@ import { createAuthority } from "../../bed/certificate.ts";
 import { freePort } from "../../bed/port.ts";
 import golden from "../../shared/kafka/describe-golden.json" with { type: "json" };
 import { type PlayedAnswer, playBroker } from "../../shared/kafka/played-broker.ts";
+import { openCutter } from "./connection-cutter.ts";
 
 const DEADLINE_MS = 1500;
 const METADATA = 3;
@@ -135,42 +135,6 @@ function reader(port: number, tls?: TlsSettings) {
   return { read };
 }
 
-/** Passes on to the broker; once armed, the next byte from us ends all connections there are. */
-async function openCutter(port: number) {
-  const pairs = new Set<readonly [Socket, Socket]>();
-  let armed = false;
-  const endAll = () => {
-    armed = false;
-    for (const [near, far] of pairs) {
-      far.destroy();
-      near.resetAndDestroy();
-    }
-  };
-  const server = createServer((near) => {
-    const far = connect(port, "127.0.0.1");
-    const pair = [near, far] as const;
-    pairs.add(pair);
-    for (const socket of pair) socket.on("error", () => {});
-    near.on("close", () => {
-      pairs.delete(pair);
-      far.destroy();
-    });
-    far.on("close", () => near.destroy()).on("data", (bytes) => near.write(bytes));
-    near.on("data", (bytes) => (armed ? endAll() : far.write(bytes)));
-  });
-  const listening = Promise.withResolvers<void>();
-  server.listen(0, "127.0.0.1", () => listening.resolve());
-  await listening.promise;
-  const bound = server.address();
-  closing.push(endAll, () => server.close());
-  return {
-    port: typeof bound === "object" && bound !== null ? bound.port : 0,
-    arm: () => {
-      armed = true;
-    },
-  };
-}
-
 const held = (apiKey: number) => new Map([[apiKey, (): PlayedAnswer => "never"]]);
 
 test("read() reads all that the checks rest on", async () => {
@@ -229,6 +193,7 @@ test("read() reads anew after metadata that did not come", async () => {
 test("read() dials anew when all connections are cut at the first byte of a round", async () => {
   const { played } = await open(new Map());
   const cutter = await openCutter(played.address.port);
+  closing.push(cutter.close);
   const { read } = reader(cutter.port);
   const healthy = { answer: { kind: "answered" }, metadata: { kind: "read" } };
   expect(await read()).toMatchObject(healthy);
@@ -280,6 +245,17 @@ test("read() takes an old broker without the APIs for one without, not for a bro
     quorum: { kind: "absent" },
     logDirs: { kind: "absent" },
   });
+});
+
+test("read() fails the metadata of a broker that is older than Kafka 2.8", async () => {
+  const { read } = await open(new Map(), [[METADATA, 0, 9], ...BROKER_KEYS.slice(1)]);
+  const reads = await read();
+  expect(reads).toMatchObject({
+    answer: { kind: "answered" },
+    metadata: { kind: "failed", error: { code: "unsupported" } },
+    minInsyncReplicas: { kind: "failed" },
+  });
+  expect(JSON.stringify(reads.metadata)).toContain("needs Kafka 2.8 or newer");
 });
 
 test("read() asks a controller for the quorum alone", async () => {
