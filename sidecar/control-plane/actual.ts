@@ -3,14 +3,16 @@
  * since. A listing that began before an act ended does not speak about that act's cluster.
  */
 import type { ClientId } from "../../shared/protocol/client-id.ts";
-import type { Foreign, Listing, Worker } from "../runtime/runtime.ts";
+import type { Foreign, InstanceId, Listing, Worker } from "../runtime/runtime.ts";
+import { workerNamesOf } from "./spec.ts";
 
 export type Actual = {
   /** False before the first listing, and again while listing fails: unknown is not none. */
   readonly listed: () => boolean;
   readonly unlisted: () => void;
   readonly workersOf: (clientId: ClientId) => readonly Worker[];
-  readonly foreignNamed: (name: string) => Foreign | undefined;
+  /** What holds the name of its worker, or the one that the original gave to its own. */
+  readonly foreignOf: (clientId: ClientId) => Foreign | undefined;
   readonly clientIds: () => Iterable<ClientId>;
   readonly count: () => number;
   /** Call before asking the runtime for a listing; give the mark to `fold`. */
@@ -18,6 +20,8 @@ export type Actual = {
   /** Takes a listing in; returns the clusters for which something changed, and what exited. */
   readonly fold: (listing: Listing, mark: number) => Changes;
   readonly started: (worker: Worker) => void;
+  /** It was started and has ended: no later listing of it is news. */
+  readonly ended: (clientId: ClientId, instance: InstanceId) => void;
   readonly gone: (worker: Worker) => void;
 };
 
@@ -88,7 +92,10 @@ export function createActual(fleet: string): Actual {
       listed = false;
     },
     workersOf: (clientId) => byClient.get(clientId) ?? NONE,
-    foreignNamed: (name) => foreign.get(name),
+    foreignOf: (clientId) => {
+      const held = workerNamesOf(clientId).find((name) => foreign.has(name));
+      return held === undefined ? undefined : foreign.get(held);
+    },
     clientIds: () => byClient.keys(),
     count: () => byClient.size,
     mark: () => sequence,
@@ -96,6 +103,12 @@ export function createActual(fleet: string): Actual {
     started: (worker) => {
       acted(worker.clientId);
       set(worker.clientId, [...without(worker), worker]);
+    },
+    ended: (clientId, instance) => {
+      acted(clientId);
+      const end = (worker: Worker): Worker =>
+        worker.instance === instance ? { ...worker, state: "exited" } : worker;
+      set(clientId, (byClient.get(clientId) ?? NONE).map(end));
     },
     gone: (worker) => {
       acted(worker.clientId);

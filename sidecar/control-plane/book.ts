@@ -10,7 +10,6 @@ import type { Actual } from "./actual.ts";
 import type { Cluster, Fleet } from "./fleet.ts";
 import type { Retries } from "./retry.ts";
 import type { Silence } from "./silence.ts";
-import { workerNameOf } from "./spec.ts";
 
 /** Actions remembered per cluster, for the API. */
 const RECENT_MAX = 5;
@@ -124,8 +123,8 @@ function ledgerWorker(book: Book, cluster: Cluster, runtime: string): LedgerWork
     const { instance, specHash } = worker;
     return { runtime, instance, spec_hash: specHash, restarts, state };
   }
-  const blocked = book.actual.foreignNamed(workerNameOf(clientId)) !== undefined;
-  if (!blocked || cluster.state === "withdrawn") return null;
+  const blocked = book.actual.foreignOf(clientId) !== undefined;
+  if (!blocked || cluster.withdrawal === "done") return null;
   return { runtime, instance: "", spec_hash: "", restarts, state: "blocked" };
 }
 

@@ -6,7 +6,7 @@
 import type { AuditAction } from "../../shared/protocol/audit.ts";
 import { type ClientId, groupOf } from "../../shared/protocol/client-id.ts";
 import type { Result } from "../../shared/result.ts";
-import type { Runtime, RuntimeError, Worker, WorkerSpec } from "../runtime/runtime.ts";
+import type { InstanceId, Runtime, RuntimeError, Worker, WorkerSpec } from "../runtime/runtime.ts";
 import type { StopCause } from "./plan.ts";
 
 export type Act =
@@ -22,6 +22,8 @@ export type Act =
 export type ActError = {
   readonly code: RuntimeError["code"] | "group-not-empty" | "kafka" | "dropped" | "defect";
   readonly detail: string;
+  /** Of `ended`: which one. */
+  readonly instance?: InstanceId;
 };
 
 export type Outcome =

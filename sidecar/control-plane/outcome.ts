@@ -6,10 +6,10 @@ import type { ClientId } from "../../shared/protocol/client-id.ts";
 import type { Worker } from "../runtime/runtime.ts";
 import type { Changes } from "./actual.ts";
 import { type Book, syncWorker, touch } from "./book.ts";
-import type { Act, Outcome } from "./execute.ts";
+import type { Act, ActError, Outcome } from "./execute.ts";
 import { type Cluster, foldWithdrawn, type Seen } from "./fleet.ts";
 import { isReplaced } from "./plan.ts";
-import { workerNameOf } from "./spec.ts";
+import { workerNamesOf } from "./spec.ts";
 
 export type Moment = {
   readonly monotonicMs: number;
@@ -107,17 +107,11 @@ function withdrawn(book: Book, cluster: Cluster, at: Moment, tell: Tell): void {
   tell({ kind: "cleaned" });
 }
 
-function failed(
-  book: Book,
-  act: Act,
-  error: { readonly code: string; readonly detail: string },
-  at: Moment,
-  tell: Tell,
-): void {
+function failed(book: Book, act: Act, error: ActError, at: Moment, tell: Tell): void {
   if (act.kind === "stop" && isReplaced(act.cause)) book.replacing.delete(act.clientId);
   if (error.code === "dropped") return;
-  // A start that is refused has ended at once: that exit is in no listing before.
-  if (act.kind === "start" && error.code === "refused") countExit(book, act.clientId);
+  if (error.code === "ended") countExit(book, act.clientId);
+  if (error.instance !== undefined) book.actual.ended(act.clientId, error.instance);
   book.lastError.set(act.clientId, error.detail);
   book.retries.failed(act.clientId, at.monotonicMs);
   tell({ kind: "failed", action: act.kind });
@@ -130,9 +124,10 @@ const countExit = (book: Book, clientId: ClientId): void => {
 /** A listing was taken in. */
 export function foldChanges(book: Book, changes: Changes, at: Moment, outcomes: Outcomes): void {
   for (const worker of changes.exits) {
-    if (book.busy.get(worker.clientId) !== "stop") exited(book, worker, at, outcomes.tell);
+    // What ends under an act is told by the act's outcome.
+    if (!book.busy.has(worker.clientId)) exited(book, worker, at, outcomes.tell);
   }
-  if (changes.foreign.size > 0) touchNamed(book, changes.foreign);
+  if (changes.foreign.size > 0) touchNamed(book, changes.foreign, outcomes.runtime);
   for (const clientId of changes.changed) {
     book.dirty.add(clientId);
     const cluster = book.fleet.clusters.get(clientId);
@@ -156,9 +151,11 @@ function keepTimes(book: Book, clientId: ClientId, isUnregistered: boolean, at: 
 }
 
 /** Something foreign took a worker's name, or gave it back. */
-function touchNamed(book: Book, names: ReadonlySet<string>): void {
+function touchNamed(book: Book, names: ReadonlySet<string>, runtime: string): void {
   for (const cluster of book.fleet.clusters.values()) {
-    if (names.has(workerNameOf(cluster.clientId))) touch(book, cluster);
+    if (!workerNamesOf(cluster.clientId).some((name) => names.has(name))) continue;
+    syncWorker(book, cluster, runtime);
+    touch(book, cluster);
   }
 }
 

@@ -5,7 +5,7 @@
  * Pure: no clock, no I/O, no log. Properties, each tested in test/sidecar/control-plane/plan.test.ts:
  *  - converged: carrying out the steps and planning again ends, and then yields none;
  *  - only what exists is stopped, only what is registered is started, never two of one name;
- *  - another fleet's worker is never acted on, and a foreign object only to take it over;
+ *  - another fleet's worker is never acted on, and a foreign object only where it may be taken over;
  *  - silence never deletes a group.
  */
 import type { Foreign, Worker } from "../runtime/runtime.ts";
@@ -120,7 +120,12 @@ function planWithdrawn(situation: Situation, cluster: Cluster, worker: Worker | 
     return situation.backingOff ? wait("backoff") : stop(worker, "withdrawn");
   }
   if (cluster.withdrawal === "done") return none("withdrawn");
-  return situation.backingOff ? wait("backoff") : { kind: "delete-group" };
+  const { foreign, backingOff } = situation;
+  if (foreign === undefined) return backingOff ? wait("backoff") : { kind: "delete-group" };
+  // It may be in the group, which cannot be deleted then.
+  const { takeOver } = foreign;
+  if (takeOver === undefined) return none("blocked");
+  return backingOff ? wait("backoff") : stop(takeOver, "withdrawn");
 }
 
 function planOrphan(situation: Situation, worker: Worker | undefined): Step {

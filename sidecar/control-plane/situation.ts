@@ -5,7 +5,6 @@ import type { Book } from "./book.ts";
 import { type BrakeReading, readBrake } from "./brake.ts";
 import type { Cluster } from "./fleet.ts";
 import type { Hold, Situation } from "./plan.ts";
-import { workerNameOf } from "./spec.ts";
 
 /** Workers replaced for a new spec at the same time. */
 export const REPLACED_AT_ONCE_MAX = 5;
@@ -77,7 +76,7 @@ export function situationOf(
     expired: cluster !== undefined && book.silence.ageOf(cluster) === "dead",
     listed: book.actual.listed(),
     workers,
-    foreign: book.actual.foreignNamed(workerNameOf(clientId)),
+    foreign: book.actual.foreignOf(clientId),
     specHash: weather.specHash,
     changingTooLong: changedLongAgo(book, clientId, weather.monotonicMs),
     busy: book.busy.has(clientId),

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { type ClientId, groupOf } from "../../shared/protocol/client-id.ts";
-import type { WorkerSpec } from "../runtime/runtime.ts";
+import { WORKER_NAME_PREFIX, type WorkerSpec } from "../runtime/runtime.ts";
 
 /** A DNS label, which container and Job names must be; a longer name is shortened with a hash. */
 const NAME_CHARS_MAX = 63;
@@ -28,10 +28,20 @@ const digest = (text: string): string => createHash("sha256").update(text).diges
  * has two hyphens in front of the id, which no label can begin with: nobody can register as it.
  */
 export function workerNameOf(clientId: ClientId): string {
-  const name = `kg-graph-builder-${clientId}`;
+  const name = `${WORKER_NAME_PREFIX}${clientId}`;
   if (name.length <= NAME_CHARS_MAX) return name;
-  const kept = `kg-graph-builder--${clientId}`.slice(0, NAME_CHARS_MAX - NAME_HASH_CHARS - 1);
+  const kept = `${WORKER_NAME_PREFIX}-${clientId}`.slice(0, NAME_CHARS_MAX - NAME_HASH_CHARS - 1);
   return `${kept}-${digest(name).slice(0, NAME_HASH_CHARS)}`;
+}
+
+/**
+ * Every name under which a worker of this cluster may consume, ours first: the original did not shorten
+ * its names.
+ */
+export function workerNamesOf(clientId: ClientId): readonly string[] {
+  const ours = workerNameOf(clientId);
+  const original = `${WORKER_NAME_PREFIX}${clientId}`;
+  return ours === original ? [ours] : [ours, original];
 }
 
 /** Equal for equal derived specs; the client id is not in it, so one hash serves the whole fleet. */

@@ -95,6 +95,6 @@ export function viewCluster(
 
 /** Why its last act failed, or its worker ended, or what holds its worker's name. */
 function errorOf({ clientId }: Cluster, { book }: Term): string | null {
-  const foreign = book.actual.foreignNamed(workerNameOf(clientId));
+  const foreign = book.actual.foreignOf(clientId);
   return foreign?.detail ?? book.lastError.get(clientId) ?? null;
 }

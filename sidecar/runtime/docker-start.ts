@@ -109,7 +109,7 @@ async function confirm(
   if (!exited.ok) return err(runtimeError(exited.error));
   if (exited.value !== "running") {
     const detail = `${spec.name} ended with ${exitOfCode(exited.value)} within ${confirmMs} ms of its start; its output: docker logs ${spec.name}`;
-    return fail("refused", "transient", detail);
+    return err({ code: "ended", retry: "transient", detail, instance: id });
   }
   const seen = await engine.inspect(id, signal);
   if (!seen.ok) return err(runtimeError(seen.error));

@@ -109,13 +109,13 @@ async function untilRuns(
       return fail("refused", "transient", `${spec.name} cannot run: ${began.why}`);
     }
     case "ended":
-      return fail("refused", "transient", endText(spec, began));
+      return endedAtOnce(spec, uid, began);
     case "running":
       break;
   }
   const confirm = AbortSignal.any([signal, AbortSignal.timeout(CONFIRM_MS)]);
   const ended = await whenSeen(context, () => endOf(context, uid), confirm);
-  if (ended !== undefined) return fail("refused", "transient", endText(spec, ended));
+  if (ended !== undefined) return endedAtOnce(spec, uid, ended);
   return runningWorker(context, spec, uid);
 }
 
@@ -137,10 +137,15 @@ const containersOf = (context: Context, uid: string): readonly ContainerSeen[] =
 const endOf = (context: Context, uid: string): Ended | undefined =>
   containersOf(context, uid).find((container) => container.kind === "ended");
 
-function endText({ name }: WorkerSpec, { exitCode, reason, message }: Ended): string {
+function endedAtOnce(
+  { name }: WorkerSpec,
+  instance: string,
+  { exitCode, reason, message }: Ended,
+): Result<never, RuntimeError> {
   const why = [reason, message].filter((text) => text !== "").join(": ");
   const how = exitCode === undefined ? "without an exit code" : `with exit code ${exitCode}`;
-  return `${name} ended ${how} right after its start (${why || "no reason given"}); its output: kubectl logs job/${name} -c ${WORKER_CONTAINER}`;
+  const detail = `${name} ended ${how} right after its start (${why || "no reason given"}); its output: kubectl logs job/${name} -c ${WORKER_CONTAINER}`;
+  return err({ code: "ended", retry: "transient", detail, instance });
 }
 
 type Settled =

@@ -202,7 +202,7 @@ async function confirm(
   if (exit !== null) {
     const path = logPath(context, spec.name);
     const detail = `${spec.name} ended with ${exit} within ${CONFIRM_MS} ms of its start; its output is in ${path}`;
-    return fail("refused", "transient", detail);
+    return err({ code: "ended", retry: "transient", detail, instance: token });
   }
   context.log.info("worker started", { client_id: spec.clientId, pid: process.pid });
   const { clientId, name, fleet, specHash } = spec;

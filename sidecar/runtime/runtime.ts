@@ -75,10 +75,14 @@ export type RuntimeError = {
     | "unavailable"
     | "refused"
     | "timeout"
-    | "invalid-spec";
+    | "invalid-spec"
+    /** Of a start: the worker ran, and ended at once. */
+    | "ended";
   readonly retry: "transient" | "terminal";
   /** One sentence: what was tried, the limit, what to do. */
   readonly detail: string;
+  /** Of `ended`: which one, as a listing shows it too. */
+  readonly instance?: InstanceId;
 };
 
 export type Runtime = {

@@ -81,8 +81,10 @@ export function runtimeContract(
       runtime,
     }) => {
       const spec = specOf("af-1", "exit-3");
-      expect(codeOf(await runtime.start(spec, signal))).toBe("refused");
-      expect(await whenState(runtime, spec, "exited")).toMatchObject({ exit: 3 });
+      const started = await runtime.start(spec, signal);
+      expect(codeOf(started)).toBe("ended");
+      const instance = started.ok ? "" : (started.error.instance ?? "");
+      expect(await whenState(runtime, spec, "exited")).toMatchObject({ exit: 3, instance });
     });
 
     it("list() shows the exit code of a worker that ended by itself", async ({

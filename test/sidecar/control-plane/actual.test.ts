@@ -1,8 +1,9 @@
 /** What runs: listings, and our own acts since they began. */
 import { describe, expect, test } from "bun:test";
 import { createActual } from "../../../sidecar/control-plane/actual.ts";
+import { workerNameOf } from "../../../sidecar/control-plane/spec.ts";
 import type { Worker } from "../../../sidecar/runtime/runtime.ts";
-import { A, B, FLEET, workerOf } from "./sample.ts";
+import { A, B, FLEET, idOf, workerOf } from "./sample.ts";
 
 const listing = (...workers: readonly Worker[]) => ({ workers, foreign: [] });
 const listed = (...workers: readonly Worker[]) => {
@@ -84,14 +85,14 @@ describe("createActual()", () => {
     const foreign = [{ name: takeOver.name, detail: "", takeOver }];
     const fold = (mark = actual.mark()) => actual.fold({ workers: [], foreign }, mark);
     fold();
-    expect(actual.foreignNamed(takeOver.name)?.takeOver).toEqual(takeOver);
+    expect(actual.foreignOf(A)?.takeOver).toEqual(takeOver);
     const mark = actual.mark();
     actual.gone(takeOver);
-    expect(actual.foreignNamed(takeOver.name)).toBeUndefined();
+    expect(actual.foreignOf(A)).toBeUndefined();
     fold(mark);
-    expect(actual.foreignNamed(takeOver.name)).toBeUndefined();
+    expect(actual.foreignOf(A)).toBeUndefined();
     fold();
-    expect(actual.foreignNamed(takeOver.name)?.takeOver).toEqual(takeOver);
+    expect(actual.foreignOf(A)?.takeOver).toEqual(takeOver);
   });
   test("tells which foreign names came and went", () => {
     const actual = createActual(FLEET);
@@ -100,7 +101,27 @@ describe("createActual()", () => {
       return [...actual.fold({ workers: [], foreign }, actual.mark()).foreign];
     };
     expect([fold("x", "y"), fold("y", "z"), fold("y", "z")]).toEqual([["x", "y"], ["x", "z"], []]);
-    expect(actual.foreignNamed("y")?.name).toBe("y");
-    expect(actual.foreignNamed("x")).toBeUndefined();
+    expect([...actual.clientIds()]).toEqual([]);
+  });
+  test("finds what holds a worker's name, be it shortened or not as the original's", () => {
+    const actual = createActual(FLEET);
+    const long = idOf("a".repeat(47));
+    const fold = (...names: readonly string[]) => {
+      const foreign = names.map((name) => ({ name, detail: "" }));
+      actual.fold({ workers: [], foreign }, actual.mark());
+      return actual.foreignOf(long)?.name;
+    };
+    const ours = workerNameOf(long);
+    const theirs = `kg-graph-builder-${long}`;
+    expect(fold("kg-graph-builder-another")).toBeUndefined();
+    expect([ours === theirs, fold(theirs), fold(theirs, ours)]).toEqual([false, theirs, ours]);
+  });
+  test("one that was told to have ended is no news to a later listing", () => {
+    const actual = listed(workerOf({ state: "starting" }));
+    actual.ended(A, running.instance);
+    expect(actual.workersOf(A)).toEqual([exited]);
+    expect(actual.fold(listing(exited), actual.mark()).exits).toEqual([]);
+    expect(actual.fold(listing(running), actual.mark()).exits).toEqual([]);
+    expect(actual.fold(listing(exited), actual.mark()).exits).toEqual([exited]);
   });
 });

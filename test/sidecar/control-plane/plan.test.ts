@@ -74,7 +74,19 @@ describe("planCluster()", () => {
     [
       "a withdrawal whose name a foreign object holds",
       { cluster: pending, foreign },
-      "delete-group",
+      "none blocked",
+    ],
+    ["that, backing off", { cluster: pending, foreign, backingOff }, "none blocked"],
+    [
+      "one that may be taken over",
+      { cluster: pending, foreign: original },
+      "stop withdrawn theirs",
+    ],
+    ["that, backing off", { cluster: pending, foreign: original, backingOff }, "wait backoff"],
+    [
+      "that, beside one of ours: ours first",
+      { cluster: pending, foreign: original, workers: running },
+      "stop withdrawn cluster-a-1",
     ],
     ["a name that a foreign object holds", { foreign }, "none blocked"],
     ["one that may be taken over", { foreign: original }, "stop taken-over theirs"],
@@ -219,12 +231,12 @@ describe("planCluster() properties", () => {
       { numRuns: 2_000 },
     );
   });
-  test("silence deletes no group: only a pending withdrawal without a worker does", () => {
+  test("silence deletes no group: only a pending withdrawal does, of which nothing runs", () => {
     fc.assert(
       fc.property(situation, (given) => {
         if (planCluster(given).kind !== "delete-group") return;
         expect(given.cluster?.withdrawal).toBe("pending");
-        expect(given.workers).toEqual([]);
+        expect([given.workers, given.foreign]).toEqual([[], undefined]);
       }),
       { numRuns: 2_000 },
     );
