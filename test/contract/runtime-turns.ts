@@ -18,10 +18,14 @@ export type TurnOptions = {
   readonly atOnce?: number;
 };
 
-export function inTurns(
-  make: () => Promise<RuntimeSubject>,
-  { atOnce = 1 }: TurnOptions,
-): (what: string, body: (given: Given) => Promise<void>) => void {
+type Define = (what: string, body: (given: Given) => Promise<void>) => void;
+type Tests = {
+  readonly it: Define;
+  /** Of what takes all of the machine, or its time: nothing else runs meanwhile. */
+  readonly alone: Define;
+};
+
+export function inTurns(make: () => Promise<RuntimeSubject>, { atOnce = 1 }: TurnOptions): Tests {
   const turns = openTurns(atOnce);
   const run = (body: (given: Given) => Promise<void>) => async () => {
     const leave = await turns();
@@ -31,10 +35,12 @@ export function inTurns(
       leave();
     }
   };
-  return (what, body) => {
-    if (atOnce === 1) test(what, run(body), TEST_MS);
+  const alone: Tests["alone"] = (what, body) => test.serial(what, run(body), TEST_MS);
+  if (atOnce === 1) return { it: alone, alone };
+  return {
     // Its time begins before its turn.
-    else test.concurrent(what, run(body), TURNS_MS_MAX + TEST_MS);
+    it: (what, body) => test.concurrent(what, run(body), TURNS_MS_MAX + TEST_MS),
+    alone,
   };
 }
 
