@@ -106,7 +106,7 @@ export const WORKER_TABLE = {
     schema: text(TEXT_CHARS_MAX, "a Secret's name"),
     without: "one is made for each worker, from NEO4J_PASS and WORKER_ENV_FILE",
     describe:
-      "Kubernetes Secret in WORKER_NAMESPACE whose keys are variables of every worker; nothing else secret is given to them then",
+      "Kubernetes Secret in WORKER_NAMESPACE whose keys are variables of every worker; nothing else secret is given to them then, and a key that a worker has as a plain variable, such as NEO4J_URI, is passed over",
   }),
   kubeconfig: optional({
     name: "KUBECONFIG",
@@ -131,7 +131,8 @@ export const WORKER_TABLE = {
     name: "WORKER_INHERIT_KAFKA_AUTH",
     schema: flag(),
     default: "false",
-    describe: "Give workers the control plane's own SASL and TLS variables after all",
+    describe:
+      "Give workers the control plane's own SASL and TLS variables after all; on Docker and Kubernetes not those that name a TLS file, which must be in the image",
   }),
   stateDir: withDefault({
     name: "STATE_DIR",

@@ -162,35 +162,65 @@ export function openWorkers(
 ): Result<(fleet: string) => WorkerSettings, string> {
   const envFile = openEnvFile(config.workerEnvFile, around);
   if (!envFile.ok) return envFile;
-  const inherited = config.workerInheritKafkaAuth ? inheritedNames(around.environment) : [];
-  const from = (names: readonly string[]) =>
-    Object.fromEntries(names.map((name) => [name, around.environment[name] ?? ""]));
+  const program = programFor(config, around);
+  const inherited = inheritedAuth(config, around);
   return ok((fleet) => ({
     fleet,
-    program: programFor(config, around),
+    program,
     environment: {
       KAFKA_BROKERS: config.kafkaBrokers.join(","),
       NEO4J_URI: config.neo4jUri,
       NEO4J_USER: config.neo4jUser,
       LOG_LEVEL: config.logLevel,
-      ...from(inherited.filter((name) => name !== "SASL_PASSWORD")),
+      ...inherited.environment,
     },
     secretEnvironment: () => ({
       NEO4J_PASS: config.neo4jPass.read(),
-      ...(inherited.includes("SASL_PASSWORD") && config.saslPassword !== undefined
-        ? { SASL_PASSWORD: config.saslPassword.read() }
-        : {}),
+      ...(inherited.password === undefined ? {} : { SASL_PASSWORD: inherited.password.read() }),
       ...envFile.value(),
     }),
   }));
 }
 
 const AUTH_NAMES = /^(?:SASL_|TLS_)[A-Z_]+$/u;
+const AUTH_FILES = /^(?:SASL_|TLS_)[A-Z_]+_FILE$/u;
+const PASSWORD_NAMES: readonly string[] = ["SASL_PASSWORD", "SASL_PASSWORD_FILE"];
 
-const inheritedNames = (environment: Surroundings["environment"]): readonly string[] =>
-  Object.keys(environment)
-    .filter((name) => AUTH_NAMES.test(name) && (environment[name] ?? "") !== "")
-    .sort();
+type Inherited = {
+  readonly environment: Readonly<Record<string, string>>;
+  readonly password: ControlPlaneConfig["saslPassword"];
+};
+
+/** A path of ours is nothing in a container: there the password goes by itself, and TLS files do not go. */
+function inheritedAuth(config: ControlPlaneConfig, around: Surroundings): Inherited {
+  if (!config.workerInheritKafkaAuth) return { environment: {}, password: undefined };
+  const { runtime } = chooseRuntime(config, around);
+  const set = Object.entries(around.environment).flatMap(([name, value = ""]) =>
+    AUTH_NAMES.test(name) && value !== "" ? [[name, value] as const] : [],
+  );
+  const shown = set.filter(([name]) => !PASSWORD_NAMES.includes(name)).sort();
+  const left = runtime === "process" ? [] : shown.filter(([name]) => AUTH_FILES.test(name));
+  if (left.length > 0) {
+    around.log.warn(
+      `WORKER_INHERIT_KAFKA_AUTH: files are not passed on to workers of RUNTIME ${runtime}; put them into GRAPH_BUILDER_IMAGE and name them there, or in WORKER_ENV_FILE`,
+      { variables: left.map(([name]) => name) },
+    );
+  }
+  if (runtime === "kubernetes" && config.workerSecret !== undefined && config.saslPassword) {
+    around.log.warn(
+      "WORKER_INHERIT_KAFKA_AUTH: with WORKER_SECRET no other secret is given to workers; put SASL_PASSWORD into it",
+      { secret: config.workerSecret },
+    );
+  }
+  return {
+    environment: {
+      ...Object.fromEntries(shown.filter((each) => !left.includes(each))),
+      // One of the files that are left out may have been all that said so.
+      ...(left.length > 0 ? { TLS_ENABLED: String(config.tlsEnabled) } : {}),
+    },
+    password: config.saslPassword,
+  };
+}
 
 /**
  * NAME=value lines, `#` comments and blank lines; read again for each start. One that has become

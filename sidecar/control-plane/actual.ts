@@ -62,18 +62,8 @@ export function createActual(fleet: string): Actual {
       if (at <= mark) actedAt.delete(clientId);
       else keep(next, clientId, byClient.get(clientId));
     }
-    const changed = new Set<ClientId>();
-    const exits: Worker[] = [];
-    for (const clientId of new Set([...byClient.keys(), ...next.keys()])) {
-      const before = byClient.get(clientId) ?? NONE;
-      const after = next.get(clientId) ?? NONE;
-      if (same(before, after)) continue;
-      changed.add(clientId);
-      exits.push(...after.filter((worker) => hasExited(worker, before)));
-    }
-    const others = listing.workers
-      .filter((worker) => worker.fleet !== fleet)
-      .map((worker) => ({ name: worker.name, detail: `a worker of fleet ${worker.fleet}` }));
+    const news = changesOf(byClient, next);
+    const others = listing.workers.filter((worker) => worker.fleet !== fleet).map(ofOtherFleet);
     // What was taken over meanwhile may still stand in a listing that began before.
     const still = listing.foreign.filter(
       ({ takeOver }) => takeOver === undefined || !actedAt.has(takeOver.clientId),
@@ -83,7 +73,7 @@ export function createActual(fleet: string): Actual {
     byClient = next;
     foreign = nextForeign;
     listed = true;
-    return { changed, exits, foreign: cameOrWent };
+    return { ...news, foreign: cameOrWent };
   };
 
   return {
@@ -93,8 +83,8 @@ export function createActual(fleet: string): Actual {
     },
     workersOf: (clientId) => byClient.get(clientId) ?? NONE,
     foreignOf: (clientId) => {
-      const held = workerNamesOf(clientId).find((name) => foreign.has(name));
-      return held === undefined ? undefined : foreign.get(held);
+      const names = workerNamesOf(clientId);
+      return names.map((name) => foreign.get(name)).find((held) => held !== undefined);
     },
     clientIds: () => byClient.keys(),
     count: () => byClient.size,
@@ -106,9 +96,11 @@ export function createActual(fleet: string): Actual {
     },
     ended: (clientId, instance) => {
       acted(clientId);
-      const end = (worker: Worker): Worker =>
-        worker.instance === instance ? { ...worker, state: "exited" } : worker;
-      set(clientId, (byClient.get(clientId) ?? NONE).map(end));
+      const workers = byClient.get(clientId) ?? NONE;
+      set(
+        clientId,
+        workers.map((each) => (each.instance === instance ? exitedOf(each) : each)),
+      );
     },
     gone: (worker) => {
       acted(worker.clientId);
@@ -118,6 +110,28 @@ export function createActual(fleet: string): Actual {
     },
   };
 }
+
+type ByClient = ReadonlyMap<ClientId, readonly Worker[]>;
+
+function changesOf(was: ByClient, is: ByClient): Omit<Changes, "foreign"> {
+  const changed = new Set<ClientId>();
+  const exits: Worker[] = [];
+  for (const clientId of new Set([...was.keys(), ...is.keys()])) {
+    const before = was.get(clientId) ?? NONE;
+    const after = is.get(clientId) ?? NONE;
+    if (same(before, after)) continue;
+    changed.add(clientId);
+    exits.push(...after.filter((worker) => hasExited(worker, before)));
+  }
+  return { changed, exits };
+}
+
+const ofOtherFleet = ({ name, fleet }: Worker): Foreign => ({
+  name,
+  detail: `a worker of fleet ${fleet}`,
+});
+
+const exitedOf = (worker: Worker): Worker => ({ ...worker, state: "exited" });
 
 function keep(
   next: Map<ClientId, readonly Worker[]>,

@@ -121,8 +121,10 @@ function planWithdrawn(situation: Situation, cluster: Cluster, worker: Worker | 
   }
   if (cluster.withdrawal === "done") return none("withdrawn");
   const { foreign, backingOff } = situation;
-  if (foreign === undefined) return backingOff ? wait("backoff") : { kind: "delete-group" };
-  // It may be in the group, which cannot be deleted then.
+  if (foreign === undefined || foreign.inert === true) {
+    return backingOff ? wait("backoff") : { kind: "delete-group" };
+  }
+  // It may be in the group, or come back to it.
   const { takeOver } = foreign;
   if (takeOver === undefined) return none("blocked");
   return backingOff ? wait("backoff") : stop(takeOver, "withdrawn");

@@ -49,7 +49,9 @@ async function readAll(context: Context): Promise<Result<Read, RuntimeError>> {
     if (place % FILES_PER_TURN === FILES_PER_TURN - 1) await Bun.sleep(0);
     const seen = readWorkerFile(context.workers, name);
     if (!seen.ok) return seen;
-    if (seen.value.kind === "foreign") foreign.push({ name, detail: seen.value.detail });
+    if (seen.value.kind === "foreign") {
+      foreign.push({ name, detail: seen.value.detail, inert: true });
+    }
     if (seen.value.kind === "worker") files.push(seen.value.file);
   }
   return ok({ files, foreign });

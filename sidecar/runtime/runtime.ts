@@ -58,6 +58,8 @@ export type Worker = {
 export type Foreign = {
   readonly name: string;
   readonly detail: string;
+  /** It holds a name and is no program: nothing of it can be in the consumer group. */
+  readonly inert?: true;
   /** In that case: what to stop, once, before ours is started under the name. */
   readonly takeOver?: Worker;
 };

@@ -9,6 +9,7 @@ import { openRuntime, openWorkers, type Surroundings } from "../../sidecar/worke
 type Variables = Readonly<Record<string, string>>;
 
 const ENV_FILE = "/etc/worker.env";
+const CA = "-----BEGIN CERTIFICATE-----\nMAo=\n-----END CERTIFICATE-----\n";
 
 function worldOf(environment: Variables, existing: readonly string[] = []) {
   const lines: string[] = [];
@@ -30,8 +31,9 @@ function worldOf(environment: Variables, existing: readonly string[] = []) {
   return { around, lines };
 }
 
-function configOf(environment: Variables) {
-  const host = { terminal: false, readFile: () => ok(""), writable: () => true };
+function configOf(environment: Variables, files: Variables = {}) {
+  const readFile = (path: string) => ok(files[path] ?? "");
+  const host = { terminal: false, readFile, writable: () => true };
   const config = readControlPlaneConfig(environment, host);
   if (!config.ok) throw new Error(JSON.stringify(config.error));
   return config.value;
@@ -114,6 +116,44 @@ describe("openWorkers()", () => {
     expect(given.environment).toMatchObject({ SASL_ENABLED: "true", SASL_USERNAME: "cp" });
     expect(given.secretEnvironment()).toMatchObject({ SASL_PASSWORD: "cp secret" });
     expect(JSON.stringify(given.environment)).not.toContain("cp secret");
+  });
+  const PATHS = {
+    ...{ SASL_ENABLED: "true", SASL_USERNAME: "cp", SASL_PASSWORD_FILE: "/run/cp-password" },
+    ...{ TLS_CA_FILE: "/etc/cp-ca.pem", TLS_SERVER_NAME: "kafka" },
+    WORKER_INHERIT_KAFKA_AUTH: "true",
+  };
+  const inheriting = (environment: Variables) => {
+    const { around, lines } = worldOf(environment);
+    const config = configOf(environment, { "/run/cp-password": "cp secret", "/etc/cp-ca.pem": CA });
+    const opened = openWorkers(config, around);
+    if (!opened.ok) throw new Error(opened.error);
+    return { ...opened.value("fleet"), lines };
+  };
+  test.each(["docker", "kubernetes"])(
+    "gives workers of %s the password itself, and no path of ours",
+    (runtime) => {
+      const { environment, secretEnvironment, lines } = inheriting({ ...PATHS, RUNTIME: runtime });
+      const shown = { SASL_USERNAME: "cp", TLS_SERVER_NAME: "kafka", TLS_ENABLED: "true" };
+      expect(environment).toMatchObject(shown);
+      expect(secretEnvironment()).toMatchObject({ SASL_PASSWORD: "cp secret" });
+      expect(Object.keys({ ...environment, ...secretEnvironment() }).join(" ")).not.toContain(
+        "_FILE",
+      );
+      expect(lines.join()).toMatch(/"level":"warn".*files are not passed on.*TLS_CA_FILE/u);
+      expect(lines.join()).not.toContain("cp secret");
+    },
+  );
+  test("says that a password is not given beside WORKER_SECRET", () => {
+    const operators = { RUNTIME: "kubernetes", WORKER_SECRET: "operators" };
+    expect(inheriting({ ...PATHS, ...operators }).lines.join()).toContain(
+      "put SASL_PASSWORD into it",
+    );
+  });
+  test("gives processes, which see our files, their paths, and warns of nothing", () => {
+    const { environment, secretEnvironment, lines } = inheriting({ ...PATHS, RUNTIME: "process" });
+    expect(environment).toMatchObject({ TLS_CA_FILE: "/etc/cp-ca.pem" });
+    expect(secretEnvironment()).toMatchObject({ SASL_PASSWORD: "cp secret" });
+    expect(lines).toEqual([]);
   });
   test("reads the workers' own from their file", () => {
     const settings = settingsOf({ ...DOCKER, WORKER_ENV_FILE: ENV_FILE });
