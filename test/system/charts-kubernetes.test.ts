@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { until } from "../bed/condition.ts";
 import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
 import { type KubernetesBed, openKubernetes } from "../bed/kubernetes/kubernetes.ts";
+import { documentedCommands, typed } from "./documented.ts";
 import {
   agentValues,
   IMAGES,
@@ -15,8 +16,10 @@ import {
 import { forget } from "./scenario.ts";
 
 const LIMIT_MS = 400_000;
-const START_MS = 120_000;
+const START_MS = 240_000;
 const USER = { name: "edge", password: "right-password", mechanism: "SCRAM-SHA-512" } as const;
+/** As docs/operating.md and the original have it. */
+const RELEASE = "kg-rca-agent";
 const PLANES = "app.kubernetes.io/component=control-plane";
 
 let bed: KubernetesBed;
@@ -52,19 +55,19 @@ const groupOf = (clientId: string) => `kg-builder-${clientId}`;
 test(
   "the charts install, upgrade and uninstall a cluster with its worker",
   () =>
-    withScene("plain", async (scene) => {
+    withScene("observability", async (scene) => {
       const brokers = { brokers: kafka.bootstrap };
       await scene.install("sidecar", "op", sidecarValues(brokers));
       await untilReady(scene, PLANES, 2);
       expect(await scene.test("op")).toContain("Kafka is as the control plane needs it.");
 
       const wish = agentValues("af-10", brokers, { waitForWorker: true });
-      expect(await scene.install("agent", "edge", wish)).toContain("Its worker runs");
+      expect(await scene.install("agent", RELEASE, wish)).toContain("Its worker runs");
       // At once, without waiting: the release ended when the worker ran.
       const worker = await scene.jobUid("af-10");
       expect(worker).toBeDefined();
       expect(await scene.readyPods("outrider.client-id=af-10")).toHaveLength(1);
-      expect(await scene.test("edge")).toContain("Kafka is as the agent needs it.");
+      expect(await scene.test(RELEASE)).toContain("Kafka is as the agent needs it.");
       await until(
         "the worker's group",
         async () => (await kafka.tools.listGroups()).includes(groupOf("af-10")),
@@ -73,7 +76,10 @@ test(
         },
       );
 
-      await scene.upgrade("agent", "edge", { ...wish, cluster: { name: "the other name" } });
+      for (const command of await documentedCommands("kubernetes")) {
+        await typed(command, { PATH: Bun.env["PATH"] ?? "", KUBECONFIG: bed.kubeconfig });
+      }
+      await scene.upgrade("agent", RELEASE, { ...wish, cluster: { name: "the other name" } });
       expect(await scene.jobUid("af-10")).toBe(worker);
       const bigger = sidecarValues(brokers, {
         workers: { image: IMAGES.worker, memoryLimit: "300M" },
@@ -89,14 +95,17 @@ test(
         { deadlineMs: 90_000 },
       );
 
-      await scene.uninstall("edge");
+      await scene.uninstall(RELEASE);
       // At once: the tombstone's hook waited for worker and group to be gone.
       expect(await scene.jobUid("af-10")).toBeUndefined();
       expect(await scene.names("pods", "outrider.client-id=af-10")).toEqual([]);
       expect(await kafka.tools.listGroups()).not.toContain(groupOf("af-10"));
       // helm leaves the pod of `helm test`, and nothing else.
-      const left = await scene.names("jobs,pods,secrets", "app.kubernetes.io/instance=edge");
-      expect(left).toEqual(["pod/edge-check-kafka"]);
+      const left = await scene.names(
+        "jobs,pods,secrets",
+        "app.kubernetes.io/instance=kg-rca-agent",
+      );
+      expect(left).toEqual(["pod/kg-rca-agent-check-kafka"]);
       await scene.uninstall("op");
     }),
   LIMIT_MS,

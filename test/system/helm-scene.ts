@@ -22,7 +22,7 @@ export const IMAGES = {
 
 const IDLE = ["/bin/sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait"];
 
-/** The compiled programs on glibc's five files, as the Dockerfiles make them. */
+/** The compiled programs on glibc's five files, as in the images that the Dockerfiles make. */
 export async function loadImages(bed: KubernetesBed): Promise<void> {
   const { agent, sidecar } = await binaries();
   const loads = [
@@ -39,7 +39,8 @@ export async function loadImages(bed: KubernetesBed): Promise<void> {
   });
   await bed.loadImage(tar);
   for (const { name, program, file, more } of loads) {
-    const path = `/usr/local/bin/${program}`;
+    // On the PATH that the bed gives its images.
+    const path = `/bin/${program}`;
     const libraries = GLIBC_FILES.map((each) => [`/lib/${each}`, `/usr/lib/${TRIPLE}/${each}`]);
     await writeImage(tar, {
       name,
