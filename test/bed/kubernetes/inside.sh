@@ -4,6 +4,9 @@
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export KUBECONFIG=$BED/pki/admin.kubeconfig PATH=$BED/bin:$PATH
+# What kubectl and helm keep goes with the box, too.
+export KUBECACHEDIR=$RUN/kubectl HELM_CACHE_HOME=$RUN/helm/cache HELM_CONFIG_HOME=$RUN/helm/config
+export HELM_DATA_HOME=$RUN/helm/data
 
 # What the node's programs write below /var and /run goes with the box.
 mkdir "$RUN/scratch" && mount -t tmpfs -o size=64m scratch "$RUN/scratch" || exit 70
