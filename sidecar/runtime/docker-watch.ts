@@ -30,56 +30,72 @@ const Event = v.pipe(
 /** Beyond what a JSON number holds. */
 const TIME_NANO = /"timeNano":(?<nano>\d{1,20})/u;
 
+export type Watched = Pick<Context, "died" | "log" | "random" | "monotonicMs"> & {
+  readonly engine: Pick<Context["engine"], "events" | "openedAtSeconds">;
+};
+
 export async function watchEvents(
-  context: Context,
+  context: Watched,
   onChange: () => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { engine, random, log } = context;
-  const position: Position = { since: engine.openedAtSeconds, nano: 0n };
+  const { engine, log, random } = context;
+  const position: Position = { since: engine.openedAtSeconds, seen: new Set() };
   let failures = 0;
   const notify = () => {
     if (!signal.aborted) onChange();
   };
   while (!signal.aborted) {
-    const ended = await engine.events(
-      {
-        since: position.since,
-        actions: ACTIONS,
-        onOpen: () => {
-          failures = 0;
-          notify();
-        },
-        onLine: (line) => {
-          if (isNews(context, line, position)) notify();
-        },
-      },
-      signal,
-    );
-    const isQuiet = ended.ok || ended.error.code === "timeout";
-    if (signal.aborted || isQuiet) continue;
-    if (failures === 0)
-      log.warn("the engine's events ended; asking again", { error: ended.error.detail });
-    const retry = { baseMs: RETRY_BASE_MS, maxMs: RETRY_MAX_MS, random };
+    const beganMs = context.monotonicMs();
+    let heard = false;
+    const onLine = (line: string) => {
+      const event = newEvent(line, position);
+      if (event === undefined) return;
+      heard = true;
+      if (keepDeath(context, event)) notify();
+    };
+    const { since } = position;
+    const ended = await engine.events({ since, actions: ACTIONS, onOpen: notify, onLine }, signal);
+    if (signal.aborted) return;
+    // One that ends at once and says nothing new, again and again, must not be asked for at once.
+    const lasted = heard || context.monotonicMs() - beganMs >= RETRY_MAX_MS;
+    if (lasted) failures = 0;
+    if (lasted && (ended.ok || ended.error.code === "timeout")) continue;
+    if (failures === 0) {
+      const error = ended.ok ? "the engine closed the stream" : ended.error.detail;
+      log.warn("the engine's events ended; asking again", { error });
+    }
     failures += 1;
+    const retry = { baseMs: RETRY_BASE_MS, maxMs: RETRY_MAX_MS, random };
     await sleep(backoffMs(failures, retry), signal);
   }
 }
 
-type Position = { since: number; nano: bigint };
+/** The second of the last event, and what was seen of that second: all that comes twice. */
+type Position = { since: number; readonly seen: Set<string> };
+type EngineEvent = v.InferOutput<typeof Event>;
 
-/** Moves the position on, and remembers who died. */
-function isNews({ died }: Context, line: string, position: Position): boolean {
-  const event = v.safeParse(Event, line);
-  const nano = BigInt(TIME_NANO.exec(line)?.groups?.["nano"] ?? 0);
-  if (!event.success || nano <= position.nano) return false;
-  position.nano = nano;
-  position.since = event.output.time;
-  const { ID: id, Attributes: attributes } = event.output.Actor;
-  const { name = "", oldName = "" } = attributes;
+/** Moves the position on, or back with the engine's clock; undefined for what comes again, or is no event. */
+function newEvent(line: string, position: Position): EngineEvent | undefined {
+  const read = v.safeParse(Event, line);
+  if (!read.success) return undefined;
+  const { time, Action: action, Actor: actor } = read.output;
+  const key = `${TIME_NANO.exec(line)?.groups?.["nano"]} ${action} ${actor.ID}`;
+  if (time !== position.since) {
+    position.since = time;
+    position.seen.clear();
+  }
+  if (position.seen.has(key)) return undefined;
+  position.seen.add(key);
+  return read.output;
+}
+
+/** Remembers who died. Is it about a worker? */
+function keepDeath({ died }: Watched, { Action: action, Actor: actor }: EngineEvent): boolean {
+  const { name = "", oldName = "" } = actor.Attributes;
   const names = [name, oldName.replace(/^\//u, "")];
   if (!names.some((each) => each.startsWith(WORKER_NAME_PREFIX))) return false;
-  if (event.output.Action === "die") died.add(id);
-  if (event.output.Action === "start") died.delete(id);
+  if (action === "die") died.add(actor.ID);
+  if (action === "start") died.delete(actor.ID);
   return true;
 }
