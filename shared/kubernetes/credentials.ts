@@ -7,6 +7,7 @@ import type { RequestOptions } from "node:https";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
+import * as v from "valibot";
 import { err, ok, type Result } from "../result.ts";
 
 /** https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/ */
@@ -25,6 +26,8 @@ export type Credentials = {
   readonly namespace: string;
   /** Where they come from, for the log. */
   readonly source: string;
+  /** A program of the kubeconfig's user (`exec`) that gives them; undefined: nothing is run. */
+  readonly plugin?: string | undefined;
   /** Rejects when a file cannot be read or a credential plugin fails. */
   readonly access: () => Promise<Access>;
 };
@@ -57,17 +60,32 @@ export function openCredentials({ kubeconfig }: CredentialOptions): Result<Crede
   } catch (cause) {
     return err(`KUBECONFIG: ${cause instanceof Error ? cause.message : String(cause)}`);
   }
-  const server = config.getCurrentCluster()?.server.replace(/\/+$/u, "");
-  if (server === undefined || config.getCurrentUser() === null) {
+  const cluster = config.getCurrentCluster();
+  const user = config.getCurrentUser();
+  const server = cluster?.server.replace(/\/+$/u, "");
+  if (server === undefined || user === null) {
     return err(`KUBECONFIG: ${source} has no current context with a cluster and a user`);
+  }
+  if (cluster?.proxyUrl !== undefined) {
+    return err(
+      `KUBECONFIG: ${source} has a proxy-url for cluster ${cluster.name}, which is not supported; name a server that is reached without a proxy`,
+    );
   }
   const context = config.getContextObject(config.getCurrentContext());
   return ok({
     server,
     namespace: context?.namespace || DEFAULT_NAMESPACE,
     source,
+    plugin: pluginOf(user),
     access: () => readAccess(config),
   });
+}
+
+const Plugin = v.object({ exec: v.object({ command: v.string() }) });
+
+function pluginOf(user: unknown): string | undefined {
+  const read = v.safeParse(Plugin, user);
+  return read.success ? read.output.exec.command : undefined;
 }
 
 /** Of several files, what a former one says wins. */

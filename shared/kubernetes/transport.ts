@@ -4,6 +4,9 @@
  */
 import type { Access, Credentials } from "./credentials.ts";
 
+/** A plugin that has hung for longer is run again. */
+const PLUGIN_MS_MAX = 60_000;
+
 export type HttpRequest = {
   readonly method: string;
   /** Path and query. */
@@ -20,28 +23,63 @@ export type Transport = {
   readonly send: (request: HttpRequest) => Promise<Response>;
 };
 
-export function openTransport({ server, access }: Credentials, userAgent: string): Transport {
+export function openTransport(credentials: Credentials, userAgent: string): Transport {
+  const { server } = credentials;
+  const access = sharedAccess(credentials);
   let last: Access | undefined;
   /** One object as long as nothing changed: connections are kept by it. */
-  const current = async (): Promise<Access> => {
-    const next = await access();
+  const current = async (signal: AbortSignal): Promise<Access> => {
+    const next = await unlessAborted(access(), signal, credentials);
     if (last === undefined || !sameTls(last, next)) last = next;
     return { headers: next.headers, tls: last.tls };
   };
   return {
     server,
     send: async ({ method, path, headers, body, signal }) => {
-      const credentials = await current();
+      const { headers: ofUser, tls } = await current(signal);
       return await fetch(`${server}${path}`, {
         method,
-        headers: { ...headers, ...credentials.headers, "User-Agent": userAgent },
-        tls: credentials.tls,
+        headers: { ...headers, ...ofUser, "User-Agent": userAgent },
+        tls,
         redirect: "manual",
         signal,
         ...(body === undefined ? {} : { body }),
       });
     },
   };
+}
+
+/** Requests at the same time wait for one answer: a plugin that hangs is not run again for each of them. */
+function sharedAccess({ access }: Credentials): () => Promise<Access> {
+  let pending: { readonly promise: Promise<Access>; readonly sinceMs: number } | undefined;
+  return () => {
+    const nowMs = performance.now();
+    if (pending !== undefined && nowMs - pending.sinceMs < PLUGIN_MS_MAX) return pending.promise;
+    const own = { promise: access(), sinceMs: nowMs };
+    pending = own;
+    const done = () => {
+      if (pending === own) pending = undefined;
+    };
+    own.promise.then(done, done);
+    return own.promise;
+  };
+}
+
+async function unlessAborted(
+  access: Promise<Access>,
+  signal: AbortSignal,
+  { source, plugin }: Credentials,
+): Promise<Access> {
+  const late = Promise.withResolvers<never>();
+  const who = plugin === undefined ? source : `the credential plugin ${plugin} of ${source}`;
+  const abort = () => late.reject(new Error(`${who} gave no credentials in time`));
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([access, late.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 const sameTls = (one: Access, other: Access): boolean =>
