@@ -4,7 +4,7 @@
  */
 import type { Check } from "./check.ts";
 import { bytesText, counted, readOr, someOf, verdictsOf } from "./check-words.ts";
-import type { BrokerSnapshot, FutureReplica } from "./reading.ts";
+import type { BrokerSnapshot, FutureReplica, LogDir } from "./reading.ts";
 
 const CHECK = "future-replicas";
 const say = verdictsOf(CHECK);
@@ -14,7 +14,12 @@ export const checkFutureReplicas: Check = ({ role, logDirs }, { futureReplicas }
   const read = readOr(CHECK, logDirs);
   if (!read.ok) return read.error;
   const { durationMs } = read.value;
-  const moving = read.value.value.flatMap(({ future }) => future);
+  const online = read.value.value.filter(({ errorCode }) => errorCode === 0);
+  const unread = online.filter(({ contents }) => contents === undefined).map(({ path }) => path);
+  const moving = movingIn(online);
+  if (moving.length === 0 && unread.length > 0) {
+    return say("unknown", `what lies in ${someOf(unread)} could not be read lately`, durationMs);
+  }
   if (moving.length === 0) return say("pass", "none on its way", durationMs);
   const records = sum(moving, ({ offsetLag }) => Math.max(0, offsetLag));
   const progress = `${bytesText(bytesOf(moving))} there${sinceBefore(moving, before)}, ${counted(records, "record")} to go`;
@@ -27,12 +32,10 @@ export const checkFutureReplicas: Check = ({ role, logDirs }, { futureReplicas }
 function sinceBefore(moving: readonly FutureReplica[], before: BrokerSnapshot | undefined): string {
   if (before?.logDirs.kind !== "read") return "";
   const now = new Map(moving.map((one) => [keyOf(one), one.sizeBytes]));
-  const both = before.logDirs.value
-    .flatMap(({ future }) => future)
-    .flatMap((one) => {
-      const sizeBytes = now.get(keyOf(one));
-      return sizeBytes === undefined ? [] : [sizeBytes - one.sizeBytes];
-    });
+  const both = movingIn(before.logDirs.value).flatMap((one) => {
+    const sizeBytes = now.get(keyOf(one));
+    return sizeBytes === undefined ? [] : [sizeBytes - one.sizeBytes];
+  });
   return both.length === 0
     ? ""
     : `, ${bytesText(
@@ -42,6 +45,9 @@ function sinceBefore(moving: readonly FutureReplica[], before: BrokerSnapshot | 
         ),
       )} more than before`;
 }
+
+const movingIn = (dirs: readonly LogDir[]): readonly FutureReplica[] =>
+  dirs.flatMap(({ contents }) => contents?.future ?? []);
 
 const keyOf = ({ topic, partition }: FutureReplica): string => `${topic}-${partition}`;
 

@@ -4,11 +4,12 @@
  */
 import type { Check } from "./check.ts";
 import { counted, eachPartition, readOr, someOf, verdictsOf } from "./check-words.ts";
+import { hiddenText } from "./hidden-topics.ts";
 
 const CHECK = "replicas-in-sync";
 const say = verdictsOf(CHECK);
 
-export const checkReplicasInSync: Check = ({ role, brokerId, metadata }) => {
+export const checkReplicasInSync: Check = ({ role, brokerId, metadata, hiddenReplicas }) => {
   if (role === "controller") return say("skipped", "a controller holds no replicas", 0);
   const read = readOr(CHECK, metadata);
   if (!read.ok) return read.error;
@@ -21,7 +22,10 @@ export const checkReplicasInSync: Check = ({ role, brokerId, metadata }) => {
   });
   const { durationMs } = read.value;
   const all = counted(held, "replica");
-  return behind.length === 0
-    ? say("pass", `${all}, all in sync`, durationMs)
-    : say("fail", `${behind.length} of ${all} out of sync: ${someOf(behind)}`, durationMs);
+  if (behind.length > 0) {
+    return say("fail", `${behind.length} of ${all} out of sync: ${someOf(behind)}`, durationMs);
+  }
+  return hiddenReplicas > 0
+    ? say("unknown", hiddenText(hiddenReplicas), durationMs)
+    : say("pass", `${all}, all in sync`, durationMs);
 };

@@ -1,6 +1,7 @@
 /** Could this broker be stopped now? Sums up `restart-safety.ts`; evidence against it counts before what could not be read. */
 import type { Verdict } from "./check.ts";
 import { counted, partitionName, someOf, verdictsOf } from "./check-words.ts";
+import { hiddenText } from "./hidden-topics.ts";
 import type { BrokerSnapshot, Reading } from "./reading.ts";
 import {
   type PartitionRisk,
@@ -38,9 +39,16 @@ export function checkRestartSafe(snapshot: BrokerSnapshot, risk: RestartRisk): V
   const needed = role === "broker" ? [metadata, quorum] : [quorum];
   const unread = needed.find(({ kind }) => kind === "failed");
   if (unread?.kind === "failed") return say("unknown", unread.error.detail, durationMs);
+  if (role === "broker" && snapshot.hiddenReplicas > 0) {
+    return say("unknown", hiddenText(snapshot.hiddenReplicas), durationMs);
+  }
   const undecided = risk.partitions?.undecided ?? [];
   if (undecided.length > 0) {
-    const why = minInsyncReplicas.kind === "failed" ? `: ${minInsyncReplicas.error.detail}` : "";
+    const words =
+      minInsyncReplicas.kind === "failed"
+        ? minInsyncReplicas.error.detail
+        : snapshot.minInsyncTrouble;
+    const why = words === undefined ? "" : `: ${words}`;
     const topics = `${counted(undecided.length, "topic")} (${someOf(undecided)})`;
     return say("unknown", `min.insync.replicas of ${topics} could not be read${why}`, durationMs);
   }

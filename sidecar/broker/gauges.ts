@@ -112,13 +112,13 @@ const lagSeconds = (ms: number | "never" | undefined): number | undefined =>
 
 function openDirs(metrics: Metrics): Show {
   const labels = { dir: { valuesMax: DIRS_MAX } } as const;
-  const perDir = (name: string, help: string, read: (dir: LogDir) => number) => {
+  const perDir = (name: string, help: string, read: (dir: LogDir) => number | undefined) => {
     const gauge = metrics.gauge({ name: `outrider_broker_${name}`, help, labels });
     return (dirs: readonly LogDir[]) => {
       gauge.clear();
       for (const dir of dirs) {
         const value = read(dir);
-        if (value >= 0) gauge.set(value, { dir: dir.path });
+        if (value !== undefined && value >= 0) gauge.set(value, { dir: dir.path });
       }
     };
   };
@@ -126,7 +126,11 @@ function openDirs(metrics: Metrics): Show {
     perDir("log_dir_online", "1 while the log directory is online", ({ errorCode }) =>
       errorCode === 0 ? 1 : 0,
     ),
-    perDir("log_dir_bytes", "Size of the replicas in the log directory", (dir) => dir.sizeBytes),
+    perDir(
+      "log_dir_bytes",
+      "Size of the replicas in the log directory",
+      (dir) => dir.contents?.sizeBytes,
+    ),
     perDir("log_dir_total_bytes", "Size of its volume", (dir) => dir.totalBytes),
     perDir("log_dir_free_bytes", "Room left on its volume", (dir) => dir.usableBytes),
   ];

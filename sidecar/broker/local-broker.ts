@@ -11,7 +11,7 @@ import type { BrokerAddress, KafkaSettings } from "../../shared/kafka/settings.t
 import type { KafkaLog } from "../../shared/kafka/wire.ts";
 import { answerOf } from "./answer.ts";
 import { type Connection, openConnection } from "./connection.ts";
-import { unlessHidden } from "./hidden-topics.ts";
+import { openHiddenReplicas, unlessHidden } from "./hidden-topics.ts";
 import { openLogDirReader } from "./log-dirs.ts";
 import { openMinInsyncReader } from "./min-insync.ts";
 import { openQuorumReader, type QuorumReaderOptions } from "./quorum-reader.ts";
@@ -32,6 +32,8 @@ export type LocalReads = {
   readonly quorum: Reading<Quorum>;
   readonly logDirs: Reading<readonly LogDir[]>;
   readonly minInsyncReplicas: Reading<ReadonlyMap<string, number>>;
+  readonly minInsyncTrouble: string | undefined;
+  readonly hiddenReplicas: number;
 };
 
 export type LocalBroker = {
@@ -40,6 +42,7 @@ export type LocalBroker = {
 };
 
 export type LocalBrokerOptions = {
+  readonly brokerId: number;
   readonly address: BrokerAddress;
   /** With the name that the local broker's certificate must carry. */
   readonly settings: KafkaSettings;
@@ -52,13 +55,14 @@ export type LocalBrokerOptions = {
 type Reads = Omit<LocalReads, "answer">;
 
 export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
-  const { monotonicMs } = options;
+  const { brokerId, monotonicMs } = options;
   const open = () => openConnection(options);
   const [main, quorums, directories, bulk] = [open(), open(), open(), open()];
   const connections = [main, quorums, directories, bulk];
   const quorum = openQuorumReader({ ...options, connection: quorums });
   const logDirs = openLogDirReader({ directories, replicas: bulk, monotonicMs });
-  const minInsync = openMinInsyncReader({ connection: bulk, monotonicMs });
+  const minInsync = openMinInsyncReader({ brokerId, connection: bulk, monotonicMs });
+  const hiddenReplicas = openHiddenReplicas(brokerId);
   const metadataRequest = watchedMetadataRequest();
   let role: BrokerSnapshot["role"] = "broker";
 
@@ -73,13 +77,20 @@ export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
     // The link that was asked: where it was lost instead, the sign of life has dialled another one.
     if (isTimeout(read)) drop("the metadata did not come in time");
     const metadata = unlessHidden(read, dirs);
-    return { role: "broker", metadata, quorum: leader, logDirs: dirs, minInsyncReplicas };
+    return {
+      ...{ role: "broker", metadata, quorum: leader, logDirs: dirs, minInsyncReplicas },
+      minInsyncTrouble: minInsync.trouble()?.detail,
+      hiddenReplicas: hiddenReplicas(metadata, dirs),
+    };
   };
 
   const readController = async (clock: RoundClock): Promise<Reads> => {
     const none = { kind: "absent", reason: "a controller alone has no partitions" } as const;
     const read = await quorum.ofController(clock);
-    return { role, metadata: none, quorum: read, logDirs: none, minInsyncReplicas: none };
+    return {
+      ...{ role, metadata: none, quorum: read, logDirs: none, minInsyncReplicas: none },
+      ...NOTHING_TOLD,
+    };
   };
 
   const readAll = (clock: RoundClock) =>
@@ -166,9 +177,11 @@ function failedReads(role: BrokerSnapshot["role"], answer: Unanswered): Reads {
   const partitions = role === "broker" ? failed : none;
   return {
     ...{ role, metadata: partitions, quorum: failed },
-    ...{ logDirs: partitions, minInsyncReplicas: partitions },
+    ...{ logDirs: partitions, minInsyncReplicas: partitions, ...NOTHING_TOLD },
   };
 }
+
+const NOTHING_TOLD = { minInsyncTrouble: undefined, hiddenReplicas: 0 };
 
 const CODES = {
   "refused-us": "authentication",

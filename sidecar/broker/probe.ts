@@ -55,6 +55,7 @@ export function openProbe(options: ProbeOptions): Probe {
     log: kafkaLog,
   });
   const local = openLocalBroker({
+    brokerId: topology.brokerId,
     address: topology.local,
     settings: localSettings(settings, topology.replicaName),
     credentials: credentialsOf(settings),

@@ -2,12 +2,19 @@
  * What one round read of the broker beside us and of its cluster: the input of the checks. Plain data;
  * what could not be read says why. Times are ms, sizes bytes.
  */
-import type { FutureReplica, LogDir } from "../../shared/kafka/describe-log-dirs.ts";
+import type { FutureReplica, LogDir as ToldDir } from "../../shared/kafka/describe-log-dirs.ts";
 import type { Quorum, QuorumReplica } from "../../shared/kafka/describe-quorum.ts";
 import type { KafkaError } from "../../shared/kafka/error.ts";
 import type { ClusterMetadata } from "../../shared/kafka/metadata.ts";
 
-export type { FutureReplica, LogDir, Quorum, QuorumReplica };
+export type { FutureReplica, Quorum, QuorumReplica };
+
+/** What lies in a log directory: read less often than the directory itself. */
+export type DirContents = Pick<ToldDir, "sizeBytes" | "replicas" | "future">;
+export type LogDir = Omit<ToldDir, keyof DirContents> & {
+  /** Undefined: not read yet, not readable (offline), or read too long ago. */
+  readonly contents: DirContents | undefined;
+};
 
 export type Reading<T> =
   | { readonly kind: "read"; readonly value: T; readonly durationMs: number }
@@ -65,6 +72,10 @@ export type BrokerSnapshot = {
   readonly logDirs: Reading<readonly LogDir[]>;
   /** `min.insync.replicas` by topic; a topic that is not in it could not be read. */
   readonly minInsyncReplicas: Reading<ReadonlyMap<string, number>>;
+  /** Why some of them could not be read, in Kafka's words; undefined where all could. */
+  readonly minInsyncTrouble: string | undefined;
+  /** Replicas in the log directories of topics that the metadata does not show us; 0 also where that cannot be told. */
+  readonly hiddenReplicas: number;
   /** How much longer than the deadline our own timer took: what we did not get of the CPU. */
   readonly lagMs: number;
 };

@@ -167,7 +167,7 @@ describe("GET /health/ready", () => {
 
   test("calls log directories unhealthy while a replica moves, with FUTURE_REPLICAS=fail", async () => {
     const future = [{ topic: "a", partition: 0, sizeBytes: 1, offsetLag: 1 }];
-    const moving = { logDirs: readIn([dir("/data/0", { future })]) };
+    const moving = { logDirs: readIn([dir("/data/0", { contents: { future } })]) };
     const healthy = await ask("/health/ready", { round: judged(moving) });
     expect([healthy.status, seedPart(healthy.text)]).toEqual([200, READY]);
     const round = judged(moving, 0, { ...SETTINGS, futureReplicas: "fail" });

@@ -40,6 +40,26 @@ type Row = {
 };
 const rows: readonly Row[] = [
   {
+    when: "replicas of topics that are hidden from us make it unknown",
+    of: { hiddenReplicas: 1 },
+    want: [
+      "unknown",
+      "1 replica here of topics that are not shown to us (missing permission: DESCRIBE on all topics)",
+    ],
+  },
+  {
+    when: "Kafka's words are kept for a minimum that it refused",
+    of: {
+      ...metadataOf({ a: [partition(0, [0, 1, 2], [0, 1])], b: [partition(0, [0, 1], [0, 1])] }),
+      ...mins({ b: 1 }),
+      minInsyncTrouble: "Kafka answered TOPIC_AUTHORIZATION_FAILED",
+    },
+    want: [
+      "unknown",
+      "min.insync.replicas of 1 topic (a) could not be read: Kafka answered TOPIC_AUTHORIZATION_FAILED",
+    ],
+  },
+  {
     when: "enough others pass",
     of: {},
     want: ["pass", `3 replicas here, enough others in sync; ${QUORUM}`],

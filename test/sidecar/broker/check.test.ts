@@ -239,7 +239,10 @@ const moving = (sizeBytes: number, offsetLag: number, topic = "a") => ({
   ...{ topic, partition: 0, sizeBytes, offsetLag },
 });
 const movingDirs = (...future: ReturnType<typeof moving>[]) => ({
-  logDirs: readIn([dir("/data/0", { future: [] }), dir("/data/1", { future })]),
+  logDirs: readIn([
+    dir("/data/0", { contents: { future: [] } }),
+    dir("/data/1", { contents: { future } }),
+  ]),
 });
 table("checkFutureReplicas", checkFutureReplicas, [
   noDisks,

@@ -171,7 +171,7 @@ describe("passGate()", () => {
 
   test("FUTURE_REPLICAS=fail is the original's: unready while a replica moves", () => {
     const future = [{ topic: "a", partition: 0, sizeBytes: 1, offsetLag: 1 }];
-    const move = { logDirs: readIn([dir("/d", { future })]) };
+    const move = { logDirs: readIn([dir("/d", { contents: { future } })]) };
     expect(pass("ready", move).healthy).toBe(true);
     expect(pass("ready", move, { ...LOCAL, futureReplicas: "fail" }).error).toBe(
       "log directories unhealthy (future partitions detected)",

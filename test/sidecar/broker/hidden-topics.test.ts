@@ -1,12 +1,15 @@
 /** An empty metadata beside full directories is a missing permission. */
 import { describe, expect, test } from "bun:test";
-import { unlessHidden } from "../../../sidecar/broker/hidden-topics.ts";
+import { openHiddenReplicas, unlessHidden } from "../../../sidecar/broker/hidden-topics.ts";
 import { cluster, dir, failed, partition, readIn } from "./snapshot-sample.ts";
 
 const EMPTY = readIn(cluster({}));
 const FULL = readIn(cluster({ orders: [partition(0, [0], [0])] }));
-const REPLICAS = readIn([dir("/data/0", { replicas: 0 }), dir("/data/1", { replicas: 1 })]);
-const NONE = readIn([dir("/data/0", { replicas: 0 })]);
+const REPLICAS = readIn([
+  dir("/data/0", { contents: { replicas: 0 } }),
+  dir("/data/1", { contents: { replicas: 1 } }),
+]);
+const NONE = readIn([dir("/data/0", { contents: { replicas: 0 } })]);
 
 describe("unlessHidden()", () => {
   test("says which permission is missing when no topic is shown and there are replicas", () => {
@@ -22,5 +25,32 @@ describe("unlessHidden()", () => {
     ["the metadata was not read", failed("late"), REPLICAS],
   ])("leaves the reading as it is when %s", (_what, metadata, dirs) => {
     expect(unlessHidden(metadata, dirs)).toBe(metadata);
+  });
+});
+
+describe("openHiddenReplicas()", () => {
+  const here = (replicas: number, future = 0) =>
+    readIn([dir("/data/0", { contents: { replicas, future: Array(future).fill(MOVING) } })]);
+  const MOVING = { topic: "a", partition: 0, sizeBytes: 1, offsetLag: 1 };
+
+  test("counts what the metadata does not show, without replicas on their way", () => {
+    expect(openHiddenReplicas(0)(FULL, here(4, 1))).toBe(2);
+    expect(openHiddenReplicas(0)(FULL, here(1))).toBe(0);
+    expect(openHiddenReplicas(7)(FULL, here(1))).toBe(1);
+  });
+  test("takes the smaller of the last two readings, however often one of them is seen", () => {
+    const count = openHiddenReplicas(0);
+    const [whole, more] = [here(1), here(3)];
+    expect(count(FULL, whole)).toBe(0);
+    expect([count(FULL, more), count(FULL, more)]).toEqual([0, 0]);
+    expect(count(FULL, here(4))).toBe(2);
+    expect(count(FULL, here(1))).toBe(0);
+  });
+  test("stays as it was while there is nothing to count", () => {
+    const count = openHiddenReplicas(0);
+    expect(count(FULL, failed("late"))).toBe(0);
+    expect(count(FULL, here(3))).toBe(2);
+    expect(count(FULL, readIn([dir("/data/0", { contents: "unread" })]))).toBe(2);
+    expect(count(failed("late"), here(1))).toBe(2);
   });
 });

@@ -61,6 +61,7 @@ const snapshots: fc.Arbitrary<BrokerSnapshot> = fc.record({
     absent("none here"),
     readIn([]),
   ),
+  ...{ minInsyncTrouble: fc.constant(undefined), hiddenReplicas: fc.nat() },
   minInsyncReplicas: fc.constantFrom(snapshot().minInsyncReplicas, failed("refused")),
 });
 

@@ -114,6 +114,7 @@ async function open(changed: ReadonlyMap<number, () => PlayedAnswer>, keys: Keys
 
 function reader(port: number, tls?: TlsSettings) {
   const local = openLocalBroker({
+    brokerId: 0,
     address: { host: "127.0.0.1", port },
     settings: { clientId: "x", brokers: [], ...(tls === undefined ? {} : { tls }) },
     credentials: () => "",
@@ -145,7 +146,13 @@ test("read() reads all that the checks rest on", async () => {
     answer: { kind: "answered" },
     metadata: { kind: "read", value: { clusterId: "cluster" } },
     quorum: { kind: "read", value: { leaderId: 1, leaderEpoch: 9 } },
-    logDirs: { kind: "read", value: [{ path: "/data/0", replicas: 3 }, { errorCode: 56 }] },
+    logDirs: {
+      kind: "read",
+      value: [
+        { path: "/data/0", contents: { replicas: 3 } },
+        { errorCode: 56, contents: undefined },
+      ],
+    },
   });
   const { minInsyncReplicas } = reads;
   expect(minInsyncReplicas.kind === "read" && minInsyncReplicas.value.get("orders")).toBe(2);
@@ -256,6 +263,12 @@ test("read() fails the metadata of a broker that is older than Kafka 2.8", async
     minInsyncReplicas: { kind: "failed" },
   });
   expect(JSON.stringify(reads.metadata)).toContain("needs Kafka 2.8 or newer");
+});
+
+test("read() counts the replicas of topics that are hidden from us", async () => {
+  const { read } = await open(new Map());
+  // Of the three in the golden directories one is on its way, and one is shown.
+  expect((await read()).hiddenReplicas).toBe(1);
 });
 
 test("read() asks a controller for the quorum alone", async () => {

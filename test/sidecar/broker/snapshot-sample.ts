@@ -6,6 +6,7 @@ import type { JudgedRound } from "../../../sidecar/broker/judge.ts";
 import { judge } from "../../../sidecar/broker/judge.ts";
 import type {
   BrokerSnapshot,
+  DirContents,
   KafkaProcess,
   LogDir,
   Quorum,
@@ -67,10 +68,15 @@ export const quorum = (
   ...changed,
 });
 
-export const dir = (path: string, changed: Partial<LogDir> = {}): LogDir => ({
-  ...{ path, errorCode: 0, totalBytes: 1000, usableBytes: 500, sizeBytes: 400 },
-  ...{ replicas: 3, future: [], ...changed },
+export const dir = (
+  path: string,
+  { contents = {}, ...changed }: Partial<Omit<LogDir, "contents">> & DirChange = {},
+): LogDir => ({
+  ...{ path, errorCode: 0, totalBytes: 1000, usableBytes: 500, ...changed },
+  contents:
+    contents === "unread" ? undefined : { sizeBytes: 400, replicas: 3, future: [], ...contents },
 });
+type DirChange = { readonly contents?: Partial<DirContents> | "unread" };
 
 export const running = (changed: Partial<Extract<KafkaProcess, { kind: "running" }>> = {}) => ({
   ...{ kind: "running" as const, pid: 42, ageMs: 60_000, hasAnswered: true, ioBytes: 1024 },
@@ -95,6 +101,7 @@ export function snapshot(changed: Partial<BrokerSnapshot> = {}): BrokerSnapshot 
         ["bills", 2],
       ]),
     ),
+    ...{ minInsyncTrouble: undefined, hiddenReplicas: 0 },
     ...changed,
   };
 }
