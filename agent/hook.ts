@@ -25,8 +25,8 @@ import { awaitAnswer, findReason, findStart, type Start, type Waited } from "./w
 /** To find where the answers begin; half of what is left where that is less. */
 const START_MS_MAX = 5000;
 
-/** How far a command has come: from `write` on its record may be there. */
-export type Stage = "reach" | "write";
+/** How far a command has come: from `write` on its record may be there, from `written` on it is. */
+export type Stage = "reach" | "write" | "written";
 
 export type HookOptions = {
   readonly wish: "register" | "deregister";
@@ -42,8 +42,8 @@ export type HookOptions = {
   readonly tolerance: Tolerance;
   readonly nowMs: () => number;
   readonly signal: AbortSignal;
-  /** Told before the record is written. */
-  readonly writing: () => void;
+  /** Told before the record is written, and once Kafka has it. */
+  readonly came: (stage: Stage) => void;
 };
 
 export type Outcome = {
@@ -52,7 +52,7 @@ export type Outcome = {
   readonly line: string | undefined;
 };
 
-type Failure = { readonly step: Stage; readonly error: KafkaError };
+type Failure = { readonly step: Exclude<Stage, "written">; readonly error: KafkaError };
 
 export async function runHook(options: HookOptions): Promise<Outcome> {
   const deadline = startDeadline({ deadlineMs: options.budgetMs, signal: options.signal });
@@ -65,11 +65,12 @@ export async function runHook(options: HookOptions): Promise<Outcome> {
   if (!reached.ok) return failure(options, { step: "reach", error: reached.error });
   const { topicId, start } = reached.value;
   if (topicId === undefined) return nothingToWithdraw(options);
-  options.writing();
+  options.came("write");
   const written = await retried(deadline, (call) =>
     publish(options.kafka, { topicId, record: recordOf(options) }, call),
   );
   if (!written.ok) return failure(options, { step: "write", error: written.error });
+  options.came("written");
   if (options.waitMs === undefined) {
     return { exit: EXIT.done, line: writtenText(options, written.value) };
   }
@@ -190,12 +191,16 @@ function unreadable(options: HookOptions, written: Published, error: KafkaError)
 
 /** For the timer of last resort. */
 export function lateOutcome(
-  { wish, identity }: Pick<HookOptions, "wish" | "identity">,
+  { wish, identity, tolerance }: Pick<HookOptions, "wish" | "identity" | "tolerance">,
   stage: Stage,
 ): Outcome {
   const head = `${wish} ${identity.clientId}: HOOK_TIMEOUT is over and something still hangs`;
   if (stage === "reach") return { exit: EXIT.unavailable, line: head };
-  return { exit: EXIT.unconfirmed, line: `${head}; the record may be written; run it again` };
+  if (stage === "write") {
+    return { exit: EXIT.unconfirmed, line: `${head}; the record may be written; run it again` };
+  }
+  const line = `${head}; the record is written, and not confirmed`;
+  return answerMissing({ exit: EXIT.unconfirmed, line }, tolerance);
 }
 
 /** Reached and then lost: the record may still be there, which is 75 and not 69. */

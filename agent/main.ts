@@ -163,8 +163,9 @@ function hook(config: AgentConfig, parts: HookParts): Promise<Outcome> {
   // Counted from the start of the process, not from here.
   const leftMs = timeoutMs - performance.now();
   let stage: Stage = "reach";
+  const { wish, tolerance } = parts;
   const late = () =>
-    end(tolerated(lateOutcome({ wish: parts.wish, identity: config }, stage), parts.tolerance));
+    end(tolerated(lateOutcome({ wish, identity: config, tolerance }, stage), tolerance));
   setTimeout(late, Math.min(Math.max(1, leftMs), HOOK_MAX_MS));
   return runHook({
     wish: parts.wish,
@@ -178,8 +179,8 @@ function hook(config: AgentConfig, parts: HookParts): Promise<Outcome> {
     budgetMs: Math.max(1, leftMs - Math.min(RESERVE_MS, timeoutMs / 10)),
     nowMs: Date.now,
     signal: parts.signal,
-    writing: () => {
-      stage = "write";
+    came: (next) => {
+      stage = next;
     },
   });
 }

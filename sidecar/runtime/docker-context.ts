@@ -25,6 +25,6 @@ export type Context = {
   readonly died: Set<string>;
   /** How containers ended that no listing can tell by itself, by id. */
   readonly exits: Map<string, NonNullable<Worker["exit"]>>;
-  /** What is known of unlabelled containers; it does not change. By id. */
+  /** What is known of unlabelled containers; all but the name does not change. By id. */
   readonly strangers: Map<string, Inspected>;
 };

@@ -151,7 +151,7 @@ async function foreignOf(
   if (!context.takeOver) return ok(plain);
   const seen = await lookAtStranger(context, container.Id, signal);
   if (!seen.ok) return seen.error.code === "not-found" ? ok(plain) : seen;
-  const original = originalWorker(seen.value, context.settings.image);
+  const original = originalWorker({ ...seen.value, Name: `/${name}` }, context.settings.image);
   if (!original.ok) return ok({ name, detail: `${what}: not taken over, ${original.error}` });
   const state = stateOf(context, container);
   const takeOver = {

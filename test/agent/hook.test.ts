@@ -10,6 +10,7 @@ const topics = [aTopic(REGISTRY, [1]), aTopic(HEARTBEAT, [1])];
 function hook(played: Played, more: Partial<HookOptions> = {}) {
   const { kafka, sent } = playKafka(played);
   let stage: Stage = "reach";
+  const stages: Stage[] = [];
   const outcome = runHook({
     wish: "register",
     identity: anIdentity(),
@@ -22,12 +23,13 @@ function hook(played: Played, more: Partial<HookOptions> = {}) {
     tolerance: "nothing",
     nowMs: () => 0,
     signal: new AbortController().signal,
-    writing: () => {
-      stage = "write";
+    came: (next) => {
+      stage = next;
+      stages.push(next);
     },
     ...more,
   });
-  return { outcome, sent, stage: () => stage };
+  return { outcome, sent, stages, stage: () => stage };
 }
 
 test.each(["register", "deregister"] as const)(
@@ -67,19 +69,27 @@ test("runHook() without --wait asks for no ledger", async () => {
   expect(exit).toBe(0);
 });
 
-test("runHook() tells its stage before it writes, and not where it does not come to write", async () => {
+test("runHook() tells its stage before and after it writes, and not where it does not come to write", async () => {
   const written = hook({ topics });
   await written.outcome;
-  expect(written.stage()).toBe("write");
+  expect(written.stages).toEqual(["write", "written"]);
   const unreached = hook({ topics, silent: [REGISTRY] });
   expect((await unreached.outcome).exit).toBe(69);
   expect(unreached.stage()).toBe("reach");
 });
 
-test("lateOutcome() is 69 before the write, 75 after it", () => {
-  const command = { wish: "register", identity: anIdentity() } as const;
+test("lateOutcome() is 69 before the write, 75 from it on", () => {
+  const command = { wish: "register", identity: anIdentity(), tolerance: "nothing" } as const;
   expect(lateOutcome(command, "reach").exit).toBe(69);
   const { exit, line } = lateOutcome(command, "write");
   expect(exit).toBe(75);
   expect(line).toContain("may be written");
+  expect(lateOutcome(command, "written").exit).toBe(75);
+});
+
+test("lateOutcome() forgives a missing answer only once Kafka has the record", () => {
+  const command = { wish: "register", identity: anIdentity(), tolerance: "unconfirmed" } as const;
+  const exits = (["reach", "write", "written"] as const).map((each) => lateOutcome(command, each));
+  expect(exits.map(({ exit }) => exit)).toEqual([69, 75, 0]);
+  expect(exits[2]?.line).toMatch(/^WARNING: .*the record is written, and not confirmed/u);
 });
