@@ -1,5 +1,5 @@
 /**
- * `bun run image TAG=0.1.0`: the three images by `docker buildx`, for this machine, loaded into its engine.
+ * `bun run image TAG=0.1.0`: the four images by `docker buildx`, for this machine, loaded into its engine.
  * `--push REPOSITORY=registry.example/team`: for linux/amd64 and linux/arm64, with provenance and a list of
  * contents, pushed. BASE_BUN and BASE_GLIBC replace the bases (Dockerfile.agent says what they need).
  *
@@ -11,6 +11,7 @@ import { err, ok, type Result } from "./shared/result.ts";
 const IMAGES = [
   { name: "outrider-agent", dockerfile: "Dockerfile.agent", target: undefined },
   { name: "outrider-control-plane", dockerfile: "Dockerfile.sidecar", target: "control-plane" },
+  { name: "outrider-ingest", dockerfile: "Dockerfile.sidecar", target: "ingest" },
   { name: "outrider-sidecar", dockerfile: "Dockerfile.sidecar", target: "broker" },
 ] as const;
 const PLATFORMS = "linux/amd64,linux/arm64";

@@ -11,13 +11,14 @@ const wish = (more: Partial<ImageWish> = {}): ImageWish => ({
 
 test("imageCommands() without --push loads this machine's images, each from its target", () => {
   const commands = imageCommands(wish(), SOURCE).map((words) => words.join(" "));
-  expect(commands).toHaveLength(3);
+  expect(commands).toHaveLength(4);
   expect(commands[0]).toBe(
     "buildx build --file Dockerfile.agent --tag outrider-agent:0.1.0 --load --build-arg VERSION=0.1.0 " +
       "--build-arg COMMIT=0123456789ab --build-arg SOURCE_DATE_EPOCH=1700000000 .",
   );
   expect(commands[1]).toContain("--tag outrider-control-plane:0.1.0 --target control-plane --load");
-  expect(commands[2]).toContain("--tag outrider-sidecar:0.1.0 --target broker --load");
+  expect(commands[2]).toContain("--tag outrider-ingest:0.1.0 --target ingest --load");
+  expect(commands[3]).toContain("--tag outrider-sidecar:0.1.0 --target broker --load");
 });
 
 test("imageCommands() with --push makes both platforms, and names the repository", () => {

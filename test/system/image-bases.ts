@@ -23,7 +23,7 @@ export const GLIBC_FILES: readonly string[] = [
 
 export type Build = {
   readonly dockerfile: "Dockerfile.agent" | "Dockerfile.sidecar";
-  readonly target?: "control-plane" | "broker";
+  readonly target?: "control-plane" | "ingest" | "broker";
   readonly tag: string;
   readonly commit: string;
 };

@@ -19,7 +19,7 @@ const SIZE_BYTES_MAX = 140_000_000;
 type Image = Omit<Build, "commit"> & {
   readonly program: "agent" | "sidecar";
   readonly command: readonly string[];
-  readonly port: string;
+  readonly port?: string;
   readonly title: string;
 };
 const AGENT = "localhost/outrider-agent:1";
@@ -35,6 +35,10 @@ const images: readonly Image[] = [
     ...{ tag: PLANE, dockerfile: "Dockerfile.sidecar" },
     ...{ target: "control-plane", program: "sidecar", command: ["control-plane"] },
     ...{ port: "9090/tcp", title: "outrider-control-plane" },
+  },
+  {
+    ...{ tag: "localhost/outrider-ingest:1", dockerfile: "Dockerfile.sidecar" },
+    ...{ target: "ingest", program: "sidecar", command: ["ingest"], title: "outrider-ingest" },
   },
   {
     ...{ tag: "localhost/outrider-broker:1", dockerfile: "Dockerfile.sidecar" },
@@ -114,7 +118,7 @@ test.each(images)(
       User: "65532:65532",
       Entrypoint: [`/usr/local/bin/${program}`],
       Cmd: command,
-      ExposedPorts: { [port]: {} },
+      ...(port === undefined ? {} : { ExposedPorts: { [port]: {} } }),
       Labels: {
         "org.opencontainers.image.title": title,
         "org.opencontainers.image.licenses": "Apache-2.0",
