@@ -1,9 +1,20 @@
 /** Values that the charts refuse before anything is installed, and those of the control plane's chart. */
 import { describe, expect, test } from "bun:test";
+import { openHost } from "../../shared/host.ts";
+import { readControlPlaneConfig } from "../../sidecar/config.ts";
 import { CLUSTER_RULES, WORKER_RULES } from "../../sidecar/runtime/kubernetes-permissions.ts";
 import { openHelm } from "../bed/helm.ts";
 import { BedUnavailable } from "../bed/unavailable.ts";
-import { chartPath, named, podOf, refusal, render, type Values } from "./manifest.ts";
+import {
+  chartPath,
+  environmentOf,
+  named,
+  parseManifests,
+  podOf,
+  refusal,
+  render,
+  type Values,
+} from "./manifest.ts";
 
 const LIMIT_MS = 60_000;
 const AGENT_CHART = chartPath("agent");
@@ -65,7 +76,28 @@ const refused: readonly (readonly [string, string, Values, string])[] = [
   ["the tag latest", AGENT_CHART, agent({}, { image: { tag: "latest" } }), "tag"],
   ["a digest that is none", AGENT_CHART, agent({}, { image: { digest: "sha256:1" } }), "digest"],
   ["an unknown runtime", SIDECAR_CHART, { runtime: "process" }, "runtime"],
+  [
+    "a beat in less than a second",
+    AGENT_CHART,
+    agent({}, { heartbeat: { interval: "500ms" } }),
+    "interval",
+  ],
   ["docker without a host", SIDECAR_CHART, { runtime: "docker" }, "docker.host"],
+  [
+    "an engine without TLS",
+    SIDECAR_CHART,
+    { runtime: "docker", docker: { host: "tcp://engine:2376" } },
+    "docker.tls.existingSecret",
+  ],
+  [
+    "a Secret of the cluster for an engine's workers",
+    SIDECAR_CHART,
+    {
+      ...{ runtime: "docker", docker: { host: "tcp://engine:2375", plain: true } },
+      workers: { existingSecret: "own" },
+    },
+    "workers.existingSecret",
+  ],
   ["no control plane", SIDECAR_CHART, { controlPlane: { replicas: 0 } }, "replicas"],
   [
     "workers of any version",
@@ -83,6 +115,17 @@ const taken: readonly (readonly [string, string, Values])[] = [
   ["global values of a parent chart", AGENT_CHART, agent({}, { global: { any: 1 } })],
   ["memory of each form", SIDECAR_CHART, { workers: { memoryLimit: "512Mi" } }],
 ];
+
+test("the original's own Deployment, with our image, is a control plane that runs Jobs", async () => {
+  const seed = `${import.meta.dir}/../vector/seed/deployment.yaml`;
+  const [manifest] = parseManifests(await Bun.file(seed).text());
+  const pod = manifest === undefined ? undefined : podOf(manifest);
+  if (pod === undefined) throw new Error("no Deployment");
+  // No command of its own: the image's default is `control-plane` (images-docker.test.ts).
+  expect(pod.containers[0]).toMatchObject({ name: "control-plane", args: [] });
+  const read = readControlPlaneConfig(environmentOf(pod), openHost());
+  expect(read).toMatchObject({ ok: true, value: { kubernetesMode: true, metricsPort: 9090 } });
+});
 
 describe.skipIf(missing !== undefined)("values of the charts", () => {
   test.each(refused)(
@@ -108,7 +151,10 @@ describe.skipIf(missing !== undefined)("values of the charts", () => {
         (await render(SIDECAR_CHART, values)).find((each) => each.kind === kind)?.rules;
       expect<unknown>(await rulesOf("Role", {})).toEqual(WORKER_RULES);
       expect<unknown>(await rulesOf("ClusterRole", {})).toEqual(CLUSTER_RULES);
-      const own = WORKER_RULES.filter(({ resources }) => !resources.includes("secrets"));
+      // A Job is changed only to let it begin once its own Secret is there.
+      const own = WORKER_RULES.filter(({ resources }) => !resources.includes("secrets")).map(
+        (rule) => ({ ...rule, verbs: rule.verbs.filter((verb) => verb !== "patch") }),
+      );
       expect<unknown>(await rulesOf("Role", { workers: { existingSecret: "own" } })).toEqual(own);
     },
     LIMIT_MS,
@@ -125,11 +171,19 @@ describe.skipIf(missing !== undefined)("values of the charts", () => {
       const plane = podOf(named(elsewhere, "Deployment", "edge-control-plane"));
       expect(plane?.automountServiceAccountToken).toBe(true);
       const docker = await render(SIDECAR_CHART, {
-        ...{ runtime: "docker", docker: { host: "tcp://engine:2376" } },
+        runtime: "docker",
+        docker: { host: "tcp://engine:2376", tls: { existingSecret: "engine" } },
       });
       expect(docker.filter(({ kind }) => /Role/u.test(kind))).toEqual([]);
       const pod = podOf(named(docker, "Deployment", "edge-control-plane"));
       expect(pod?.automountServiceAccountToken).toBe(false);
+      expect(environmentOf(pod)).toMatchObject({
+        DOCKER_TLS_VERIFY: "1",
+        DOCKER_CERT_PATH: "/etc/outrider/docker",
+        NEO4J_PASS_FILE: "/etc/outrider/neo4j/password",
+      });
+      const mounts = pod?.containers[0]?.volumeMounts ?? [];
+      expect(mounts.map(({ mountPath }) => mountPath)).toContain("/etc/outrider/docker");
     },
     LIMIT_MS,
   );
