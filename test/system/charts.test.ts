@@ -65,7 +65,11 @@ const everyWay: readonly (readonly [string, string, Values])[] = [
   [
     "sidecar, docker",
     SIDECAR_CHART,
-    { runtime: "docker", docker: { host: "tcp://engine:2376" }, serviceMonitor: { enabled: true } },
+    {
+      runtime: "docker",
+      docker: { host: "tcp://engine:2376", tls: { existingSecret: "engine" } },
+      serviceMonitor: { enabled: true },
+    },
   ],
 ];
 

@@ -21,13 +21,20 @@
   value: {{ include "outrider.workerNamespace" . | quote }}
 - name: WORKER_SERVICE_ACCOUNT
   value: {{ include "outrider.workerServiceAccount" . | quote }}
-{{- with .Values.workers.existingSecret }}
+{{- with (include "outrider.workerSecret" .) }}
 - name: WORKER_SECRET
   value: {{ . | quote }}
 {{- end }}
 {{- else }}
+{{- include "outrider.checkDocker" . }}
 - name: DOCKER_HOST
-  value: {{ required "docker.host is required when runtime is docker" .Values.docker.host | quote }}
+  value: {{ .Values.docker.host | quote }}
+{{- if .Values.docker.tls.existingSecret }}
+- name: DOCKER_TLS_VERIFY
+  value: "1"
+- name: DOCKER_CERT_PATH
+  value: /etc/outrider/docker
+{{- end }}
 - name: DOCKER_NETWORK
   value: {{ .Values.docker.network | quote }}
 {{- end }}
@@ -41,24 +48,42 @@
   value: {{ .Values.neo4j.uri | quote }}
 - name: NEO4J_USER
   value: {{ .Values.neo4j.user | quote }}
-{{- if not .Values.workers.existingSecret }}
+{{- if not (include "outrider.workerSecret" .) }}
 - name: NEO4J_PASS_FILE
   value: /etc/outrider/neo4j/password
 {{- end }}
 {{- end }}
 
+{{- define "outrider.checkDocker" -}}
+{{- $docker := .Values.docker -}}
+{{- if not $docker.host }}
+{{- fail "docker.host is required when runtime is docker" }}
+{{- end }}
+{{- if not (or $docker.tls.existingSecret $docker.plain) }}
+{{- fail "docker.tls.existingSecret is required when runtime is docker: a Secret with ca.pem, cert.pem and key.pem; or docker.plain=true for an engine that asks nobody who he is" }}
+{{- end }}
+{{- if .Values.workers.existingSecret }}
+{{- fail "workers.existingSecret is for runtime kubernetes: an engine has no Secrets; give neo4j.existingSecret" }}
+{{- end }}
+{{- end }}
+
 {{- define "outrider.controlPlaneMounts" -}}
 {{ include "outrider.kafkaMounts" . }}
-{{- if not .Values.workers.existingSecret }}
+{{- if not (include "outrider.workerSecret" .) }}
 - name: neo4j
   mountPath: /etc/outrider/neo4j
+  readOnly: true
+{{- end }}
+{{- if include "outrider.dockerSecret" . }}
+- name: docker
+  mountPath: /etc/outrider/docker
   readOnly: true
 {{- end }}
 {{- end }}
 
 {{- define "outrider.controlPlaneVolumes" -}}
 {{ include "outrider.kafkaVolumes" . }}
-{{- if not .Values.workers.existingSecret }}
+{{- if not (include "outrider.workerSecret" .) }}
 - name: neo4j
   secret:
     secretName: {{ .Values.neo4j.existingSecret | default (include "outrider.secretName" .) }}
@@ -66,5 +91,11 @@
     items:
       - key: {{ ternary .Values.neo4j.passwordKey "neo4j-password" (ne .Values.neo4j.existingSecret "") }}
         path: password
+{{- end }}
+{{- with (include "outrider.dockerSecret" .) }}
+- name: docker
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
 {{- end }}
 {{- end }}

@@ -52,6 +52,15 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ include "outrider.name" (dict "release" .Release.Name "suffix" "control-plane") }}
 {{- end }}
 
+{{- /* Where the workers' secret variables are, when not with the control plane. */ -}}
+{{- define "outrider.workerSecret" -}}
+{{- if eq .Values.runtime "kubernetes" }}{{ .Values.workers.existingSecret }}{{ end }}
+{{- end }}
+
+{{- define "outrider.dockerSecret" -}}
+{{- if eq .Values.runtime "docker" }}{{ .Values.docker.tls.existingSecret }}{{ end }}
+{{- end }}
+
 {{- define "outrider.secretData" -}}
 {{- $sasl := .Values.kafka.sasl -}}
 {{- $tls := .Values.kafka.tls -}}
@@ -68,7 +77,7 @@ tls.crt: {{ . | quote }}
 tls.key: {{ required "kafka.tls.key is required with kafka.tls.certificate" $tls.key | quote }}
 {{- end }}
 {{- end }}
-{{- if and (not .Values.neo4j.existingSecret) (not .Values.workers.existingSecret) }}
+{{- if not (or .Values.neo4j.existingSecret (include "outrider.workerSecret" .)) }}
 neo4j-password: {{ .Values.neo4j.password | quote }}
 {{- end }}
 {{- end }}
