@@ -1,4 +1,7 @@
-/** The sidecar: the one place where its parts are constructed and the process is touched. */
+/**
+ * The sidecar: the one place where its parts are constructed and the process is touched. What one command
+ * alone needs is imported when it runs: in a broker's pod the control plane would cost 15 MB.
+ */
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { createInterface } from "node:readline/promises";
@@ -7,28 +10,24 @@ import { BUILD, versionLine } from "../shared/build-info.ts";
 import { type Problem, problemText } from "../shared/config.ts";
 import { EXIT, type ExitCode } from "../shared/exit.ts";
 import { openHost } from "../shared/host.ts";
-import { openWire } from "../shared/kafka/wire.ts";
+import { kafkaLog, openWire } from "../shared/kafka/wire.ts";
 import { type KafkaConfig, kafkaSettings } from "../shared/kafka-config.ts";
 import { type Log, openLog } from "../shared/log.ts";
 import type { Result } from "../shared/result.ts";
 import { secretValues } from "../shared/secret.ts";
-import { startBroker } from "./broker-command.ts";
-import { startCheck } from "./check-command.ts";
 import { SIDECAR, type SidecarRun } from "./commands.ts";
 import {
   type ControlPlaneConfig,
+  type IngestConfig,
   readControlPlaneConfig,
   readIngestConfig,
   readOperatorConfig,
 } from "./config.ts";
-import { kafkaLog, runControlPlane } from "./control-plane/control-plane.ts";
-import { acceptRegistry, releaseBrake, withdraw } from "./control-plane/operator.ts";
-import { previewPlan } from "./control-plane/preview.ts";
+import type { OperatorDeps } from "./control-plane/operator.ts";
 import type { WorkerSettings } from "./control-plane/spec.ts";
 import type { TermSettings } from "./control-plane/term.ts";
-import { runIngest } from "./ingest/ingest.ts";
 import type { Runtime } from "./runtime/runtime.ts";
-import { openRuntime, openWorkers, type Surroundings } from "./workers.ts";
+import type { Surroundings } from "./workers.ts";
 
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
@@ -108,6 +107,7 @@ async function controlPlane(
 ): Promise<ExitCode> {
   const log = logOf(config).with({ program: "control-plane" });
   const around = surroundings(log);
+  const { openRuntime, openWorkers } = await import("./workers.ts");
   const workers = openWorkers(config, around);
   if (!workers.ok) {
     complain(workers.error);
@@ -119,6 +119,7 @@ async function controlPlane(
     return runtime.error.exit;
   }
   if (plan) return await preview(config, log, runtime.value, workers.value);
+  const { runControlPlane } = await import("./control-plane/control-plane.ts");
   return await runControlPlane({
     kafka: kafkaSettings(config, "outrider-control-plane"),
     port: config.metricsPort,
@@ -150,6 +151,7 @@ async function preview(
     complain(metadata.error.detail);
     return EXIT.unavailable;
   }
+  const { previewPlan } = await import("./control-plane/preview.ts");
   const code = await previewPlan({
     wire,
     log: kafkaLog(log),
@@ -194,14 +196,15 @@ function operate(run: Operation): Promise<ExitCode> {
   });
 }
 
-function perform(run: Operation, deps: Parameters<typeof releaseBrake>[0]): Promise<ExitCode> {
+async function perform(run: Operation, deps: OperatorDeps): Promise<ExitCode> {
+  const { acceptRegistry, releaseBrake, withdraw } = await import("./control-plane/operator.ts");
   switch (run.command) {
     case "withdraw":
-      return withdraw(deps, run.clientId);
+      return await withdraw(deps, run.clientId);
     case "release-brake":
-      return releaseBrake(deps);
+      return await releaseBrake(deps);
     case "accept-registry":
-      return acceptRegistry(deps);
+      return await acceptRegistry(deps);
   }
 }
 
@@ -217,39 +220,46 @@ const beside = () => ({
   signal: stopping.signal,
 });
 
-function start(run: SidecarRun): Promise<ExitCode> {
+async function ingest(config: IngestConfig): Promise<ExitCode> {
+  const { runIngest } = await import("./ingest/ingest.ts");
+  const log = logOf(config).with({ program: "ingest", client_id: config.clientId });
+  return await runIngest({
+    kafka: kafkaSettings(config, `outrider-ingest-${config.clientId}`),
+    clientId: config.clientId,
+    group: config.kafkaGroup,
+    log,
+    kafkaLog: kafkaLog(log),
+    signal: stopping.signal,
+  });
+}
+
+async function start(run: SidecarRun): Promise<ExitCode> {
   switch (run.command) {
     case "broker":
     case "check live":
     case "check ready":
-    case "drain":
-      return startBroker(run, beside());
+    case "drain": {
+      const { startBroker } = await import("./broker-command.ts");
+      return await startBroker(run, beside());
+    }
     case "control-plane":
-      return configured(readControlPlaneConfig(process.env, openHost()), (config) =>
+      return await configured(readControlPlaneConfig(process.env, openHost()), (config) =>
         controlPlane(config, run),
       );
     case "ingest":
-      return configured(readIngestConfig(process.env, openHost()), (config) => {
-        const log = logOf(config).with({ program: "ingest", client_id: config.clientId });
-        return runIngest({
-          kafka: kafkaSettings(config, `outrider-ingest-${config.clientId}`),
-          clientId: config.clientId,
-          group: config.kafkaGroup,
-          log,
-          kafkaLog: kafkaLog(log),
-          signal: stopping.signal,
-        });
-      });
-    case "check kafka":
-      return startCheck(run, {
+      return await configured(readIngestConfig(process.env, openHost()), ingest);
+    case "check kafka": {
+      const { startCheck } = await import("./check-command.ts");
+      return await startCheck(run, {
         ...{ environment: process.env, host: openHost(), say, complain },
         logOf: (config) => kafkaLog(logOf(config)),
         signal: stopping.signal,
       });
+    }
     case "withdraw":
     case "release-brake":
     case "accept-registry":
-      return operate(run);
+      return await operate(run);
   }
 }
 

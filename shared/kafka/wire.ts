@@ -5,6 +5,7 @@
  * broker keeps its port open), and closes once what is in flight has ended; a topic is never created by asking for it.
  */
 
+import type { Log } from "../log.ts";
 import { ok, type Result } from "../result.ts";
 import { type Deadline, startDeadline } from "./deadline.ts";
 import { openDirectory } from "./directory.ts";
@@ -22,6 +23,12 @@ export type KafkaLog = (
   message: string,
   fields: Record<string, unknown>,
 ) => void;
+
+/** The door's lines as lines of a log of ours. */
+export const kafkaLog =
+  (log: Log): KafkaLog =>
+  (level, message, fields) =>
+    log[level](message, fields);
 
 export type Leader = { readonly node: BrokerNode; readonly partition: PartitionMetadata };
 

@@ -11,7 +11,7 @@ import type { KafkaError } from "../../shared/kafka/error.ts";
 import { deleteGroup } from "../../shared/kafka/group.ts";
 import { joinMembership, type Membership } from "../../shared/kafka/membership.ts";
 import type { KafkaSettings } from "../../shared/kafka/settings.ts";
-import { type KafkaLog, openWire, type Wire } from "../../shared/kafka/wire.ts";
+import { kafkaLog, openWire, type Wire } from "../../shared/kafka/wire.ts";
 import { openWriter } from "../../shared/kafka/writer.ts";
 import type { Log } from "../../shared/log.ts";
 import { openMetrics } from "../../shared/metrics.ts";
@@ -64,11 +64,6 @@ type Parts = {
   lead: Lead | undefined;
   waitingFor: string;
 };
-
-export const kafkaLog =
-  (log: Log): KafkaLog =>
-  (level, message, fields) =>
-    log[level](message, fields);
 
 export async function runControlPlane(options: ControlPlaneOptions): Promise<ExitCode> {
   const { log, signal } = options;
