@@ -18,7 +18,7 @@ const CORE = new RegExp(
     "^agent/announce\\.ts$",
     "^sidecar/control-plane/(accept|actual|age|audit|beats|book|brake|deadline|decision)\\.ts$",
     "^sidecar/control-plane/(fleet|order|outcome|plan|planned|retry|silence|situation)\\.ts$",
-    "^sidecar/broker/(check|judge|gate|restart-safety)",
+    "^sidecar/broker/(answer|check|discovery|gate|judge|restart-safety)",
   ].join("|"),
   "u",
 );
