@@ -18,7 +18,8 @@ const stage = brokerStage({
     heap: "256m",
     properties: {
       "broker.heartbeat.interval.ms": "500",
-      "broker.session.timeout.ms": "4000",
+      // Half of it is the time that a registration may take, also on a busy machine.
+      "broker.session.timeout.ms": "6000",
       "replica.lag.time.max.ms": "4000",
     },
   },

@@ -25,7 +25,7 @@ const WRONG_MAX = 20;
 const TIMES: Times = {
   nodes: [0, 1, 2],
   intervalMs: 1000,
-  sessionMs: 4000,
+  sessionMs: 6000,
   electionMs: 7000,
   slackMs: 1000,
 };

@@ -8,9 +8,11 @@ import type { Chance } from "./random.ts";
 import type { Span } from "./soak-model.ts";
 
 const LONGEST_MS = 60_000;
-/** How long a fault lasts. */
+/** How long a fault lasts: mostly shorter than Kafka's own timeouts, some far longer. */
 const MS_MIN = 500;
 const MS_MAX = 9_000;
+const LONG_SHARE = 0.2;
+const LONG_MS = 12_000;
 /** Its sidecar is never killed: what it leaks adds up. */
 export const STEADY = 0;
 
@@ -89,7 +91,7 @@ export function openFaults(deps: {
   const alone = async (left: number, ms: number): Promise<string> => {
     const others = nodes.filter((node) => node !== left);
     const gone = others.map((node) => kill(node, ms));
-    await Promise.all([...gone, kill(left, ms / 4)]);
+    await Promise.all([...gone, kill(left, Math.round(ms / 4))]);
     return `only ${left} left for ${ms} ms, and restarted meanwhile`;
   };
   const pause = async (node: number, ms: number): Promise<string> => {
@@ -110,7 +112,7 @@ export function openFaults(deps: {
     return `restart sidecar ${node}`;
   };
   const both = async (node: number, ms: number): Promise<string> =>
-    (await Promise.all([pause(node, ms), kill(node, ms / 2)])).join(" and ");
+    (await Promise.all([pause(node, ms), kill(node, Math.round(ms / 2))])).join(" and ");
 
   /** Of a hundred faults. */
   const table = [
@@ -126,7 +128,8 @@ export function openFaults(deps: {
   const play = (): Promise<string> => {
     const drawn = chance.pick(table.flatMap(({ share, fault }) => Array(share).fill(fault)));
     const node = chance.pick(nodes) ?? 0;
-    return (drawn ?? hang)(node, Math.round(chance.between(MS_MIN, MS_MAX)));
+    const moreMs = chance.next() < LONG_SHARE ? LONG_MS : 0;
+    return (drawn ?? hang)(node, Math.round(chance.between(MS_MIN, MS_MAX) + moreMs));
   };
   return { spans, begin, sidecarOf, play };
 }
