@@ -22,14 +22,15 @@ export const IMAGES = {
 
 const IDLE = ["/bin/sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait"];
 
+type ProgramImage = {
+  readonly name: string;
+  readonly program: "agent" | "sidecar";
+  /** Of its entry point, after the program. */
+  readonly args?: readonly string[];
+};
+
 /** The compiled programs on glibc's five files, as in the images that the Dockerfiles make. */
 export async function loadImages(bed: KubernetesBed): Promise<void> {
-  const { agent, sidecar } = await binaries();
-  const loads = [
-    { name: IMAGES.agent, program: "agent", file: agent, more: [] },
-    { name: IMAGES.sidecar, program: "sidecar", file: sidecar, more: [] },
-    { name: IMAGES.worker, program: "sidecar", file: sidecar, more: ["ingest"] },
-  ];
   const tar = join(bed.directory, "image.tar");
   await writeImage(tar, {
     name: IMAGES.idle,
@@ -38,19 +39,28 @@ export async function loadImages(bed: KubernetesBed): Promise<void> {
     entrypoint: IDLE,
   });
   await bed.loadImage(tar);
-  for (const { name, program, file, more } of loads) {
-    // On the PATH that the bed gives its images.
-    const path = `/bin/${program}`;
-    const libraries = GLIBC_FILES.map((each) => [`/lib/${each}`, `/usr/lib/${TRIPLE}/${each}`]);
-    await writeImage(tar, {
-      name,
-      files: { ...Object.fromEntries(libraries), [path]: file },
-      links: { "/lib64": "lib" },
-      entrypoint: [path, ...more],
-      user: "65532:65532",
-    });
-    await bed.loadImage(tar);
-  }
+  await loadProgram(bed, { name: IMAGES.agent, program: "agent" });
+  await loadProgram(bed, { name: IMAGES.sidecar, program: "sidecar" });
+  await loadProgram(bed, { name: IMAGES.worker, program: "sidecar", args: ["ingest"] });
+}
+
+export async function loadProgram(
+  bed: KubernetesBed,
+  { name, program, args = [] }: ProgramImage,
+): Promise<void> {
+  const built = await binaries();
+  const tar = join(bed.directory, "image.tar");
+  // On the PATH that the bed gives its images.
+  const path = `/bin/${program}`;
+  const libraries = GLIBC_FILES.map((each) => [`/lib/${each}`, `/usr/lib/${TRIPLE}/${each}`]);
+  await writeImage(tar, {
+    name,
+    files: { ...Object.fromEntries(libraries), [path]: built[program] },
+    links: { "/lib64": "lib" },
+    entrypoint: [path, ...args],
+    user: "65532:65532",
+  });
+  await bed.loadImage(tar);
 }
 
 const Pods = v.object({
