@@ -23,7 +23,7 @@ const SIDECAR_BYTES = 128 * MIB;
 const USER = 1000;
 const GRACE_MS = 210_000;
 const READY_MS = 240_000;
-const RESTART_MS = 120_000;
+const RESTART_MS = 180_000;
 const LIMIT_MS = 600_000;
 const CLOSE_ENOUGH = 0.05;
 
