@@ -14,17 +14,28 @@ export const DRAIN_MS_MAX = 3_600_000;
 export const DRAINS_MAX = 32;
 /** One safe round may be a moment between two troubles, such as an ISR that shrinks and grows. */
 const SAFE_ROUNDS = 2;
+/**
+ * As many without life end the drain: liveness fails, so it is the kubelet that stops Kafka, and waiting
+ * would only put off the restart. One may be a pause, such as a long garbage collection.
+ */
+const LIFELESS_ROUNDS = 2;
 const LOOK_MS = 100;
 const REASONS_MAX = 5;
 const PROGRESS_MS = 10_000;
 
 /** What a round says. */
-type Sight = { readonly beganMs: number; readonly safe: boolean; readonly reason: string };
+type Sight = {
+  readonly beganMs: number;
+  readonly safe: boolean;
+  readonly alive: boolean;
+  readonly reason: string;
+};
 
 /** Of the rounds that began after the drain did. */
 export type Watch = {
   readonly lastBeganMs: number;
   readonly safeInRow: number;
+  readonly lifelessInRow: number;
   readonly reason: string;
   /** Why it waited: the first few reasons, each once. */
   readonly waitedFor: readonly string[];
@@ -33,21 +44,23 @@ export type Watch = {
 export const openWatch = (beganMs: number): Watch => ({
   lastBeganMs: beganMs,
   safeInRow: 0,
+  lifelessInRow: 0,
   reason: "no round has been made since the drain began",
   waitedFor: [],
 });
 
 /** A round that began before the drain, or was seen before, changes nothing. */
-export function watchRound(watch: Watch, { beganMs, safe, reason }: Sight): Watch {
+export function watchRound(watch: Watch, { beganMs, safe, alive, reason }: Sight): Watch {
   if (beganMs <= watch.lastBeganMs) return watch;
+  const lifelessInRow = alive ? 0 : watch.lifelessInRow + 1;
   if (safe) {
     const safeInRow = watch.safeInRow + 1;
     const rounds = `safe for ${safeInRow} of ${SAFE_ROUNDS} rounds in a row`;
-    return { ...watch, lastBeganMs: beganMs, safeInRow, reason: rounds };
+    return { ...watch, lastBeganMs: beganMs, safeInRow, lifelessInRow, reason: rounds };
   }
   const isNew = !watch.waitedFor.includes(reason) && watch.waitedFor.length < REASONS_MAX;
   const waitedFor = isNew ? [...watch.waitedFor, reason] : watch.waitedFor;
-  return { lastBeganMs: beganMs, safeInRow: 0, reason, waitedFor };
+  return { lastBeganMs: beganMs, safeInRow: 0, lifelessInRow, reason, waitedFor };
 }
 
 export type DrainDeps = {
@@ -59,7 +72,13 @@ export type DrainDeps = {
   readonly log: Log;
 };
 
-type Ending = "safe" | "timeout" | "sidecar-stopping" | "client-gone" | "misconfigured";
+type Ending =
+  | "safe"
+  | "not-alive"
+  | "timeout"
+  | "sidecar-stopping"
+  | "client-gone"
+  | "misconfigured";
 
 export type Drained = {
   readonly brokerId: number;
@@ -100,17 +119,20 @@ export async function drain(
 function look(watch: Watch, readings: Readings): Watch {
   const round = readings.latest();
   if (round === undefined) return watch;
-  const { healthy, error } = outcomeOf("restart-safe", standing(readings), readings);
-  return watchRound(watch, { beganMs: round.beganMs, safe: healthy, reason: error ?? "safe" });
+  const now = standing(readings);
+  const { healthy: safe, error } = outcomeOf("restart-safe", now, readings);
+  const { healthy: alive } = outcomeOf("live", now, readings);
+  return watchRound(watch, { beganMs: round.beganMs, safe, alive, reason: error ?? "safe" });
 }
 
 function endingOf(
-  { safeInRow }: Watch,
+  { safeInRow, lifelessInRow }: Watch,
   { misconfigured }: Readings,
   leftMs: number,
   { gone, stopping }: { readonly gone: AbortSignal; readonly stopping: AbortSignal },
 ): Ending | undefined {
   if (safeInRow >= SAFE_ROUNDS) return "safe";
+  if (lifelessInRow >= LIFELESS_ROUNDS) return "not-alive";
   // No round will ever come.
   if (misconfigured !== undefined) return "misconfigured";
   if (stopping.aborted) return "sidecar-stopping";

@@ -24,13 +24,23 @@ const blocked = metadataOf({ a: [partition(7, [0, 1], [0])] });
 const WAITS =
   "not safe to stop: 1 partition would be under min.insync.replicas: a-7; waiting for broker 1";
 
-/** Rounds begin at every INTERVAL_MS and end at once; `safeFrom` says which finds it safe. */
-function openWorld(isSafe: (round: number) => boolean, changed: Partial<Readings> = {}) {
+const silent = { answer: { kind: "silent", detail: "no answer", durationMs: 2000 } } as const;
+
+/** Rounds begin at every INTERVAL_MS and end at once; `isSafe` says which finds it safe. */
+function openWorld(
+  isSafe: (round: number) => boolean,
+  changed: Partial<Readings> = {},
+  isAlive: (round: number) => boolean = () => true,
+) {
   let nowMs = 500;
   const lines: string[] = [];
   const rounds: JudgedRound[] = [];
   const roundAt = (number: number): JudgedRound => {
-    rounds[number] ??= judged(isSafe(number) ? {} : blocked, number * INTERVAL_MS);
+    const seen = isSafe(number) ? {} : blocked;
+    rounds[number] ??= judged(
+      isAlive(number) ? seen : { ...seen, ...silent },
+      number * INTERVAL_MS,
+    );
     return rounds[number];
   };
   const readings: Readings = {
@@ -108,11 +118,32 @@ describe("drain()", () => {
   });
 });
 
+describe("drain() of a broker that does not answer", () => {
+  test("ends after two rounds in a row, and says so", async () => {
+    const { deps } = openWorld(
+      () => false,
+      {},
+      () => false,
+    );
+    const { safe, ending, waitedMs } = await drain(60_000, never, deps);
+    expect([safe, ending, waitedMs]).toEqual([false, "not-alive", 3500]);
+  });
+  test("waits on after one such round", async () => {
+    const { deps } = openWorld(
+      (round) => round > 8,
+      {},
+      (round) => round % 2 === 0,
+    );
+    expect((await drain(15_000, never, deps)).ending).toBe("timeout");
+  });
+});
+
 describe("watchRound()", () => {
   const sights = fc.array(
     fc.record({
       beganMs: fc.integer({ min: 0, max: 50 }),
       safe: fc.boolean(),
+      alive: fc.boolean(),
       reason: fc.string(),
     }),
   );
@@ -126,6 +157,8 @@ describe("watchRound()", () => {
         }
         const lastUnsafe = counted.findLastIndex(({ safe }) => !safe);
         expect(watch.safeInRow).toBe(counted.length - 1 - lastUnsafe);
+        const lastAlive = counted.findLastIndex(({ alive }) => alive);
+        expect(watch.lifelessInRow).toBe(counted.length - 1 - lastAlive);
         expect(watch.waitedFor.length).toBeLessThanOrEqual(5);
       }),
     );
