@@ -55,8 +55,13 @@ test(
         },
         { deadlineMs: 10_000 },
       );
+      // A listing may show it running before its start is confirmed.
+      await until(
+        "the second start to be confirmed",
+        async () => (await plane.metric("kg_control_plane_spawn_operations_total")) === 2,
+        { deadlineMs: 10_000 },
+      );
       expect(await plane.metric("outrider_worker_exits_total")).toBe(1);
-      expect(await plane.metric("kg_control_plane_spawn_operations_total")).toBe(2);
       await stopBeating();
     }),
   LIMIT_MS,
