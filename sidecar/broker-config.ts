@@ -35,6 +35,7 @@ const PORT_MAX = 65_535;
 /** A liveness that looks less often than the kubelet's own default is none. */
 const PROBE_INTERVAL_MAX_MS = 60_000;
 const CHECK_TIMEOUT_MAX_MS = 600_000;
+const LIVENESS_BRAKE_MAX_MS = 3_600_000;
 
 const name = () => text(NAME_CHARS_MAX, "a name");
 
@@ -175,6 +176,13 @@ const PROBE_TABLE = {
     default: "local",
     describe:
       "What liveness asks: the local broker; cluster also fails a broker that is not registered, as the original",
+  }),
+  livenessBrakeMs: withDefault({
+    name: "LIVENESS_BRAKE",
+    schema: duration({ minMs: 0, maxMs: LIVENESS_BRAKE_MAX_MS }),
+    default: "2m",
+    describe:
+      "While most other brokers are silent too, time between the brokers' turns to fail liveness; 0 turns the brake off",
   }),
   futureReplicas: withDefault({
     name: "FUTURE_REPLICAS",

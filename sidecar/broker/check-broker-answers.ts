@@ -2,8 +2,9 @@
  * Does the local listener answer before its deadline? The one check that liveness rests on, so it asks
  * only of Kafka: a fault of ours (password, certificate, CPU) is never a failure here.
  */
-import type { Check, Verdict } from "./check.ts";
-import { ageText, bytesText, verdictsOf } from "./check-words.ts";
+import type { Check, CheckSettings, Verdict } from "./check.ts";
+import { ageText, bytesText, counted, verdictsOf } from "./check-words.ts";
+import { brakedMs } from "./liveness-brake.ts";
 import type { Answer, BrokerSnapshot, KafkaProcess } from "./reading.ts";
 
 /** Our timer was late by this share of the time that we waited: an answer may have been there in time. */
@@ -14,8 +15,8 @@ const UNTAKEN = "nobody takes or refuses a connection at its address";
 
 const say = verdictsOf("broker-answers");
 
-export const checkBrokerAnswers: Check = (snapshot, _settings, before) => {
-  const { answer, lagMs, process: kafka } = snapshot;
+export const checkBrokerAnswers: Check = (snapshot, settings, before) => {
+  const { answer, process: kafka } = snapshot;
   switch (answer.kind) {
     case "answered":
       return say("pass", `answered in ${ageText(answer.durationMs)}`, answer.durationMs);
@@ -30,12 +31,16 @@ export const checkBrokerAnswers: Check = (snapshot, _settings, before) => {
       }
       return answer.kind === "closed"
         ? judgeClosed(answer, kafka, before)
-        : judgeSilent(answer, kafka, lagMs, before);
+        : judgeSilent({ ...snapshot, answer, process: kafka }, settings, before);
   }
 };
 
 type Unanswered = { readonly detail: string; readonly durationMs: number };
 type There = Exclude<KafkaProcess, { readonly kind: "gone" }>;
+type SilentSnapshot = BrokerSnapshot & {
+  readonly answer: Extract<Answer, { readonly kind: "silent" }>;
+  readonly process: There;
+};
 
 /**
  * Without a quorum, and in log recovery, a broker keeps its listener closed: that is no reason to restart
@@ -60,19 +65,31 @@ function judgeClosed(
  * what it reads and writes tells such a one from one that hangs.
  */
 function judgeSilent(
-  { detail, durationMs, connected }: Extract<Answer, { readonly kind: "silent" }>,
-  kafka: There,
-  lagMs: number,
+  seen: SilentSnapshot,
+  settings: CheckSettings,
   before: BrokerSnapshot | undefined,
 ): Verdict {
+  const { lagMs, process: kafka } = seen;
+  const { detail, durationMs, connected } = seen.answer;
   if (lagMs >= durationMs * LAG_SHARE_MAX) {
     const lag = `we ourselves were held up for ${ageText(lagMs)}`;
     return say("unknown", `${detail}, but ${lag}: too little CPU for the sidecar?`, durationMs);
   }
   const isStarting = kafka.kind === "running" && !kafka.hasAnswered;
-  return isStarting && (progressBytes(kafka, before) ?? 0) > 0
-    ? say("unknown", startingText(kafka, before), durationMs)
-    : say("fail", `${connected ? SILENT : UNTAKEN}: ${detail}`, durationMs);
+  if (isStarting && (progressBytes(kafka, before) ?? 0) > 0) {
+    return say("unknown", startingText(kafka, before), durationMs);
+  }
+  const silence = `${connected ? SILENT : UNTAKEN}: ${detail}`;
+  const heldMs = brakedMs(seen, settings);
+  return heldMs > 0
+    ? say("unknown", `${silence}; ${brakeText(seen.peers, heldMs)}`, durationMs)
+    : say("fail", silence, durationMs);
+}
+
+function brakeText(peers: BrokerSnapshot["peers"], heldMs: number): string {
+  const { asked = 0, answered = 0 } = peers ?? {};
+  const others = `${asked - answered} of ${counted(asked, "other broker")} asked`;
+  return `so are ${others}, and they are restarted in turn: this one not for ${ageText(heldMs)} yet`;
 }
 
 type Running = Extract<KafkaProcess, { readonly kind: "running" }>;

@@ -33,6 +33,8 @@ export type CheckSettings = {
   readonly futureReplicas: "warn" | "fail";
   /** Share of a log directory's volume, 0 to 1, below which free space is a warning. */
   readonly diskFreeWarn: number;
+  /** Between the restarts of brokers that are all silent at the same time; 0: no brake. */
+  readonly livenessBrakeMs: number;
 };
 
 /** `before`: of the round before, to tell progress; a verdict's status never rests on it but in recovery. */

@@ -21,6 +21,8 @@ import { openStandingQuestion } from "./standing-question.ts";
 
 /** A broker that has held the question for so long, while it answers others, has no controller to pass it on to. An election takes less. */
 const LEADERLESS_AFTER_MS = 1000;
+/** A permission that is missing is asked for so seldom: Kafka logs each refusal with a stack. */
+const REFUSED_MS = 15_000;
 const NOT_LEADER_OR_FOLLOWER = 6;
 const NONE = -1;
 const PERMISSION = "DESCRIBE on the cluster";
@@ -45,10 +47,20 @@ export function openQuorumReader(options: QuorumReaderOptions): QuorumReader {
   const { connection, monotonicMs } = options;
   const question = openStandingQuestion({ connection, request: quorumRequest, monotonicMs });
   let last: Quorum | undefined;
+  let refusal: { readonly reading: Reading<Quorum>; readonly atMs: number } | undefined;
   const remember = (reading: Reading<Quorum>): Reading<Quorum> => {
     if (reading.kind === "read" && reading.value.leaderId !== NONE) last = reading.value;
+    refusal = isRefusal(reading) ? { reading, atMs: monotonicMs() } : undefined;
     return reading;
   };
+
+  /** The reading is the last refusal's, while that is young. */
+  const unlessRefused =
+    (read: QuorumReader["ofBroker"]): QuorumReader["ofBroker"] =>
+    async (clock) =>
+      refusal !== undefined && monotonicMs() - refusal.atMs < REFUSED_MS
+        ? refusal.reading
+        : await read(clock);
 
   const ofBroker = async (clock: RoundClock): Promise<Reading<Quorum>> => {
     const sinceMs = clock.observedMs();
@@ -74,8 +86,11 @@ export function openQuorumReader(options: QuorumReaderOptions): QuorumReader {
     return reading;
   };
 
-  return { ofBroker, ofController };
+  return { ofBroker: unlessRefused(ofBroker), ofController: unlessRefused(ofController) };
 }
+
+const isRefusal = (reading: Reading<Quorum>): boolean =>
+  reading.kind === "failed" && reading.error.code === "authorization";
 
 function judge({ errorCode, message, quorum }: DescribedQuorum): Result<Quorum, KafkaError> {
   if (errorCode === 0) return ok(quorum);

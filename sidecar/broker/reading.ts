@@ -57,11 +57,24 @@ export type KafkaProcess =
   | { readonly kind: "gone" }
   | { readonly kind: "hidden"; readonly reason: string };
 
+/** The other brokers, asked for a sign of life. */
+export type Peers = {
+  /** Those that the configuration names. */
+  readonly known: number;
+  /** Of a sample of them, those that we could ask: with a name that resolves, and a route. */
+  readonly asked: number;
+  readonly answered: number;
+};
+
 export type BrokerSnapshot = {
   readonly brokerId: number;
   /** A controller-only node has no metadata, partitions or log directories to ask for. */
   readonly role: "broker" | "controller";
   readonly answer: Answer;
+  /** For how long it has been silent without a break; 0 when it is not. */
+  readonly silentMs: number;
+  /** Asked only while the local broker is in trouble. */
+  readonly peers: Peers | undefined;
   readonly process: KafkaProcess;
   /** `from`: the local broker, or whoever else answered when it did not. */
   readonly metadata: Reading<{

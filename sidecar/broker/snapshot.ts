@@ -9,7 +9,7 @@ import type { Result } from "../../shared/result.ts";
 import type { ClusterView } from "./cluster-view.ts";
 import type { KafkaFinder } from "./kafka-process.ts";
 import type { LocalBroker, LocalReads } from "./local-broker.ts";
-import type { Answer, BrokerSnapshot } from "./reading.ts";
+import type { Answer, BrokerSnapshot, Peers } from "./reading.ts";
 import { openRoundClock, type RoundClock } from "./round-clock.ts";
 
 /** Of the round's deadline, after which the others are asked without waiting for the local broker. */
@@ -29,8 +29,10 @@ export type Snapshots = { readonly take: (signal: AbortSignal) => Promise<Broker
 export function openSnapshots(options: SnapshotOptions): Snapshots {
   const { brokerId, deadlineMs, finder, local } = options;
   let wasTroubled = false;
+  let silentSinceMs: number | undefined;
   return {
     take: async (signal) => {
+      const beganMs = options.monotonicMs();
       const clock = openRoundClock({ deadlineMs, monotonicMs: options.monotonicMs, signal });
       try {
         const heard = finder.asking();
@@ -38,10 +40,14 @@ export function openSnapshots(options: SnapshotOptions): Snapshots {
         const others = askOthers(options, clock, reading, wasTroubled);
         const reads = await reading;
         wasTroubled = isTroubled(reads);
-        const metadata = metadataOf(reads, wasTroubled ? await others : undefined);
+        const { cluster, peers } = (wasTroubled ? await others : undefined) ?? NOBODY;
+        const metadata = metadataOf(reads, cluster);
+        silentSinceMs = isSilent(reads) ? (silentSinceMs ?? beganMs) : undefined;
+        const silentMs = beganMs - (silentSinceMs ?? beganMs);
         if (hasAnswered(reads.answer)) heard();
         const process = finder.look();
-        return { ...reads, brokerId, metadata, process, lagMs: clock.lagMs() };
+        const lagMs = clock.lagMs();
+        return { ...reads, brokerId, silentMs, peers, metadata, process, lagMs };
       } finally {
         clock.stop();
       }
@@ -49,7 +55,11 @@ export function openSnapshots(options: SnapshotOptions): Snapshots {
   };
 }
 
-type Others = Result<ClusterMetadata, KafkaError> | undefined;
+type Others = {
+  readonly cluster: Result<ClusterMetadata, KafkaError> | undefined;
+  readonly peers: Peers | undefined;
+};
+const NOBODY: Others = { cluster: undefined, peers: undefined };
 
 async function askOthers(
   { cluster, deadlineMs }: SnapshotOptions,
@@ -57,17 +67,21 @@ async function askOthers(
   reading: Promise<LocalReads>,
   atOnce: boolean,
 ): Promise<Others> {
-  if (!cluster.some) return undefined;
+  if (!cluster.some) return NOBODY;
   if (!atOnce) {
     const hedge = clock.after(deadlineMs * OTHERS_AFTER_SHARE);
     const reads = await Promise.race([reading, hedge]);
-    if (reads !== undefined && !isTroubled(reads)) return undefined;
+    if (reads !== undefined && !isTroubled(reads)) return NOBODY;
   }
-  return cluster.metadata({ deadlineMs: Math.max(1, clock.leftMs()), signal: clock.signal });
+  const call = { deadlineMs: Math.max(1, clock.leftMs()), signal: clock.signal };
+  const [answer, peers] = await Promise.all([cluster.metadata(call), cluster.peers(call)]);
+  return { cluster: answer, peers };
 }
 
 /** The local broker does not say what the cluster is like, or has nobody to know it from. */
-function isTroubled({ role, metadata, quorum }: LocalReads): boolean {
+function isTroubled(reads: LocalReads): boolean {
+  if (isSilent(reads)) return true;
+  const { role, metadata, quorum } = reads;
   if (role === "controller") return false;
   if (metadata.kind === "failed") {
     return !["authorization", "unsupported"].includes(metadata.error.code);
@@ -76,7 +90,10 @@ function isTroubled({ role, metadata, quorum }: LocalReads): boolean {
   return quorum.kind === "failed" && ["timeout", "unreachable"].includes(quorum.error.code);
 }
 
-function metadataOf({ metadata }: LocalReads, others: Others): BrokerSnapshot["metadata"] {
+function metadataOf(
+  { metadata }: LocalReads,
+  others: Others["cluster"],
+): BrokerSnapshot["metadata"] {
   if (others?.ok === true && metadata.kind !== "absent") {
     const value = { cluster: others.value, from: "cluster" } as const;
     return { kind: "read", value, durationMs: metadata.durationMs };
@@ -84,5 +101,7 @@ function metadataOf({ metadata }: LocalReads, others: Others): BrokerSnapshot["m
   if (metadata.kind !== "read") return metadata;
   return { ...metadata, value: { cluster: metadata.value, from: "local" } };
 }
+
+const isSilent = ({ answer }: LocalReads): boolean => answer.kind === "silent";
 
 const hasAnswered = ({ kind }: Answer): boolean => kind === "answered" || kind === "refused-us";

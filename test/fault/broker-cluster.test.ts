@@ -166,6 +166,51 @@ describe("sidecar broker", () => {
   );
 
   test(
+    "has brokers that hang together restarted in turn, and at once when most answer again",
+    stage.act(async ({ kafka, sidecars }) => {
+      const turnMs = 10_000;
+      const braked = await Promise.all(
+        kafka.brokers.map(({ id }) => {
+          const others = kafka.brokers.filter((each) => each.id !== id);
+          const at = others.map((each) => `127.0.0.1:${each.portOf("SASL_PLAINTEXT")}`);
+          return sidecars.start(id, {
+            env: { BOOTSTRAP_SERVERS: at.join(","), LIVENESS_BRAKE: `${turnMs}ms` },
+          });
+        }),
+      );
+      const [first, second, third] = braked;
+      if (!first || !second || !third) throw new Error("three brokers are needed");
+      for (const each of braked) await each.seenAfter(performance.now(), "ready", well);
+      const sinceMs = performance.now();
+      await Promise.all(kafka.brokers.map((each) => each.kill("SIGSTOP")));
+      const once = await first.seenAfter(sinceMs, "live", dead);
+      say(`all hang: the first fails live after ${rounded(once.afterMs)}`);
+      expect(once.afterMs).toBeLessThan(seenWithinMs(INTERVAL_MS));
+      for (const each of [second, third]) {
+        const held = await each.seenAfter(sinceMs, "ready", dead);
+        const { status, reason } = checkIn(held.probed, "broker-answers");
+        expect(status).toBe("unknown");
+        expect(reason).toContain("so are 2 of 2 other brokers asked");
+        expect((await each.live()).code).toBe(200);
+      }
+      const next = await second.seenAfter(sinceMs, "live", dead);
+      say(`all hang: the second fails live after ${rounded(next.afterMs)}, its turn is ${turnMs}`);
+      expect(next.afterMs).toBeGreaterThan(turnMs - INTERVAL_MS);
+      expect(next.afterMs).toBeLessThan(turnMs + seenWithinMs(INTERVAL_MS));
+      expect((await third.live()).code).toBe(200);
+      await kafka.broker(0).kill("SIGCONT");
+      const released = await third.seenAfter(sinceMs, "live", dead);
+      say(`one answers: the third fails live after ${rounded(released.afterMs)}`);
+      expect(released.afterMs).toBeLessThan(2 * turnMs - INTERVAL_MS);
+      await Promise.all(kafka.brokers.map((each) => each.kill("SIGCONT")));
+      const onMs = performance.now();
+      for (const each of braked) await each.seenAfter(onMs, "ready", well);
+      for (const each of braked) await each.process.stop();
+    }),
+    LIMIT_MS,
+  );
+
+  test(
     "keeps a broker alive without a quorum, and takes one that waits for it as starting",
     stage.act(async ({ kafka, sidecars }) => {
       const third = sidecars.of(2);

@@ -27,6 +27,7 @@ type Row = {
   readonly process?: KafkaProcess;
   readonly before?: KafkaProcess;
   readonly lagMs?: number;
+  readonly peers?: BrokerSnapshot["peers"];
   readonly want: readonly [Status, string];
 };
 const STARTING = "starting for 30s, no answer yet";
@@ -146,12 +147,34 @@ const rows: readonly Row[] = [
     before: starting({ ageMs: 28_000 }),
     want: ["fail", SILENT],
   },
+  {
+    when: "silent like most others is unknown until its turn",
+    answer: silent,
+    peers: { known: 4, asked: 3, answered: 1 },
+    want: [
+      "unknown",
+      `${SILENT}; so are 2 of 3 other brokers asked, and they are restarted in turn: this one not for 1m50s yet`,
+    ],
+  },
+  {
+    when: "silent and gone fails, whatever the others do",
+    answer: silent,
+    process: gone,
+    peers: { known: 4, asked: 3, answered: 0 },
+    want: ["fail", "Kafka's process is gone: no answer within 2000 ms"],
+  },
+  {
+    when: "closed after it has answered fails, whatever the others do",
+    answer: closed,
+    peers: { known: 4, asked: 3, answered: 0 },
+    want: ["fail", "the listener is closed, and was open before: ECONNREFUSED"],
+  },
 ];
 
 describe("checkBrokerAnswers()", () => {
-  test.each([...rows])("$when", ({ answer, process, before, lagMs, want }) => {
+  test.each([...rows])("$when", ({ answer, process, before, lagMs = 0, peers, want }) => {
     const changed = (kafka: KafkaProcess = running()): Partial<BrokerSnapshot> => ({
-      ...{ answer, process: kafka, lagMs: lagMs ?? 0 },
+      ...{ brokerId: 1, answer, silentMs: 10_000, peers, process: kafka, lagMs },
     });
     const was = before === undefined ? undefined : snapshot(changed(before));
     expect(said(checkBrokerAnswers(snapshot(changed(process)), SETTINGS, was))).toEqual([...want]);

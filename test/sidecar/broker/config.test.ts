@@ -35,6 +35,7 @@ describe("readBrokerConfig()", () => {
       checkTimeoutMs: 10_000,
       probeIntervalMs: 2000,
       liveness: "local",
+      livenessBrakeMs: 120_000,
       futureReplicas: "warn",
       diskFreeWarn: 0.1,
       replicaCount: 1,

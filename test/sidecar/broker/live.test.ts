@@ -16,6 +16,9 @@ import {
   snapshot,
 } from "./snapshot-sample.ts";
 
+/** Whatever the others do: beyond the last turn of the brake. */
+const LAST_TURN_MS = 4 * SETTINGS.livenessBrakeMs;
+
 const ms = fc.integer({ min: 0, max: 10_000 });
 const detail = fc.constant("detail");
 const answers: fc.Arbitrary<Answer> = fc.oneof(
@@ -52,9 +55,13 @@ const quorums = fc.constantFrom(
   absent("an old broker"),
   readIn(quorum([replica(0, null)], { leaderId: -1 })),
 );
+const peers = fc.option(fc.record({ known: fc.nat(9), asked: fc.nat(9), answered: fc.nat(9) }), {
+  nil: undefined,
+});
 const snapshots: fc.Arbitrary<BrokerSnapshot> = fc.record({
-  ...{ brokerId: fc.constant(0), role: fc.constantFrom("broker" as const, "controller" as const) },
+  ...{ brokerId: fc.nat(7), role: fc.constantFrom("broker" as const, "controller" as const) },
   ...{ answer: answers, process: processes, metadata: metadatas, quorum: quorums, lagMs: ms },
+  ...{ silentMs: ms, peers },
   logDirs: fc.constantFrom(
     snapshot().logDirs,
     failed("no answer"),
@@ -83,13 +90,24 @@ test("liveness fails for one that has answered since its start and does not any 
   fc.assert(
     fc.property(snapshots, (seen) => {
       const kafka = { kind: "running" as const, pid: 1, ageMs: 1, hasAnswered: true, ioBytes: 1 };
-      const down = { ...seen, process: kafka, lagMs: 0 };
+      const down = { ...seen, process: kafka, lagMs: 0, silentMs: LAST_TURN_MS };
       expect(isLive({ ...down, answer: { kind: "closed", detail: "", durationMs: 1 } })).toBe(
         false,
       );
       expect(
         isLive({ ...down, answer: { kind: "silent", connected: true, detail: "", durationMs: 1 } }),
       ).toBe(false);
+    }),
+  );
+});
+
+test("the brake holds back nothing but silence", () => {
+  fc.assert(
+    fc.property(snapshots, peers, (seen, others) => {
+      const same = seen.answer.kind === "silent" && seen.process.kind !== "gone";
+      const braked = isLive({ ...seen, peers: others });
+      const free = isLive({ ...seen, peers: undefined });
+      expect(braked === free || (same && braked)).toBe(true);
     }),
   );
 });
@@ -104,11 +122,12 @@ test("liveness passes for a closed listener while Kafka's process is hidden", ()
   );
 });
 
-test("nothing but answer, process and our own lag changes it", () => {
+test("nothing but answer, process, our own lag and the brake's grounds changes it", () => {
   fc.assert(
     fc.property(snapshots, snapshots, (one, other) => {
-      const { answer, process, lagMs } = one;
-      expect(isLive({ ...other, answer, process, lagMs })).toBe(isLive(one));
+      const { answer, process, lagMs, silentMs, peers: others } = one;
+      const same = { answer, process, lagMs, silentMs, peers: others };
+      expect(isLive({ ...other, ...same })).toBe(isLive(one));
     }),
   );
 });

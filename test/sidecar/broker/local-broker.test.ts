@@ -12,6 +12,7 @@ import { freePort } from "../../bed/port.ts";
 import golden from "../../shared/kafka/describe-golden.json" with { type: "json" };
 import { type PlayedAnswer, playBroker } from "../../shared/kafka/played-broker.ts";
 import { openCutter } from "./connection-cutter.ts";
+import { playedMetadata } from "./played-metadata.ts";
 
 const DEADLINE_MS = 1500;
 const METADATA = 3;
@@ -39,40 +40,6 @@ afterEach(() => {
 const goldenAnswer = (base64: string) =>
   new ByteWriter().noTags().raw(Buffer.from(base64, "base64"));
 
-const int = (writer: ByteWriter, value: number) => writer.int32(value);
-
-/** One broker, one topic with one partition. */
-const metadata = () =>
-  new ByteWriter()
-    .noTags()
-    .int32(0)
-    .compactArray([0], (row, id) =>
-      row.int32(id).compactString("b").int32(9092).uvarint(0).noTags(),
-    )
-    .compactString("cluster")
-    .int32(0)
-    .compactArray(["orders"], (topic, name) =>
-      topic
-        .int16(0)
-        .compactString(name)
-        .raw(Buffer.alloc(16, 7))
-        .boolean(false)
-        .compactArray([0], (row, number) =>
-          row
-            .int16(0)
-            .int32(number)
-            .int32(0)
-            .int32(5)
-            .compactArray([0], int)
-            .compactArray([0], int)
-            .compactArray([], int)
-            .noTags(),
-        )
-        .int32(-(2 ** 31))
-        .noTags(),
-    )
-    .noTags();
-
 const configs = () =>
   new ByteWriter().int32(0).array(["orders"], (row, name) =>
     row
@@ -94,7 +61,7 @@ const configs = () =>
   );
 
 const ANSWERS: ReadonlyMap<number, () => PlayedAnswer> = new Map<number, () => PlayedAnswer>([
-  [METADATA, metadata],
+  [METADATA, playedMetadata],
   [CONFIGS, configs],
   [LOG_DIRS, () => goldenAnswer(golden["logDirs.response.v4"])],
   [QUORUM, () => goldenAnswer(golden["quorum.response.v2"])],
@@ -112,7 +79,7 @@ async function open(changed: ReadonlyMap<number, () => PlayedAnswer>, keys: Keys
   return { asked, played, ...reader(played.address.port) };
 }
 
-function reader(port: number, tls?: TlsSettings) {
+function reader(port: number, tls?: TlsSettings, laterMs: () => number = () => 0) {
   const local = openLocalBroker({
     brokerId: 0,
     address: { host: "127.0.0.1", port },
@@ -120,7 +87,7 @@ function reader(port: number, tls?: TlsSettings) {
     credentials: () => "",
     askOther: () => Promise.reject(new Error("nobody else is there")),
     log: () => {},
-    monotonicMs: () => performance.now(),
+    monotonicMs: () => performance.now() + laterMs(),
   });
   closing.push(local.close);
   const read = async () => {
@@ -175,6 +142,23 @@ test("read() takes a held DescribeQuorum for no leader, and asks it once over th
   expect(asked.filter((key) => key === QUORUM)).toHaveLength(1);
 });
 
+test("read() asks for a quorum that it may not see again after a while, not in every round", async () => {
+  const refused = () => new ByteWriter().noTags().int16(31).compactString("no").uvarint(1);
+  const { asked, played } = await open(new Map([[QUORUM, () => refused().uvarint(1).noTags()]]));
+  let laterMs = 0;
+  const { read } = reader(played.address.port, undefined, () => laterMs);
+  const quorums = () => asked.filter((key) => key === QUORUM).length;
+  for (const _round of [1, 2, 3]) {
+    expect((await read()).quorum).toMatchObject({
+      ...{ kind: "failed", error: { code: "authorization" } },
+    });
+  }
+  expect(quorums()).toBe(1);
+  laterMs = 15_000;
+  await read();
+  expect(quorums()).toBe(2);
+});
+
 test("read() holds nothing up for directories that hang", async () => {
   const { read } = await open(held(LOG_DIRS));
   expect(await read()).toMatchObject({
@@ -188,7 +172,9 @@ test("read() holds nothing up for directories that hang", async () => {
 
 test("read() reads anew after metadata that did not come", async () => {
   let rounds = 0;
-  const { read } = await open(new Map([[METADATA, () => (rounds === 0 ? "never" : metadata())]]));
+  const { read } = await open(
+    new Map([[METADATA, () => (rounds === 0 ? "never" : playedMetadata())]]),
+  );
   expect(await read()).toMatchObject({
     answer: { kind: "answered" },
     metadata: { kind: "failed", error: { code: "timeout" } },

@@ -14,7 +14,9 @@ import type {
   Reading,
 } from "../../../sidecar/broker/reading.ts";
 
-export const SETTINGS: CheckSettings = { futureReplicas: "warn", diskFreeWarn: 0.1 };
+export const SETTINGS: CheckSettings = {
+  ...{ futureReplicas: "warn", diskFreeWarn: 0.1, livenessBrakeMs: 120_000 },
+};
 
 export const readIn = <T>(value: T, durationMs = 3): Reading<T> => ({
   ...{ kind: "read" as const, value, durationMs },
@@ -92,6 +94,7 @@ export function snapshot(changed: Partial<BrokerSnapshot> = {}): BrokerSnapshot 
   return {
     ...{ brokerId: 0, role: "broker", lagMs: 0, process: running() },
     answer: { kind: "answered", durationMs: 1.26 },
+    ...{ silentMs: 0, peers: undefined },
     metadata: readIn({ cluster: cluster(TOPICS), from: "local" }),
     quorum: readIn(quorum([replica(0, 200, 1), replica(1), replica(2, 400, 2)])),
     logDirs: readIn([dir("/data/0"), dir("/data/1")]),
