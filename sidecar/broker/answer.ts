@@ -23,10 +23,6 @@ const UNANSWERED = "ETIMEDOUT";
 /** Who has said so much, and then ends the connection, does not take us. */
 const SPOKE: ReadonlySet<Reached> = new Set(["secured", "heard", "open"]);
 
-/** Was it we who could not ask? `invalid`: a TLS file or a password that cannot be read, or used. */
-export const isOurs = ({ code, cause }: KafkaError): boolean =>
-  code === "invalid" || OURS.has(errnoOf(cause));
-
 /**
  * @param reached how far the connection had come that failed
  * @param durationMs observed
@@ -34,6 +30,7 @@ export const isOurs = ({ code, cause }: KafkaError): boolean =>
 export function answerOf(error: KafkaError, reached: Reached, durationMs: number): Answer {
   const { detail } = error;
   if (error.code === "authentication") return { kind: "refused-us", detail, durationMs };
+  // A TLS file or a password that cannot be read, or used.
   if (error.code === "invalid") return { kind: "not-asked", detail, durationMs };
   const errno = errnoOf(error.cause);
   if (error.code === "timeout" || errno === UNANSWERED) {

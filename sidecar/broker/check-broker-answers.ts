@@ -81,15 +81,11 @@ function judgeSilent(
   }
   const silence = `${connected ? SILENT : UNTAKEN}: ${detail}`;
   const heldMs = brakedMs(seen, settings);
-  return heldMs > 0
-    ? say("unknown", `${silence}; ${brakeText(seen.peers, heldMs)}`, durationMs)
-    : say("fail", silence, durationMs);
-}
-
-function brakeText(peers: BrokerSnapshot["peers"], heldMs: number): string {
-  const { asked = 0, answered = 0 } = peers ?? {};
-  const others = `${asked - answered} of ${counted(asked, "other broker")} asked`;
-  return `so are ${others}, and they are restarted in turn: this one not for ${ageText(heldMs)} yet`;
+  if (heldMs === 0) return say("fail", silence, durationMs);
+  const { answered = 0, asked = 0 } = seen.silence?.peers ?? {};
+  const others = `${answered} of ${counted(asked, "other broker")} asked answered`;
+  const turn = `they are restarted in turn, this one not for ${ageText(heldMs)} yet`;
+  return say("unknown", `${silence}; ${others}: ${turn}`, durationMs);
 }
 
 type Running = Extract<KafkaProcess, { readonly kind: "running" }>;

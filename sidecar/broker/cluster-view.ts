@@ -3,7 +3,6 @@
  * that answered is asked first the next time; a name that does not resolve is passed over and named.
  */
 import { withDeadline } from "../../shared/deadline.ts";
-import { aliveRequest } from "../../shared/kafka/api-versions.ts";
 import { startDeadline } from "../../shared/kafka/deadline.ts";
 import type { KafkaError } from "../../shared/kafka/error.ts";
 import { openLinks } from "../../shared/kafka/links.ts";
@@ -16,12 +15,8 @@ import {
 } from "../../shared/kafka/settings.ts";
 import type { KafkaLog } from "../../shared/kafka/wire.ts";
 import { err, type Result } from "../../shared/result.ts";
-import { isOurs } from "./answer.ts";
-import type { Peers } from "./reading.ts";
 
 const NAME_CHECK_MS_MAX = 5000;
-/** Enough to tell most from few, also in a cluster of hundreds. */
-const PEERS_ASKED_MAX = 8;
 
 type Answer<T> = Promise<Result<T, KafkaError>>;
 
@@ -29,8 +24,6 @@ export type ClusterView = {
   /** Is there anybody to ask? */
   readonly some: boolean;
   readonly metadata: (call: Call) => Answer<ClusterMetadata>;
-  /** Who of them answers at all, also with a refusal; a sample of those whose names resolve. */
-  readonly peers: (call: Call) => Promise<Peers>;
   readonly ask: <T>(address: BrokerAddress, request: KafkaRequest<T>, call: Call) => Answer<T>;
   /** Resolves all names anew; says in the log what has changed. */
   readonly checkNames: () => Promise<void>;
@@ -80,16 +73,6 @@ export function openClusterView({
     return first ?? err(nobody());
   };
 
-  const peers = async (call: Call): Promise<Peers> => {
-    const named = addresses.filter(({ host }) => !unresolved.has(host)).slice(0, PEERS_ASKED_MAX);
-    const answers = await Promise.all(
-      named.map((address) => links.send(address, aliveRequest(), call)),
-    );
-    const told = answers.filter((answer) => answer.ok || !isOurs(answer.error));
-    const answered = told.filter((answer) => answer.ok || !isUnanswered(answer.error)).length;
-    return { known: addresses.length, asked: told.length, answered };
-  };
-
   const checkNames = async () => {
     const hosts = [...new Set(addresses.map(({ host }) => host))];
     const checked = await Promise.all(
@@ -113,16 +96,12 @@ export function openClusterView({
   return {
     some: addresses.length > 0,
     metadata,
-    peers,
     ask: links.send,
     checkNames,
     unresolved: () => [...unresolved],
     close: links.close,
   };
 }
-
-const isUnanswered = ({ code }: KafkaError): boolean =>
-  code === "timeout" || code === "unreachable";
 
 const nobody = (): KafkaError => ({
   code: "unreachable",

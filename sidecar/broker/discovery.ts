@@ -37,6 +37,8 @@ export type Topology = {
   readonly replicaName: string | undefined;
   /** The other replicas, `host:port`: asked only for what the cluster must say. */
   readonly others: readonly string[];
+  /** One of the others may be this broker itself, under a name that we do not know. */
+  readonly isSelfAmong: boolean;
   /** How the others were found, or why they were not. */
   readonly how: string;
 };
@@ -45,7 +47,7 @@ export function discover(given: Given): Result<Topology, Problem> {
   const brokerId = brokerIdOf(given);
   if (!brokerId.ok) return brokerId;
   const local = given.localBroker ?? { host: LOOPBACK, port: given.kafkaPort };
-  return ok({ brokerId: brokerId.value, local, ...replicasOf(given, brokerId.value) });
+  return ok({ brokerId: brokerId.value, local, ...replicasOf(given, brokerId.value, local) });
 }
 
 export function brokerIdOf({
@@ -79,18 +81,23 @@ function noBrokerId(hostname: string | undefined): Problem {
   return { name: "BROKER_ID", message: `is required: HOSTNAME ${seen}, and ${rule}` };
 }
 
-type Replicas = Pick<Topology, "replicaName" | "others" | "how">;
+type Replicas = Pick<Topology, "replicaName" | "others" | "isSelfAmong" | "how">;
 
-function replicasOf(given: Given, brokerId: number): Replicas {
+function replicasOf(given: Given, brokerId: number, local: BrokerAddress): Replicas {
   const { bootstrapServers } = given;
   const naming = namingOf(given);
   if (bootstrapServers !== undefined) {
     const listed = ownName(bootstrapServers, brokerId, given.hostname);
     const built = naming.ok ? naming.value(brokerId) : undefined;
-    const others = bootstrapServers.filter((server) => ![listed, built].includes(hostOf(server)));
-    return { replicaName: listed ?? built, others, how: "BOOTSTRAP_SERVERS" };
+    const isOwn = (server: string) =>
+      [listed, built].includes(hostOf(server)) || isSameAddress(server, local);
+    const others = [...new Set(bootstrapServers.filter((server) => !isOwn(server)))];
+    const isSelfAmong = !bootstrapServers.some(isOwn);
+    return { replicaName: listed ?? built, others, isSelfAmong, how: "BOOTSTRAP_SERVERS" };
   }
-  if (!naming.ok) return { replicaName: undefined, others: [], how: naming.error };
+  if (!naming.ok) {
+    return { replicaName: undefined, others: [], isSelfAmong: false, how: naming.error };
+  }
   const name = naming.value;
   const others = Array.from({ length: given.replicaCount }, (_, replica) => replica)
     .filter((replica) => replica !== brokerId)
@@ -99,6 +106,7 @@ function replicasOf(given: Given, brokerId: number): Replicas {
   return {
     replicaName: name(brokerId),
     others,
+    isSelfAmong: false,
     how: `REPLICA_COUNT=${given.replicaCount} as ${form}`,
   };
 }
@@ -138,6 +146,11 @@ function ownName(
   if (same !== undefined) return same;
   const alike = hosts.filter((host) => ordinalOf(labelOf(host)) === brokerId);
   return alike.length === 1 ? alike[0] : undefined;
+}
+
+function isSameAddress(server: string, { host, port }: BrokerAddress): boolean {
+  const address = parseBrokerAddress(server);
+  return address?.host === host && address.port === port;
 }
 
 const hostOf = (server: string): string => parseBrokerAddress(server)?.host ?? server;

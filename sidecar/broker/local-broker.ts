@@ -3,14 +3,12 @@
  * after the other, so what may hang has connections of its own: the sign of life and the metadata never
  * wait for it. Nobody but the sign of life dials while the broker does not take us.
  */
-import { aliveRequest } from "../../shared/kafka/api-versions.ts";
-import { type KafkaError, timeoutError } from "../../shared/kafka/error.ts";
+import type { KafkaError } from "../../shared/kafka/error.ts";
 import { type ClusterMetadata, watchedMetadataRequest } from "../../shared/kafka/metadata.ts";
 import { expiredCertificate } from "../../shared/kafka/own-certificate.ts";
 import type { BrokerAddress, KafkaSettings } from "../../shared/kafka/settings.ts";
 import type { KafkaLog } from "../../shared/kafka/wire.ts";
-import { answerOf } from "./answer.ts";
-import { type Connection, openConnection } from "./connection.ts";
+import { openConnection } from "./connection.ts";
 import { openHiddenReplicas, unlessHidden } from "./hidden-topics.ts";
 import { openLogDirReader } from "./log-dirs.ts";
 import { openMinInsyncReader } from "./min-insync.ts";
@@ -18,12 +16,11 @@ import { openQuorumReader, type QuorumReaderOptions } from "./quorum-reader.ts";
 import { readWithin } from "./read.ts";
 import type { Answer, BrokerSnapshot, LogDir, Quorum, Reading } from "./reading.ts";
 import type { RoundClock } from "./round-clock.ts";
+import { seekLife } from "./sign-of-life.ts";
 
 const METADATA_KEY = 3;
 /** kafkajs's words. */
 const ENDED = "Closed connection";
-/** One that was left from the round before may have been closed since, by a broker that lives. */
-const DIALS_MAX = 2;
 
 export type LocalReads = {
   readonly role: BrokerSnapshot["role"];
@@ -119,27 +116,6 @@ export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
       for (const connection of connections) connection.drop("closed by us");
     },
   };
-}
-
-async function seekLife(
-  main: Connection,
-  clock: RoundClock,
-): Promise<{ readonly answer: Answer; readonly dialled: boolean }> {
-  const sinceMs = clock.observedMs();
-  for (let dials = 1; ; dials += 1) {
-    const dialled = !main.isOpen();
-    const asked = main.begin(aliveRequest());
-    const result = await clock.within(asked.answer);
-    const durationMs = clock.observedMs() - sinceMs;
-    if (result?.ok === true) return { answer: { kind: "answered", durationMs }, dialled };
-    const error = result?.error ?? timeoutError("ApiVersions", Math.round(durationMs));
-    // What an open one had heard before is no answer of now.
-    const reached = dialled ? asked.reached() : "connected";
-    if (result === undefined) asked.drop(error.detail);
-    if (dialled || result === undefined || dials >= DIALS_MAX) {
-      return { answer: answerOf(error, reached, durationMs), dialled };
-    }
-  }
 }
 
 /** A broker has partitions, also where we do not speak its language: not asking is no answer. */

@@ -3,7 +3,7 @@
  * answers, and the rounds in which that is done. `sidecar broker` serves what they find; the exec
  * probes look once.
  */
-import type { KafkaSettings } from "../../shared/kafka/settings.ts";
+import { type KafkaSettings, parseBrokerAddress } from "../../shared/kafka/settings.ts";
 import type { KafkaLog } from "../../shared/kafka/wire.ts";
 import { connectionSettings } from "../../shared/kafka-config.ts";
 import type { Log } from "../../shared/log.ts";
@@ -14,8 +14,10 @@ import { type JudgedRound, judge } from "./judge.ts";
 import { type KafkaFinder, openKafkaFinder } from "./kafka-process.ts";
 import type { Files } from "./kafka-process-files.ts";
 import { openLocalBroker } from "./local-broker.ts";
+import { openPeers } from "./peers.ts";
 import type { BrokerSnapshot } from "./reading.ts";
 import { openRounds, type Rounds } from "./round.ts";
+import { openSilenceWatch } from "./silence.ts";
 import { openSnapshots } from "./snapshot.ts";
 import { type Readings, STALE_ROUNDS } from "./standing.ts";
 
@@ -47,25 +49,29 @@ export function openProbe(options: ProbeOptions): Probe {
   const kafkaLog: KafkaLog = (level, message, fields) => log[level](message, fields);
   const deadlineMs = Math.min(config.checkTimeoutMs, probeIntervalMs);
   const { resolve, ownPid, ownAgeMs } = options;
-  const others = topology.others;
-  const cluster = openClusterView({
-    others,
-    settings: othersSettings(settings),
-    resolve,
-    log: kafkaLog,
+  const ofOthers = { settings: othersSettings(settings), log: kafkaLog };
+  const cluster = openClusterView({ ...ofOthers, others: topology.others, resolve });
+  const credentials = credentialsOf(settings);
+  const peers = openPeers({
+    ...ofOthers,
+    ...{ brokerId: topology.brokerId, isSelfAmong: topology.isSelfAmong, credentials, monotonicMs },
+    others: topology.others.flatMap((other) => parseBrokerAddress(other) ?? []),
   });
   const local = openLocalBroker({
     brokerId: topology.brokerId,
     address: topology.local,
     settings: localSettings(settings, topology.replicaName),
-    credentials: credentialsOf(settings),
+    credentials,
     askOther: (address, request, ms) => cluster.ask(address, request, { deadlineMs: ms }),
     log: kafkaLog,
     monotonicMs,
   });
   const finder = openKafkaFinder({ files, port: topology.local.port, ownPid, ownAgeMs });
   const { brokerId } = topology;
-  const snapshots = openSnapshots({ brokerId, deadlineMs, local, cluster, finder, monotonicMs });
+  const snapshots = openSnapshots({
+    ...{ brokerId, deadlineMs, local, cluster, finder, monotonicMs },
+    silence: openSilenceWatch({ peers, monotonicMs }),
+  });
   const rounds = openRounds({
     intervalMs: probeIntervalMs,
     take: snapshots.take,
@@ -81,6 +87,7 @@ export function openProbe(options: ProbeOptions): Probe {
     finder,
     close: () => {
       local.close();
+      peers.rest();
       cluster.close();
     },
   };

@@ -59,11 +59,21 @@ export type KafkaProcess =
 
 /** The other brokers, asked for a sign of life. */
 export type Peers = {
-  /** Those that the configuration names. */
+  /** Those that the configuration names, without this one. */
   readonly known: number;
-  /** Of a sample of them, those that we could ask: with a name that resolves, and a route. */
+  /** Of a sample of them, those of which we know whether they answer: not who has no address, or no route. */
   readonly asked: number;
+  /** Also with a refusal. */
   readonly answered: number;
+};
+
+/** That the local broker has been silent without a break. */
+export type Silence = {
+  readonly forMs: number;
+  /** Most of the others were silent, too, and not all of them answer yet. */
+  readonly isShared: boolean;
+  /** Undefined in the first round of it: the others are asked from the next one on. */
+  readonly peers: Peers | undefined;
 };
 
 export type BrokerSnapshot = {
@@ -71,10 +81,8 @@ export type BrokerSnapshot = {
   /** A controller-only node has no metadata, partitions or log directories to ask for. */
   readonly role: "broker" | "controller";
   readonly answer: Answer;
-  /** For how long it has been silent without a break; 0 when it is not. */
-  readonly silentMs: number;
-  /** Asked only while the local broker is in trouble. */
-  readonly peers: Peers | undefined;
+  /** Undefined: it is not silent. */
+  readonly silence: Silence | undefined;
   readonly process: KafkaProcess;
   /** `from`: the local broker, or whoever else answered when it did not. */
   readonly metadata: Reading<{

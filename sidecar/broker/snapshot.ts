@@ -9,8 +9,9 @@ import type { Result } from "../../shared/result.ts";
 import type { ClusterView } from "./cluster-view.ts";
 import type { KafkaFinder } from "./kafka-process.ts";
 import type { LocalBroker, LocalReads } from "./local-broker.ts";
-import type { Answer, BrokerSnapshot, Peers } from "./reading.ts";
+import type { Answer, BrokerSnapshot } from "./reading.ts";
 import { openRoundClock, type RoundClock } from "./round-clock.ts";
+import type { SilenceWatch } from "./silence.ts";
 
 /** Of the round's deadline, after which the others are asked without waiting for the local broker. */
 const OTHERS_AFTER_SHARE = 0.5;
@@ -20,6 +21,7 @@ export type SnapshotOptions = {
   readonly deadlineMs: number;
   readonly local: LocalBroker;
   readonly cluster: ClusterView;
+  readonly silence: SilenceWatch;
   readonly finder: KafkaFinder;
   readonly monotonicMs: () => number;
 };
@@ -29,25 +31,21 @@ export type Snapshots = { readonly take: (signal: AbortSignal) => Promise<Broker
 export function openSnapshots(options: SnapshotOptions): Snapshots {
   const { brokerId, deadlineMs, finder, local } = options;
   let wasTroubled = false;
-  let silentSinceMs: number | undefined;
   return {
     take: async (signal) => {
-      const beganMs = options.monotonicMs();
       const clock = openRoundClock({ deadlineMs, monotonicMs: options.monotonicMs, signal });
       try {
         const heard = finder.asking();
         const reading = local.read(clock);
         const others = askOthers(options, clock, reading, wasTroubled);
+        const silenceOf = options.silence.round(clock);
         const reads = await reading;
         wasTroubled = isTroubled(reads);
-        const { cluster, peers } = (wasTroubled ? await others : undefined) ?? NOBODY;
-        const metadata = metadataOf(reads, cluster);
-        silentSinceMs = isSilent(reads) ? (silentSinceMs ?? beganMs) : undefined;
-        const silentMs = beganMs - (silentSinceMs ?? beganMs);
+        const metadata = metadataOf(reads, wasTroubled ? await others : undefined);
+        const silence = await silenceOf(reads.answer);
         if (hasAnswered(reads.answer)) heard();
         const process = finder.look();
-        const lagMs = clock.lagMs();
-        return { ...reads, brokerId, silentMs, peers, metadata, process, lagMs };
+        return { ...reads, brokerId, silence, metadata, process, lagMs: clock.lagMs() };
       } finally {
         clock.stop();
       }
@@ -55,11 +53,7 @@ export function openSnapshots(options: SnapshotOptions): Snapshots {
   };
 }
 
-type Others = {
-  readonly cluster: Result<ClusterMetadata, KafkaError> | undefined;
-  readonly peers: Peers | undefined;
-};
-const NOBODY: Others = { cluster: undefined, peers: undefined };
+type Others = Result<ClusterMetadata, KafkaError> | undefined;
 
 async function askOthers(
   { cluster, deadlineMs }: SnapshotOptions,
@@ -67,21 +61,17 @@ async function askOthers(
   reading: Promise<LocalReads>,
   atOnce: boolean,
 ): Promise<Others> {
-  if (!cluster.some) return NOBODY;
+  if (!cluster.some) return undefined;
   if (!atOnce) {
     const hedge = clock.after(deadlineMs * OTHERS_AFTER_SHARE);
     const reads = await Promise.race([reading, hedge]);
-    if (reads !== undefined && !isTroubled(reads)) return NOBODY;
+    if (reads !== undefined && !isTroubled(reads)) return undefined;
   }
-  const call = { deadlineMs: Math.max(1, clock.leftMs()), signal: clock.signal };
-  const [answer, peers] = await Promise.all([cluster.metadata(call), cluster.peers(call)]);
-  return { cluster: answer, peers };
+  return cluster.metadata({ deadlineMs: Math.max(1, clock.leftMs()), signal: clock.signal });
 }
 
 /** The local broker does not say what the cluster is like, or has nobody to know it from. */
-function isTroubled(reads: LocalReads): boolean {
-  if (isSilent(reads)) return true;
-  const { role, metadata, quorum } = reads;
+function isTroubled({ role, metadata, quorum }: LocalReads): boolean {
   if (role === "controller") return false;
   if (metadata.kind === "failed") {
     return !["authorization", "unsupported"].includes(metadata.error.code);
@@ -90,10 +80,7 @@ function isTroubled(reads: LocalReads): boolean {
   return quorum.kind === "failed" && ["timeout", "unreachable"].includes(quorum.error.code);
 }
 
-function metadataOf(
-  { metadata }: LocalReads,
-  others: Others["cluster"],
-): BrokerSnapshot["metadata"] {
+function metadataOf({ metadata }: LocalReads, others: Others): BrokerSnapshot["metadata"] {
   if (others?.ok === true && metadata.kind !== "absent") {
     const value = { cluster: others.value, from: "cluster" } as const;
     return { kind: "read", value, durationMs: metadata.durationMs };
@@ -101,7 +88,5 @@ function metadataOf(
   if (metadata.kind !== "read") return metadata;
   return { ...metadata, value: { cluster: metadata.value, from: "local" } };
 }
-
-const isSilent = ({ answer }: LocalReads): boolean => answer.kind === "silent";
 
 const hasAnswered = ({ kind }: Answer): boolean => kind === "answered" || kind === "refused-us";

@@ -23,10 +23,14 @@ const KEYS: readonly Key[] = [
   [2, 0, 9],
 ];
 
-/** ApiVersions and SaslHandshake (PLAIN) are answered by itself; `more` are API keys that it knows besides. */
+/**
+ * ApiVersions and SaslHandshake (PLAIN) are answered by itself; `more` are API keys that it knows besides.
+ * After `answersMax` answers it ends a connection.
+ */
 export async function playBroker(
   answers: Answers,
   more: readonly Key[] = [],
+  answersMax = Number.POSITIVE_INFINITY,
 ): Promise<PlayedBroker> {
   const keys = [...KEYS, ...more];
   const sockets = new Set<Socket>();
@@ -34,7 +38,7 @@ export async function playBroker(
     sockets.add(socket);
     socket.on("error", () => {});
     socket.on("close", () => sockets.delete(socket));
-    serve(socket, answers, keys);
+    serve(socket, answers, keys, answersMax);
   });
   const listening = Promise.withResolvers<void>();
   server.listen(0, "127.0.0.1", () => listening.resolve());
@@ -57,7 +61,8 @@ export function playedRequest(apiKey: number, apiName: string): KafkaRequest<num
   return { apiKey, apiName, versions, encode: () => {}, decode: () => apiKey };
 }
 
-function serve(socket: Socket, answers: Answers, keys: readonly Key[]): void {
+function serve(socket: Socket, answers: Answers, keys: readonly Key[], answersMax: number): void {
+  let answered = 0;
   let bytes = Buffer.alloc(0);
   let turn = Promise.resolve();
   socket.on("data", (more) => {
@@ -66,6 +71,11 @@ function serve(socket: Socket, answers: Answers, keys: readonly Key[]): void {
       const length = bytes.readInt32BE(0);
       const frame = bytes.subarray(4, 4 + length);
       bytes = bytes.subarray(4 + length);
+      if (answered >= answersMax) {
+        turn = turn.then(() => void socket.end());
+        return;
+      }
+      answered += 1;
       turn = turn.then(() => answerOne(socket, frame, answers, keys));
     }
   });

@@ -27,7 +27,8 @@ type Row = {
   readonly process?: KafkaProcess;
   readonly before?: KafkaProcess;
   readonly lagMs?: number;
-  readonly peers?: BrokerSnapshot["peers"];
+  /** Of four others, three were asked: so many answered; undefined: it is alone. */
+  readonly answered?: number;
   readonly want: readonly [Status, string];
 };
 const STARTING = "starting for 30s, no answer yet";
@@ -150,31 +151,35 @@ const rows: readonly Row[] = [
   {
     when: "silent like most others is unknown until its turn",
     answer: silent,
-    peers: { known: 4, asked: 3, answered: 1 },
+    answered: 1,
     want: [
       "unknown",
-      `${SILENT}; so are 2 of 3 other brokers asked, and they are restarted in turn: this one not for 1m50s yet`,
+      `${SILENT}; 1 of 3 other brokers asked answered: they are restarted in turn, this one not for 1m50s yet`,
     ],
   },
   {
     when: "silent and gone fails, whatever the others do",
     answer: silent,
     process: gone,
-    peers: { known: 4, asked: 3, answered: 0 },
+    answered: 0,
     want: ["fail", "Kafka's process is gone: no answer within 2000 ms"],
   },
   {
     when: "closed after it has answered fails, whatever the others do",
     answer: closed,
-    peers: { known: 4, asked: 3, answered: 0 },
+    answered: 0,
     want: ["fail", "the listener is closed, and was open before: ECONNREFUSED"],
   },
 ];
 
 describe("checkBrokerAnswers()", () => {
-  test.each([...rows])("$when", ({ answer, process, before, lagMs = 0, peers, want }) => {
+  test.each([...rows])("$when", ({ answer, process, before, lagMs = 0, answered, want }) => {
     const changed = (kafka: KafkaProcess = running()): Partial<BrokerSnapshot> => ({
-      ...{ brokerId: 1, answer, silentMs: 10_000, peers, process: kafka, lagMs },
+      ...{ brokerId: 1, answer, process: kafka, lagMs },
+      silence: {
+        ...{ forMs: 10_000, isShared: answered !== undefined },
+        peers: { known: 4, asked: 3, answered: answered ?? 3 },
+      },
     });
     const was = before === undefined ? undefined : snapshot(changed(before));
     expect(said(checkBrokerAnswers(snapshot(changed(process)), SETTINGS, was))).toEqual([...want]);

@@ -1,4 +1,4 @@
-/** The other brokers, played on real sockets: who is asked, in which order, and who of them answers. */
+/** The other brokers, played on real sockets: who is asked for the metadata, and in which order. */
 import { afterEach, describe, expect, test } from "bun:test";
 import { openClusterView } from "../../../sidecar/broker/cluster-view.ts";
 import { freePort } from "../../bed/port.ts";
@@ -88,26 +88,6 @@ describe("metadata()", () => {
   });
 });
 
-describe("peers()", () => {
-  test("counts who answers; the silent and the closed are asked, and do not", async () => {
-    const good = await broker();
-    const { cluster } = view([good.at, mute(), `127.0.0.1:${await freePort()}`]);
-    expect(await cluster.peers(CALL)).toEqual({ known: 3, asked: 3, answered: 1 });
-  });
-
-  test("does not count one whose name has no address", async () => {
-    const good = await broker();
-    const { cluster } = view([good.at, `${DEAD_NAME}:9092`]);
-    expect(await cluster.peers(CALL)).toEqual({ known: 2, asked: 1, answered: 1 });
-  });
-
-  test("asks a sample of many", async () => {
-    const all = await Promise.all(Array.from({ length: 12 }, () => broker()));
-    const { cluster } = view(all.map(({ at }) => at));
-    expect(await cluster.peers(CALL)).toEqual({ known: 12, asked: 8, answered: 8 });
-  });
-});
-
 describe("checkNames()", () => {
   test("names those without an address once, asks them last, and says when they have one again", async () => {
     const good = await broker();
@@ -120,7 +100,6 @@ describe("checkNames()", () => {
     expect(told).toEqual([
       ["replicas whose names do not resolve are passed over", { lost: [DEAD_NAME] }],
     ]);
-    expect(await cluster.peers(CALL)).toEqual({ known: 2, asked: 1, answered: 1 });
     expect((await cluster.metadata(CALL)).ok).toBe(true);
     names.add(DEAD_NAME);
     await cluster.checkNames();

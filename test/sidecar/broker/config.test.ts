@@ -50,6 +50,7 @@ describe("readBrokerConfig()", () => {
         brokerId: 2,
         local: { host: "127.0.0.1", port: 9092 },
         others: [],
+        isSelfAmong: false,
         how: "only LOCAL_BROKER is asked: CPLN_WORKLOAD, CPLN_LOCATION, CPLN_GVC are not set, nor BOOTSTRAP_SERVERS",
       },
     });

@@ -147,6 +147,15 @@ describe("discover()", () => {
       ["10.0.0.1:9092", "10.0.0.2:9092"],
     ],
     [
+      "the address that the local broker is asked by, and one twice",
+      {
+        localBroker: { host: "10.0.0.2", port: 9092 },
+        bootstrapServers: ["10.0.0.1:9092", "10.0.0.2:9092", "10.0.0.1:9092"],
+      },
+      undefined,
+      ["10.0.0.1:9092"],
+    ],
+    [
       "the platform's own name, which is known",
       {
         ...PLATFORM,
@@ -177,5 +186,7 @@ describe("discover()", () => {
       how: "BOOTSTRAP_SERVERS",
     });
     expect(found(given).replicaName).toBe(replicaName);
+    const isRecognised = others.length < new Set(given.bootstrapServers).size;
+    expect(found(given).isSelfAmong).toBe(!isRecognised);
   });
 });

@@ -17,7 +17,7 @@ import {
 } from "./snapshot-sample.ts";
 
 /** Whatever the others do: beyond the last turn of the brake. */
-const LAST_TURN_MS = 4 * SETTINGS.livenessBrakeMs;
+const LONG = { forMs: 4 * SETTINGS.livenessBrakeMs, isShared: true, peers: undefined };
 
 const ms = fc.integer({ min: 0, max: 10_000 });
 const detail = fc.constant("detail");
@@ -58,10 +58,13 @@ const quorums = fc.constantFrom(
 const peers = fc.option(fc.record({ known: fc.nat(9), asked: fc.nat(9), answered: fc.nat(9) }), {
   nil: undefined,
 });
+const silences = fc.option(fc.record({ forMs: ms, isShared: fc.boolean(), peers }), {
+  nil: undefined,
+});
 const snapshots: fc.Arbitrary<BrokerSnapshot> = fc.record({
   ...{ brokerId: fc.nat(7), role: fc.constantFrom("broker" as const, "controller" as const) },
   ...{ answer: answers, process: processes, metadata: metadatas, quorum: quorums, lagMs: ms },
-  ...{ silentMs: ms, peers },
+  silence: silences,
   logDirs: fc.constantFrom(
     snapshot().logDirs,
     failed("no answer"),
@@ -90,7 +93,7 @@ test("liveness fails for one that has answered since its start and does not any 
   fc.assert(
     fc.property(snapshots, (seen) => {
       const kafka = { kind: "running" as const, pid: 1, ageMs: 1, hasAnswered: true, ioBytes: 1 };
-      const down = { ...seen, process: kafka, lagMs: 0, silentMs: LAST_TURN_MS };
+      const down = { ...seen, process: kafka, lagMs: 0, silence: LONG };
       expect(isLive({ ...down, answer: { kind: "closed", detail: "", durationMs: 1 } })).toBe(
         false,
       );
@@ -103,10 +106,10 @@ test("liveness fails for one that has answered since its start and does not any 
 
 test("the brake holds back nothing but silence", () => {
   fc.assert(
-    fc.property(snapshots, peers, (seen, others) => {
+    fc.property(snapshots, silences, (seen, silence) => {
       const same = seen.answer.kind === "silent" && seen.process.kind !== "gone";
-      const braked = isLive({ ...seen, peers: others });
-      const free = isLive({ ...seen, peers: undefined });
+      const braked = isLive({ ...seen, silence });
+      const free = isLive({ ...seen, silence: undefined });
       expect(braked === free || (same && braked)).toBe(true);
     }),
   );
@@ -125,8 +128,8 @@ test("liveness passes for a closed listener while Kafka's process is hidden", ()
 test("nothing but answer, process, our own lag and the brake's grounds changes it", () => {
   fc.assert(
     fc.property(snapshots, snapshots, (one, other) => {
-      const { answer, process, lagMs, silentMs, peers: others } = one;
-      const same = { answer, process, lagMs, silentMs, peers: others };
+      const { answer, process, lagMs, silence, brokerId } = one;
+      const same = { answer, process, lagMs, silence, brokerId };
       expect(isLive({ ...other, ...same })).toBe(isLive(one));
     }),
   );

@@ -94,7 +94,7 @@ export function snapshot(changed: Partial<BrokerSnapshot> = {}): BrokerSnapshot 
   return {
     ...{ brokerId: 0, role: "broker", lagMs: 0, process: running() },
     answer: { kind: "answered", durationMs: 1.26 },
-    ...{ silentMs: 0, peers: undefined },
+    silence: undefined,
     metadata: readIn({ cluster: cluster(TOPICS), from: "local" }),
     quorum: readIn(quorum([replica(0, 200, 1), replica(1), replica(2, 400, 2)])),
     logDirs: readIn([dir("/data/0"), dir("/data/1")]),

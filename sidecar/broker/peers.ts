@@ -1,0 +1,79 @@
+/**
+ * The other brokers, asked for a sign of life while the local one is silent: is it alone? Over connections
+ * that are opened for the first question and closed when the silence is over.
+ */
+import type { BrokerAddress, KafkaSettings } from "../../shared/kafka/settings.ts";
+import type { KafkaLog } from "../../shared/kafka/wire.ts";
+import { type Connection, openConnection } from "./connection.ts";
+import type { Answer, Peers } from "./reading.ts";
+import type { RoundClock } from "./round-clock.ts";
+import { seekLife } from "./sign-of-life.ts";
+
+/** Enough to tell most from few, also in a cluster of hundreds. */
+const ASKED_MAX = 8;
+
+export type PeerCensus = {
+  /** Takes until all have answered, at most until the round is over. */
+  readonly count: (clock: RoundClock) => Promise<Peers>;
+  /** Closes the connections; the next count opens others. */
+  readonly rest: () => void;
+};
+
+export type PeerOptions = {
+  /** Where the sample begins: not at the same brokers for everyone. */
+  readonly brokerId: number;
+  readonly others: readonly BrokerAddress[];
+  /** One of them may be this broker, under a name that we do not know. */
+  readonly isSelfAmong: boolean;
+  /** Verified each under its own name. */
+  readonly settings: KafkaSettings;
+  readonly credentials: () => string;
+  readonly log: KafkaLog;
+  readonly monotonicMs: () => number;
+};
+
+export function openPeers({ brokerId, others, isSelfAmong, ...options }: PeerOptions): PeerCensus {
+  const from = others.length === 0 ? 0 : brokerId % others.length;
+  const sample = [...others.slice(from), ...others.slice(0, from)].slice(0, ASKED_MAX);
+  const connections: readonly Connection[] = sample.map((address) =>
+    openConnection({ ...options, address }),
+  );
+  return {
+    count: async (clock) => {
+      const lives = await Promise.all(connections.map((each) => seekLife(each, clock)));
+      const answers = lives.map(({ answer }) => answer);
+      return countPeers(answers, others.length, isSelfAmong);
+    },
+    rest: () => {
+      for (const each of connections) each.drop("the local broker answers again");
+    },
+  };
+}
+
+/** Pure. This broker, where it may be one of those asked, is silent: else nobody would have been. */
+export function countPeers(
+  answers: readonly Answer[],
+  listed: number,
+  isSelfAmong: boolean,
+): Peers {
+  const told = answers.map(isAlive);
+  const answered = told.filter((alive) => alive === true).length;
+  const silent = told.filter((alive) => alive === false).length;
+  const selves = isSelfAmong && listed > 0 ? 1 : 0;
+  return { known: listed - selves, asked: answered + Math.max(0, silent - selves), answered };
+}
+
+/** Undefined: nobody took the connection, which may be the network's fault, or ours. */
+function isAlive(answer: Answer): boolean | undefined {
+  switch (answer.kind) {
+    case "answered":
+    case "refused-us":
+      return true;
+    case "closed":
+      return false;
+    case "silent":
+      return answer.connected ? false : undefined;
+    case "not-asked":
+      return undefined;
+  }
+}
