@@ -1,7 +1,7 @@
 /** One broker with 2,000 partitions, and sidecars beside it. */
 
-import { join } from "node:path";
 import { binaries } from "../../test/bed/binaries.ts";
+import { imageEnvironment } from "../../test/bed/broker-sidecar/image-environment.ts";
 import type { BedCgroup } from "../../test/bed/cgroup.ts";
 import { until } from "../../test/bed/condition.ts";
 import { startKafka } from "../../test/bed/kafka/kafka.ts";
@@ -19,8 +19,6 @@ export const BENCH = "probe";
 /** 128Mi, as in the examples of docs/deploy/. */
 export const CONTAINER_BYTES = 128 * 1024 * 1024;
 
-const DOCKERFILE = join(import.meta.dir, "../../Dockerfile.sidecar");
-
 export type Sidecar = {
   readonly process: BedProcess;
   readonly url: string;
@@ -37,7 +35,7 @@ export type Stage = {
 
 export async function openStage(): Promise<Stage> {
   const { sidecar } = await binaries();
-  const imageEnv = environmentIn(await Bun.file(DOCKERFILE).text());
+  const imageEnv = await imageEnvironment();
   const kafka = await startKafka();
   const started: BedProcess[] = [];
   const close = async () => {
@@ -75,15 +73,6 @@ export async function openStage(): Promise<Stage> {
     close,
   };
 }
-
-/** What the image sets. */
-const environmentIn = (dockerfile: string): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    [...dockerfile.matchAll(/^ENV (?<name>\w+)=(?<value>\S+)$/gmu)].map(({ groups }) => [
-      groups?.["name"] ?? "",
-      groups?.["value"] ?? "",
-    ]),
-  );
 
 /** ms from `sinceMs` to the first answer 200. */
 async function answeredAfter(

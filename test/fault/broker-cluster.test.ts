@@ -155,8 +155,8 @@ describe("sidecar broker", () => {
       for (const each of seen) {
         say(`SIGSTOP: ${watchedText(each)}`);
         expect(each.lost).toEqual([]);
-        // Of ten, one may have waited for a CPU beside three JVMs; none for a broker.
-        expect(each.p90Ms).toBeLessThan(ANSWER_MS);
+        // Of a hundred, one may have waited for a CPU beside three JVMs; none for a broker.
+        expect(each.p99Ms).toBeLessThan(ANSWER_MS);
         expect(each.worstMs).toBeLessThan(DEFAULT_INTERVAL_MS);
       }
       expect([...(seen.at(-1)?.codes ?? [])]).toEqual([200]);

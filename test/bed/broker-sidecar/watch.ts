@@ -17,7 +17,6 @@ export type Watched = {
   readonly codes: ReadonlySet<number>;
   readonly changes: readonly Change[];
   readonly p50Ms: number;
-  readonly p90Ms: number;
   readonly p99Ms: number;
   readonly worstMs: number;
 };
@@ -67,7 +66,6 @@ export function openWatch(
   const seen = (): Watched => ({
     ...{ answers: tookMs.length, rounds, lost, codes, changes },
     p50Ms: percentile(tookMs, 0.5),
-    p90Ms: percentile(tookMs, 0.9),
     p99Ms: percentile(tookMs, 0.99),
     worstMs: percentile(tookMs, 1),
   });
