@@ -45,7 +45,7 @@ export function openPeers({ brokerId, others, isSelfAmong, ...options }: PeerOpt
       return countPeers(answers, others.length, isSelfAmong);
     },
     rest: () => {
-      for (const each of connections) each.drop("the local broker answers again");
+      for (const each of connections) each.drop("not needed any more");
     },
   };
 }

@@ -11,13 +11,13 @@ const DIALS_MAX = 2;
 
 /** `dialled`: over a link that was opened for it. */
 export async function seekLife(
-  main: Connection,
+  connection: Connection,
   clock: RoundClock,
 ): Promise<{ readonly answer: Answer; readonly dialled: boolean }> {
   const sinceMs = clock.observedMs();
   for (let dials = 1; ; dials += 1) {
-    const dialled = !main.isOpen();
-    const asked = main.begin(aliveRequest());
+    const dialled = !connection.isOpen();
+    const asked = connection.begin(aliveRequest());
     const result = await clock.within(asked.answer);
     const durationMs = clock.observedMs() - sinceMs;
     if (result?.ok === true) return { answer: { kind: "answered", durationMs }, dialled };

@@ -21,7 +21,7 @@ const NAME = "kafka-0.kafka.invalid";
 const WARM_MS = 5000;
 const REAUTH_MS = 8000;
 const USER = { name: "probe", password: "before", mechanism: "SCRAM-SHA-512" } as const;
-const STRANGER = { name: "stranger", password: "no rights", mechanism: "SCRAM-SHA-512" } as const;
+const STRANGER = { name: "stranger", password: "no rights", mechanism: "PLAIN" } as const;
 const CONFIGS = "kafka.admin.ConfigCommand";
 
 const stage = brokerStage({
