@@ -1,6 +1,8 @@
 /**
- * Free ports for servers under test, outside the range that outgoing connections take theirs from:
- * a port stays free while its server is down between a kill and a restart.
+ * Free ports for servers under test: nobody else gets one while the process lives that was given it, so
+ * that it is free, too, while its server is down between a kill and a restart. They lie outside of the
+ * range that outgoing connections take theirs from, and are claimed from other test processes by a socket
+ * in the abstract namespace (unix(7)), which is one to a network namespace, as ports are, and ends with us.
  */
 import { createServer } from "node:net";
 
@@ -8,19 +10,25 @@ const PORT_MIN = 18_000;
 const PORT_MAX = 32_000;
 const ATTEMPTS_MAX = 500;
 
-const handedOut = new Set<number>();
-
-/** A port that nothing listens on now. The same process never gets it twice. */
+/** A port that nothing listens on now, and that nobody is given again while this process lives. */
 export async function freePort(host = "127.0.0.1"): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
     const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN));
-    if (handedOut.has(port)) continue;
-    if (await bindable(port, host)) {
-      handedOut.add(port);
-      return port;
-    }
+    if ((await claimed(port)) && (await bindable(port, host))) return port;
   }
   throw new Error(`no free port on ${host} in ${ATTEMPTS_MAX} attempts`);
+}
+
+/** Claims of ports that were in use are kept: somebody else's server may come back to them. */
+function claimed(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const claim = createServer();
+    claim.once("error", () => resolve(false));
+    claim.listen({ path: `\0outrider-port-${port}` }, () => {
+      claim.unref();
+      resolve(true);
+    });
+  });
 }
 
 function bindable(port: number, host: string): Promise<boolean> {

@@ -168,7 +168,7 @@ describe("sidecar broker", () => {
   test(
     "has brokers that hang together restarted in turn, also when the first of them is back",
     stage.act(async ({ kafka, sidecars }) => {
-      const turnMs = 8000;
+      const turnMs = 6000;
       const env = { LIVENESS_BRAKE: `${turnMs}ms` };
       const start = (id: number) => sidecars.start(id, { env });
       const braked = [await start(0), await start(1), await start(2)] as const;

@@ -87,9 +87,10 @@ describe.skipIf(missing !== undefined)("startKafka()", () => {
         authorizer: true,
       });
       await bed.tools.createTopic("guarded");
-      for (const principal of ["User:plain", "User:scram", "User:CN=outrider-client"]) {
-        await bed.tools.allow({ principal, operations: ["Write", "Describe"], topic: "guarded" });
-      }
+      const allowed = ["User:plain", "User:scram", "User:CN=outrider-client"].map((principal) =>
+        bed.tools.allow({ principal, operations: ["Write", "Describe"], topic: "guarded" }),
+      );
+      await Promise.all(allowed);
       const [plain, scram256, scram512] = users;
       const identities = [
         { listener: "SASL_PLAINTEXT", user: plain },
@@ -97,10 +98,11 @@ describe.skipIf(missing !== undefined)("startKafka()", () => {
         { listener: "SASL_SSL", user: scram512 },
         { listener: "SSL" },
       ] as const;
-      for (const identity of identities) {
+      const produced = identities.map(async (identity) => {
         const tools = await bed.toolsAs(identity);
         await tools.produce("guarded", [{ value: identity.listener }]);
-      }
+      });
+      await Promise.all(produced);
       expect(await bed.tools.consume("guarded", { count: 4 })).toHaveLength(4);
 
       const refused = async (
@@ -113,18 +115,14 @@ describe.skipIf(missing !== undefined)("startKafka()", () => {
         const attempt = tools.produce(topic, [{ value: "x" }], { properties });
         expect(await attempt.then(() => "accepted", String)).toMatch(because);
       };
-      await refused(
-        { listener: "SASL_PLAINTEXT", user: { ...scram256, password: "wrong" } },
-        "guarded",
-        /invalid credentials/,
-      );
-      await refused({ listener: "SSL" }, "other", /not authorized|AuthorizationException/i);
+      const stranger = { ...scram256, password: "wrong" };
       const certificate = await bed.certificates.expiredClient();
-      await refused(
-        { listener: "SSL", certificate },
-        "guarded",
-        /Received fatal alert: certificate_unknown/,
-      );
+      const alert = /Received fatal alert: certificate_unknown/;
+      await Promise.all([
+        refused({ listener: "SASL_PLAINTEXT", user: stranger }, "guarded", /invalid credentials/),
+        refused({ listener: "SSL" }, "other", /not authorized|AuthorizationException/i),
+        refused({ listener: "SSL", certificate }, "guarded", alert),
+      ]);
     },
     LIMIT_MS,
   );
@@ -132,7 +130,12 @@ describe.skipIf(missing !== undefined)("startKafka()", () => {
   test(
     "forms a cluster of three whose brokers can be killed, stopped and started again",
     async () => {
-      const bed = await started({ brokers: 3 });
+      // A broker that was killed comes back when its old session is over.
+      const properties = {
+        "broker.session.timeout.ms": "3000",
+        "broker.heartbeat.interval.ms": "500",
+      };
+      const bed = await started({ brokers: 3, properties });
       await bed.tools.createTopic("three", 3, { "min.insync.replicas": "2" });
       const producer = bed.tools.openProducer("three");
       await producer.send([{ key: "1", value: "before" }]);
