@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { openClusterView } from "../../../sidecar/broker/cluster-view.ts";
 import { freePort } from "../../bed/port.ts";
 import { type PlayedAnswer, playBroker } from "../../shared/kafka/played-broker.ts";
-import { playedMetadata } from "./played-metadata.ts";
+import { playedMetadata } from "./played-answers.ts";
 
 const METADATA = 3;
 const CALL = { deadlineMs: 1500 };

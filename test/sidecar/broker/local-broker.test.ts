@@ -12,7 +12,7 @@ import { freePort } from "../../bed/port.ts";
 import golden from "../../shared/kafka/describe-golden.json" with { type: "json" };
 import { type PlayedAnswer, playBroker } from "../../shared/kafka/played-broker.ts";
 import { openCutter } from "./connection-cutter.ts";
-import { playedMetadata } from "./played-metadata.ts";
+import { playedConfigs, playedMetadata } from "./played-answers.ts";
 
 const DEADLINE_MS = 1500;
 const METADATA = 3;
@@ -40,29 +40,9 @@ afterEach(() => {
 const goldenAnswer = (base64: string) =>
   new ByteWriter().noTags().raw(Buffer.from(base64, "base64"));
 
-const configs = () =>
-  new ByteWriter().int32(0).array(["orders"], (row, name) =>
-    row
-      .int16(0)
-      .nullableString(null)
-      .int8(2)
-      .string(name)
-      .array(["min.insync.replicas"], (entry, key) =>
-        entry
-          .string(key)
-          .nullableString("2")
-          .boolean(false)
-          .int8(5)
-          .boolean(false)
-          .array([], () => {})
-          .int8(3)
-          .nullableString(null),
-      ),
-  );
-
 const ANSWERS: ReadonlyMap<number, () => PlayedAnswer> = new Map<number, () => PlayedAnswer>([
   [METADATA, playedMetadata],
-  [CONFIGS, configs],
+  [CONFIGS, () => playedConfigs(["orders"])],
   [LOG_DIRS, () => goldenAnswer(golden["logDirs.response.v4"])],
   [QUORUM, () => goldenAnswer(golden["quorum.response.v2"])],
 ]);

@@ -1,14 +1,13 @@
 /** Which topics are asked for, and how often, on a played broker. */
 import { afterEach, expect, test } from "bun:test";
-import { ByteWriter } from "../../../shared/kafka/bytes.ts";
 import { openConnection } from "../../../sidecar/broker/connection.ts";
 import { openMinInsyncReader } from "../../../sidecar/broker/min-insync.ts";
 import { openRoundClock } from "../../../sidecar/broker/round-clock.ts";
 import { playBroker } from "../../shared/kafka/played-broker.ts";
+import { playedConfigs } from "./played-answers.ts";
 import { cluster, partition } from "./snapshot-sample.ts";
 
 const CONFIGS = 32;
-const REFUSED = 29;
 const TOPICS = 450;
 const MINUTE_MS = 60_001;
 
@@ -24,26 +23,6 @@ const { topics } = cluster(
   Object.fromEntries(names.map((name, at) => [name, [partition(0, [at === 0 ? 9 : 0], [0])]])),
 );
 
-const answer = (asked: readonly string[], refused: ReadonlySet<string>) =>
-  new ByteWriter().int32(0).array(asked, (row, name) =>
-    row
-      .int16(refused.has(name) ? REFUSED : 0)
-      .nullableString(null)
-      .int8(2)
-      .string(name)
-      .array(refused.has(name) ? [] : ["min.insync.replicas"], (entry, key) =>
-        entry
-          .string(key)
-          .nullableString("2")
-          .boolean(false)
-          .int8(5)
-          .boolean(false)
-          .array([], () => {})
-          .int8(3)
-          .nullableString(null),
-      ),
-  );
-
 async function open(refused: ReadonlySet<string>) {
   let passedMs = 0;
   const monotonicMs = () => performance.now() + passedMs;
@@ -55,7 +34,7 @@ async function open(refused: ReadonlySet<string>) {
         text.includes(`\0${String.fromCharCode(name.length)}${name}\0`),
       );
       requests.push(asked);
-      return answer(asked, refused);
+      return playedConfigs(asked, refused);
     },
     [[CONFIGS, 1, 3]],
   );

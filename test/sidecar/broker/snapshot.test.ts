@@ -5,7 +5,7 @@ import { openLocalBroker } from "../../../sidecar/broker/local-broker.ts";
 import { openSilenceWatch } from "../../../sidecar/broker/silence.ts";
 import { openSnapshots } from "../../../sidecar/broker/snapshot.ts";
 import { playBroker } from "../../shared/kafka/played-broker.ts";
-import { playedMetadata } from "./played-metadata.ts";
+import { playedMetadata } from "./played-answers.ts";
 
 const METADATA = 3;
 const DEADLINE_MS = 400;

@@ -1,9 +1,9 @@
-/** A played broker's answer to Metadata 12. */
+/** What a played broker answers. */
 import { ByteWriter } from "../../../shared/kafka/bytes.ts";
 
 const int = (writer: ByteWriter, value: number) => writer.int32(value);
 
-/** One broker, one topic with one partition. */
+/** To Metadata 12: one broker, one topic with one partition. */
 export const playedMetadata = (): ByteWriter =>
   new ByteWriter()
     .noTags()
@@ -34,3 +34,29 @@ export const playedMetadata = (): ByteWriter =>
         .noTags(),
     )
     .noTags();
+
+const REFUSED = 29;
+
+/** To DescribeConfigs 1 to 3: every topic has `min.insync.replicas` 2, but for those that are refused. */
+export const playedConfigs = (
+  topics: readonly string[],
+  refused: ReadonlySet<string> = new Set(),
+): ByteWriter =>
+  new ByteWriter().int32(0).array(topics, (row, name) =>
+    row
+      .int16(refused.has(name) ? REFUSED : 0)
+      .nullableString(null)
+      .int8(2)
+      .string(name)
+      .array(refused.has(name) ? [] : ["min.insync.replicas"], (entry, key) =>
+        entry
+          .string(key)
+          .nullableString("2")
+          .boolean(false)
+          .int8(5)
+          .boolean(false)
+          .array([], () => {})
+          .int8(3)
+          .nullableString(null),
+      ),
+  );
