@@ -7,7 +7,7 @@ import { ageText, bytesText, counted, verdictsOf } from "./check-words.ts";
 import { brakedMs } from "./liveness-brake.ts";
 import type { Answer, BrokerSnapshot, KafkaProcess } from "./reading.ts";
 
-/** Our timer was late by this share of the time that we waited: an answer may have been there in time. */
+/** Our timer was late by this share of the time that we waited: an answer may have been there in time. Twice it was not. */
 const LAG_SHARE_MAX = 0.25;
 
 const SILENT = "the listener accepts connections and is silent";
@@ -71,7 +71,8 @@ function judgeSilent(
 ): Verdict {
   const { lagMs, process: kafka } = seen;
   const { detail, durationMs, connected } = seen.answer;
-  if (lagMs >= durationMs * LAG_SHARE_MAX) {
+  const isFirst = (seen.silence?.forMs ?? 0) === 0;
+  if (isFirst && lagMs >= durationMs * LAG_SHARE_MAX) {
     const lag = `we ourselves were held up for ${ageText(lagMs)}`;
     return say("unknown", `${detail}, but ${lag}: too little CPU for the sidecar?`, durationMs);
   }

@@ -8,10 +8,12 @@
  */
 import type { KafkaError } from "../../shared/kafka/error.ts";
 import { type Link, openLink, type Reached } from "../../shared/kafka/link.ts";
+import { expiredCertificate } from "../../shared/kafka/own-certificate.ts";
 import type { KafkaRequest } from "../../shared/kafka/request.ts";
 import type { BrokerAddress, KafkaSettings } from "../../shared/kafka/settings.ts";
 import type { KafkaLog } from "../../shared/kafka/wire.ts";
-import type { Result } from "../../shared/result.ts";
+import { err, type Result } from "../../shared/result.ts";
+import { answerOf } from "./answer.ts";
 
 /** A guard only: the rounds end a call long before. */
 const CALL_MS_MAX = 600_000;
@@ -19,6 +21,8 @@ const RENEW_MS_MAX = 10_000;
 const RENEW_PAUSE_MS = 10_000;
 /** Of a session's lifetime, after which another connection is opened: time for a second attempt. */
 const SESSION_SHARE = 0.5;
+/** kafkajs's words. */
+const ENDED = "Closed connection";
 
 export type ConnectionOptions = {
   readonly address: BrokerAddress;
@@ -107,7 +111,7 @@ export function openConnection(options: ConnectionOptions): Connection {
   const begin = <T>(request: KafkaRequest<T>): Asking<T> => {
     const link = current();
     return {
-      answer: link.send(request, { deadlineMs: CALL_MS_MAX }),
+      answer: send(link, request, settings),
       reached: link.reached,
       drop: (reason) => {
         link.drop(reason);
@@ -135,4 +139,26 @@ export function openConnection(options: ConnectionOptions): Connection {
       held = undefined;
     },
   };
+}
+
+async function send<T>(
+  link: Link,
+  request: KafkaRequest<T>,
+  settings: KafkaSettings,
+): Promise<Result<T, KafkaError>> {
+  const dialled = !link.wasOpen();
+  const result = await link.send(request, { deadlineMs: CALL_MS_MAX });
+  // The end of one that was open is no refusal.
+  return result.ok || !dialled ? result : err(explain(result.error, link.reached(), settings));
+}
+
+/** A broker that does not like our certificate, or that we do not authenticate, does not say why. */
+function explain(error: KafkaError, reached: Reached, settings: KafkaSettings): KafkaError {
+  if (answerOf(error, reached, 0).kind !== "refused-us") return error;
+  const { detail } = error;
+  const expired = expiredCertificate(settings);
+  if (expired !== undefined) return { ...error, detail: `${expired} (${detail})` };
+  if (settings.sasl !== undefined || !detail.includes(ENDED)) return error;
+  const hint = "it ended the connection after it had answered: does it want SASL, or TLS?";
+  return { ...error, detail: `${detail}: ${hint}` };
 }

@@ -5,7 +5,6 @@
  */
 import type { KafkaError } from "../../shared/kafka/error.ts";
 import { type ClusterMetadata, watchedMetadataRequest } from "../../shared/kafka/metadata.ts";
-import { expiredCertificate } from "../../shared/kafka/own-certificate.ts";
 import type { BrokerAddress, KafkaSettings } from "../../shared/kafka/settings.ts";
 import type { KafkaLog } from "../../shared/kafka/wire.ts";
 import { openConnection } from "./connection.ts";
@@ -19,8 +18,6 @@ import type { RoundClock } from "./round-clock.ts";
 import { seekLife } from "./sign-of-life.ts";
 
 const METADATA_KEY = 3;
-/** kafkajs's words. */
-const ENDED = "Closed connection";
 
 export type LocalReads = {
   readonly role: BrokerSnapshot["role"];
@@ -105,8 +102,7 @@ export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
       const early = main.isOpen() ? readAll(clock) : undefined;
       const { answer, dialled } = await seekLife(main, clock);
       if (answer.kind !== "answered") {
-        const told = explained(answer, options.settings);
-        return { ...failedReads(role, told), answer: told };
+        return { ...failedReads(role, answer), answer };
       }
       if (dialled) await learnRole(clock);
       const reads = await (dialled || early === undefined ? readAll(clock) : early);
@@ -133,16 +129,6 @@ const isTimeout = (read: Reading<unknown>): boolean =>
   read.kind === "failed" && read.error.code === "timeout";
 
 type Unanswered = Exclude<Answer, { readonly kind: "answered" }>;
-
-/** A broker that does not like our certificate, or that we do not authenticate, does not say why. */
-function explained(answer: Unanswered, settings: KafkaSettings): Unanswered {
-  if (answer.kind !== "refused-us") return answer;
-  const expired = expiredCertificate(settings);
-  if (expired !== undefined) return { ...answer, detail: `${expired} (${answer.detail})` };
-  if (settings.sasl !== undefined || !answer.detail.includes(ENDED)) return answer;
-  const hint = "it ended the connection after it had answered: does it want SASL, or TLS?";
-  return { ...answer, detail: `${answer.detail}: ${hint}` };
-}
 
 /** Who does not answer was not asked anything else. */
 function failedReads(role: BrokerSnapshot["role"], answer: Unanswered): Reads {

@@ -56,7 +56,7 @@ export function wrongIn(
   switch (probe) {
     case "live":
       return isWell
-        ? overdue(story, node, atMs, startsAnew(answer))
+        ? overdue(story, node, atMs - starvedMs(story.times, answer), startsAnew(answer))
         : falseAlarm(story, node, answer.roundMs, atMs);
     case "ready":
       return isWell ? wronglyReady(story, node, atMs) : inCalm(story, answer, atMs);
@@ -71,6 +71,14 @@ const startsAnew = ({ body }: Probed): boolean =>
   body.checks.some(
     ({ check, reason }) => check === "broker-answers" && reason.startsWith("starting"),
   );
+
+/** A sidecar that was short of CPU in the round in which it first heard nothing may wait for one more. */
+function starvedMs({ intervalMs }: Times, { body }: Probed): number {
+  const isStarved = body.checks.some(
+    ({ check, reason }) => check === "broker-answers" && reason.includes("we ourselves were held"),
+  );
+  return isStarved ? 2 * intervalMs : 0;
+}
 
 const seenWithinMs = ({ intervalMs, slackMs }: Times): number => 2 * intervalMs + 500 + slackMs;
 

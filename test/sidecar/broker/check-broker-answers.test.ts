@@ -27,6 +27,7 @@ type Row = {
   readonly process?: KafkaProcess;
   readonly before?: KafkaProcess;
   readonly lagMs?: number;
+  readonly silentMs?: number;
   /** Of four others, three were asked: so many answered; undefined: it is alone. */
   readonly answered?: number;
   readonly want: readonly [Status, string];
@@ -135,6 +136,13 @@ const rows: readonly Row[] = [
     ],
   },
   {
+    when: "silent in a second round fails, however late we were",
+    answer: silent,
+    lagMs: 9000,
+    silentMs: 3000,
+    want: ["fail", SILENT],
+  },
+  {
     when: "silent at start and busy is starting, as of a broker that binds its port before recovery",
     answer: silent,
     process: starting(),
@@ -152,6 +160,7 @@ const rows: readonly Row[] = [
     when: "silent like most others is unknown until its turn",
     answer: silent,
     answered: 1,
+    silentMs: 10_000,
     want: [
       "unknown",
       `${SILENT}; 1 of 3 other brokers asked answered: they are restarted in turn, this one not for 1m50s yet`,
@@ -173,17 +182,22 @@ const rows: readonly Row[] = [
 ];
 
 describe("checkBrokerAnswers()", () => {
-  test.each([...rows])("$when", ({ answer, process, before, lagMs = 0, answered, want }) => {
-    const changed = (kafka: KafkaProcess = running()): Partial<BrokerSnapshot> => ({
-      ...{ brokerId: 1, answer, process: kafka, lagMs },
-      silence: {
-        ...{ forMs: 10_000, isShared: answered !== undefined },
-        peers: { known: 4, asked: 3, answered: answered ?? 3 },
-      },
-    });
-    const was = before === undefined ? undefined : snapshot(changed(before));
-    expect(said(checkBrokerAnswers(snapshot(changed(process)), SETTINGS, was))).toEqual([...want]);
-  });
+  test.each([...rows])(
+    "$when",
+    ({ answer, process, before, lagMs = 0, silentMs = 0, answered, want }) => {
+      const changed = (kafka: KafkaProcess = running()): Partial<BrokerSnapshot> => ({
+        ...{ brokerId: 1, answer, process: kafka, lagMs },
+        silence: {
+          ...{ forMs: silentMs, isShared: answered !== undefined },
+          peers: { known: 4, asked: 3, answered: answered ?? 3 },
+        },
+      });
+      const was = before === undefined ? undefined : snapshot(changed(before));
+      expect(said(checkBrokerAnswers(snapshot(changed(process)), SETTINGS, was))).toEqual([
+        ...want,
+      ]);
+    },
+  );
   test("tells how long the answer took", () => {
     expect(checkBrokerAnswers(snapshot(), SETTINGS).durationMs).toBe(1.26);
   });
