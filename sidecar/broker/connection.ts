@@ -21,8 +21,6 @@ const RENEW_MS_MAX = 10_000;
 const RENEW_PAUSE_MS = 10_000;
 /** Of a session's lifetime, after which another connection is opened: time for a second attempt. */
 const SESSION_SHARE = 0.5;
-/** kafkajs's words. */
-const ENDED = "Closed connection";
 
 export type ConnectionOptions = {
   readonly address: BrokerAddress;
@@ -146,19 +144,14 @@ async function send<T>(
   request: KafkaRequest<T>,
   settings: KafkaSettings,
 ): Promise<Result<T, KafkaError>> {
-  const dialled = !link.wasOpen();
   const result = await link.send(request, { deadlineMs: CALL_MS_MAX });
-  // The end of one that was open is no refusal.
-  return result.ok || !dialled ? result : err(explain(result.error, link.reached(), settings));
+  return result.ok ? result : err(explain(result.error, link.reached(), settings));
 }
 
-/** A broker that does not like our certificate, or that we do not authenticate, does not say why. */
+/** A broker that does not like our certificate does not say why; one that has spoken has taken it. */
 function explain(error: KafkaError, reached: Reached, settings: KafkaSettings): KafkaError {
+  if (reached === "heard" || reached === "open") return error;
   if (answerOf(error, reached, 0).kind !== "refused-us") return error;
-  const { detail } = error;
   const expired = expiredCertificate(settings);
-  if (expired !== undefined) return { ...error, detail: `${expired} (${detail})` };
-  if (settings.sasl !== undefined || !detail.includes(ENDED)) return error;
-  const hint = "it ended the connection after it had answered: does it want SASL, or TLS?";
-  return { ...error, detail: `${detail}: ${hint}` };
+  return expired === undefined ? error : { ...error, detail: `${expired} (${error.detail})` };
 }

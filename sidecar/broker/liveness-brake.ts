@@ -12,13 +12,20 @@ const PEERS_MIN = 2;
 const TURNS_MAX = 5;
 
 /**
- * Shared from the round on in which most others are silent until all that can be asked answer: the return
- * of the first must not let go of all the rest at once.
+ * Shared from the round on in which most others are silent until all that are asked answer: the return of
+ * the first must not let go of all the rest at once. Whose connection nobody takes counts as silent only
+ * where the local broker's is not taken either, over a network that cannot be at fault.
  */
-export function isSharedNow(wasShared: boolean, peers: Peers | undefined): boolean {
-  if (peers === undefined || peers.asked < PEERS_MIN) return wasShared;
-  const silent = peers.asked - peers.answered;
-  return wasShared ? silent > 0 : silent * 2 > peers.asked;
+export function isSharedNow(
+  wasShared: boolean,
+  peers: Peers | undefined,
+  isLocalTaken: boolean,
+): boolean {
+  if (peers === undefined) return wasShared;
+  const { asked, answered, untaken } = peers;
+  const told = isLocalTaken ? asked - untaken : asked;
+  if (told < PEERS_MIN) return wasShared;
+  return wasShared ? answered < asked : (told - answered) * 2 > told;
 }
 
 /** @returns for how many ms more a silent broker is not to be restarted; 0: it may be. */

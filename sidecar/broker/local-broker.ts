@@ -18,6 +18,8 @@ import type { RoundClock } from "./round-clock.ts";
 import { seekLife } from "./sign-of-life.ts";
 
 const METADATA_KEY = 3;
+/** kafkajs's words. */
+const ENDED = "Closed connection";
 
 export type LocalReads = {
   readonly role: BrokerSnapshot["role"];
@@ -102,7 +104,8 @@ export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
       const early = main.isOpen() ? readAll(clock) : undefined;
       const { answer, dialled } = await seekLife(main, clock);
       if (answer.kind !== "answered") {
-        return { ...failedReads(role, answer), answer };
+        const told = hinted(answer, options.settings);
+        return { ...failedReads(role, told), answer: told };
       }
       if (dialled) await learnRole(clock);
       const reads = await (dialled || early === undefined ? readAll(clock) : early);
@@ -129,6 +132,14 @@ const isTimeout = (read: Reading<unknown>): boolean =>
   read.kind === "failed" && read.error.code === "timeout";
 
 type Unanswered = Exclude<Answer, { readonly kind: "answered" }>;
+
+/** A broker that wants us to authenticate ends the connection at the first real request, and does not say why. */
+function hinted(answer: Unanswered, { sasl }: KafkaSettings): Unanswered {
+  if (answer.kind !== "refused-us" || sasl !== undefined) return answer;
+  if (!answer.detail.includes(ENDED)) return answer;
+  const hint = "it ended the connection after it had answered: does it want SASL, or TLS?";
+  return { ...answer, detail: `${answer.detail}: ${hint}` };
+}
 
 /** Who does not answer was not asked anything else. */
 function failedReads(role: BrokerSnapshot["role"], answer: Unanswered): Reads {

@@ -56,24 +56,31 @@ export function countPeers(
   listed: number,
   isSelfAmong: boolean,
 ): Peers {
-  const told = answers.map(isAlive);
-  const answered = told.filter((alive) => alive === true).length;
-  const silent = told.filter((alive) => alive === false).length;
-  const selves = isSelfAmong && listed > 0 ? 1 : 0;
-  return { known: listed - selves, asked: answered + Math.max(0, silent - selves), answered };
+  const lives = answers.map(lifeOf);
+  const count = (wanted: Life) => lives.filter((life) => life === wanted).length;
+  const [answered, silent, untaken] = [count("answered"), count("silent"), count("untaken")];
+  const selves = isSelfAmong ? 1 : 0;
+  const isSelfSilent = silent >= selves;
+  const others = {
+    silent: isSelfSilent ? silent - selves : silent,
+    untaken: isSelfSilent ? untaken : Math.max(0, untaken - selves),
+  };
+  const asked = answered + others.silent + others.untaken;
+  return { known: Math.max(0, listed - selves), asked, answered, untaken: others.untaken };
 }
 
-/** Undefined: nobody took the connection, which may be the network's fault, or ours. */
-function isAlive(answer: Answer): boolean | undefined {
+type Life = "answered" | "silent" | "untaken" | "unasked";
+
+function lifeOf(answer: Answer): Life {
   switch (answer.kind) {
     case "answered":
     case "refused-us":
-      return true;
+      return "answered";
     case "closed":
-      return false;
+      return "silent";
     case "silent":
-      return answer.connected ? false : undefined;
+      return answer.connected ? "silent" : "untaken";
     case "not-asked":
-      return undefined;
+      return "unasked";
   }
 }

@@ -61,10 +61,12 @@ export type KafkaProcess =
 export type Peers = {
   /** Those that the configuration names, without this one. */
   readonly known: number;
-  /** Of a sample of them, those of which we know whether they answer: not who has no address, or no route. */
+  /** Of a sample of them, those that we asked: who has no address, or no route, is not. */
   readonly asked: number;
   /** Also with a refusal. */
   readonly answered: number;
+  /** Nobody took the connection: they hang with a full queue, or the network is away. */
+  readonly untaken: number;
 };
 
 /** That the local broker has been silent without a break. */

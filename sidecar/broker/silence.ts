@@ -30,11 +30,11 @@ export function openSilenceWatch(deps: {
     round: (clock) => {
       const beganMs = monotonicMs();
       const census = sinceMs === undefined ? undefined : peers.count(clock);
-      return async ({ kind }) => {
-        if (kind !== "silent") return end();
+      return async (answer) => {
+        if (answer.kind !== "silent") return end();
         sinceMs ??= beganMs;
         const counted = await census;
-        isShared = isSharedNow(isShared, counted);
+        isShared = isSharedNow(isShared, counted, answer.connected);
         return { forMs: beganMs - sinceMs, isShared, peers: counted };
       };
     },

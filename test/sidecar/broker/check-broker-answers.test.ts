@@ -189,7 +189,7 @@ describe("checkBrokerAnswers()", () => {
         ...{ brokerId: 1, answer, process: kafka, lagMs },
         silence: {
           ...{ forMs: silentMs, isShared: answered !== undefined },
-          peers: { known: 4, asked: 3, answered: answered ?? 3 },
+          peers: { known: 4, asked: 3, answered: answered ?? 3, untaken: 0 },
         },
       });
       const was = before === undefined ? undefined : snapshot(changed(before));

@@ -55,9 +55,12 @@ const quorums = fc.constantFrom(
   absent("an old broker"),
   readIn(quorum([replica(0, null)], { leaderId: -1 })),
 );
-const peers = fc.option(fc.record({ known: fc.nat(9), asked: fc.nat(9), answered: fc.nat(9) }), {
-  nil: undefined,
-});
+const peers = fc.option(
+  fc.record({ known: fc.nat(9), asked: fc.nat(9), answered: fc.nat(9), untaken: fc.nat(9) }),
+  {
+    nil: undefined,
+  },
+);
 const silences = fc.option(fc.record({ forMs: ms, isShared: fc.boolean(), peers }), {
   nil: undefined,
 });

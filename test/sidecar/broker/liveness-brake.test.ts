@@ -11,8 +11,9 @@ describe("isSharedNow()", () => {
   type Row = readonly [
     when: string,
     was: boolean,
-    peers: readonly [asked: number, answered: number] | undefined,
+    peers: readonly [asked: number, answered: number, untaken?: number] | undefined,
     want: boolean,
+    isLocalTaken?: boolean,
   ];
   const rows: readonly Row[] = [
     ["nobody was asked yet", false, undefined, false],
@@ -27,17 +28,22 @@ describe("isSharedNow()", () => {
     ["it was, and all answer again", true, [2, 2], false],
     ["it was, and nobody can be asked any more", true, [0, 0], true],
     ["it was, and nobody was asked in this round", true, undefined, true],
+    ["nobody takes a connection, but the local broker", false, [2, 0, 2], false],
+    ["nobody takes a connection at all", false, [2, 0, 2], true, false],
+    ["two of three take no connection, nor the local one", false, [3, 1, 2], true, false],
+    ["it was, two answer, and two take no connection", true, [4, 2, 2], true],
+    ["it was, and nobody takes a connection any more", true, [2, 0, 2], true],
   ];
-  test.each([...rows])("when %s", (_when, was, peers, want) => {
-    const [asked = 0, answered = 0] = peers ?? [];
-    const seen = peers === undefined ? undefined : { known: 9, asked, answered };
-    expect(isSharedNow(was, seen)).toBe(want);
+  test.each([...rows])("when %s", (_when, was, peers, want, isLocalTaken = true) => {
+    const [asked = 0, answered = 0, untaken = 0] = peers ?? [];
+    const seen = peers === undefined ? undefined : { known: 9, asked, answered, untaken };
+    expect(isSharedNow(was, seen, isLocalTaken)).toBe(want);
   });
 });
 
 describe("brakedMs()", () => {
   const silence = (known: number, forMs: number, isShared = true) => ({
-    ...{ forMs, isShared, peers: { known, asked: Math.min(known, 8), answered: 0 } },
+    ...{ forMs, isShared, peers: { known, asked: Math.min(known, 8), answered: 0, untaken: 0 } },
   });
   type Row = {
     readonly when: string;

@@ -62,23 +62,38 @@ async function inRound<T>(act: (clock: ReturnType<typeof openRoundClock>) => Pro
 describe("count()", () => {
   test("tells who answers from who is silent or closed", async () => {
     const others = [(await living()).at, mute(), at(await freePort())];
-    expect(await inRound(peersOf(others).count)).toEqual({ known: 3, asked: 3, answered: 1 });
+    expect(await inRound(peersOf(others).count)).toEqual({
+      known: 3,
+      asked: 3,
+      answered: 1,
+      untaken: 0,
+    });
   });
 
   test("takes a refusal for an answer", async () => {
     const others = [await refusing(), await refusing()];
-    expect(await inRound(peersOf(others).count)).toEqual({ known: 2, asked: 2, answered: 2 });
+    expect(await inRound(peersOf(others).count)).toEqual({
+      known: 2,
+      asked: 2,
+      answered: 2,
+      untaken: 0,
+    });
   });
 
   test("leaves out who has no address", async () => {
     const others = [(await living()).at, { host: "nobody.invalid", port: 9092 }];
-    expect(await inRound(peersOf(others).count)).toEqual({ known: 2, asked: 1, answered: 1 });
+    expect(await inRound(peersOf(others).count)).toEqual({
+      known: 2,
+      asked: 1,
+      answered: 1,
+      untaken: 0,
+    });
   });
 
   test("takes this broker off, where it may be among them", async () => {
     const others = [mute(), mute(), (await living()).at];
     const peers = peersOf(others, { isSelfAmong: true });
-    expect(await inRound(peers.count)).toEqual({ known: 2, asked: 2, answered: 1 });
+    expect(await inRound(peers.count)).toEqual({ known: 2, asked: 2, answered: 1, untaken: 0 });
   });
 
   test("asks a sample of many, beginning behind this broker's place, over one connection each", async () => {
@@ -87,7 +102,7 @@ describe("count()", () => {
       all.map((each) => each.at),
       { brokerId: 7 },
     );
-    const counted = { known: 12, asked: 8, answered: 8 };
+    const counted = { known: 12, asked: 8, answered: 8, untaken: 0 };
     expect(await inRound(peers.count)).toEqual(counted);
     expect(await inRound(peers.count)).toEqual(counted);
     const asked = all.map(({ connections }) => connections());
@@ -110,24 +125,33 @@ describe("countPeers()", () => {
   type Row = readonly [
     what: string,
     answers: readonly Answer[],
-    counted: readonly [asked: number, answered: number],
+    counted: readonly [asked: number, answered: number, untaken?: number],
   ];
   const rows: readonly Row[] = [
     ["an answer and a refusal", [answered, refused], [2, 2]],
     ["a closed listener and a silent one", [closed, mute], [2, 0]],
-    ["one whose connection nobody takes, which may be the network", [untaken, answered], [1, 1]],
+    ["one whose connection nobody takes", [untaken, answered], [2, 1, 1]],
     ["one that could not be asked", [unasked, answered], [1, 1]],
     ["nobody", [], [0, 0]],
   ];
-  test.each([...rows])("counts %s", (_what, answers, [asked, alive]) => {
+  test.each([...rows])("counts %s", (_what, answers, [asked, alive, lost = 0]) => {
     const known = answers.length;
-    expect(countPeers(answers, known, false)).toEqual({ known, asked, answered: alive });
+    const want = { known, asked, answered: alive, untaken: lost };
+    expect(countPeers(answers, known, false)).toEqual(want);
   });
   test("takes this broker off the silent ones, where it may be among them", () => {
-    expect(countPeers([mute, mute, answered], 3, true)).toEqual({
-      ...{ known: 2, asked: 2, answered: 1 },
+    expect(countPeers([untaken, untaken, answered], 3, true)).toEqual({
+      ...{ known: 2, asked: 2, answered: 1, untaken: 1 },
     });
-    expect(countPeers([answered, answered], 9, true)).toEqual({ known: 8, asked: 2, answered: 2 });
+    expect(countPeers([mute, mute, answered], 3, true)).toEqual({
+      ...{ known: 2, asked: 2, answered: 1, untaken: 0 },
+    });
+    expect(countPeers([answered, answered], 9, true)).toEqual({
+      known: 8,
+      asked: 2,
+      answered: 2,
+      untaken: 0,
+    });
   });
 });
 
@@ -145,7 +169,7 @@ describe("openSilenceWatch()", () => {
       peers: {
         count: () => {
           counts += 1;
-          return Promise.resolve({ known: 2, asked: 2, answered: alive });
+          return Promise.resolve({ known: 2, asked: 2, answered: alive, untaken: 0 });
         },
         rest: () => {
           rests += 1;
@@ -158,7 +182,10 @@ describe("openSilenceWatch()", () => {
     };
     const told = (forMs: number, isShared: boolean, answeredOf?: number) => ({
       ...{ forMs, isShared },
-      peers: answeredOf === undefined ? undefined : { known: 2, asked: 2, answered: answeredOf },
+      peers:
+        answeredOf === undefined
+          ? undefined
+          : { known: 2, asked: 2, answered: answeredOf, untaken: 0 },
     });
     expect(await round(answered)).toBeUndefined();
     alive = 0;

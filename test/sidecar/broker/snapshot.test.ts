@@ -34,7 +34,7 @@ function snapshotsOf(localPort: number, otherPort: number) {
   let counted = 0;
   const count = () => {
     counted += 1;
-    return Promise.resolve({ known: 2, asked: 2, answered: 0 });
+    return Promise.resolve({ known: 2, asked: 2, answered: 0, untaken: 0 });
   };
   const silence = openSilenceWatch({ peers: { count, rest: () => {} }, monotonicMs });
   const finder = {
