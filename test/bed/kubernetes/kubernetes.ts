@@ -8,11 +8,13 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { requireBox } from "../box/box.ts";
 import { until } from "../condition.ts";
+import { accepts } from "../port.ts";
 import { signalProcess } from "../reaper.ts";
 import { BedUnavailable } from "../unavailable.ts";
 
 const ETCD = "http://127.0.0.1:12379";
-const SERVER = "https://127.0.0.1:16443";
+const API_PORT = 16_443;
+const SERVER = `https://127.0.0.1:${API_PORT}`;
 const IMPORT = "images import --snapshotter".split(" ");
 const READY_MS = 60_000;
 const LOG_LINES = 25;
@@ -97,6 +99,10 @@ export function openKubernetes(testFile: string): KubernetesBed {
         signalProcess(pidOf(directory, "apiserver"), name);
       },
       start: async () => {
+        // One that was killed just now may still hold the port.
+        await until("the old API server's end", async () => !(await accepts(API_PORT)), {
+          deadlineMs: READY_MS,
+        });
         await run(["bash", join(import.meta.dir, "program.sh"), "apiserver"]);
         await until("the API server", () => kubectl(["get", "--raw", "/readyz"]), {
           deadlineMs: READY_MS,
