@@ -59,14 +59,15 @@ export function countPeers(
   const lives = answers.map(lifeOf);
   const count = (wanted: Life) => lives.filter((life) => life === wanted).length;
   const [answered, silent, untaken] = [count("answered"), count("silent"), count("untaken")];
-  const selves = isSelfAmong ? 1 : 0;
-  const isSelfSilent = silent >= selves;
-  const others = {
-    silent: isSelfSilent ? silent - selves : silent,
-    untaken: isSelfSilent ? untaken : Math.max(0, untaken - selves),
+  const own = isSelfAmong ? 1 : 0;
+  const ownSilent = Math.min(own, silent);
+  const ownUntaken = Math.min(own - ownSilent, untaken);
+  return {
+    known: Math.max(0, listed - own),
+    asked: answered + silent + untaken - ownSilent - ownUntaken,
+    answered,
+    untaken: untaken - ownUntaken,
   };
-  const asked = answered + others.silent + others.untaken;
-  return { known: Math.max(0, listed - selves), asked, answered, untaken: others.untaken };
 }
 
 type Life = "answered" | "silent" | "untaken" | "unasked";
