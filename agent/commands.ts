@@ -1,10 +1,10 @@
 /** The agent's command line. */
-import { command, type Program, switchFlag, valueFlag } from "../shared/arguments.ts";
-import { CHECK_TIMEOUT_MS, checkTimeout } from "../shared/check-flag.ts";
-import { KAFKA_TABLE } from "../shared/kafka-config.ts";
-import { duration, oneOf } from "../shared/variable-schema.ts";
+import { command, type Program, switchFlag, valueFlag } from "../shared/cli/arguments.ts";
+import { CHECK_TIMEOUT_MS, checkTimeout } from "../shared/cli/check-flag.ts";
+import { KAFKA_TABLE } from "../shared/config/kafka.ts";
+import { duration, oneOf } from "../shared/config/schema.ts";
 import { AGENT_TABLE, HOOK_MAX_MS } from "./config.ts";
-import type { Tolerance } from "./tolerance.ts";
+import type { Tolerance } from "./register/failure-policy.ts";
 
 /** What a command line of the agent means. */
 export type AgentRun =

@@ -1,5 +1,8 @@
 /** The agent's variables (docs/operating.md is made from them) and the rules across them. */
 import * as v from "valibot";
+import type { Host } from "../shared/config/host.ts";
+import { CONNECTION_CHECKS, KAFKA_TABLE, type KafkaConfig } from "../shared/config/kafka.ts";
+import { duration, port, text } from "../shared/config/schema.ts";
 import {
   type Config,
   type Environment,
@@ -8,12 +11,9 @@ import {
   parseEnvironment,
   required,
   withDefault,
-} from "../shared/config.ts";
-import type { Host } from "../shared/host.ts";
-import { CONNECTION_CHECKS, KAFKA_TABLE, type KafkaConfig } from "../shared/kafka-config.ts";
+} from "../shared/config/table.ts";
 import { ClientId } from "../shared/protocol/client-id.ts";
 import type { Result } from "../shared/result.ts";
-import { duration, port, text } from "../shared/variable-schema.ts";
 
 const NAME_CHARS_MAX = 253;
 const VERSION_CHARS_MAX = 64;

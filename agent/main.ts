@@ -3,25 +3,25 @@
  * order in which the long-running commands shut down is written in station.ts.
  */
 import { writeSync } from "node:fs";
-import { parseArguments } from "../shared/arguments.ts";
 import { BUILD, versionLine } from "../shared/build-info.ts";
-import { type Problem, problemText } from "../shared/config.ts";
+import { parseArguments } from "../shared/cli/arguments.ts";
+import { openHost } from "../shared/config/host.ts";
+import { type KafkaConfig, kafkaSettings } from "../shared/config/kafka.ts";
+import { secretValues } from "../shared/config/secret.ts";
+import { type Problem, problemText } from "../shared/config/table.ts";
 import { EXIT } from "../shared/exit.ts";
-import { openHost } from "../shared/host.ts";
-import { checkKafka } from "../shared/kafka/check.ts";
-import type { KafkaLog } from "../shared/kafka/wire.ts";
-import { openWire } from "../shared/kafka/wire.ts";
-import { openWriter } from "../shared/kafka/writer.ts";
-import { type KafkaConfig, kafkaSettings } from "../shared/kafka-config.ts";
+import { checkKafka } from "../shared/kafka/check/check.ts";
+import type { KafkaLog } from "../shared/kafka/cluster/client.ts";
+import { openWire } from "../shared/kafka/cluster/client.ts";
+import { openWriter } from "../shared/kafka/producer/producer.ts";
 import { type Log, openLog } from "../shared/log.ts";
-import { secretValues } from "../shared/secret.ts";
 import { AGENT, type AgentRun } from "./commands.ts";
 import { type AgentConfig, HOOK_MAX_MS, readAgentConfig, readCheckConfig } from "./config.ts";
-import { lateOutcome, type Outcome, runHook, type Stage } from "./hook.ts";
-import { AGENT_NEEDS } from "./needs.ts";
-import type { Kafka } from "./publish.ts";
-import { runStation } from "./station.ts";
-import { type Tolerance, tolerated } from "./tolerance.ts";
+import { runStation } from "./heartbeat/command.ts";
+import { AGENT_NEEDS } from "./kafka-needs.ts";
+import { lateOutcome, type Outcome, runHook, type Stage } from "./register/command.ts";
+import { type Tolerance, tolerated } from "./register/failure-policy.ts";
+import type { Kafka } from "./registry.ts";
 
 const STDOUT = 1;
 const STDERR = 2;

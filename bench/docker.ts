@@ -5,8 +5,8 @@
  */
 import { openLog } from "../shared/log.ts";
 import type { Result } from "../shared/result.ts";
-import { dockerRuntime } from "../sidecar/runtime/docker.ts";
-import type { Runtime, Worker } from "../sidecar/runtime/runtime.ts";
+import { dockerRuntime } from "../sidecar/control-plane/runtime/docker/runtime.ts";
+import type { Runtime, Worker } from "../sidecar/control-plane/runtime/runtime.ts";
 import { boxCommand } from "../test/bed/box/box.ts";
 import { type DockerBed, startDocker } from "../test/bed/docker/docker.ts";
 import { WORKER_IMAGE } from "../test/bed/docker/image.ts";

@@ -4,7 +4,7 @@
  * it, and until `stop` has. Makes its own box (test/bed/kubernetes/box.sh).
  */
 import { join } from "node:path";
-import { kubernetesRuntime } from "../sidecar/runtime/kubernetes.ts";
+import { kubernetesRuntime } from "../sidecar/control-plane/runtime/kubernetes/runtime.ts";
 import { openKubernetes } from "../test/bed/kubernetes/kubernetes.ts";
 import { loadWorkerImage, runtimeOptions } from "../test/contract/runtime-kubernetes-bed.ts";
 import { listOf, signal, specOf, value } from "../test/contract/runtime-subject.ts";

@@ -1,10 +1,14 @@
-/** `bun run docs` writes the tables of docs/operating.md; test/shared/operating.test.ts holds them. */
+/** `bun run docs` writes the tables of docs/operating.md; test/docs/operating.test.ts holds them. */
 import { join } from "node:path";
 import { AGENT_TABLE } from "../agent/config.ts";
-import type { Table } from "../shared/config.ts";
-import { markdownTable } from "../shared/config-text.ts";
-import { BROKER_TABLE } from "../sidecar/broker-config.ts";
-import { CONTROL_PLANE_TABLE, INGEST_TABLE, OPERATOR_TABLE } from "../sidecar/config.ts";
+import type { Table } from "../shared/config/table.ts";
+import { markdownTable } from "../shared/config/table-text.ts";
+import { BROKER_TABLE } from "../sidecar/broker/config.ts";
+import {
+  CONTROL_PLANE_TABLE,
+  INGEST_TABLE,
+  OPERATOR_TABLE,
+} from "../sidecar/control-plane/config.ts";
 
 export const OPERATING = join(import.meta.dir, "operating.md");
 

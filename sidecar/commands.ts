@@ -1,14 +1,20 @@
 /** The sidecar's command line. */
 import * as v from "valibot";
-import { command, type Program, requiredFlag, switchFlag, valueFlag } from "../shared/arguments.ts";
-import { CHECK_TIMEOUT_MS, checkTimeout } from "../shared/check-flag.ts";
+import {
+  command,
+  type Program,
+  requiredFlag,
+  switchFlag,
+  valueFlag,
+} from "../shared/cli/arguments.ts";
+import { CHECK_TIMEOUT_MS, checkTimeout } from "../shared/cli/check-flag.ts";
+import { duration, oneOf } from "../shared/config/schema.ts";
 import { ClientId } from "../shared/protocol/client-id.ts";
-import { duration, oneOf } from "../shared/variable-schema.ts";
+import type { BrokerRun } from "./broker/command.ts";
+import { BROKER_TABLE } from "./broker/config.ts";
 import { DRAIN_MS_DEFAULT, DRAIN_MS_MAX, DRAIN_MS_MIN } from "./broker/drain.ts";
-import type { BrokerRun } from "./broker-command.ts";
-import { BROKER_TABLE } from "./broker-config.ts";
-import { type CheckRun, ROLES } from "./check-command.ts";
-import { CONTROL_PLANE_TABLE, INGEST_TABLE, OPERATOR_TABLE } from "./config.ts";
+import { type CheckRun, ROLES } from "./check.ts";
+import { CONTROL_PLANE_TABLE, INGEST_TABLE, OPERATOR_TABLE } from "./control-plane/config.ts";
 
 /** What a command line of the sidecar means. */
 export type SidecarRun =

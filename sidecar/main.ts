@@ -5,16 +5,16 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { createInterface } from "node:readline/promises";
-import { parseArguments } from "../shared/arguments.ts";
 import { BUILD, versionLine } from "../shared/build-info.ts";
-import { type Problem, problemText } from "../shared/config.ts";
+import { parseArguments } from "../shared/cli/arguments.ts";
+import { openHost } from "../shared/config/host.ts";
+import { type KafkaConfig, kafkaSettings } from "../shared/config/kafka.ts";
+import { secretValues } from "../shared/config/secret.ts";
+import { type Problem, problemText } from "../shared/config/table.ts";
 import { EXIT, type ExitCode } from "../shared/exit.ts";
-import { openHost } from "../shared/host.ts";
-import { kafkaLog, openWire } from "../shared/kafka/wire.ts";
-import { type KafkaConfig, kafkaSettings } from "../shared/kafka-config.ts";
+import { kafkaLog, openWire } from "../shared/kafka/cluster/client.ts";
 import { type Log, openLog } from "../shared/log.ts";
 import type { Result } from "../shared/result.ts";
-import { secretValues } from "../shared/secret.ts";
 import { SIDECAR, type SidecarRun } from "./commands.ts";
 import {
   type ControlPlaneConfig,
@@ -22,12 +22,12 @@ import {
   readControlPlaneConfig,
   readIngestConfig,
   readOperatorConfig,
-} from "./config.ts";
-import type { OperatorDeps } from "./control-plane/operator.ts";
-import type { WorkerSettings } from "./control-plane/spec.ts";
-import type { TermSettings } from "./control-plane/term.ts";
-import type { Runtime } from "./runtime/runtime.ts";
-import type { Surroundings } from "./workers.ts";
+} from "./control-plane/config.ts";
+import type { TermSettings } from "./control-plane/leader/term.ts";
+import type { OperatorDeps } from "./control-plane/operator/commands.ts";
+import type { Runtime } from "./control-plane/runtime/runtime.ts";
+import type { Surroundings } from "./control-plane/worker/environment.ts";
+import type { WorkerSettings } from "./control-plane/worker/spec.ts";
 
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
@@ -107,7 +107,7 @@ async function controlPlane(
 ): Promise<ExitCode> {
   const log = logOf(config).with({ program: "control-plane" });
   const around = surroundings(log);
-  const { openRuntime, openWorkers } = await import("./workers.ts");
+  const { openRuntime, openWorkers } = await import("./control-plane/worker/environment.ts");
   const workers = openWorkers(config, around);
   if (!workers.ok) {
     complain(workers.error);
@@ -151,7 +151,7 @@ async function preview(
     complain(metadata.error.detail);
     return EXIT.unavailable;
   }
-  const { previewPlan } = await import("./control-plane/preview.ts");
+  const { previewPlan } = await import("./control-plane/operator/dry-run.ts");
   const code = await previewPlan({
     wire,
     log: kafkaLog(log),
@@ -197,7 +197,9 @@ function operate(run: Operation): Promise<ExitCode> {
 }
 
 async function perform(run: Operation, deps: OperatorDeps): Promise<ExitCode> {
-  const { acceptRegistry, releaseBrake, withdraw } = await import("./control-plane/operator.ts");
+  const { acceptRegistry, releaseBrake, withdraw } = await import(
+    "./control-plane/operator/commands.ts"
+  );
   switch (run.command) {
     case "withdraw":
       return await withdraw(deps, run.clientId);
@@ -221,7 +223,7 @@ const beside = () => ({
 });
 
 async function ingest(config: IngestConfig): Promise<ExitCode> {
-  const { runIngest } = await import("./ingest/ingest.ts");
+  const { runIngest } = await import("./ingest/command.ts");
   const log = logOf(config).with({ program: "ingest", client_id: config.clientId });
   return await runIngest({
     kafka: kafkaSettings(config, `outrider-ingest-${config.clientId}`),
@@ -239,7 +241,7 @@ async function start(run: SidecarRun): Promise<ExitCode> {
     case "check live":
     case "check ready":
     case "drain": {
-      const { startBroker } = await import("./broker-command.ts");
+      const { startBroker } = await import("./broker/command.ts");
       return await startBroker(run, beside());
     }
     case "control-plane":
@@ -249,7 +251,7 @@ async function start(run: SidecarRun): Promise<ExitCode> {
     case "ingest":
       return await configured(readIngestConfig(process.env, openHost()), ingest);
     case "check kafka": {
-      const { startCheck } = await import("./check-command.ts");
+      const { startCheck } = await import("./check.ts");
       return await startCheck(run, {
         ...{ environment: process.env, host: openHost(), say, complain },
         logOf: (config) => kafkaLog(logOf(config)),

@@ -14,11 +14,11 @@ const DOCUMENTS = "{*.md,{agent,sidecar,shared,test,bench,docs,charts}/**/*.md}"
 const CORE = new RegExp(
   [
     "^shared/protocol/",
-    "^shared/(duration|quantity|backoff|words|result|config-text)\\.ts$",
-    "^agent/announce\\.ts$",
-    "^sidecar/control-plane/(accept|actual|age|audit|beats|book|brake|deadline|decision)\\.ts$",
-    "^sidecar/control-plane/(fleet|order|outcome|plan|planned|retry|silence|situation)\\.ts$",
-    "^sidecar/broker/(answer|check|discovery|gate|judge|restart-safety)",
+    "^shared/(duration|quantity|backoff|result|config/(shell-words|table-text))\\.ts$",
+    "^agent/records\\.ts$",
+    "^sidecar/control-plane/(fleet|plan|registry|state)/",
+    "^sidecar/control-plane/(heartbeat/fold|record/audit|act/outcome|leader/operator-records)\\.ts$",
+    "^sidecar/broker/(check/|probe/gates|read/listener|topology)",
   ].join("|"),
   "u",
 );
@@ -35,9 +35,12 @@ const DOORS: ReadonlyMap<string, RegExp> = new Map([
   ["snappyjs", /^shared\/kafka\//u],
   ["lz4js", /^shared\/kafka\//u],
   ["prom-client", /^shared\/metrics\.ts$/u],
-  ["hono", /^shared\/http\.ts$|(^|\/|-)routes\.ts$/u],
-  ["dockerode", /^sidecar\/runtime\/docker/u],
-  ["@kubernetes/client-node", /^shared\/kubernetes\/|^sidecar\/runtime\/kubernetes/u],
+  ["hono", /^shared\/http\.ts$|(^|\/)routes\.ts$/u],
+  ["dockerode", /^sidecar\/control-plane\/runtime\/docker\//u],
+  [
+    "@kubernetes/client-node",
+    /^shared\/kubernetes\/|^sidecar\/control-plane\/runtime\/kubernetes\//u,
+  ],
   ["valibot", /^/u],
   ["fast-check", /^test\//u],
 ]);

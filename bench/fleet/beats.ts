@@ -1,18 +1,18 @@
 /** Heartbeats folded per second against the same records read raw, with the same reader, in turn. */
 
-import { kafkaClient, runConsumer } from "../../shared/kafka/client.ts";
-import { openReader, type ReadBatch } from "../../shared/kafka/reader.ts";
-import { openWire } from "../../shared/kafka/wire.ts";
-import { openWriter } from "../../shared/kafka/writer.ts";
+import { openWire } from "../../shared/kafka/cluster/client.ts";
+import { openReader, type ReadBatch } from "../../shared/kafka/consumer/consumer.ts";
+import { kafkaClient, runConsumer } from "../../shared/kafka/consumer/group-consumer.ts";
+import { openWriter } from "../../shared/kafka/producer/producer.ts";
 import { openMetrics } from "../../shared/metrics.ts";
 import { type ClientId, isClientId } from "../../shared/protocol/client-id.ts";
 import { HEARTBEAT, topicPlans } from "../../shared/protocol/topic.ts";
-import { describe } from "../../sidecar/control-plane/accept.ts";
-import { createAges } from "../../sidecar/control-plane/age.ts";
-import { createBeatCounts, foldBeats } from "../../sidecar/control-plane/beats.ts";
-import { createFleet, foldRegistration } from "../../sidecar/control-plane/fleet.ts";
+import { createSilence } from "../../sidecar/control-plane/fleet/expiry.ts";
+import { createFleet, foldRegistration } from "../../sidecar/control-plane/fleet/fleet.ts";
+import { createAges } from "../../sidecar/control-plane/fleet/observed-time.ts";
+import { createBeatCounts, foldBeats } from "../../sidecar/control-plane/heartbeat/fold.ts";
 import { openSink } from "../../sidecar/control-plane/metrics.ts";
-import { createSilence } from "../../sidecar/control-plane/silence.ts";
+import { describe } from "../../sidecar/control-plane/registry/admission.ts";
 import { startKafka } from "../../test/bed/kafka/kafka.ts";
 import { figure, median } from "../figure.ts";
 

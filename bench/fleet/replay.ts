@@ -1,6 +1,6 @@
 /** Start and memory of a control plane whose ledger holds 100,000 clusters. */
-import { openWire } from "../../shared/kafka/wire.ts";
-import { openWriter } from "../../shared/kafka/writer.ts";
+import { openWire } from "../../shared/kafka/cluster/client.ts";
+import { openWriter } from "../../shared/kafka/producer/producer.ts";
 import { isClientId } from "../../shared/protocol/client-id.ts";
 import { encodeControl } from "../../shared/protocol/control.ts";
 import { encodeStatus } from "../../shared/protocol/ledger.ts";

@@ -1,6 +1,7 @@
 /** From a registration sent to the ledger saying that its worker runs; `sleep` is the worker. */
-import { openReader } from "../../shared/kafka/reader.ts";
-import { openWire } from "../../shared/kafka/wire.ts";
+
+import { openWire } from "../../shared/kafka/cluster/client.ts";
+import { openReader } from "../../shared/kafka/consumer/consumer.ts";
 import { decodeLedger } from "../../shared/protocol/ledger.ts";
 import { STATUS } from "../../shared/protocol/topic.ts";
 import { until } from "../../test/bed/condition.ts";

@@ -1,8 +1,8 @@
 /** A call's deadline, counted down over all the steps of the call, on the monotonic clock. */
 
 import { err, ok, type Result } from "../result.ts";
+import type { Call } from "./api/request.ts";
 import { abortedError, type KafkaError, kafkaErrorOf, timeoutError } from "./error.ts";
-import type { Call } from "./request.ts";
 
 /** What setTimeout takes, 24 days; it fires at once when given more. */
 const TIMER_MS_MAX = 2 ** 31 - 1;

@@ -11,15 +11,15 @@ import { serve } from "../../shared/http.ts";
 import type { Log } from "../../shared/log.ts";
 import { openMetrics } from "../../shared/metrics.ts";
 import type { Result } from "../../shared/result.ts";
-import type { BrokerConfig } from "../broker-config.ts";
-import { openMemoryReader } from "./cgroup.ts";
-import { type Gauges, openGauges } from "./gauges.ts";
-import type { JudgedRound } from "./judge.ts";
-import { openMemoryGauges } from "./memory-gauges.ts";
-import { openProbe, type Probe, type ProbeOptions } from "./probe.ts";
-import { untilAborted } from "./round-clock.ts";
+import type { JudgedRound } from "./check/evaluate.ts";
+import type { BrokerConfig } from "./config.ts";
+import { openMemoryReader } from "./memory/cgroup.ts";
+import { openMemoryGauges } from "./memory/metrics.ts";
+import { type Gauges, openGauges } from "./metrics.ts";
+import { openProbe, type Probe, type ProbeOptions } from "./monitor.ts";
+import { outcomeOf, type Readings, STALE_ROUNDS, standing } from "./probe/status.ts";
+import { untilAborted } from "./round/clock.ts";
 import { brokerRoutes } from "./routes.ts";
-import { outcomeOf, type Readings, STALE_ROUNDS, standing } from "./standing.ts";
 
 const HTTP_GRACE_MS = 1000;
 /** Names are looked up so often, apart from the rounds. */

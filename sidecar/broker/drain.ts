@@ -4,8 +4,8 @@
  * two brokers may be told "safe" at once (docs/probes.md).
  */
 import type { Log } from "../../shared/log.ts";
-import { type RiskRows, riskRows } from "./body.ts";
-import { outcomeOf, type Readings, standing } from "./standing.ts";
+import { type RiskRows, riskRows } from "./probe/response.ts";
+import { outcomeOf, type Readings, standing } from "./probe/status.ts";
 
 export const DRAIN_MS_DEFAULT = 120_000;
 export const DRAIN_MS_MIN = 1000;

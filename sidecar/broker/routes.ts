@@ -6,7 +6,6 @@ import { parseDuration } from "../../shared/duration.ts";
 import type { App } from "../../shared/http.ts";
 import type { Metrics } from "../../shared/metrics.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
-import { liveProbe, type Probe, readyProbe, restartSafeProbe, startupProbe } from "./body.ts";
 import {
   DRAIN_MS_DEFAULT,
   DRAIN_MS_MAX,
@@ -15,7 +14,14 @@ import {
   type DrainDeps,
   drain,
 } from "./drain.ts";
-import type { Readings } from "./standing.ts";
+import {
+  liveProbe,
+  type Probe,
+  readyProbe,
+  restartSafeProbe,
+  startupProbe,
+} from "./probe/response.ts";
+import type { Readings } from "./probe/status.ts";
 
 const PROBES = {
   "/health/live": liveProbe,

@@ -1,92 +1,104 @@
 /**
- * One round of reads: the local broker first, the others only for what it cannot say. Its own metadata
- * shows it as registered also while it is cut off from the controllers (measured: the last image stays),
- * so another broker is believed when no controller answers through the local one.
+ * What one round read of the broker beside us and of its cluster: the input of the checks. Plain data;
+ * what could not be read says why. Times are ms, sizes bytes.
  */
+import type { FutureReplica, LogDir as ToldDir } from "../../shared/kafka/api/describe-log-dirs.ts";
+import type { Quorum, QuorumReplica } from "../../shared/kafka/api/describe-quorum.ts";
+import type { ClusterMetadata } from "../../shared/kafka/api/metadata.ts";
 import type { KafkaError } from "../../shared/kafka/error.ts";
-import type { ClusterMetadata } from "../../shared/kafka/metadata.ts";
-import type { Result } from "../../shared/result.ts";
-import type { ClusterView } from "./cluster-view.ts";
-import type { KafkaFinder } from "./kafka-process.ts";
-import type { LocalBroker, LocalReads } from "./local-broker.ts";
-import type { Answer, BrokerSnapshot } from "./reading.ts";
-import { openRoundClock, type RoundClock } from "./round-clock.ts";
-import type { SilenceWatch } from "./silence.ts";
 
-/** Of the round's deadline, after which the others are asked without waiting for the local broker. */
-const OTHERS_AFTER_SHARE = 0.5;
+export type { FutureReplica, Quorum, QuorumReplica };
 
-export type SnapshotOptions = {
-  readonly brokerId: number;
-  readonly deadlineMs: number;
-  readonly local: LocalBroker;
-  readonly cluster: ClusterView;
-  readonly silence: SilenceWatch;
-  readonly finder: KafkaFinder;
-  readonly monotonicMs: () => number;
+/** What lies in a log directory: read less often than the directory itself. */
+export type DirContents = Pick<ToldDir, "sizeBytes" | "replicas" | "future">;
+export type LogDir = Omit<ToldDir, keyof DirContents> & {
+  /** Undefined: not read yet, not readable (offline), or read too long ago. */
+  readonly contents: DirContents | undefined;
 };
 
-export type Snapshots = { readonly take: (signal: AbortSignal) => Promise<BrokerSnapshot> };
+export type Reading<T> =
+  | { readonly kind: "read"; readonly value: T; readonly durationMs: number }
+  | { readonly kind: "failed"; readonly error: KafkaError; readonly durationMs: number }
+  /** Not asked, because there is nothing to ask: an old broker without the API, a controller without partitions. */
+  | { readonly kind: "absent"; readonly reason: string };
 
-export function openSnapshots(options: SnapshotOptions): Snapshots {
-  const { brokerId, deadlineMs, finder, local } = options;
-  let wasTroubled = false;
-  return {
-    take: async (signal) => {
-      const clock = openRoundClock({ deadlineMs, monotonicMs: options.monotonicMs, signal });
-      try {
-        const heard = finder.asking();
-        const reading = local.read(clock);
-        const others = askOthers(options, clock, reading, wasTroubled);
-        const silenceOf = options.silence.round(clock);
-        const reads = await reading;
-        wasTroubled = isTroubled(reads);
-        const metadata = metadataOf(reads, wasTroubled ? await others : undefined);
-        const silence = await silenceOf(reads.answer);
-        if (hasAnswered(reads.answer)) heard();
-        const process = finder.look();
-        return { ...reads, brokerId, silence, metadata, process, lagMs: clock.lagMs() };
-      } finally {
-        clock.stop();
-      }
-    },
-  };
-}
+/**
+ * What the local listener did. Any answer counts, also a refusal: a wrong password or an expired
+ * certificate of ours is no fault of Kafka's.
+ */
+export type Answer =
+  | { readonly kind: "answered"; readonly durationMs: number }
+  /** It answered, but does not take us: TLS alert, SASL refusal. */
+  | { readonly kind: "refused-us"; readonly detail: string; readonly durationMs: number }
+  /** Nobody listens, or the connection was cut without a byte. */
+  | { readonly kind: "closed"; readonly detail: string; readonly durationMs: number }
+  /** No answer before the deadline. `connected`: but somebody took the connection. */
+  | {
+      readonly kind: "silent";
+      readonly connected: boolean;
+      readonly detail: string;
+      readonly durationMs: number;
+    }
+  /** We could not ask: a name that does not resolve, no route, a file we cannot use. */
+  | { readonly kind: "not-asked"; readonly detail: string; readonly durationMs: number };
 
-type Others = Result<ClusterMetadata, KafkaError> | undefined;
+/** Kafka's own process, where we can see it (`shareProcessNamespace`, or the same host). */
+export type KafkaProcess =
+  | {
+      readonly kind: "running";
+      readonly pid: number;
+      /** For how long it has been running. */
+      readonly ageMs: number;
+      /** Has its listener answered us since this process started? */
+      readonly hasAnswered: boolean;
+      /** Bytes read and written by it since its start (/proc/<pid>/io): the only sign of progress in recovery. */
+      readonly ioBytes: number | undefined;
+    }
+  | { readonly kind: "gone" }
+  | { readonly kind: "hidden"; readonly reason: string };
 
-async function askOthers(
-  { cluster, deadlineMs }: SnapshotOptions,
-  clock: RoundClock,
-  reading: Promise<LocalReads>,
-  atOnce: boolean,
-): Promise<Others> {
-  if (!cluster.some) return undefined;
-  if (!atOnce) {
-    const hedge = clock.after(deadlineMs * OTHERS_AFTER_SHARE);
-    const reads = await Promise.race([reading, hedge]);
-    if (reads !== undefined && !isTroubled(reads)) return undefined;
-  }
-  return cluster.metadata({ deadlineMs: Math.max(1, clock.leftMs()), signal: clock.signal });
-}
+/** The other brokers, asked for a sign of life. */
+export type Peers = {
+  /** Those that the configuration names, without this one. */
+  readonly known: number;
+  /** Of a sample of them, those that we asked: who has no address, or no route, is not. */
+  readonly asked: number;
+  /** Also with a refusal. */
+  readonly answered: number;
+  /** Nobody took the connection: they hang with a full queue, or the network is away. */
+  readonly untaken: number;
+};
 
-/** The local broker does not say what the cluster is like, or has nobody to know it from. */
-function isTroubled({ role, metadata, quorum }: LocalReads): boolean {
-  if (role === "controller") return false;
-  if (metadata.kind === "failed") {
-    return !["authorization", "unsupported"].includes(metadata.error.code);
-  }
-  if (quorum.kind === "read") return quorum.value.leaderId < 0;
-  return quorum.kind === "failed" && ["timeout", "unreachable"].includes(quorum.error.code);
-}
+/** That the local broker has been silent without a break. */
+export type Silence = {
+  readonly forMs: number;
+  /** Most of the others were silent, too, and not all of them answer yet. */
+  readonly isShared: boolean;
+  /** Undefined in the first round of it: the others are asked from the next one on. */
+  readonly peers: Peers | undefined;
+};
 
-function metadataOf({ metadata }: LocalReads, others: Others): BrokerSnapshot["metadata"] {
-  if (others?.ok === true && metadata.kind !== "absent") {
-    const value = { cluster: others.value, from: "cluster" } as const;
-    return { kind: "read", value, durationMs: metadata.durationMs };
-  }
-  if (metadata.kind !== "read") return metadata;
-  return { ...metadata, value: { cluster: metadata.value, from: "local" } };
-}
-
-const hasAnswered = ({ kind }: Answer): boolean => kind === "answered" || kind === "refused-us";
+export type BrokerSnapshot = {
+  readonly brokerId: number;
+  /** A controller-only node has no metadata, partitions or log directories to ask for. */
+  readonly role: "broker" | "controller";
+  readonly answer: Answer;
+  /** Undefined: it is not silent. */
+  readonly silence: Silence | undefined;
+  readonly process: KafkaProcess;
+  /** `from`: the local broker, or whoever else answered when it did not. */
+  readonly metadata: Reading<{
+    readonly cluster: ClusterMetadata;
+    readonly from: "local" | "cluster";
+  }>;
+  readonly quorum: Reading<Quorum>;
+  readonly logDirs: Reading<readonly LogDir[]>;
+  /** `min.insync.replicas` by topic; a topic that is not in it could not be read. */
+  readonly minInsyncReplicas: Reading<ReadonlyMap<string, number>>;
+  /** Why some of them could not be read, in Kafka's words; undefined where all could. */
+  readonly minInsyncTrouble: string | undefined;
+  /** Replicas in the log directories of topics that the metadata does not show us; 0 also where that cannot be told. */
+  readonly hiddenReplicas: number;
+  /** How much longer than the deadline our own timer took: what we did not get of the CPU. */
+  readonly lagMs: number;
+};

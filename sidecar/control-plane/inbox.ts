@@ -1,8 +1,8 @@
 /** What has been read and not yet been taken in by a round, and the loop's alarm clock. */
-import type { ReadBatch } from "../../shared/kafka/reader.ts";
+import type { ReadBatch } from "../../shared/kafka/consumer/consumer.ts";
 import type { Refused } from "../../shared/protocol/quarantine.ts";
-import type { RegistryRecord } from "./order.ts";
-import type { Crossing } from "./silence.ts";
+import type { Crossing } from "./fleet/expiry.ts";
+import type { RegistryRecord } from "./registry/order.ts";
 
 /** Registry records that may wait for a round before reading pauses. */
 const REGISTRY_WAITING_MAX = 200_000;

@@ -4,11 +4,11 @@
  */
 import type { Metrics } from "../../shared/metrics.ts";
 import { STATES, type State } from "../../shared/protocol/ledger.ts";
-import type { Act } from "./execute.ts";
-import type { Cluster } from "./fleet.ts";
-import type { Sink } from "./sink.ts";
-import type { Weather } from "./situation.ts";
-import type { Term } from "./term.ts";
+import type { Act } from "./act/execute.ts";
+import type { Cluster } from "./fleet/fleet.ts";
+import type { Term } from "./leader/term.ts";
+import type { Weather } from "./plan/input.ts";
+import type { Sink } from "./recorder.ts";
 
 const SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
 const AGE_SECONDS = [1, 5, 15, 30, 45, 60, 90, 120, 180, 300, 600];

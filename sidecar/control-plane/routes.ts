@@ -3,9 +3,9 @@ import type { App } from "../../shared/http.ts";
 import type { Metrics } from "../../shared/metrics.ts";
 import { type ClientId, isClientId } from "../../shared/protocol/client-id.ts";
 import { STATES, type State } from "../../shared/protocol/ledger.ts";
-import type { Cluster } from "./fleet.ts";
-import type { Term } from "./term.ts";
-import { type ClusterDetail, type Lag, viewCluster } from "./view.ts";
+import { type ClusterDetail, type Lag, viewCluster } from "./api/cluster.ts";
+import type { Cluster } from "./fleet/fleet.ts";
+import type { Term } from "./leader/term.ts";
 
 const LIMIT_DEFAULT = 1_000;
 const LIMIT_MAX = 10_000;

@@ -1,7 +1,8 @@
 /** Making the topics that are absent, and what follows from how the existing ones are made. */
+
+import { ensureTopics, type TopicReport } from "../../shared/kafka/admin/topics.ts";
+import type { Wire } from "../../shared/kafka/cluster/client.ts";
 import type { KafkaError } from "../../shared/kafka/error.ts";
-import { ensureTopics, type TopicReport } from "../../shared/kafka/topics.ts";
-import type { Wire } from "../../shared/kafka/wire.ts";
 import type { Log } from "../../shared/log.ts";
 import { HEARTBEAT, REGISTRY, STATUS, topicPlans } from "../../shared/protocol/topic.ts";
 import { ok, type Result } from "../../shared/result.ts";

@@ -1,7 +1,7 @@
 /** The agent's command line. */
 import { describe, expect, test } from "bun:test";
 import { AGENT } from "../../agent/commands.ts";
-import { parseArguments } from "../../shared/arguments.ts";
+import { parseArguments } from "../../shared/cli/arguments.ts";
 
 describe("the agent's command line", () => {
   const right: readonly [string, unknown][] = [

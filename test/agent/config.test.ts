@@ -1,8 +1,8 @@
 /** The agent's variables: defaults as in the contract, limits at and past each. */
 import { describe, expect, test } from "bun:test";
 import { readAgentConfig } from "../../agent/config.ts";
-import { problemText } from "../../shared/config.ts";
-import { fixedHost } from "../shared/fixed-host.ts";
+import { problemText } from "../../shared/config/table.ts";
+import { fixedHost } from "../shared/config/fixed-host.ts";
 
 const read = (environment: Record<string, string>) =>
   readAgentConfig({ CLIENT_ID: "af-10", ...environment }, fixedHost());

@@ -1,6 +1,6 @@
 /** An identity and ledger records to begin with; a test changes what it is about. */
 import * as v from "valibot";
-import type { Identity } from "../../agent/announce.ts";
+import type { Identity } from "../../agent/records.ts";
 import { ClientId } from "../../shared/protocol/client-id.ts";
 import {
   type Applied,

@@ -1,10 +1,11 @@
 /** A control plane played by hand: ledger and quarantine written as the real one would. */
-import { endOffsets } from "../../shared/kafka/offsets.ts";
-import { openReader } from "../../shared/kafka/reader.ts";
-import type { OutRecord } from "../../shared/kafka/record.ts";
-import { ensureTopics } from "../../shared/kafka/topics.ts";
-import { openWire } from "../../shared/kafka/wire.ts";
-import { openWriter } from "../../shared/kafka/writer.ts";
+
+import { ensureTopics } from "../../shared/kafka/admin/topics.ts";
+import type { OutRecord } from "../../shared/kafka/batch/record.ts";
+import { openWire } from "../../shared/kafka/cluster/client.ts";
+import { openReader } from "../../shared/kafka/consumer/consumer.ts";
+import { endOffsets } from "../../shared/kafka/consumer/offsets.ts";
+import { openWriter } from "../../shared/kafka/producer/producer.ts";
 import { REGISTRY, topicPlans } from "../../shared/protocol/topic.ts";
 import { anApplied, appliedRecord } from "./given.ts";
 

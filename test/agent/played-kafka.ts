@@ -1,11 +1,11 @@
 /** A Kafka of one broker, played on the wire: what its topics look like, and what it refuses. */
-import { ByteReader, ByteWriter } from "../../shared/kafka/bytes.ts";
+import { ByteReader, ByteWriter } from "../../shared/kafka/api/bytes.ts";
+import type { TopicMetadata } from "../../shared/kafka/api/metadata.ts";
+import type { Call, KafkaRequest } from "../../shared/kafka/api/request.ts";
+import type { OutRecord } from "../../shared/kafka/batch/record.ts";
+import type { Wire } from "../../shared/kafka/cluster/client.ts";
 import { pause } from "../../shared/kafka/deadline.ts";
 import { timeoutError } from "../../shared/kafka/error.ts";
-import type { TopicMetadata } from "../../shared/kafka/metadata.ts";
-import type { OutRecord } from "../../shared/kafka/record.ts";
-import type { Call, KafkaRequest } from "../../shared/kafka/request.ts";
-import type { Wire } from "../../shared/kafka/wire.ts";
 import type { Fields } from "../../shared/log.ts";
 import { err, ok } from "../../shared/result.ts";
 

@@ -1,6 +1,6 @@
 /** A client of the protocol by our own writer; the Java tools of the bed are the foreign ones. */
-import { openWire } from "../../shared/kafka/wire.ts";
-import { openWriter } from "../../shared/kafka/writer.ts";
+import { openWire } from "../../shared/kafka/cluster/client.ts";
+import { openWriter } from "../../shared/kafka/producer/producer.ts";
 import { HEARTBEAT, REGISTRY } from "../../shared/protocol/topic.ts";
 
 const SEND_MS = 10_000;

@@ -3,9 +3,12 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { chmod, chown, copyFile, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openHost } from "../../shared/host.ts";
-import { dockerRuntime } from "../../sidecar/runtime/docker.ts";
-import { DEFAULT_SOCKET, engineAddress } from "../../sidecar/runtime/docker-address.ts";
+import { openHost } from "../../shared/config/host.ts";
+import {
+  DEFAULT_SOCKET,
+  engineAddress,
+} from "../../sidecar/control-plane/runtime/docker/address.ts";
+import { dockerRuntime } from "../../sidecar/control-plane/runtime/docker/runtime.ts";
 import { binaries } from "../bed/binaries.ts";
 import { requireBox } from "../bed/box/box.ts";
 import { createAuthority } from "../bed/certificate.ts";

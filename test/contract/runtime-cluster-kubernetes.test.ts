@@ -1,11 +1,11 @@
 /** What only a cluster can do to its workers: limits, quotas, permissions, an API server that goes away. */
 import { beforeAll, describe, expect, test } from "bun:test";
+import { workerJob } from "../../sidecar/control-plane/runtime/kubernetes/manifest.ts";
 import {
   type KubernetesRuntimeOptions,
   kubernetesRuntime,
-} from "../../sidecar/runtime/kubernetes.ts";
-import { workerJob } from "../../sidecar/runtime/kubernetes-manifest.ts";
-import type { Runtime, WorkerSpec } from "../../sidecar/runtime/runtime.ts";
+} from "../../sidecar/control-plane/runtime/kubernetes/runtime.ts";
+import type { Runtime, WorkerSpec } from "../../sidecar/control-plane/runtime/runtime.ts";
 import { until } from "../bed/condition.ts";
 import { type KubernetesBed, openKubernetes } from "../bed/kubernetes/kubernetes.ts";
 import {

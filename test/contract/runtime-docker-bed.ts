@@ -1,9 +1,12 @@
 /** Runtimes on the bed's engine, and a look into their containers. */
 import { readFileSync } from "node:fs";
 import { openLog } from "../../shared/log.ts";
-import { type DockerRuntimeOptions, dockerRuntime } from "../../sidecar/runtime/docker.ts";
-import type { ContainerSettings } from "../../sidecar/runtime/docker-container.ts";
-import type { Runtime } from "../../sidecar/runtime/runtime.ts";
+import type { ContainerSettings } from "../../sidecar/control-plane/runtime/docker/container.ts";
+import {
+  type DockerRuntimeOptions,
+  dockerRuntime,
+} from "../../sidecar/control-plane/runtime/docker/runtime.ts";
+import type { Runtime } from "../../sidecar/control-plane/runtime/runtime.ts";
 import type { DockerBed } from "../bed/docker/docker.ts";
 import { WORKER_IMAGE } from "../bed/docker/image.ts";
 import { signal, value } from "./runtime-subject.ts";

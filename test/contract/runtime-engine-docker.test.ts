@@ -1,7 +1,7 @@
 /** What an engine gives to its workers, and what may be missing: limits, secrets, itself, networks, images. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { LABELS } from "../../sidecar/runtime/docker-container.ts";
+import { LABELS } from "../../sidecar/control-plane/runtime/docker/container.ts";
 import { until } from "../bed/condition.ts";
 import { type DockerBed, startDocker } from "../bed/docker/docker.ts";
 import { loadWorkerImage, WORKER_IMAGE } from "../bed/docker/image.ts";

@@ -4,11 +4,14 @@ import { join } from "node:path";
 import { openCredentials } from "../../shared/kubernetes/credentials.ts";
 import { type Kubernetes, openKubernetes as openDoor } from "../../shared/kubernetes/kubernetes.ts";
 import {
+  CLUSTER_RULES,
+  WORKER_RULES,
+} from "../../sidecar/control-plane/runtime/kubernetes/permissions.ts";
+import {
   type KubernetesRuntimeOptions,
   kubernetesRuntime,
-} from "../../sidecar/runtime/kubernetes.ts";
-import { CLUSTER_RULES, WORKER_RULES } from "../../sidecar/runtime/kubernetes-permissions.ts";
-import type { Runtime, Worker } from "../../sidecar/runtime/runtime.ts";
+} from "../../sidecar/control-plane/runtime/kubernetes/runtime.ts";
+import type { Runtime, Worker } from "../../sidecar/control-plane/runtime/runtime.ts";
 import { until } from "../bed/condition.ts";
 import { writeImage } from "../bed/kubernetes/image.ts";
 import type { KubernetesBed } from "../bed/kubernetes/kubernetes.ts";

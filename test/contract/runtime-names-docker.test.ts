@@ -1,7 +1,7 @@
 /** Whose a container is, told by name and labels, and what may be done to it. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { LABELS } from "../../sidecar/runtime/docker-container.ts";
-import type { Worker } from "../../sidecar/runtime/runtime.ts";
+import { LABELS } from "../../sidecar/control-plane/runtime/docker/container.ts";
+import type { Worker } from "../../sidecar/control-plane/runtime/runtime.ts";
 import { type DockerBed, startDocker } from "../bed/docker/docker.ts";
 import { WORKER_IMAGE } from "../bed/docker/image.ts";
 import { openDocker } from "./runtime-docker-bed.ts";

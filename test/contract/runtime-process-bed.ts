@@ -3,8 +3,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ProcessRuntimeOptions, processRuntime } from "../../sidecar/runtime/process.ts";
-import type { Runtime } from "../../sidecar/runtime/runtime.ts";
+import {
+  type ProcessRuntimeOptions,
+  processRuntime,
+} from "../../sidecar/control-plane/runtime/process/runtime.ts";
+import type { Runtime } from "../../sidecar/control-plane/runtime/runtime.ts";
 import { until } from "../bed/condition.ts";
 import { reapDirectory } from "../bed/reaper.ts";
 import { silentLog, value } from "./runtime-subject.ts";

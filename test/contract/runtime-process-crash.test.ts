@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Runtime } from "../../sidecar/runtime/runtime.ts";
+import type { Runtime } from "../../sidecar/control-plane/runtime/runtime.ts";
 import { until } from "../bed/condition.ts";
 import { killAll, makeStateDir, openRuntime, processesOf } from "./runtime-process-bed.ts";
 import { listOf, specOf } from "./runtime-subject.ts";

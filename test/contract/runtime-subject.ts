@@ -9,7 +9,7 @@ import type {
   RuntimeError,
   Worker,
   WorkerSpec,
-} from "../../sidecar/runtime/runtime.ts";
+} from "../../sidecar/control-plane/runtime/runtime.ts";
 import { until } from "../bed/condition.ts";
 
 /** What the subject's worker program does, from the variable `ACT`. */

@@ -1,6 +1,6 @@
 /** Tests of the contract suite, each on a subject of its own, several at once where that saves time. */
 import { test } from "bun:test";
-import type { Runtime, Worker, WorkerSpec } from "../../sidecar/runtime/runtime.ts";
+import type { Runtime, Worker, WorkerSpec } from "../../sidecar/control-plane/runtime/runtime.ts";
 import { type RuntimeSubject, signal, value } from "./runtime-subject.ts";
 
 const TEST_MS = 60_000;

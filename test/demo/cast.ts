@@ -1,9 +1,9 @@
 /** Who is on stage: a Kafka, the control plane with its workers, and an agent for each cluster. */
 import * as v from "valibot";
-import { committedOffsets } from "../../shared/kafka/group.ts";
-import { partitionFor } from "../../shared/kafka/partitioner.ts";
-import type { Wire } from "../../shared/kafka/wire.ts";
-import { openWriter } from "../../shared/kafka/writer.ts";
+import { committedOffsets } from "../../shared/kafka/admin/groups.ts";
+import type { Wire } from "../../shared/kafka/cluster/client.ts";
+import { partitionFor } from "../../shared/kafka/producer/partitioner.ts";
+import { openWriter } from "../../shared/kafka/producer/producer.ts";
 import { type ClientId, groupOf } from "../../shared/protocol/client-id.ts";
 import { CLUSTER_INFO } from "../../shared/protocol/topic.ts";
 import { binaries } from "../bed/binaries.ts";

@@ -3,11 +3,11 @@
  * cluster in `cluster.registry`, so it must not meet a fleet that is in use: it would start workers
  * for it here.
  */
-import { deleteGroup } from "../../shared/kafka/group.ts";
-import { endOffsets } from "../../shared/kafka/offsets.ts";
-import { openReader } from "../../shared/kafka/reader.ts";
-import type { Wire } from "../../shared/kafka/wire.ts";
-import { openWriter } from "../../shared/kafka/writer.ts";
+import { deleteGroup } from "../../shared/kafka/admin/groups.ts";
+import type { Wire } from "../../shared/kafka/cluster/client.ts";
+import { openReader } from "../../shared/kafka/consumer/consumer.ts";
+import { endOffsets } from "../../shared/kafka/consumer/offsets.ts";
+import { openWriter } from "../../shared/kafka/producer/producer.ts";
 import { type ClientId, groupOf } from "../../shared/protocol/client-id.ts";
 import { HEARTBEAT, REGISTRY, topicPlans } from "../../shared/protocol/topic.ts";
 import { until } from "../bed/condition.ts";

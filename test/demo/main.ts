@@ -8,10 +8,10 @@
  */
 import * as v from "valibot";
 import { readAgentConfig } from "../../agent/config.ts";
+import { openHost } from "../../shared/config/host.ts";
+import { kafkaSettings } from "../../shared/config/kafka.ts";
 import { EXIT } from "../../shared/exit.ts";
-import { openHost } from "../../shared/host.ts";
-import { openWire, type Wire } from "../../shared/kafka/wire.ts";
-import { kafkaSettings } from "../../shared/kafka-config.ts";
+import { openWire, type Wire } from "../../shared/kafka/cluster/client.ts";
 import { ClientId } from "../../shared/protocol/client-id.ts";
 import { binaries } from "../bed/binaries.ts";
 import { ensureJars } from "../bed/kafka/jars.ts";

@@ -1,7 +1,7 @@
 /** Consumer groups as workers leave them: committed offsets, and no member. */
-import { committedOffsets } from "../../shared/kafka/group.ts";
-import { commitRequest } from "../../shared/kafka/group-messages.ts";
-import { openWire } from "../../shared/kafka/wire.ts";
+import { committedOffsets } from "../../shared/kafka/admin/groups.ts";
+import { commitRequest } from "../../shared/kafka/api/group.ts";
+import { openWire } from "../../shared/kafka/cluster/client.ts";
 import { CLUSTER_INFO } from "../../shared/protocol/topic.ts";
 import { until } from "../bed/condition.ts";
 

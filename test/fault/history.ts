@@ -3,11 +3,11 @@
  * every outcome has its intent before it, no epoch comes after a later one, every epoch is one that a
  * leader announced, a worker is not started twice without a stop between.
  */
-import { openWire } from "../../shared/kafka/wire.ts";
+import { openWire } from "../../shared/kafka/cluster/client.ts";
 import { type Audit, decodeAudit } from "../../shared/protocol/audit.ts";
 import { decodeControl } from "../../shared/protocol/control.ts";
 import { AUDIT, CONTROL } from "../../shared/protocol/topic.ts";
-import { readToEnd } from "../../sidecar/control-plane/snapshot.ts";
+import { readToEnd } from "../../sidecar/control-plane/operator/read-topic.ts";
 
 export type History = {
   readonly audits: readonly Audit[];

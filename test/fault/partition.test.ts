@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { partitionFor } from "../../shared/kafka/partitioner.ts";
+import { partitionFor } from "../../shared/kafka/producer/partitioner.ts";
 import { HEARTBEAT } from "../../shared/protocol/topic.ts";
 import { until } from "../bed/condition.ts";
 import type { KafkaBed } from "../bed/kafka/kafka.ts";

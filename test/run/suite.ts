@@ -32,7 +32,7 @@ const BOX_MS = { network: 600_000, kubernetes: 1_200_000 } as const satisfies Re
 >;
 
 /** Fast, and of our own process alone: all in one `bun test`. */
-const UNIT = ["agent", "sidecar", "shared", "simulate", "run"] as const;
+const UNIT = ["agent", "sidecar", "shared", "docs", "simulate", "run"] as const;
 const TIDY = "test/tidy.test.ts";
 /** On real servers and real processes: each file in a process of its own. */
 const REAL = ["bed", "contract", "system", "fault", "issue"] as const;

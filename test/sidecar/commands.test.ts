@@ -1,6 +1,6 @@
 /** The sidecar's command line. */
 import { describe, expect, test } from "bun:test";
-import { parseArguments } from "../../shared/arguments.ts";
+import { parseArguments } from "../../shared/cli/arguments.ts";
 import { SIDECAR } from "../../sidecar/commands.ts";
 
 describe("the sidecar's command line", () => {

@@ -1,8 +1,11 @@
 /** Values that the charts refuse before anything is installed, and those of the control plane's chart. */
 import { describe, expect, test } from "bun:test";
-import { openHost } from "../../shared/host.ts";
-import { readControlPlaneConfig } from "../../sidecar/config.ts";
-import { CLUSTER_RULES, WORKER_RULES } from "../../sidecar/runtime/kubernetes-permissions.ts";
+import { openHost } from "../../shared/config/host.ts";
+import { readControlPlaneConfig } from "../../sidecar/control-plane/config.ts";
+import {
+  CLUSTER_RULES,
+  WORKER_RULES,
+} from "../../sidecar/control-plane/runtime/kubernetes/permissions.ts";
 import { openHelm } from "../bed/helm.ts";
 import { BedUnavailable } from "../bed/unavailable.ts";
 import {

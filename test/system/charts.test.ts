@@ -2,11 +2,11 @@
 import { describe, expect, test } from "bun:test";
 import { AGENT } from "../../agent/commands.ts";
 import { readAgentConfig } from "../../agent/config.ts";
-import { parseArguments } from "../../shared/arguments.ts";
-import type { Host } from "../../shared/host.ts";
+import { parseArguments } from "../../shared/cli/arguments.ts";
+import type { Host } from "../../shared/config/host.ts";
 import { ok } from "../../shared/result.ts";
 import { SIDECAR } from "../../sidecar/commands.ts";
-import { readControlPlaneConfig } from "../../sidecar/config.ts";
+import { readControlPlaneConfig } from "../../sidecar/control-plane/config.ts";
 import { openHelm } from "../bed/helm.ts";
 import { BedUnavailable } from "../bed/unavailable.ts";
 import {

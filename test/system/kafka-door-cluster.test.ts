@@ -1,12 +1,12 @@
 /** The Kafka door against a cluster of three: leaders that die, and the group that elects ours. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { deleteGroup } from "../../shared/kafka/group.ts";
-import { joinMembership, type Term } from "../../shared/kafka/membership.ts";
-import { endOffsets } from "../../shared/kafka/offsets.ts";
-import { openReader, type ReadProblem } from "../../shared/kafka/reader.ts";
-import { ensureTopics } from "../../shared/kafka/topics.ts";
-import { openWire, type Wire } from "../../shared/kafka/wire.ts";
-import { openWriter } from "../../shared/kafka/writer.ts";
+import { deleteGroup } from "../../shared/kafka/admin/groups.ts";
+import { ensureTopics } from "../../shared/kafka/admin/topics.ts";
+import { openWire, type Wire } from "../../shared/kafka/cluster/client.ts";
+import { openReader, type ReadProblem } from "../../shared/kafka/consumer/consumer.ts";
+import { endOffsets } from "../../shared/kafka/consumer/offsets.ts";
+import { joinMembership, type Term } from "../../shared/kafka/election/membership.ts";
+import { openWriter } from "../../shared/kafka/producer/producer.ts";
 import { until } from "../bed/condition.ts";
 import { ensureJars } from "../bed/kafka/jars.ts";
 import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";

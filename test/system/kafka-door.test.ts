@@ -1,11 +1,15 @@
 /** The Kafka door (`shared/kafka/`) against real brokers. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { openReader, type ReadBatch, type ReadProblem } from "../../shared/kafka/reader.ts";
-import type { KafkaRecord, OutRecord } from "../../shared/kafka/record.ts";
+import { ensureTopics } from "../../shared/kafka/admin/topics.ts";
+import type { KafkaRecord, OutRecord } from "../../shared/kafka/batch/record.ts";
+import { openWire, type Wire } from "../../shared/kafka/cluster/client.ts";
+import {
+  openReader,
+  type ReadBatch,
+  type ReadProblem,
+} from "../../shared/kafka/consumer/consumer.ts";
+import { BATCH_BYTES_MAX, openWriter } from "../../shared/kafka/producer/producer.ts";
 import type { KafkaSettings } from "../../shared/kafka/settings.ts";
-import { ensureTopics } from "../../shared/kafka/topics.ts";
-import { openWire, type Wire } from "../../shared/kafka/wire.ts";
-import { BATCH_BYTES_MAX, openWriter } from "../../shared/kafka/writer.ts";
 import { until } from "../bed/condition.ts";
 import { ensureJars } from "../bed/kafka/jars.ts";
 import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";

@@ -1,7 +1,7 @@
 /** A broker on a real socket that answers one request of a connection after the other, as Kafka does. */
 import { createServer, type Socket } from "node:net";
-import { ByteReader, ByteWriter } from "../../../shared/kafka/bytes.ts";
-import type { KafkaRequest } from "../../../shared/kafka/request.ts";
+import { ByteReader, ByteWriter } from "../../../shared/kafka/api/bytes.ts";
+import type { KafkaRequest } from "../../../shared/kafka/api/request.ts";
 
 export type PlayedAnswer = ByteWriter | "never" | "end" | "reset";
 type Answers = (apiKey: number, body: ByteReader) => Promise<PlayedAnswer> | PlayedAnswer;

@@ -1,8 +1,8 @@
 /** A wire whose brokers are functions: they are given and give the bytes of the requests' highest version. */
-import { ByteReader, ByteWriter } from "../../../shared/kafka/bytes.ts";
+import { ByteReader, ByteWriter } from "../../../shared/kafka/api/bytes.ts";
+import type { Call, KafkaRequest } from "../../../shared/kafka/api/request.ts";
+import type { Wire } from "../../../shared/kafka/cluster/client.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
-import type { Call, KafkaRequest } from "../../../shared/kafka/request.ts";
-import type { Wire } from "../../../shared/kafka/wire.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 
 export type Asked = {

@@ -1,13 +1,13 @@
 /** The broker sidecar's variables: the seed's defaults and rules, and how a wrong one is told. */
 import { describe, expect, test } from "bun:test";
-import { problemText } from "../../../shared/config.ts";
+import { problemText } from "../../../shared/config/table.ts";
 import {
   type BrokerConfig,
   misconfiguration,
   readBrokerConfig,
   readShellConfig,
-} from "../../../sidecar/broker-config.ts";
-import { fixedHost } from "../../shared/fixed-host.ts";
+} from "../../../sidecar/broker/config.ts";
+import { fixedHost } from "../../shared/config/fixed-host.ts";
 
 const HOST = fixedHost({ "/password": "from a file\n" });
 const POD = { HOSTNAME: "kafka-2" } as const;

@@ -5,6 +5,7 @@ import { BUILD } from "../../../shared/build-info.ts";
 import { type HttpBindings, openApp } from "../../../shared/http.ts";
 import { openLog } from "../../../shared/log.ts";
 import { openMetrics } from "../../../shared/metrics.ts";
+import type { JudgedRound } from "../../../sidecar/broker/check/evaluate.ts";
 import {
   DRAIN_MS_DEFAULT,
   DRAINS_MAX,
@@ -13,9 +14,8 @@ import {
   openWatch,
   watchRound,
 } from "../../../sidecar/broker/drain.ts";
-import type { JudgedRound } from "../../../sidecar/broker/judge.ts";
+import type { Readings } from "../../../sidecar/broker/probe/status.ts";
 import { brokerRoutes } from "../../../sidecar/broker/routes.ts";
-import type { Readings } from "../../../sidecar/broker/standing.ts";
 import { judged, metadataOf, partition } from "./snapshot-sample.ts";
 
 const INTERVAL_MS = 2000;

@@ -5,10 +5,10 @@ import { sleep } from "../../../shared/deadline.ts";
 import { type HttpServer, serve } from "../../../shared/http.ts";
 import { openLog } from "../../../shared/log.ts";
 import { openMetrics } from "../../../shared/metrics.ts";
-import { openGauges } from "../../../sidecar/broker/gauges.ts";
-import type { JudgedRound } from "../../../sidecar/broker/judge.ts";
+import type { JudgedRound } from "../../../sidecar/broker/check/evaluate.ts";
+import { openGauges } from "../../../sidecar/broker/metrics.ts";
+import type { Readings } from "../../../sidecar/broker/probe/status.ts";
 import { brokerRoutes } from "../../../sidecar/broker/routes.ts";
-import type { Readings } from "../../../sidecar/broker/standing.ts";
 import { until } from "../../bed/condition.ts";
 import { judged, metadataOf, partition } from "./snapshot-sample.ts";
 

@@ -1,9 +1,10 @@
 /** A healthy broker 0 of three, and what a test changes of it. */
+
+import type { ClusterMetadata, PartitionMetadata } from "../../../shared/kafka/api/metadata.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
-import type { ClusterMetadata, PartitionMetadata } from "../../../shared/kafka/metadata.ts";
-import type { CheckSettings, Status, Verdict } from "../../../sidecar/broker/check.ts";
-import type { JudgedRound } from "../../../sidecar/broker/judge.ts";
-import { judge } from "../../../sidecar/broker/judge.ts";
+import type { CheckSettings, Status, Verdict } from "../../../sidecar/broker/check/check.ts";
+import type { JudgedRound } from "../../../sidecar/broker/check/evaluate.ts";
+import { judge } from "../../../sidecar/broker/check/evaluate.ts";
 import type {
   BrokerSnapshot,
   DirContents,
@@ -12,7 +13,7 @@ import type {
   Quorum,
   QuorumReplica,
   Reading,
-} from "../../../sidecar/broker/reading.ts";
+} from "../../../sidecar/broker/snapshot.ts";
 
 export const SETTINGS: CheckSettings = {
   ...{ futureReplicas: "warn", diskFreeWarn: 0.1, livenessBrakeMs: 120_000 },

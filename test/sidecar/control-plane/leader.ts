@@ -2,24 +2,24 @@
 
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { err, ok } from "../../../shared/result.ts";
-import { createActual } from "../../../sidecar/control-plane/actual.ts";
-import { createAges } from "../../../sidecar/control-plane/age.ts";
-import { type Book, openBook } from "../../../sidecar/control-plane/book.ts";
-import { describeAct, type Executor } from "../../../sidecar/control-plane/execute.ts";
-import { createFleet } from "../../../sidecar/control-plane/fleet.ts";
-import type { Event } from "../../../sidecar/control-plane/outcome.ts";
-import { createRetries } from "../../../sidecar/control-plane/retry.ts";
-import type { Round, RoundDeps } from "../../../sidecar/control-plane/round.ts";
-import { runRound } from "../../../sidecar/control-plane/round.ts";
+import { describeAct, type Executor } from "../../../sidecar/control-plane/act/execute.ts";
+import type { Event } from "../../../sidecar/control-plane/act/outcome.ts";
+import { createSilence } from "../../../sidecar/control-plane/fleet/expiry.ts";
+import { createFleet } from "../../../sidecar/control-plane/fleet/fleet.ts";
+import { createAges } from "../../../sidecar/control-plane/fleet/observed-time.ts";
+import type { Round, RoundDeps } from "../../../sidecar/control-plane/leader/round.ts";
+import { runRound } from "../../../sidecar/control-plane/leader/round.ts";
+import { readWeather } from "../../../sidecar/control-plane/plan/input.ts";
 import {
   type SaveOptions,
   saveAudits,
   saveLedger,
   saveQuarantine,
-} from "../../../sidecar/control-plane/save.ts";
-import { createSilence } from "../../../sidecar/control-plane/silence.ts";
-import { readWeather } from "../../../sidecar/control-plane/situation.ts";
-import type { Runtime } from "../../../sidecar/runtime/runtime.ts";
+} from "../../../sidecar/control-plane/record/write.ts";
+import type { Runtime } from "../../../sidecar/control-plane/runtime/runtime.ts";
+import { createActual } from "../../../sidecar/control-plane/state/actual-state.ts";
+import { createRetries } from "../../../sidecar/control-plane/state/backoff.ts";
+import { type Book, openBook } from "../../../sidecar/control-plane/state/leader-state.ts";
 import { until } from "../../bed/condition.ts";
 import { FLEET, workerOf } from "./sample.ts";
 

@@ -2,9 +2,9 @@
 import * as v from "valibot";
 import { ClientId } from "../../../shared/protocol/client-id.ts";
 import { toBytes } from "../../../shared/protocol/json.ts";
-import type { Cluster } from "../../../sidecar/control-plane/fleet.ts";
-import type { RegistryRecord } from "../../../sidecar/control-plane/order.ts";
-import type { Worker } from "../../../sidecar/runtime/runtime.ts";
+import type { Cluster } from "../../../sidecar/control-plane/fleet/fleet.ts";
+import type { RegistryRecord } from "../../../sidecar/control-plane/registry/order.ts";
+import type { Worker } from "../../../sidecar/control-plane/runtime/runtime.ts";
 
 export const idOf = (text: string): ClientId => v.parse(ClientId, text);
 export const A = idOf("cluster-a");

@@ -1,0 +1,143 @@
+/**
+ * The long-running commands, `heartbeat` and `run`: HTTP first, then beats until the signal.
+ *
+ * Order of the end: no more beats are made, nothing is ready any more; the one under way is given up;
+ * a last beat says `stopping` (2 s at most); with --deregister-on-exit the tombstone (5 s at most),
+ * after that beat, so that nothing follows it; then HTTP and the connections to Kafka are closed.
+ */
+import type { BuildInfo } from "../../shared/build-info.ts";
+import { EXIT } from "../../shared/exit.ts";
+import { serve } from "../../shared/http.ts";
+import { ensureTopics } from "../../shared/kafka/admin/topics.ts";
+import { startDeadline } from "../../shared/kafka/deadline.ts";
+import type { Log } from "../../shared/log.ts";
+import { HEARTBEAT } from "../../shared/protocol/topic.ts";
+import { ok } from "../../shared/result.ts";
+import { type Identity, tombstoneRecord } from "../records.ts";
+import type { Outcome } from "../register/command.ts";
+import { findRegistry, HEARTBEAT_TOPIC, type Kafka, publish, retried } from "../registry.ts";
+import type { Delivery } from "./delivery.ts";
+import { openGauges } from "./metrics.ts";
+import { type Enrolment, enrol } from "./registration.ts";
+import { routes } from "./routes.ts";
+import { type Heartbeat, openHeartbeat } from "./sender.ts";
+
+const TOMBSTONE_MS_MAX = 5000;
+const HTTP_GRACE_MS = 500;
+
+export type StationOptions = {
+  readonly identity: Identity;
+  readonly instanceId: string;
+  readonly registers: boolean;
+  readonly deregisterOnExit: boolean;
+  readonly kafka: Kafka;
+  readonly port: number;
+  readonly build: BuildInfo;
+  readonly log: Log;
+  readonly nowMs: () => number;
+  readonly monotonicMs: () => number;
+  readonly random: () => number;
+  /** The end of it all: SIGTERM or SIGINT. */
+  readonly signal: AbortSignal;
+};
+
+export async function runStation(options: StationOptions): Promise<Outcome> {
+  const { log, signal, nowMs, monotonicMs } = options;
+  let enrolment: Enrolment | undefined;
+  const gauges = openGauges(() => heartbeat.delivery(), monotonicMs);
+  const heartbeat = openHeartbeat({
+    ...options,
+    clientId: options.identity.clientId,
+    intervalMs: options.identity.heartbeatIntervalMs,
+    kafka: courier(options.kafka),
+    // The collector, which is to come, counts here.
+    resourcesSent: () => 0,
+    trouble: () =>
+      enrolment === undefined || enrolment.written()
+        ? undefined
+        : `registration ${enrolment.text()}`,
+    changed: openTeller(log),
+    beatSent: gauges.beatSent,
+    beatLost: gauges.beatLost,
+  });
+  const http = serve({
+    port: options.port,
+    build: options.build,
+    log,
+    routes: routes({
+      delivery: heartbeat.delivery,
+      beats: gauges.beats,
+      registration: () => enrolment?.text(),
+      stopping: () => signal.aborted,
+      metrics: gauges.metrics,
+      nowMs,
+      monotonicMs,
+    }),
+  });
+  if (!http.ok) return { exit: EXIT.configuration, line: `PORT: ${http.error.detail}` };
+  log.info("the agent runs", { client_id: options.identity.clientId, url: http.value.url });
+  if (options.registers) enrolment = enrol(options);
+  // A beat before its registration would count as that of an unregistered cluster.
+  await enrolment?.tried;
+  await heartbeat.run(signal);
+  await enrolment?.ended;
+  const outcome = await takeLeave(options, heartbeat);
+  await http.value.close(HTTP_GRACE_MS);
+  await options.kafka.wire.close();
+  return outcome;
+}
+
+/** No round trip before the first beat but the one that finds its leader: the topic is made on demand. */
+function courier({ wire, writer }: Kafka): Parameters<typeof openHeartbeat>[0]["kafka"] {
+  return {
+    reach: async (again, call) => {
+      if (again) wire.forgetTopic(HEARTBEAT);
+      const deadline = startDeadline(call);
+      const count = await wire.partitionCount(HEARTBEAT, deadline.call());
+      if (count.ok || count.error.code !== "unknown-topic") return count;
+      return ensureTopics(wire, HEARTBEAT_TOPIC, deadline.call());
+    },
+    send: (record, call) => writer.send(HEARTBEAT, [record], call),
+  };
+}
+
+async function takeLeave(options: StationOptions, heartbeat: Heartbeat): Promise<Outcome> {
+  const { log } = options;
+  const said = await heartbeat.sayStopping();
+  log.info("the agent stops", { last_beat: said ? "sent" : "not sent: Kafka is away" });
+  if (!options.deregisterOnExit) return { exit: EXIT.done, line: undefined };
+  const withdrawn = await withdraw(options);
+  if (withdrawn.ok) {
+    log.info("withdrawn", { ...withdrawn.value });
+    return { exit: EXIT.done, line: undefined };
+  }
+  const advice = "not withdrawn; run agent deregister";
+  log.error(advice, { limit_ms: TOMBSTONE_MS_MAX, detail: withdrawn.error.detail });
+  return { exit: EXIT.unconfirmed, line: undefined };
+}
+
+function withdraw({ identity, kafka }: StationOptions) {
+  const record = tombstoneRecord(identity.clientId);
+  return retried(startDeadline({ deadlineMs: TOMBSTONE_MS_MAX }), async (call) => {
+    const topicId = await findRegistry(kafka, call);
+    if (!topicId.ok) return topicId;
+    // No registry: nothing of ours can be in it.
+    if (topicId.value === undefined) return ok(undefined);
+    return publish(kafka, { topicId: topicId.value, record }, call);
+  });
+}
+
+/** One line when it changes for better or worse, not one a beat. */
+function openTeller(log: Log): (delivery: Delivery) => void {
+  let kind: Delivery["kind"] = "connecting";
+  let detail = "";
+  return (now) => {
+    if (now.kind === "down" && kind !== "down") {
+      log.warn("heartbeats do not arrive; the newest is kept", { detail: now.detail });
+    } else if (now.kind === "down" && now.detail !== detail) {
+      log.debug("heartbeats still do not arrive", { detail: now.detail });
+    } else if (now.kind === "up" && kind !== "up") log.info("heartbeats arrive");
+    kind = now.kind;
+    detail = now.kind === "down" ? now.detail : "";
+  };
+}

@@ -1,0 +1,48 @@
+/** The agent's metrics; docs/operating.md explains them. */
+import { type Metrics, openMetrics } from "../../shared/metrics.ts";
+import type { Delivery } from "./delivery.ts";
+
+export type Gauges = {
+  readonly metrics: Metrics;
+  readonly beats: () => { readonly sent: number; readonly lost: number };
+  readonly beatSent: () => void;
+  readonly beatLost: () => void;
+};
+
+export function openGauges(delivery: () => Delivery, monotonicMs: () => number): Gauges {
+  const metrics = openMetrics({ processMetrics: true });
+  const sent = metrics.counter({
+    name: "outrider_agent_heartbeats_sent_total",
+    help: "Heartbeats that Kafka acknowledged",
+  });
+  const lost = metrics.counter({
+    name: "outrider_agent_heartbeats_dropped_total",
+    help: "Heartbeats that a newer one replaced before Kafka took them",
+  });
+  const up = metrics.gauge({
+    name: "outrider_agent_kafka_up",
+    help: "1 while heartbeats are acknowledged",
+  });
+  const outage = metrics.gauge({
+    name: "outrider_agent_kafka_outage_seconds",
+    help: "For how long no heartbeat has been acknowledged, 0 while they are",
+  });
+  metrics.beforeText(() => {
+    const now = delivery();
+    up.set(now.kind === "up" ? 1 : 0);
+    outage.set(now.kind === "up" ? 0 : (monotonicMs() - now.sinceMs) / 1000);
+  });
+  const count = { sent: 0, lost: 0 };
+  return {
+    metrics,
+    beats: () => ({ ...count }),
+    beatSent: () => {
+      count.sent += 1;
+      sent.add(1);
+    },
+    beatLost: () => {
+      count.lost += 1;
+      lost.add(1);
+    },
+  };
+}

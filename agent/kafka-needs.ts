@@ -1,0 +1,26 @@
+/** What the agent needs of Kafka, for `agent check kafka` (docs/operating.md, "What Kafka must allow"). */
+import type { Needs } from "../shared/kafka/check/permissions.ts";
+import { HEARTBEAT, QUARANTINE, REGISTRY, STATUS } from "../shared/protocol/topic.ts";
+
+const CONTROL_PLANE = "the control plane";
+
+export const AGENT_NEEDS: Needs = {
+  topics: [
+    { topic: REGISTRY, operations: ["WRITE"], madeBy: "us" },
+    { topic: HEARTBEAT, operations: ["WRITE"], madeBy: "us" },
+    {
+      topic: STATUS,
+      operations: ["READ"],
+      without: "`--wait` cannot be answered",
+      madeBy: CONTROL_PLANE,
+    },
+    {
+      topic: QUARANTINE,
+      operations: ["READ"],
+      without: "`--wait` cannot say why a record was refused",
+      madeBy: CONTROL_PLANE,
+    },
+  ],
+  groups: [],
+  cluster: [],
+};

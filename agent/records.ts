@@ -1,0 +1,75 @@
+/**
+ * What this cluster says of itself: its identity as records. Pure. The fields are those of
+ * docs/protocol.md; the key of each record is the client id.
+ */
+import type { OutRecord } from "../shared/kafka/batch/record.ts";
+import type { ClientId } from "../shared/protocol/client-id.ts";
+import { encodeHeartbeat, encodeRegistration } from "../shared/protocol/message.ts";
+
+const PROTOCOL = 1;
+/** What readers keep of a reason (shared/protocol/message.ts); a longer one would be dropped. */
+export const REASON_CHARS_MAX = 512;
+
+export type Identity = {
+  readonly clientId: ClientId;
+  readonly clusterName: string;
+  readonly clusterVersion: string | undefined;
+  readonly namespace: string | undefined;
+  readonly releaseName: string | undefined;
+  readonly heartbeatIntervalMs: number;
+};
+
+/** Idempotent: the same registration again changes nothing but its time. */
+export const registrationRecord = (identity: Identity, nowMs: number): OutRecord => ({
+  key: identity.clientId,
+  value: encodeRegistration({
+    client_id: identity.clientId,
+    cluster_name: identity.clusterName,
+    version: identity.clusterVersion,
+    registered_at: timeText(nowMs),
+    metadata: { namespace: identity.namespace, release_name: identity.releaseName },
+    heartbeat_interval_seconds: identity.heartbeatIntervalMs / 1000,
+    protocol: PROTOCOL,
+  }),
+});
+
+export const tombstoneRecord = (clientId: ClientId): OutRecord => ({ key: clientId, value: null });
+
+/** How a cluster is, in its own words. */
+export type Condition =
+  | { readonly status: "healthy" }
+  | { readonly status: "degraded"; readonly reason: string }
+  | { readonly status: "stopping" };
+
+export type Beat = {
+  readonly clientId: ClientId;
+  /** Of this process; tells a restart, and two agents with one identity. */
+  readonly instanceId: string;
+  /** From 1; a gap is a beat that was not sent. */
+  readonly sequence: number;
+  readonly atMs: number;
+  readonly condition: Condition;
+  readonly resourcesSent: number;
+  readonly uptimeMs: number;
+};
+
+export const heartbeatRecord = (beat: Beat): OutRecord => ({
+  key: beat.clientId,
+  value: encodeHeartbeat({
+    client_id: beat.clientId,
+    timestamp: timeText(beat.atMs),
+    status: beat.condition.status,
+    reason:
+      beat.condition.status === "degraded"
+        ? beat.condition.reason.slice(0, REASON_CHARS_MAX)
+        : undefined,
+    metrics: {
+      resources_sent: beat.resourcesSent,
+      uptime_seconds: Math.floor(beat.uptimeMs / 1000),
+    },
+    sequence: beat.sequence,
+    instance_id: beat.instanceId,
+  }),
+});
+
+const timeText = (atMs: number): string => new Date(atMs).toISOString();

@@ -1,0 +1,155 @@
+/**
+ * What the ledger says about one record of ours, for `--wait`: answered, refused, or not yet. Pure.
+ *
+ * Invariants (test/agent/register/confirmation.test.ts):
+ *  - `_applied:<p>` counts with the registry's own topic id alone, and holds the first offset that has
+ *    NOT been judged: ours is judged when it is greater than our offset;
+ *  - whatever an older leader still writes (a lower epoch) is ignored, and so are other keys;
+ *  - a worker that runs while a withdrawal is pending is the old one, and is no answer;
+ *  - what this agent cannot read is never a refusal: a later control plane may have written it.
+ */
+import type { ClientId } from "../../shared/protocol/client-id.ts";
+import { type Answer, type Progress, readAnswer } from "./ledger.ts";
+
+/** Our record and where it lies. */
+export type Target = {
+  readonly wish: "register" | "deregister";
+  readonly clientId: ClientId;
+  readonly topicId: string;
+  readonly partition: number;
+  readonly offset: number;
+};
+
+/** What was read of the ledger since before our record was written. */
+export type Evidence = {
+  readonly epoch: number;
+  /** Records of a control plane, about whomever. */
+  readonly records: number;
+  readonly applied: Progress | undefined;
+  readonly status: Answer | undefined;
+  /** The newest record under our key means nothing to us. */
+  readonly unread: boolean;
+};
+
+export const NO_EVIDENCE: Evidence = {
+  epoch: -1,
+  records: 0,
+  applied: undefined,
+  status: undefined,
+  unread: false,
+};
+
+export type Judgement =
+  | { readonly kind: "done"; readonly detail: string }
+  | { readonly kind: "withdrawn"; readonly detail: string }
+  /** The reason stands in the quarantine. */
+  | { readonly kind: "refused"; readonly detail: string }
+  /** Nothing final yet; `detail` is what to say at the deadline. */
+  | { readonly kind: "open"; readonly detail: string };
+
+type LedgerBytes = { readonly key: Uint8Array | null; readonly value: Uint8Array | null };
+
+/** Takes one ledger record in. What is no ledger record and not under our key changes nothing. */
+export function foldEvidence(evidence: Evidence, target: Target, bytes: LedgerBytes): Evidence {
+  const read = readAnswer(bytes.key, bytes.value);
+  const epoch = read.epoch ?? evidence.epoch;
+  if (epoch < evidence.epoch) return evidence;
+  if (read.kind === "unread") {
+    return read.key === target.clientId ? { ...evidence, unread: true } : evidence;
+  }
+  const seen = { ...evidence, epoch, records: evidence.records + 1 };
+  if (read.kind === "progress") {
+    return read.partition === target.partition ? { ...seen, applied: read.progress } : seen;
+  }
+  const { answer } = read;
+  return answer.client_id === target.clientId ? { ...seen, status: answer, unread: false } : seen;
+}
+
+export function judge(target: Target, evidence: Evidence): Judgement {
+  const pending = notYetJudged(target, evidence);
+  if (pending !== undefined) return { kind: "open", detail: pending };
+  const { status, unread } = evidence;
+  if (unread) {
+    const detail = "the control plane's answer cannot be read; is this agent older than it?";
+    return { kind: "open", detail };
+  }
+  if (status === undefined) {
+    return { kind: "refused", detail: "the control plane read it and did not accept it" };
+  }
+  const { registry } = status;
+  if (registry.partition !== target.partition || registry.offset < target.offset) {
+    const place = `cluster.registry-${registry.partition} @ ${registry.offset}`;
+    return { kind: "refused", detail: `the control plane goes by another record, ${place}` };
+  }
+  return target.wish === "register" ? judgeWorker(target, status) : judgeWithdrawal(status);
+}
+
+/** Why our record's fate is not known yet; undefined when it is. */
+function notYetJudged(target: Target, evidence: Evidence): string | undefined {
+  const { applied, records } = evidence;
+  if (records === 0) return "no control plane has answered; does one run on this Kafka?";
+  if (applied === undefined) {
+    return "a control plane is at work, but has not come to this record";
+  }
+  if (applied.topic_id !== target.topicId) {
+    return "the control plane follows an earlier cluster.registry; restart it, or see sidecar accept-registry";
+  }
+  if (applied.offset > target.offset) return undefined;
+  return `the control plane has come to offset ${applied.offset} of ${target.offset + 1}`;
+}
+
+function judgeWorker(target: Target, status: Answer): Judgement {
+  if (status.registry.value === null) {
+    return { kind: "withdrawn", detail: "it was withdrawn meanwhile, by a tombstone" };
+  }
+  if (!isWithdrawn(status)) {
+    const detail = "accepted; an earlier withdrawal is still being finished";
+    return { kind: "open", detail };
+  }
+  const { worker } = status;
+  switch (worker?.state) {
+    case "running":
+      return { kind: "done", detail: `${workerText(target)} runs` };
+    case undefined:
+      return { kind: "open", detail: "accepted; the worker is not yet started" };
+    case "starting":
+      return { kind: "open", detail: "accepted; the worker is starting, not yet running" };
+    case "blocked": {
+      const detail = "accepted; the worker is blocked: its name is held by something not ours";
+      return { kind: "open", detail };
+    }
+    case "crash-loop": {
+      const restarts = typeof worker?.restarts === "number" ? ` (${worker.restarts} restarts)` : "";
+      return { kind: "open", detail: `accepted; the worker is in a crash loop${restarts}` };
+    }
+    default:
+      return { kind: "open", detail: `accepted; the worker is ${wordText(worker?.state)}` };
+  }
+}
+
+/** Null once a newer registration followed: then the withdrawal before it is done, too. */
+const isWithdrawn = ({ withdrawal }: Answer): boolean =>
+  withdrawal === null || withdrawal === "done";
+
+function judgeWithdrawal(status: Answer): Judgement {
+  if (isWithdrawn(status)) return { kind: "done", detail: "worker and group are gone" };
+  const worker = status.worker === null ? "gone" : wordText(status.worker.state);
+  const withdrawal = wordText(status.withdrawal ?? "");
+  return {
+    kind: "open",
+    detail: `accepted; withdrawal is ${withdrawal}, the worker is ${worker}`,
+  };
+}
+
+/** A word of a later version, fit for a line. */
+function wordText(word = ""): string {
+  return /^[a-z-]{1,40}$/u.test(word) ? word : "in a state that this agent does not know";
+}
+
+/** Longer names are shortened with a hash by the control plane, which alone knows them then. */
+const WORKER_NAME_CHARS_MAX = 63;
+
+function workerText({ clientId }: Target): string {
+  const name = `kg-graph-builder-${clientId}`;
+  return name.length <= WORKER_NAME_CHARS_MAX ? `worker ${name}` : "its worker";
+}

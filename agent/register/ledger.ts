@@ -1,0 +1,61 @@
+/**
+ * What the agent reads of the ledger (shared/protocol/ledger.ts). Read loosely: agents and control planes
+ * are not upgraded together, so whatever the agent does not decide on may be there or not, and be of any
+ * kind; words that a later version adds are kept as they are.
+ */
+import * as v from "valibot";
+import { keyText, OWN_VALUE_BYTES_MAX, parseJson } from "../../shared/protocol/json.ts";
+
+const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+const Answer = v.object({
+  client_id: v.string(),
+  epoch: whole,
+  /** Where the accepted record lies; a null value is a tombstone. */
+  registry: v.object({ partition: whole, offset: whole, value: v.nullable(v.string()) }),
+  /** `pending`, `done`, or what a later version says. */
+  withdrawal: v.nullable(v.string()),
+  worker: v.nullish(v.object({ state: v.string(), restarts: v.optional(v.unknown()) }), null),
+});
+export type Answer = v.InferOutput<typeof Answer>;
+
+const Progress = v.object({ topic_id: v.string(), offset: whole, epoch: whole });
+/** How far a registry partition has been judged: the first offset that has not. */
+export type Progress = v.InferOutput<typeof Progress>;
+
+const Epoch = v.object({ epoch: whole });
+
+export type Read =
+  | { readonly kind: "answer"; readonly epoch: number; readonly answer: Answer }
+  | {
+      readonly kind: "progress";
+      readonly epoch: number;
+      readonly partition: number;
+      readonly progress: Progress;
+    }
+  /** Bytes that mean nothing to us; the epoch where at least that can be read. */
+  | { readonly kind: "unread"; readonly key: string; readonly epoch: number | undefined };
+
+const PROGRESS_KEY = /^_applied:(?<partition>\d{1,9})$/u;
+
+export function readAnswer(key: Uint8Array | null, value: Uint8Array | null): Read {
+  const name = keyText(key) ?? "";
+  const parsed = parseJson(value ?? new Uint8Array(), OWN_VALUE_BYTES_MAX);
+  if (!parsed.ok) return { kind: "unread", key: name, epoch: undefined };
+  const { json } = parsed.value;
+  const partition = PROGRESS_KEY.exec(name)?.groups?.["partition"];
+  if (partition !== undefined) {
+    const progress = v.safeParse(Progress, json);
+    if (progress.success) {
+      const { epoch } = progress.output;
+      return { kind: "progress", epoch, partition: Number(partition), progress: progress.output };
+    }
+  } else {
+    const answer = v.safeParse(Answer, json);
+    if (answer.success && answer.output.client_id === name) {
+      return { kind: "answer", epoch: answer.output.epoch, answer: answer.output };
+    }
+  }
+  const epoch = v.safeParse(Epoch, json);
+  return { kind: "unread", key: name, epoch: epoch.success ? epoch.output.epoch : undefined };
+}

@@ -1,0 +1,154 @@
+/**
+ * `--wait`: reads the control plane's answer from partition 0 of the ledger, by raw Fetch, without a
+ * group: joining one costs 3 s and one more permission.
+ *
+ * Where to read from is taken before our record is written, so that no answer can be missed.
+ */
+
+import type { Call } from "../../shared/kafka/api/request.ts";
+import type { KafkaLog, Wire } from "../../shared/kafka/cluster/client.ts";
+import {
+  openReader,
+  type ReadBatch,
+  type ReadProblem,
+} from "../../shared/kafka/consumer/consumer.ts";
+import { endOffsets } from "../../shared/kafka/consumer/offsets.ts";
+import { type Deadline, pause } from "../../shared/kafka/deadline.ts";
+import type { KafkaError } from "../../shared/kafka/error.ts";
+import { type Place, readQuarantineHeaders } from "../../shared/protocol/quarantine.ts";
+import { QUARANTINE, REGISTRY, STATUS } from "../../shared/protocol/topic.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
+import { foldEvidence, type Judgement, judge, NO_EVIDENCE, type Target } from "./confirmation.ts";
+
+/** The quarantine is written before the ledger, so the reason is there; this bounds a slow read. */
+const REASON_MS_MAX = 5000;
+const NEVER_RUN = "no control plane has ever run on this Kafka: there is no topic cluster.status";
+
+/** Where the answers begin. A topic that is not there yet begins at 0. */
+export type Start = {
+  readonly status: number;
+  readonly statusExists: boolean;
+  /** Undefined when it may not be read. */
+  readonly quarantine: number | undefined;
+};
+
+export type Waited =
+  | Judgement
+  /** The ledger may not be read. */
+  | { readonly kind: "failed"; readonly error: KafkaError };
+
+type Reading = {
+  readonly wire: Wire;
+  readonly log: KafkaLog;
+  readonly deadline: Deadline;
+};
+
+export async function findStart(wire: Wire, call: Call): Promise<Result<Start, KafkaError>> {
+  const [status, quarantine] = await Promise.all([
+    endOf(wire, STATUS, call),
+    endOf(wire, QUARANTINE, call),
+  ]);
+  if (!status.ok) return status;
+  return ok({
+    status: status.value ?? 0,
+    statusExists: status.value !== undefined,
+    quarantine: quarantine.ok ? (quarantine.value ?? 0) : undefined,
+  });
+}
+
+/** Of partition 0; undefined when there is no such topic. */
+async function endOf(
+  wire: Wire,
+  topic: string,
+  call: Call,
+): Promise<Result<number | undefined, KafkaError>> {
+  const found = await endOffsets(wire, topic, call);
+  if (!found.ok) return found.error.code === "unknown-topic" ? ok(undefined) : found;
+  const failure = found.value.errors.get(0);
+  return failure === undefined ? ok(found.value.offsets.get(0)) : err(failure);
+}
+
+/** The judgement, or at the deadline the open one with what is known. */
+export async function awaitAnswer(reading: Reading, target: Target, start: Start): Promise<Waited> {
+  let evidence = NO_EVIDENCE;
+  let trouble = start.statusExists ? undefined : NEVER_RUN;
+  const final = Promise.withResolvers<Waited>();
+  const reader = readTopic(reading, STATUS, start.status, {
+    deliver: ({ records }) => {
+      trouble = undefined;
+      for (const record of records) evidence = foldEvidence(evidence, target, record);
+      const judgement = judge(target, evidence);
+      if (judgement.kind !== "open") final.resolve(judgement);
+    },
+    problem: (problem) => {
+      if (problem.kind === "topic-missing") trouble = NEVER_RUN;
+      if (problem.kind === "recovered") trouble = undefined;
+      if (problem.kind !== "unreachable") return;
+      trouble = `the ledger could not be read: ${problem.error.detail}`;
+      if (problem.error.retry === "terminal") {
+        final.resolve({ kind: "failed", error: problem.error });
+      }
+    },
+  });
+  const atDeadline = pause(reading.deadline.leftMs(), reading.deadline.call()).then((): Waited => {
+    const judgement = judge(target, evidence);
+    return trouble === undefined ? judgement : { kind: "open", detail: trouble };
+  });
+  const waited = await Promise.race([final.promise, atDeadline]);
+  await reader.close();
+  return waited;
+}
+
+/** Why our record was refused, or undefined when the quarantine does not say. */
+export async function findReason(
+  reading: Reading,
+  target: Target,
+  start: Start,
+): Promise<Place | undefined> {
+  if (start.quarantine === undefined) return undefined;
+  const isOurs = ({ topic, partition, offset }: Place) =>
+    topic === REGISTRY && partition === target.partition && offset === target.offset;
+  const found = Promise.withResolvers<Place | undefined>();
+  const reader = readTopic(reading, QUARANTINE, start.quarantine, {
+    deliver: ({ records, nextOffset, highWatermark }) => {
+      const places = records.map((record) => readQuarantineHeaders(record.headers()));
+      const ours = places.find((place) => place !== undefined && isOurs(place));
+      if (ours !== undefined || nextOffset >= highWatermark) found.resolve(ours);
+    },
+    problem: (problem) => {
+      const isMissing = problem.kind === "topic-missing";
+      const isFinal = problem.kind === "unreachable" && problem.error.retry === "terminal";
+      if (isMissing || isFinal) found.resolve(undefined);
+    },
+  });
+  const call = reading.deadline.call(REASON_MS_MAX);
+  const place = await Promise.race([found.promise, pause(call.deadlineMs, call)]);
+  await reader.close();
+  return place ?? undefined;
+}
+
+/** Partition 0 from an offset on; where that offset is gone, from where the topic now begins. */
+function readTopic(
+  { wire, log }: Reading,
+  topic: string,
+  offset: number,
+  on: {
+    readonly deliver: (batch: ReadBatch) => void;
+    readonly problem: (problem: ReadProblem) => void;
+  },
+) {
+  const reader = openReader({
+    wire,
+    log,
+    positions: [{ topic, partition: 0, offset }],
+    deliver: on.deliver,
+    problem: (problem) => {
+      if (problem.kind === "offset-out-of-range") {
+        reader.add({ topic, partition: 0, offset: problem.startOffset });
+      }
+      if (problem.kind === "topic-recreated") reader.add({ topic, partition: 0, offset: 0 });
+      on.problem(problem);
+    },
+  });
+  return reader;
+}

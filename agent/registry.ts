@@ -1,0 +1,122 @@
+/**
+ * Writes what the registry holds of us: the topics when they are absent, then the record. What is
+ * transient is tried again until the call's deadline. A registration depends on the registry alone.
+ */
+import { backoffMs } from "../shared/backoff.ts";
+import { ensureTopics, type TopicReport } from "../shared/kafka/admin/topics.ts";
+import type { Call } from "../shared/kafka/api/request.ts";
+import type { OutRecord } from "../shared/kafka/batch/record.ts";
+import type { Wire } from "../shared/kafka/cluster/client.ts";
+import { type Deadline, pause, startDeadline } from "../shared/kafka/deadline.ts";
+import { type KafkaError, protocolError } from "../shared/kafka/error.ts";
+import type { Writer } from "../shared/kafka/producer/producer.ts";
+import type { Fields } from "../shared/log.ts";
+import { agentTopicPlans, HEARTBEAT, REGISTRY } from "../shared/protocol/topic.ts";
+import { err, ok, type Result } from "../shared/result.ts";
+
+/** One try; a hung broker is left for the next one. */
+const ATTEMPT_MS_MAX = 10_000;
+/** For the topic that a registration can do without; half of the attempt where that is less. */
+const HEARTBEAT_TOPIC_MS_MAX = 3000;
+const BACKOFF = { baseMs: 100, maxMs: 2000, random: Math.random };
+const UNKNOWN_TOPIC_OR_PARTITION = 3;
+/** TOPIC_PARTITIONS is the control plane's variable; this is its default. */
+const HEARTBEAT_PARTITIONS = 6;
+
+const AGENT_TOPICS = agentTopicPlans(HEARTBEAT_PARTITIONS);
+const REGISTRY_TOPIC = AGENT_TOPICS.filter(({ name }) => name === REGISTRY);
+export const HEARTBEAT_TOPIC = AGENT_TOPICS.filter(({ name }) => name === HEARTBEAT);
+
+export type Kafka = {
+  readonly wire: Wire;
+  readonly writer: Writer;
+  readonly warn: (message: string, fields: Fields) => void;
+  readonly debug: (message: string, fields: Fields) => void;
+};
+
+/** Where our record lies, and in which registry. */
+export type Published = {
+  readonly topicId: string;
+  readonly partition: number;
+  readonly offset: number;
+};
+
+type Answer<T> = Promise<Result<T, KafkaError>>;
+
+/** Tries again what failed for now; a terminal error ends it, and so does the deadline. */
+export async function retried<T>(deadline: Deadline, work: (call: Call) => Answer<T>): Answer<T> {
+  for (let attempt = 0; ; attempt += 1) {
+    const outcome = await work(deadline.call(ATTEMPT_MS_MAX));
+    if (outcome.ok || outcome.error.retry === "terminal" || deadline.over()) return outcome;
+    await pause(backoffMs(attempt, BACKOFF), deadline.call());
+    // What went wrong says more than a call that had no time left.
+    if (deadline.over()) return outcome;
+  }
+}
+
+/** Makes registry and heartbeat topic when absent; returns the registry's topic id. */
+export async function prepareTopics(kafka: Kafka, call: Call): Answer<string> {
+  const deadline = startDeadline(call);
+  const registry = await ensureTopics(kafka.wire, REGISTRY_TOPIC, deadline.call());
+  if (!registry.ok) return registry;
+  tell(kafka, registry.value);
+  const limitMs = Math.min(HEARTBEAT_TOPIC_MS_MAX, deadline.leftMs() / 2);
+  const heartbeat = await prepareHeartbeat(kafka, deadline.call(limitMs));
+  if (!heartbeat.ok) {
+    const { detail } = heartbeat.error;
+    kafka.warn("a topic could not be prepared; the registration goes on", { detail });
+  }
+  return ok(registry.value[0]?.topicId ?? "");
+}
+
+/** One that is there is left alone, with or without its leaders: the beats find out. */
+async function prepareHeartbeat(kafka: Kafka, call: Call): Answer<null> {
+  const deadline = startDeadline(call);
+  const asked = await kafka.wire.metadata([HEARTBEAT], deadline.call());
+  if (!asked.ok) return asked;
+  const isThere = asked.value.topics.some((topic) => topic.partitions.length > 0);
+  if (isThere) return ok(null);
+  const made = await ensureTopics(kafka.wire, HEARTBEAT_TOPIC, deadline.call());
+  if (!made.ok) return made;
+  tell(kafka, made.value);
+  return ok(null);
+}
+
+/** Settings that may not be read are no trouble of ours: the control plane judges topics. */
+function tell(kafka: Kafka, reports: readonly TopicReport[]): void {
+  for (const { config, warnings } of reports) {
+    const say = config === undefined ? kafka.debug : kafka.warn;
+    for (const { detail, command } of warnings) say(detail, { mend: command });
+  }
+}
+
+/** The registry's topic id, or undefined when there is no registry. */
+export async function findRegistry({ wire }: Kafka, call: Call): Answer<string | undefined> {
+  const asked = await wire.metadata([REGISTRY], call);
+  if (!asked.ok) return asked;
+  const topic = asked.value.topics.find(({ name }) => name === REGISTRY);
+  if (topic === undefined || topic.errorCode === UNKNOWN_TOPIC_OR_PARTITION) return ok(undefined);
+  if (topic.errorCode === 0) return ok(topic.topicId);
+  const permission = `DESCRIBE on topic ${REGISTRY}`;
+  return err(protocolError(topic.errorCode, `look at topic ${REGISTRY}`, permission));
+}
+
+export async function publish(
+  { writer }: Kafka,
+  registry: { readonly topicId: string; readonly record: OutRecord },
+  call: Call,
+): Answer<Published> {
+  const sent = await writer.send(REGISTRY, [registry.record], call);
+  if (!sent.ok) return sent;
+  const [written] = sent.value;
+  if (written === undefined) throw new Error("a record was written and has no place");
+  return ok({ topicId: registry.topicId, ...written });
+}
+
+/** Topics and record in one go, for `agent run`. */
+export async function register(kafka: Kafka, record: OutRecord, call: Call): Answer<Published> {
+  const deadline = startDeadline(call);
+  const topicId = await prepareTopics(kafka, deadline.call());
+  if (!topicId.ok) return topicId;
+  return publish(kafka, { topicId: topicId.value, record }, deadline.call());
+}

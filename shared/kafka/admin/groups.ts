@@ -1,0 +1,123 @@
+/** Consumer groups of others: their committed offsets, and their end. */
+
+import { backoffMs } from "../../backoff.ts";
+import { err, ok, type Result } from "../../result.ts";
+import type { Call, KafkaRequest } from "../api/request.ts";
+import type { Wire } from "../cluster/client.ts";
+import { pause, startDeadline } from "../deadline.ts";
+import { type KafkaError, protocolError } from "../error.ts";
+
+const BACKOFF = { baseMs: 50, maxMs: 1000, random: Math.random };
+
+type Answer<T> = Promise<Result<T, KafkaError>>;
+
+/** A group that is not there counts as deleted. `group-not-empty` while it has a member. */
+export async function deleteGroup(wire: Wire, groupId: string, call: Call): Answer<null> {
+  const what = `delete group ${groupId}`;
+  const answer = await askCoordinator(wire, groupId, deleteRequest(groupId), call, (errorCode) =>
+    protocolError(errorCode, what, `DELETE on group ${groupId}`),
+  );
+  if (answer.ok || answer.error.code === "group-not-found") return ok(null);
+  return answer;
+}
+
+/** Partitions without a committed offset are absent from the map. */
+export async function committedOffsets(
+  wire: Wire,
+  groupId: string,
+  topic: string,
+  partitions: readonly number[],
+  call: Call,
+): Answer<ReadonlyMap<number, number>> {
+  const what = `read the committed offsets of group ${groupId}`;
+  const permission = `DESCRIBE on group ${groupId} and topic ${topic}`;
+  const request = fetchOffsetsRequest(groupId, topic, partitions);
+  const answer = await askCoordinator(wire, groupId, request, call, (errorCode) =>
+    protocolError(errorCode, what, permission),
+  );
+  if (!answer.ok) return answer;
+  const { rows } = answer.value;
+  const failed = rows.find((row) => row.errorCode !== 0);
+  if (failed !== undefined) return err(protocolError(failed.errorCode, what, permission));
+  return ok(new Map(rows.flatMap((row) => (row.offset < 0 ? [] : [[row.partition, row.offset]]))));
+}
+
+/** Asks again, inside the deadline, while the coordinator moves or loads. */
+async function askCoordinator<T extends { readonly errorCode: number }>(
+  wire: Wire,
+  groupId: string,
+  request: KafkaRequest<T>,
+  call: Call,
+  errorOf: (errorCode: number) => KafkaError,
+): Answer<T> {
+  const deadline = startDeadline(call);
+  for (let attempt = 0; ; attempt += 1) {
+    const answer = await wire.toCoordinator(groupId, request, deadline.call());
+    if (answer.ok && answer.value.errorCode === 0) return answer;
+    const error = answer.ok ? errorOf(answer.value.errorCode) : answer.error;
+    const moving = error.code === "not-coordinator" || error.code === "unreachable";
+    if (!moving) return err(error);
+    wire.forgetCoordinator(groupId);
+    await pause(backoffMs(attempt, BACKOFF), deadline.call());
+    if (deadline.over()) return err(error);
+  }
+}
+
+/** DeleteGroups (API 42, versions 0 and 1). */
+function deleteRequest(groupId: string): KafkaRequest<{ readonly errorCode: number }> {
+  return {
+    apiKey: 42,
+    apiName: "DeleteGroups",
+    versions: { min: 0, max: 1 },
+    encode: (writer) => writer.array([groupId], (item, id) => item.string(id)),
+    decode: (reader) => {
+      reader.int32();
+      const codes = reader.array((row) => {
+        row.string();
+        return row.int16();
+      });
+      const errorCode = codes[0];
+      if (errorCode === undefined) throw new RangeError("DeleteGroups answered without our group");
+      return { errorCode };
+    },
+  };
+}
+
+type Committed = {
+  readonly partition: number;
+  readonly offset: number;
+  readonly errorCode: number;
+};
+
+/** OffsetFetch (API 9, versions 3 to 5). */
+function fetchOffsetsRequest(
+  groupId: string,
+  topic: string,
+  partitions: readonly number[],
+): KafkaRequest<{ readonly errorCode: number; readonly rows: readonly Committed[] }> {
+  return {
+    apiKey: 9,
+    apiName: "OffsetFetch",
+    versions: { min: 3, max: 5 },
+    encode: (writer) => {
+      writer.string(groupId);
+      writer.array([topic], (topics, name) =>
+        topics.string(name).array(partitions, (item, id) => item.int32(id)),
+      );
+    },
+    decode: (reader, version) => {
+      reader.int32();
+      const rows = reader.array((topics) => {
+        topics.string();
+        return topics.array((row) => {
+          const partition = row.int32();
+          const offset = row.int64();
+          if (version >= 5) row.int32();
+          row.nullableString();
+          return { partition, offset, errorCode: row.int16() };
+        });
+      });
+      return { rows: rows.flat(), errorCode: reader.int16() };
+    },
+  };
+}

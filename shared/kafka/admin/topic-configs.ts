@@ -1,0 +1,86 @@
+/** The settings of topics as they are in force: DescribeConfigs (API 32, versions 1 to 3). */
+
+import { err, ok, type Result } from "../../result.ts";
+import type { ByteReader } from "../api/bytes.ts";
+import type { Call, KafkaRequest } from "../api/request.ts";
+import type { Wire } from "../cluster/client.ts";
+import { type KafkaError, protocolError } from "../error.ts";
+
+export type TopicConfig = Readonly<Record<string, string>>;
+
+const TOPIC_RESOURCE = 2;
+const ALL_KEYS = -1;
+
+export type DescribedTopic = {
+  readonly name: string;
+  readonly errorCode: number;
+  readonly message: string | null;
+  readonly config: TopicConfig;
+};
+
+/** One result a topic: refused for one (ACL) is not refused for all. */
+export async function describeTopicConfigs(
+  wire: Wire,
+  topics: readonly string[],
+  call: Call,
+): Promise<Result<ReadonlyMap<string, Result<TopicConfig, KafkaError>>, KafkaError>> {
+  if (topics.length === 0) return ok(new Map());
+  const answer = await wire.toAny(topicConfigsRequest(topics, "all"), call);
+  if (!answer.ok) return answer;
+  const rows = answer.value.map(({ name, errorCode, message, config }) => {
+    const permission = `DESCRIBE_CONFIGS on topic ${name}`;
+    const what = `read the settings of topic ${name}`;
+    const result: Result<TopicConfig, KafkaError> =
+      errorCode === 0 ? ok(config) : err(protocolError(errorCode, what, permission, message));
+    return [name, result] as const;
+  });
+  return ok(new Map(rows));
+}
+
+/** Of each topic all its settings, or those named. Needs DESCRIBE_CONFIGS on each topic. */
+export function topicConfigsRequest(
+  topics: readonly string[],
+  keys: readonly string[] | "all",
+): KafkaRequest<readonly DescribedTopic[]> {
+  return {
+    apiKey: 32,
+    apiName: "DescribeConfigs",
+    versions: { min: 1, max: 3 },
+    encode: (writer, version) => {
+      writer.array(topics, (row, name) => {
+        row.int8(TOPIC_RESOURCE).string(name);
+        if (keys === "all") row.int32(ALL_KEYS);
+        else row.array(keys, (item, key) => item.string(key));
+      });
+      writer.boolean(false);
+      if (version >= 3) writer.boolean(false);
+    },
+    decode: (reader, version) => {
+      reader.int32();
+      return reader.array((row) => {
+        const errorCode = row.int16();
+        const message = row.nullableString();
+        row.int8();
+        const name = row.string();
+        const entries = row.array((entry) => decodeEntry(entry, version));
+        return { name, errorCode, message, config: Object.fromEntries(entries) };
+      });
+    },
+  };
+}
+
+function decodeEntry(reader: ByteReader, version: number): readonly [string, string] {
+  const name = reader.string();
+  const value = reader.nullableString() ?? "";
+  reader.boolean();
+  reader.int8();
+  reader.boolean();
+  reader.array((synonym) => {
+    synonym.string();
+    synonym.nullableString();
+    return synonym.int8();
+  });
+  if (version >= 3) reader.int8();
+  if (version >= 3) reader.nullableString();
+  return [name, value];
+}

@@ -1,0 +1,186 @@
+/** Makes topics that are absent, and judges those that exist without ever changing them. */
+
+import { backoffMs } from "../../backoff.ts";
+import { err, ok, type Result } from "../../result.ts";
+import { type CreatedTopic, createTopicsRequest } from "../api/create-topics.ts";
+import type { ClusterMetadata, TopicMetadata } from "../api/metadata.ts";
+import type { Call } from "../api/request.ts";
+import type { Wire } from "../cluster/client.ts";
+import { type Deadline, pause, startDeadline } from "../deadline.ts";
+import { type KafkaError, protocolError } from "../error.ts";
+import { fewReplicas, wantedReplicas } from "./replicas.ts";
+import { describeTopicConfigs, type TopicConfig } from "./topic-configs.ts";
+
+const NO_LEADER = -1;
+const BACKOFF = { baseMs: 50, maxMs: 500, random: Math.random };
+
+export type TopicSpec = {
+  readonly name: string;
+  readonly partitions: number;
+  readonly config: TopicConfig;
+  /** What is harmful about a topic that exists; undefined when nothing is. */
+  readonly harmful?: (config: TopicConfig, partitions: number) => string | undefined;
+};
+
+export type TopicWarning = {
+  readonly detail: string;
+  /** What mends it, for a person to run. */
+  readonly command: string;
+};
+
+export type TopicReport = {
+  readonly name: string;
+  readonly topicId: string;
+  readonly partitions: number;
+  readonly created: boolean;
+  /** undefined: it could not be read (a warning says why). */
+  readonly config: TopicConfig | undefined;
+  readonly warnings: readonly TopicWarning[];
+};
+
+type Answer<T> = Promise<Result<T, KafkaError>>;
+
+/** One report a spec, in the same order, once each topic has its leaders. */
+export async function ensureTopics(
+  wire: Wire,
+  specs: readonly TopicSpec[],
+  call: Call,
+): Answer<readonly TopicReport[]> {
+  const deadline = startDeadline(call);
+  const names = specs.map(({ name }) => name);
+  const before = await wire.metadata(names, deadline.call());
+  if (!before.ok) return before;
+  const refused = firstRefusal(before.value);
+  if (refused !== undefined) return err(refused);
+  const there = new Set(before.value.topics.filter(exists).map(({ name }) => name));
+  const absent = specs.filter(({ name }) => !there.has(name));
+  const created = await createAbsent(wire, absent, before.value.brokers.length, deadline);
+  if (!created.ok) return created;
+  const after = await waitForLeaders(wire, names, deadline);
+  if (!after.ok) return after;
+  const configs = await describeTopicConfigs(wire, names, deadline.call());
+  const brokers = before.value.brokers.map(({ id }) => id);
+  const reports = specs.map((spec) => {
+    const topic = after.value.find(({ name }) => name === spec.name);
+    const config = configs.ok ? configs.value.get(spec.name) : configs;
+    const made = created.value.has(spec.name);
+    const few = made || topic === undefined ? undefined : fewReplicas(topic, brokers);
+    return report(spec, topic, made, config, few);
+  });
+  return ok(reports);
+}
+
+function exists(topic: TopicMetadata): boolean {
+  return topic.errorCode === 0 || topic.partitions.length > 0;
+}
+
+function firstRefusal(cluster: ClusterMetadata): KafkaError | undefined {
+  const errors = cluster.topics.map(({ name, errorCode }) =>
+    protocolError(errorCode, `look at topic ${name}`, `DESCRIBE on topic ${name}`),
+  );
+  return errors.find(({ code }) => code === "authorization" || code === "invalid");
+}
+
+/** @returns the names of those that we made: another process may have been quicker */
+async function createAbsent(
+  wire: Wire,
+  absent: readonly TopicSpec[],
+  brokers: number,
+  deadline: Deadline,
+): Answer<ReadonlySet<string>> {
+  const made = new Set<string>();
+  const replication = wantedReplicas(brokers);
+  let left = absent;
+  for (let attempt = 0; left.length > 0; attempt += 1) {
+    const topics = left.map(({ name, partitions, config }) => ({
+      name,
+      partitions,
+      config,
+      replication,
+    }));
+    const timeoutMs = Math.max(1, Math.floor(deadline.leftMs()));
+    const answer = await wire.toAny(createTopicsRequest(topics, timeoutMs), deadline.call());
+    if (!answer.ok) return answer;
+    for (const { name, errorCode } of answer.value) if (errorCode === 0) made.add(name);
+    const errors = new Map(answer.value.flatMap(createError));
+    const final = [...errors.values()].find(({ retry }) => retry === "terminal");
+    if (final !== undefined) return err(final);
+    left = left.filter(({ name }) => errors.has(name));
+    const last = [...errors.values()][0];
+    if (last === undefined) break;
+    await pause(backoffMs(attempt, BACKOFF), deadline.call());
+    if (deadline.over()) return err(last);
+  }
+  return ok(made);
+}
+
+/** None when it was made, or is there already: another process may have been quicker. */
+function createError({ name, errorCode, message }: CreatedTopic): [string, KafkaError][] {
+  if (errorCode === 0) return [];
+  const permission = `CREATE on topic ${name}`;
+  const error = protocolError(errorCode, `create topic ${name}`, permission, message);
+  return error.code === "topic-exists" ? [] : [[name, error]];
+}
+
+async function waitForLeaders(
+  wire: Wire,
+  names: readonly string[],
+  deadline: Deadline,
+): Answer<readonly TopicMetadata[]> {
+  for (let attempt = 0; ; attempt += 1) {
+    const asked = await wire.metadata(names, deadline.call());
+    if (!asked.ok) return asked;
+    const waiting = asked.value.topics.find((topic) => !hasLeaders(topic));
+    if (waiting === undefined) return ok(asked.value.topics);
+    await pause(backoffMs(attempt, BACKOFF), deadline.call());
+    const limit = `wait ${Math.round(deadline.totalMs)} ms for the leaders of topic ${waiting.name}`;
+    if (deadline.over())
+      return err(protocolError(waiting.errorCode === 0 ? 5 : waiting.errorCode, limit));
+  }
+}
+
+function hasLeaders(topic: TopicMetadata): boolean {
+  const led = topic.partitions.every(({ leader }) => leader !== NO_LEADER);
+  return topic.errorCode === 0 && topic.partitions.length > 0 && led;
+}
+
+function report(
+  spec: TopicSpec,
+  topic: TopicMetadata | undefined,
+  created: boolean,
+  found: Result<TopicConfig, KafkaError> | undefined,
+  few: TopicWarning | undefined,
+): TopicReport {
+  const partitions = topic?.partitions.length ?? 0;
+  const config = found?.ok === true ? found.value : undefined;
+  const warnings: TopicWarning[] = [];
+  if (found?.ok === false)
+    warnings.push({ detail: found.error.detail, command: aclCommand(spec.name) });
+  const harm = config === undefined || created ? undefined : spec.harmful?.(config, partitions);
+  if (harm !== undefined && config !== undefined)
+    warnings.push({
+      detail: `topic ${spec.name}: ${harm}`,
+      command: mendCommand(spec, config, partitions),
+    });
+  if (few !== undefined) warnings.push(few);
+  return { name: spec.name, topicId: topic?.topicId ?? "", partitions, created, config, warnings };
+}
+
+function mendCommand(spec: TopicSpec, config: TopicConfig, partitions: number): string {
+  const { name } = spec;
+  const wrong = Object.entries(spec.config).filter(([key, value]) => config[key] !== value);
+  if (wrong.length > 0) {
+    // kafka-configs.sh splits at commas: a list goes in brackets.
+    const settings = wrong.map(
+      ([key, value]) => `${key}=${value.includes(",") ? `[${value}]` : value}`,
+    );
+    return `kafka-configs.sh --bootstrap-server <broker> --alter --entity-type topics --entity-name ${name} --add-config ${settings.join(",")}`;
+  }
+  if (partitions < spec.partitions)
+    return `kafka-topics.sh --bootstrap-server <broker> --alter --topic ${name} --partitions ${spec.partitions}`;
+  return `kafka-topics.sh --bootstrap-server <broker> --describe --topic ${name}`;
+}
+
+function aclCommand(name: string): string {
+  return `kafka-acls.sh --bootstrap-server <broker> --add --allow-principal User:<us> --operation DescribeConfigs --topic ${name}`;
+}

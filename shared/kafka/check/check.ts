@@ -1,0 +1,238 @@
+/**
+ * `check kafka`: goes the way that the program itself goes, one line a step, and says where it ends and
+ * what to do. There is no shell in our images, so this is what an operator has in a pod.
+ *
+ * Writes nothing and joins no group. It makes no topic of ours; Kafka itself makes its own topic of
+ * offsets when it is first asked about a group.
+ */
+import { formatDuration } from "../../duration.ts";
+import { EXIT, type ExitCode } from "../../exit.ts";
+import {
+  clusterOperationsRequest,
+  groupOperationsRequest,
+  missingOperations,
+} from "../api/authorized-operations.ts";
+import { type ClusterMetadata, metadataRequest } from "../api/metadata.ts";
+import type { Call } from "../api/request.ts";
+import { type KafkaLog, openWire, type Wire } from "../cluster/client.ts";
+import { type Deadline, pause, startDeadline } from "../deadline.ts";
+import { protocolError } from "../error.ts";
+import {
+  addressText,
+  type BrokerAddress,
+  type KafkaSettings,
+  parseBrokerAddress,
+} from "../settings.ts";
+import { type PathOptions, walkPath } from "./path.ts";
+import {
+  type GroupNeed,
+  judgeCluster,
+  judgeGroup,
+  judgeTopic,
+  judgeTopicPermission,
+  type Needs,
+} from "./permissions.ts";
+import {
+  type Failure,
+  type Finding,
+  failedBy,
+  passed,
+  type Step,
+  stepLine,
+  timed,
+} from "./step.ts";
+
+/** Advertised brokers that are tried at the same time. */
+const AT_ONCE = 8;
+/** Of one question about topics or groups. */
+const QUESTION_MS_MAX = 10_000;
+const COORDINATOR_PAUSE_MS = 200;
+const GROUP_AUTHORIZATION_FAILED = 30;
+const SEE_LOGS = "See the brokers' logs.";
+
+export type CheckOptions = {
+  readonly settings: KafkaSettings;
+  /** As a person knows it: `the control plane`. */
+  readonly program: string;
+  /** `clusterId` is known by then: names may depend on it. */
+  readonly needs: (clusterId: string) => Needs;
+  readonly timeoutMs: number;
+  readonly say: (line: string) => void;
+  readonly log: KafkaLog;
+  readonly signal: AbortSignal;
+};
+
+/** Takes each step as it is done. */
+type Told = (step: Step) => void;
+
+export async function checkKafka(options: CheckOptions): Promise<ExitCode> {
+  const { settings, say } = options;
+  const deadline = startDeadline({ deadlineMs: options.timeoutMs, signal: options.signal });
+  const walk = { ...options, deadline };
+  const keeping =
+    (steps: Step[]): Told =>
+    (step) => {
+      steps.push(step);
+      say(stepLine(step));
+    };
+  const seeds: Step[] = [];
+  const rest: Step[] = [];
+  if (await reachSeeds(walk, keeping(seeds))) {
+    const wire = openWire(settings, { log: options.log });
+    await askCluster(walk, wire, keeping(rest));
+    await wire.close();
+  }
+  return conclude(walk, seeds, rest);
+}
+
+type Walk = CheckOptions & { readonly deadline: Deadline };
+
+/** One after the other, as the program does; true when at least one of them lets us in. */
+async function reachSeeds(walk: Walk, told: Told): Promise<boolean> {
+  let reached = false;
+  for (const seed of walk.settings.brokers) {
+    const address = parseBrokerAddress(seed);
+    if (address === undefined) throw new Error(`"${seed}" is no broker address`);
+    const steps = await walkPath(address, walk, told);
+    reached ||= steps.every(({ finding }) => finding.outcome !== "failed");
+  }
+  return reached;
+}
+
+async function askCluster(walk: Walk, wire: Wire, told: Told): Promise<void> {
+  const sinceMs = performance.now();
+  const asked = await wire.metadata([], question(walk));
+  const ms = Math.round(performance.now() - sinceMs);
+  if (!asked.ok) {
+    const advice =
+      walk.settings.sasl === undefined
+        ? "A broker that ends the connection here wants SASL: SASL_ENABLED, SASL_USERNAME, SASL_PASSWORD."
+        : SEE_LOGS;
+    told({ name: "metadata", ms, finding: failedBy(asked.error, advice) });
+    return;
+  }
+  const { brokers, clusterId } = asked.value;
+  told({
+    name: "metadata",
+    ms,
+    finding: passed(`cluster ${clusterId}, ${brokers.length} brokers`),
+  });
+  await reachAdvertised(walk, asked.value, told);
+  const needs = walk.needs(clusterId ?? "unknown");
+  await askPermissions(walk, wire, needs, told);
+}
+
+/** What brokers advertise is where clients then go: it must be reachable from here, too. */
+async function reachAdvertised(walk: Walk, cluster: ClusterMetadata, told: Told): Promise<void> {
+  const seeds = new Set(walk.settings.brokers);
+  const left = cluster.brokers.filter((node) => !seeds.has(addressText(node)));
+  const work = async () => {
+    for (let node = left.shift(); node !== undefined; node = left.shift()) {
+      const { id, host, port } = node;
+      const name = `broker ${id} at ${addressText(node)}`;
+      told(await timed(name, () => walkAdvertised({ host, port }, walk)));
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, left.length) }, work));
+}
+
+async function walkAdvertised(address: BrokerAddress, walk: PathOptions): Promise<Finding> {
+  const steps = await walkPath(address, walk);
+  const failed = steps.map(({ finding }) => finding).find(isFailure);
+  if (failed === undefined) return passed("advertised by the cluster, and reached");
+  const advice = `The cluster advertises this address (advertised.listeners): clients must reach it. ${failed.advice}`;
+  return { ...failed, advice };
+}
+
+async function askPermissions(walk: Walk, wire: Wire, needs: Needs, told: Told): Promise<void> {
+  const cluster = await wire.toAny(clusterOperationsRequest(), question(walk));
+  const mayCreate =
+    cluster.ok && missingOperations(cluster.value.operations, ["CREATE"]).length === 0;
+  if (needs.cluster.length > 0) {
+    const finding = cluster.ok
+      ? judgeCluster(needs.cluster, cluster.value)
+      : failedBy(cluster.error, SEE_LOGS);
+    told({ name: "permissions on the cluster", ms: undefined, finding });
+  }
+  await askTopics(walk, wire, { needs, mayCreate }, told);
+  for (const need of needs.groups) {
+    const name = `permissions on group ${need.prefix ?? need.group}`;
+    told(await timed(name, () => askGroup(walk, wire, need)));
+  }
+}
+
+async function askGroup(walk: Walk, wire: Wire, need: GroupNeed): Promise<Finding> {
+  const deadline = startDeadline(question(walk));
+  for (;;) {
+    const request = groupOperationsRequest(need.group);
+    const answer = await wire.toCoordinator(need.group, request, deadline.call());
+    if (!answer.ok) {
+      if (answer.error.code !== "authorization") return failedBy(answer.error, SEE_LOGS);
+      return judgeGroup(need, { errorCode: GROUP_AUTHORIZATION_FAILED, operations: 0 });
+    }
+    const { errorCode } = answer.value;
+    // The first question about a group makes Kafka make its topic of offsets.
+    const isMoving = protocolError(errorCode, "").code === "not-coordinator";
+    if (!isMoving || deadline.over()) return judgeGroup(need, answer.value);
+    wire.forgetCoordinator(need.group);
+    await pause(COORDINATOR_PAUSE_MS, deadline.call());
+  }
+}
+
+async function askTopics(
+  walk: Walk,
+  wire: Wire,
+  { needs, mayCreate }: { readonly needs: Needs; readonly mayCreate: boolean },
+  told: Told,
+): Promise<void> {
+  const names = needs.topics.map(({ topic }) => topic);
+  if (names.length === 0) return;
+  const asked = await wire.toAny(metadataRequest(names, { operations: true }), question(walk));
+  if (!asked.ok) {
+    told({
+      name: "topics",
+      ms: undefined,
+      finding: failedBy(asked.error, SEE_LOGS),
+    });
+    return;
+  }
+  for (const need of needs.topics) {
+    const topic = asked.value.topics.find(({ name }) => name === need.topic);
+    if (topic === undefined) throw new Error(`Kafka said nothing about topic ${need.topic}`);
+    const allowed = judgeTopicPermission(need, topic);
+    told({ name: `permissions on topic ${need.topic}`, ms: undefined, finding: allowed });
+    if (allowed.outcome === "ok") {
+      told({
+        name: `topic ${need.topic}`,
+        ms: undefined,
+        finding: judgeTopic(need, topic, mayCreate),
+      });
+    }
+  }
+}
+
+const question = ({ deadline }: Walk): Call => deadline.call(QUESTION_MS_MAX);
+
+const isFailure = (finding: Finding): finding is Failure => finding.outcome === "failed";
+
+/** A seed that failed is no end where another one let us in: the program passes it over, too. */
+function conclude(options: Walk, seeds: readonly Step[], rest: readonly Step[]): ExitCode {
+  const { say, signal, timeoutMs } = options;
+  if (signal.aborted) {
+    say("Stopped by a signal.");
+    return EXIT.unconfirmed;
+  }
+  const lost = seeds.filter(({ finding }) => isFailure(finding));
+  const failed = rest.length === 0 ? lost : rest.filter(({ finding }) => isFailure(finding));
+  const [first] = failed;
+  if (first === undefined || !isFailure(first.finding)) {
+    const note = lost.length === 0 ? "" : `; but ${lost.length} of KAFKA_BROKERS cannot be used`;
+    say(`Kafka is as ${options.program} needs it${note}.`);
+    return EXIT.done;
+  }
+  const more = failed.length === 1 ? "" : ` (${failed.length} failures in all)`;
+  say(`It ends at ${first.name}${more}: ${first.finding.detail}.`);
+  say(first.finding.advice);
+  if (options.deadline.over()) say(`The time was over: --timeout ${formatDuration(timeoutMs)}.`);
+  return first.finding.exit;
+}

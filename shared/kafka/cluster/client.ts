@@ -1,0 +1,106 @@
+/**
+ * The wire to a Kafka cluster: whom to ask, over connections that are opened when needed, kept, and opened anew after a failure.
+ *
+ * Invariants: every call ends at its deadline; after a deadline the connection takes no new call, so that the next one dials anew (a hung
+ * broker keeps its port open), and closes once what is in flight has ended; a topic is never created by asking for it.
+ */
+
+import type { Log } from "../../log.ts";
+import { ok, type Result } from "../../result.ts";
+import type { BrokerNode, ClusterMetadata, PartitionMetadata } from "../api/metadata.ts";
+import type { Call, KafkaRequest } from "../api/request.ts";
+import { openLinks } from "../connection/pool.ts";
+import { type Deadline, startDeadline } from "../deadline.ts";
+import type { KafkaError } from "../error.ts";
+import type { KafkaSettings } from "../settings.ts";
+import { findCoordinator } from "./find-coordinator.ts";
+import { openDirectory } from "./metadata-cache.ts";
+
+const GROUP_LANE = "group";
+
+export type KafkaLog = (
+  level: "debug" | "info" | "warn" | "error",
+  message: string,
+  fields: Record<string, unknown>,
+) => void;
+
+/** The door's lines as lines of a log of ours. */
+export const kafkaLog =
+  (log: Log): KafkaLog =>
+  (level, message, fields) =>
+    log[level](message, fields);
+
+export type Leader = { readonly node: BrokerNode; readonly partition: PartitionMetadata };
+
+type Answer<T> = Promise<Result<T, KafkaError>>;
+
+export type Wire = {
+  /** Asks anew each time. Errors of topics and partitions are data in the answer. */
+  readonly metadata: (topics: readonly string[] | "all", call: Call) => Answer<ClusterMetadata>;
+  /** From metadata at most METADATA_AGE_MAX_MS old. `not-leader` while there is none. */
+  readonly leaderOf: (topic: string, partition: number, call: Call) => Answer<Leader>;
+  readonly partitionCount: (topic: string, call: Call) => Answer<number>;
+  readonly toBroker: <T>(id: number, request: KafkaRequest<T>, call: Call) => Answer<T>;
+  /** Asks the brokers that are known and then the seeds in turn, each with its share of the time, until one answers. */
+  readonly toAny: <T>(request: KafkaRequest<T>, call: Call) => Answer<T>;
+  readonly toCoordinator: <T>(groupId: string, request: KafkaRequest<T>, call: Call) => Answer<T>;
+  /** What was known of a topic is asked for anew: after a not-leader error. */
+  readonly forgetTopic: (topic: string) => void;
+  readonly forgetCoordinator: (groupId: string) => void;
+  /** Closes the connections of one lane, whatever is in flight on them. */
+  readonly closeLane: (lane: string) => void;
+  readonly close: () => Promise<void>;
+};
+
+export function openWire(settings: KafkaSettings, options: { readonly log: KafkaLog }): Wire {
+  const links = openLinks(settings, options.log);
+  const directory = openDirectory(settings.brokers, links);
+  const coordinators = new Map<string, number>();
+
+  const toBroker = async <T>(id: number, request: KafkaRequest<T>, call: Call): Answer<T> => {
+    const deadline = startDeadline(call);
+    const node = await directory.nodeOf(id, deadline.call());
+    if (!node.ok) return node;
+    const { host, port } = node.value;
+    const answer = await links.send({ host, port }, request, deadline.call());
+    if (!answer.ok && answer.error.code === "unreachable") directory.forgetBrokers();
+    return answer;
+  };
+
+  const coordinatorOf = async (groupId: string, deadline: Deadline): Answer<number> => {
+    const known = coordinators.get(groupId);
+    if (known !== undefined) return ok(known);
+    const found = await findCoordinator(directory.toAny, groupId, deadline);
+    if (found.ok) coordinators.set(groupId, found.value);
+    return found;
+  };
+
+  const toCoordinator = async <T>(
+    groupId: string,
+    request: KafkaRequest<T>,
+    call: Call,
+  ): Answer<T> => {
+    const deadline = startDeadline(call);
+    const id = await coordinatorOf(groupId, deadline);
+    if (!id.ok) return id;
+    const answer = await toBroker(id.value, { lane: GROUP_LANE, ...request }, deadline.call());
+    if (!answer.ok) coordinators.delete(groupId);
+    return answer;
+  };
+
+  return {
+    metadata: directory.metadata,
+    leaderOf: directory.leaderOf,
+    partitionCount: directory.partitionCount,
+    toBroker,
+    toAny: directory.toAny,
+    toCoordinator,
+    forgetTopic: directory.forgetTopic,
+    forgetCoordinator: (groupId) => coordinators.delete(groupId),
+    closeLane: links.closeLane,
+    close: () => {
+      links.close();
+      return Promise.resolve();
+    },
+  };
+}

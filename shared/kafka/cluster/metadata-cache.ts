@@ -1,0 +1,174 @@
+/** What is known of the cluster: its brokers, its topics and their leaders, at most METADATA_AGE_MAX_MS old, and whom to ask for it. */
+
+import { err, ok, type Result } from "../../result.ts";
+import {
+  type BrokerNode,
+  type ClusterMetadata,
+  metadataRequest,
+  type TopicMetadata,
+} from "../api/metadata.ts";
+import type { Call, KafkaRequest } from "../api/request.ts";
+import type { Links } from "../connection/pool.ts";
+import { startDeadline } from "../deadline.ts";
+import { type KafkaError, protocolError } from "../error.ts";
+import { addressText, type BrokerAddress, parseBrokerAddress } from "../settings.ts";
+import type { Leader, Wire } from "./client.ts";
+
+export const METADATA_AGE_MAX_MS = 10_000;
+
+const UNKNOWN_TOPIC_OR_PARTITION = 3;
+const LEADER_NOT_AVAILABLE = 5;
+
+type Answer<T> = Promise<Result<T, KafkaError>>;
+type Dated<T> = { readonly value: T; readonly atMs: number };
+type Brokers = Dated<ReadonlyMap<number, BrokerNode>>;
+
+export type Directory = Pick<
+  Wire,
+  "metadata" | "leaderOf" | "partitionCount" | "toAny" | "forgetTopic"
+> & {
+  readonly nodeOf: (id: number, call: Call) => Answer<BrokerNode>;
+  readonly forgetBrokers: () => void;
+};
+
+export function openDirectory(seeds: readonly string[], links: Links): Directory {
+  const topics = new Map<string, Dated<TopicMetadata>>();
+  let brokers: Brokers = { value: new Map(), atMs: Number.NEGATIVE_INFINITY };
+  let turn = 0;
+
+  const toAny = <T>(request: KafkaRequest<T>, call: Call): Answer<T> => {
+    turn += 1;
+    const asked = candidates(seeds, [...brokers.value.values()], turn);
+    return asked.ok ? askInTurn(links, asked.value, request, call) : Promise.resolve(asked);
+  };
+
+  const metadata = async (
+    wanted: readonly string[] | "all",
+    call: Call,
+  ): Answer<ClusterMetadata> => {
+    const found = await toAny(metadataRequest(wanted), call);
+    if (!found.ok) return found;
+    const atMs = performance.now();
+    if (found.value.brokers.length > 0)
+      brokers = { value: new Map(found.value.brokers.map((node) => [node.id, node])), atMs };
+    for (const topic of found.value.topics) topics.set(topic.name, { value: topic, atMs });
+    return found;
+  };
+
+  const nodeOf = async (id: number, call: Call): Answer<BrokerNode> => {
+    const known = brokers.value.get(id);
+    if (known !== undefined && fresh(brokers)) return ok(known);
+    const asked = await metadata([], call);
+    if (!asked.ok) return asked;
+    const found = brokers.value.get(id);
+    return found === undefined ? err(noBroker(id)) : ok(found);
+  };
+
+  const topicOf = async (name: string, call: Call): Answer<TopicMetadata> => {
+    const known = topics.get(name);
+    if (known !== undefined && fresh(known)) return ok(known.value);
+    const asked = await metadata([name], call);
+    if (!asked.ok) return asked;
+    const found = asked.value.topics.find((topic) => topic.name === name);
+    const missing = protocolError(UNKNOWN_TOPIC_OR_PARTITION, `find topic ${name}`);
+    return found === undefined ? err(missing) : ok(found);
+  };
+
+  const leaderOf = async (topic: string, partition: number, call: Call): Answer<Leader> => {
+    const found = await topicOf(topic, call);
+    if (!found.ok) return found;
+    const leader = leaderIn(found.value, partition, brokers.value);
+    if (!leader.ok) topics.delete(topic);
+    return leader;
+  };
+
+  const partitionCount = async (topic: string, call: Call): Answer<number> => {
+    const found = await topicOf(topic, call);
+    if (!found.ok) return found;
+    const { errorCode, partitions } = found.value;
+    if (errorCode === 0) return ok(partitions.length);
+    topics.delete(topic);
+    return err(protocolError(errorCode, `find topic ${topic}`, `DESCRIBE on topic ${topic}`));
+  };
+
+  const forgetBrokers = () => {
+    brokers = { ...brokers, atMs: Number.NEGATIVE_INFINITY };
+  };
+
+  const forgetTopic = (topic: string) => {
+    topics.delete(topic);
+  };
+
+  return { metadata, leaderOf, partitionCount, toAny, forgetTopic, nodeOf, forgetBrokers };
+}
+
+function fresh(dated: Dated<unknown>): boolean {
+  return performance.now() - dated.atMs <= METADATA_AGE_MAX_MS;
+}
+
+/** The known brokers, each call beginning at another one, then the seeds; each address once. */
+function candidates(
+  seeds: readonly string[],
+  nodes: readonly BrokerNode[],
+  turn: number,
+): Result<readonly BrokerAddress[], KafkaError> {
+  const start = nodes.length === 0 ? 0 : turn % nodes.length;
+  const found = new Map<string, BrokerAddress>();
+  for (const { host, port } of [...nodes.slice(start), ...nodes.slice(0, start)])
+    found.set(addressText({ host, port }), { host, port });
+  for (const seed of seeds) {
+    const address = parseBrokerAddress(seed);
+    if (address === undefined) return err(badSeed(`"${seed}" is no broker address (host:port)`));
+    found.set(addressText(address), address);
+  }
+  if (found.size === 0) return err(badSeed("no broker address is given"));
+  return ok([...found.values()]);
+}
+
+/**
+ * Each gets its share of the time, so that a hung broker does not use it all up. One that lets us not in is passed over, too: its certificate may
+ * be the only one that has expired; but what it said is then the answer, rather than that another one is away. Any other refusal is final.
+ */
+async function askInTurn<T>(
+  links: Links,
+  addresses: readonly BrokerAddress[],
+  request: KafkaRequest<T>,
+  call: Call,
+): Answer<T> {
+  const deadline = startDeadline(call);
+  let said: Result<T, KafkaError> | undefined;
+  for (const [index, address] of addresses.entries()) {
+    if (said !== undefined && deadline.over()) break;
+    const shareMs = deadline.leftMs() / (addresses.length - index);
+    const answer = await links.send(address, request, deadline.call(shareMs));
+    if (answer.ok) return answer;
+    const { code, retry } = answer.error;
+    if (retry === "terminal" && code !== "authentication") return answer;
+    if (said === undefined || code === "authentication") said = answer;
+  }
+  return said ?? err(badSeed("no broker address is given"));
+}
+
+function leaderIn(
+  topic: TopicMetadata,
+  partition: number,
+  brokers: ReadonlyMap<number, BrokerNode>,
+): Result<Leader, KafkaError> {
+  const what = `find the leader of ${topic.name}/${partition}`;
+  if (topic.errorCode !== 0)
+    return err(protocolError(topic.errorCode, what, `DESCRIBE on topic ${topic.name}`));
+  const found = topic.partitions.find((item) => item.partition === partition);
+  if (found === undefined) return err(protocolError(UNKNOWN_TOPIC_OR_PARTITION, what));
+  const node = brokers.get(found.leader);
+  if (node !== undefined) return ok({ node, partition: found });
+  return err(protocolError(found.errorCode === 0 ? LEADER_NOT_AVAILABLE : found.errorCode, what));
+}
+
+function badSeed(detail: string): KafkaError {
+  return { code: "invalid", retry: "terminal", detail };
+}
+
+function noBroker(id: number): KafkaError {
+  const detail = `broker ${id} is not among the cluster's living brokers`;
+  return { code: "unreachable", retry: "transient", detail };
+}

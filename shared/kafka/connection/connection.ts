@@ -1,0 +1,300 @@
+/**
+ * One connection to one broker: kafkajs's Connection, which does the framing and SASL, under a deadline per request.
+ * A link is never mended: after the first failure it is dropped and another one is opened, because kafkajs keeps half-read bytes of a lost
+ * connection, counts a closing one as open, and waits for a hung broker's answers before it closes.
+ */
+
+import { isIP, type Socket } from "node:net";
+import Connection from "kafkajs/src/network/connection.js";
+import { err, ok, type Result } from "../../result.ts";
+import { ByteReader, ByteWriter } from "../api/bytes.ts";
+import type { Call, KafkaRequest } from "../api/request.ts";
+import type { KafkaLog } from "../cluster/client.ts";
+import { bounded, startDeadline } from "../deadline.ts";
+import { type KafkaError, kafkaErrorOf } from "../error.ts";
+import { addressText, type BrokerAddress, type KafkaSettings } from "../settings.ts";
+import { dial, saslOptions } from "./dial.ts";
+import { mendKafkajs } from "./kafkajs-patch.ts";
+import { openThrottle } from "./throttle.ts";
+
+/** A guard only: our own deadlines end a call long before. */
+const KAFKAJS_TIMEOUT_MS = 600_000;
+/** Before the end of a session (KIP-368) kafkajs authenticates anew on the connection itself, with the request that comes next. */
+const REAUTHENTICATE_BEFORE_MS = 10_000;
+const NEVER_MS = -Number.MAX_SAFE_INTEGER;
+const SASL_AUTHENTICATE_KEY = 36;
+
+export type Link = {
+  readonly send: <T>(request: KafkaRequest<T>, call: Call) => Promise<Result<T, KafkaError>>;
+  /** Connects, asks for the versions and authenticates, and no more. */
+  readonly open: (call: Call) => Promise<Result<Versions, KafkaError>>;
+  /** False once it failed, or let a call wait in vain: open another one. */
+  readonly usable: () => boolean;
+  /** True once the broker answered on it. */
+  readonly wasOpen: () => boolean;
+  /** How far it has come, at most: what its failure says of the other side depends on it. */
+  readonly reached: () => Reached;
+  /** How long the broker lets one authentication stand (KIP-368); 0: without end, or not known yet. */
+  readonly sessionMs: () => number;
+  /** Takes nothing new; what is in flight reaches its own deadline first, for the broker may still answer it. */
+  readonly retire: (reason: string) => void;
+  readonly drop: (reason: string) => void;
+};
+
+/** In the order in which a link is opened. */
+const STAGES = ["nothing", "resolved", "connected", "secured", "heard", "open"] as const;
+/**
+ * nothing: the name has no address yet. resolved: nobody has taken the connection. connected: by TCP.
+ * secured: the TLS handshake is over. heard: Kafka's own bytes came. open: it answers and takes us.
+ */
+export type Reached = (typeof STAGES)[number];
+
+/** By API key. */
+type Versions = ReadonlyMap<number, { readonly min: number; readonly max: number }>;
+
+export function openLink(address: BrokerAddress, settings: KafkaSettings, log: KafkaLog): Link {
+  mendKafkajs();
+  let socket: Socket | undefined;
+  let usable = true;
+  let wasOpen = false;
+  let opened: Promise<Versions> | undefined;
+  let inFlight = 0;
+  let retired: string | undefined;
+  const throttle = openThrottle();
+  const progress = openProgress(address.host);
+  const where = addressText(address);
+  const connection = connectionTo(address, settings, quietLogger(log, where), (made) => {
+    socket = progress.watch(made).on("close", () => {
+      usable = false;
+    });
+  });
+
+  const drop = (reason: string) => {
+    usable = false;
+    // kafkajs's own handler of this event rejects what is in flight and clears its timers.
+    socket?.emit("error", new Error(reason));
+    socket?.destroy();
+  };
+
+  const retire = (reason: string) => {
+    usable = false;
+    retired ??= reason;
+    if (inFlight === 0) drop(retired);
+  };
+
+  const open = async (): Promise<Versions> => {
+    const versions = await begin(connection, drop);
+    wasOpen = true;
+    progress.reach("open");
+    return versions;
+  };
+
+  const begun = (call: Call, what = "", timedOut = () => {}) => {
+    opened ??= open();
+    return bounded(opened, call, wasOpen ? what : `connect to ${where}`, timedOut);
+  };
+
+  const ask = async <T>(
+    request: KafkaRequest<T>,
+    call: Call,
+    what: string,
+  ): Promise<Result<T, KafkaError>> => {
+    const deadline = startDeadline(call);
+    const timedOut = () => retire(`${what}: no answer within its deadline`);
+    const versions = await begun(call, what, timedOut);
+    if (!versions.ok) return versions;
+    const version = chooseVersion(versions.value, request);
+    if (!version.ok) return version;
+    const held = await throttle.hold(deadline.call(), what);
+    if (held !== undefined) return err(held);
+    const sent = exchange(connection, request, version.value);
+    const answer = await bounded(sent, deadline.call(), what, timedOut);
+    if (!answer.ok) {
+      if (answer.error.cause !== undefined) drop(answer.error.detail);
+      return answer;
+    }
+    throttle.note(request, version.value, answer.value);
+    return decode(request, version.value, answer.value, what);
+  };
+
+  const send = async <T>(request: KafkaRequest<T>, call: Call): Promise<Result<T, KafkaError>> => {
+    const what = `${request.apiName} to ${where}`;
+    if (!usable) return err(lostError(what));
+    inFlight += 1;
+    const answer = await ask(request, call, what);
+    inFlight -= 1;
+    if (retired !== undefined && inFlight === 0) drop(retired);
+    return answer;
+  };
+
+  const standing = { usable: () => usable, wasOpen: () => wasOpen, reached: progress.reached };
+  const sessionMs = () => Number(connection.sessionLifetime);
+  return { send, drop, retire, open: begun, ...standing, sessionMs };
+}
+
+/** Never goes back: of a link that failed, too, it tells where. */
+function openProgress(host: string) {
+  let stage: Reached = isIP(host) === 0 ? "nothing" : "resolved";
+  const reach = (next: Reached) => {
+    if (STAGES.indexOf(next) > STAGES.indexOf(stage)) stage = next;
+  };
+  return {
+    reach,
+    reached: () => stage,
+    watch: (socket: Socket) =>
+      socket
+        .on("lookup", (fault) => {
+          if (fault === null || fault === undefined) reach("resolved");
+        })
+        .once("connect", () => reach("connected"))
+        .once("secureConnect", () => reach("secured"))
+        .once("data", () => reach("heard")),
+  };
+}
+
+function connectionTo(
+  address: BrokerAddress,
+  settings: KafkaSettings,
+  logger: ReturnType<typeof quietLogger>,
+  onSocket: (socket: Socket) => void,
+): Connection {
+  return new Connection({
+    ...address,
+    clientId: settings.clientId,
+    logger,
+    socketFactory: (target) => {
+      const socket = dial(settings, target);
+      onSocket(socket);
+      return socket;
+    },
+    sasl: saslOptions(settings),
+    requestTimeout: KAFKAJS_TIMEOUT_MS,
+    connectionTimeout: KAFKAJS_TIMEOUT_MS,
+    enforceRequestTimeout: false,
+    reauthenticationThreshold:
+      settings.reauthenticates === false ? NEVER_MS : REAUTHENTICATE_BEFORE_MS,
+  });
+}
+
+async function begin(connection: Connection, drop: Link["drop"]): Promise<Versions> {
+  try {
+    await connection.connect();
+    const versions = await readVersions(connection);
+    await authenticate(connection);
+    return versions;
+  } catch (cause) {
+    drop("the connection could not be opened");
+    throw cause;
+  }
+}
+
+/** @throws what the broker or the socket said: kafkajs calls also a lost connection an authentication that failed. */
+async function authenticate(connection: Connection): Promise<void> {
+  const send = connection.send.bind(connection);
+  let first: { readonly cause: unknown } | undefined;
+  connection.send = async (protocol) => {
+    try {
+      return await send(protocol);
+    } catch (cause) {
+      first ??= { cause };
+      throw cause;
+    }
+  };
+  try {
+    await connection.authenticate();
+  } catch (cause) {
+    throw first === undefined ? cause : first.cause;
+  } finally {
+    connection.send = send;
+  }
+}
+
+function decode<T>(
+  request: KafkaRequest<T>,
+  version: number,
+  body: Buffer,
+  what: string,
+): Result<T, KafkaError> {
+  try {
+    const reader = new ByteReader(body);
+    if (flexible(request, version)) reader.tags();
+    return ok(request.decode(reader, version));
+  } catch (cause) {
+    return err(kafkaErrorOf(cause, `${what}: reading the answer`));
+  }
+}
+
+function exchange<T>(connection: Connection, request: KafkaRequest<T>, version: number) {
+  const writer = new ByteWriter();
+  if (flexible(request, version)) writer.noTags();
+  request.encode(writer, version);
+  const bytes = writer.bytes();
+  return connection.send({
+    request: {
+      apiKey: request.apiKey,
+      apiVersion: version,
+      apiName: request.apiName,
+      encode: () => Promise.resolve({ buf: bytes, buffer: bytes }),
+    },
+    response: { decode: (payload) => payload, parse: (payload) => payload },
+    logResponseError: false,
+  });
+}
+
+function flexible<T>(request: KafkaRequest<T>, version: number): boolean {
+  return request.flexibleFrom !== undefined && version >= request.flexibleFrom;
+}
+
+function chooseVersion<T>(
+  versions: Versions,
+  request: KafkaRequest<T>,
+): Result<number, KafkaError> {
+  const theirs = versions.get(request.apiKey);
+  const ours = request.versions;
+  if (theirs !== undefined && theirs.max >= ours.min && theirs.min <= ours.max)
+    return ok(Math.min(theirs.max, ours.max));
+  const known = theirs === undefined ? "none" : `${theirs.min} to ${theirs.max}`;
+  return err({
+    code: "unsupported",
+    retry: "terminal",
+    detail: `${request.apiName}: we know versions ${ours.min} to ${ours.max}, the broker ${known}`,
+  });
+}
+
+/** ApiVersions v0: asked before authentication, as the protocol allows. */
+async function readVersions(connection: Connection): Promise<Versions> {
+  const body = await exchange(
+    connection,
+    {
+      apiKey: 18,
+      apiName: "ApiVersions",
+      versions: { min: 0, max: 0 },
+      encode: () => {},
+      decode: () => null,
+    },
+    0,
+  );
+  const reader = new ByteReader(body);
+  reader.int16();
+  const rows = reader.array((row) => ({ key: row.int16(), min: row.int16(), max: row.int16() }));
+  connection.setVersions(
+    Object.fromEntries(
+      rows.map(({ key, min, max }) => [key, { minVersion: min, maxVersion: max }]),
+    ),
+  );
+  connection.setSupportAuthenticationProtocol(
+    rows.some(({ key }) => key === SASL_AUTHENTICATE_KEY),
+  );
+  return new Map(rows.map(({ key, min, max }) => [key, { min, max }]));
+}
+
+/** kafkajs's own lines, at debug: our code decides what a user sees. Of its fields only what cannot hold a secret. */
+function quietLogger(log: KafkaLog, broker: string) {
+  const line = (message: string) => log("debug", message, { logger: "kafkajs", broker });
+  const logger = { debug: line, info: line, warn: line, error: line, namespace: () => logger };
+  return logger;
+}
+
+function lostError(what: string): KafkaError {
+  return { code: "unreachable", retry: "transient", detail: `${what}: the connection is lost` };
+}

@@ -1,0 +1,180 @@
+/**
+ * Reads partitions without a consumer group: one fetch loop per leader over all of its partitions, and one watch over the topics' metadata.
+ *
+ * Invariants: a partition without a reachable leader stops no other; what is transient is tried again for ever; `deliver` is awaited before the
+ * next fetch of that broker; after `add`, `remove` and `close` nothing of the earlier position is delivered.
+ */
+
+import { backoffMs } from "../../backoff.ts";
+import type { FetchLimits } from "../api/fetch.ts";
+import type { CorruptBatch, KafkaRecord } from "../batch/record.ts";
+import type { KafkaLog, Wire } from "../cluster/client.ts";
+import { METADATA_AGE_MAX_MS } from "../cluster/metadata-cache.ts";
+import { pause } from "../deadline.ts";
+import type { KafkaError } from "../error.ts";
+import { openFetchLoop } from "./fetch-loop.ts";
+import { type Health, openHealth } from "./health.ts";
+import { openPositions, type Positions } from "./positions.ts";
+import { type TopicWatch, watchTopics } from "./topic-watch.ts";
+
+const MAX_WAIT_DEFAULT_MS = 200;
+const MAX_BYTES_DEFAULT = 8 * 1024 * 1024;
+const METADATA_CALL_MS = 5000;
+const BACKOFF = { baseMs: 50, maxMs: 2000, random: Math.random };
+
+export type ReadPosition = {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+};
+
+export type ReadBatch = {
+  readonly topic: string;
+  readonly partition: number;
+  /** Empty when only the end became known, or batches were skipped. */
+  readonly records: readonly KafkaRecord[];
+  readonly corrupt: readonly CorruptBatch[];
+  /** The offset that is read next. The end is reached when it equals `highWatermark`. */
+  readonly nextOffset: number;
+  readonly highWatermark: number;
+};
+
+export type ReadProblem =
+  | {
+      /** Reading pauses until `add` gives a new position. */
+      readonly kind: "offset-out-of-range";
+      readonly topic: string;
+      readonly partition: number;
+      readonly offset: number;
+      readonly startOffset: number;
+      readonly endOffset: number;
+      readonly topicId: string;
+    }
+  | { readonly kind: "topic-missing"; readonly topic: string }
+  | {
+      readonly kind: "topic-recreated";
+      readonly topic: string;
+      readonly oldTopicId: string;
+      readonly newTopicId: string;
+    }
+  | {
+      readonly kind: "partition-count-changed";
+      readonly topic: string;
+      readonly was: number;
+      readonly now: number;
+    }
+  /** Some partition cannot be read now; said once until `recovered`. */
+  | { readonly kind: "unreachable"; readonly error: KafkaError }
+  | { readonly kind: "recovered" };
+
+export type ReaderOptions = {
+  readonly wire: Wire;
+  readonly log: KafkaLog;
+  readonly positions: readonly ReadPosition[];
+  readonly deliver: (batch: ReadBatch) => Promise<void> | void;
+  readonly problem: (problem: ReadProblem) => void;
+  readonly maxWaitMs?: number;
+  readonly maxBytes?: number;
+};
+
+export type Reader = {
+  /** Begins at, or moves to, a position. */
+  readonly add: (position: ReadPosition) => void;
+  readonly remove: (topic: string, partition: number) => void;
+  readonly positions: () => readonly ReadPosition[];
+  /** Resolves when nothing is delivered any more. */
+  readonly close: () => Promise<void>;
+};
+
+let readers = 0;
+
+export function openReader(options: ReaderOptions): Reader {
+  const { wire } = options;
+  readers += 1;
+  const lane = `fetch-${readers}`;
+  const stop = new AbortController();
+  const positions = openPositions(options.positions);
+  const health = openHealth(options.problem);
+  const topics = watchTopics(options.problem);
+  const loops = new Map<number, Promise<void>>();
+  let look = new AbortController();
+
+  /** Ends the watch's wait: something has changed, or is said to have. */
+  const lookNow = () => look.abort();
+
+  const context = { ...options, lane, positions, health, topics, signal: stop.signal, lookNow };
+  const loop = openFetchLoop({ ...context, limits: limitsOf(options) });
+
+  const startLoops = () => {
+    for (const leader of positions.leaders()) {
+      if (loops.has(leader)) continue;
+      const ended = loop(leader).finally(() => {
+        loops.delete(leader);
+        lookNow();
+      });
+      loops.set(leader, ended);
+    }
+  };
+
+  const watch = async () => {
+    let attempt = 0;
+    while (!stop.signal.aborted) {
+      look = new AbortController();
+      const settled = await refresh(context);
+      attempt = settled ? 0 : attempt + 1;
+      startLoops();
+      // Never faster than the backoff, also when something asks for it again and again.
+      const leastMs = backoffMs(attempt, BACKOFF);
+      await pause(leastMs, { deadlineMs: leastMs, signal: stop.signal });
+      const signal = AbortSignal.any([look.signal, stop.signal]);
+      if (settled) await pause(METADATA_AGE_MAX_MS, { deadlineMs: METADATA_AGE_MAX_MS, signal });
+    }
+  };
+  const watched = watch();
+
+  return {
+    add: (position) => {
+      positions.add(position);
+      lookNow();
+    },
+    remove: positions.remove,
+    positions: positions.list,
+    close: async () => {
+      stop.abort();
+      wire.closeLane(lane);
+      await watched;
+      await Promise.all(loops.values());
+    },
+  };
+}
+
+type Context = {
+  readonly wire: Wire;
+  readonly positions: Positions;
+  readonly health: Health;
+  readonly topics: TopicWatch;
+  readonly signal: AbortSignal;
+};
+
+/** @returns false when something has no leader, or could not be asked: look again soon */
+async function refresh({ wire, positions, health, topics, signal }: Context): Promise<boolean> {
+  const names = positions.topics();
+  if (names.length === 0) return true;
+  const asked = await wire.metadata(names, { deadlineMs: METADATA_CALL_MS, signal });
+  if (signal.aborted) return true;
+  health.note("metadata", asked.ok ? undefined : asked.error);
+  if (!asked.ok) return false;
+  topics.see(asked.value.topics, names);
+  const settled = positions.lead(asked.value, health.note);
+  health.keep(positions.sources());
+  return settled;
+}
+
+function limitsOf(options: ReaderOptions): FetchLimits {
+  const maxBytes = options.maxBytes ?? MAX_BYTES_DEFAULT;
+  return {
+    maxWaitMs: options.maxWaitMs ?? MAX_WAIT_DEFAULT_MS,
+    maxBytes,
+    partitionMaxBytes: maxBytes,
+  };
+}

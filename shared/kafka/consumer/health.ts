@@ -1,0 +1,30 @@
+/** Turns the failures of a reader's parts into two events: unreachable once, recovered once when all of them work again. */
+
+import type { KafkaError } from "../error.ts";
+import type { ReadProblem } from "./consumer.ts";
+
+export type Health = {
+  readonly note: (source: string, error: KafkaError | undefined) => void;
+  /** Forgets sources that are no longer concerned, such as a broker that leads nothing of ours any more. */
+  readonly keep: (sources: ReadonlySet<string>) => void;
+};
+
+export function openHealth(problem: (problem: ReadProblem) => void): Health {
+  const failing = new Set<string>();
+
+  const heal = (source: string) => {
+    if (failing.delete(source) && failing.size === 0) problem({ kind: "recovered" });
+  };
+
+  return {
+    note: (source, error) => {
+      if (error === undefined) return heal(source);
+      const first = failing.size === 0;
+      failing.add(source);
+      if (first) problem({ kind: "unreachable", error });
+    },
+    keep: (sources) => {
+      for (const source of [...failing]) if (!sources.has(source)) heal(source);
+    },
+  };
+}

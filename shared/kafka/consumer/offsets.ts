@@ -1,0 +1,69 @@
+/** Where partitions begin and end. A partition that cannot be asked, such as one without a leader, is an entry of `errors`, not a failure of all. */
+
+import { err, ok, type Result } from "../../result.ts";
+import { EARLIEST, LATEST, listOffsetsRequest } from "../api/list-offsets.ts";
+import type { TopicMetadata } from "../api/metadata.ts";
+import type { Call } from "../api/request.ts";
+import type { Wire } from "../cluster/client.ts";
+import { startDeadline } from "../deadline.ts";
+import { type KafkaError, protocolError } from "../error.ts";
+
+export type PartitionOffsets = {
+  readonly offsets: ReadonlyMap<number, number>;
+  readonly errors: ReadonlyMap<number, KafkaError>;
+};
+
+type Answer = Promise<Result<PartitionOffsets, KafkaError>>;
+
+/** The high watermark of each partition: the offset that the next record will get. */
+export function endOffsets(wire: Wire, topic: string, call: Call): Answer {
+  return offsetsAt(wire, topic, LATEST, call);
+}
+
+/** The first offset of each partition that is still there. */
+export function startOffsets(wire: Wire, topic: string, call: Call): Answer {
+  return offsetsAt(wire, topic, EARLIEST, call);
+}
+
+async function offsetsAt(
+  wire: Wire,
+  topic: string,
+  time: typeof LATEST | typeof EARLIEST,
+  call: Call,
+): Answer {
+  const deadline = startDeadline(call);
+  const asked = await wire.metadata([topic], deadline.call());
+  if (!asked.ok) return asked;
+  const found = asked.value.topics.find((item) => item.name === topic);
+  const what = `read the offsets of topic ${topic}`;
+  const permission = `DESCRIBE on topic ${topic}`;
+  if (found === undefined || found.errorCode !== 0)
+    return err(protocolError(found?.errorCode ?? 3, what, permission));
+  const offsets = new Map<number, number>();
+  const errors = new Map<number, KafkaError>();
+  const byLeader = partitionsByLeader(found);
+  for (const partition of byLeader.get(-1) ?? []) errors.set(partition, protocolError(5, what));
+  byLeader.delete(-1);
+  await Promise.all(
+    [...byLeader].map(async ([leader, partitions]) => {
+      const request = listOffsetsRequest(topic, partitions, time);
+      const answer = await wire.toBroker(leader, request, deadline.call());
+      if (!answer.ok) for (const partition of partitions) errors.set(partition, answer.error);
+      else
+        for (const { partition, errorCode, offset } of answer.value)
+          if (errorCode === 0) offsets.set(partition, offset);
+          else errors.set(partition, protocolError(errorCode, what, permission));
+    }),
+  );
+  return ok({ offsets, errors });
+}
+
+function partitionsByLeader(topic: TopicMetadata): Map<number, number[]> {
+  const found = new Map<number, number[]>();
+  for (const { leader, partition } of topic.partitions) {
+    const partitions = found.get(leader) ?? [];
+    partitions.push(partition);
+    found.set(leader, partitions);
+  }
+  return found;
+}

@@ -1,0 +1,248 @@
+/**
+ * A member of a classic consumer group that wants one thing: partition 0 of one topic.
+ *
+ * Invariants: a term's fence carries that term's own member id and generation, never a later one; without a heartbeat's answer for a session
+ * timeout, on our monotonic clock, the term is lost, whatever Kafka thinks; it joins again for ever.
+ */
+
+import { backoffMs } from "../../backoff.ts";
+import { err, ok, type Result } from "../../result.ts";
+import { commitRequest, heartbeatRequest, leaveRequest, type Member } from "../api/group.ts";
+import type { Call } from "../api/request.ts";
+import type { KafkaLog, Wire } from "../cluster/client.ts";
+import { pause } from "../deadline.ts";
+import { type KafkaError, protocolError } from "../error.ts";
+import { type Joining, joinOnce } from "./join.ts";
+
+/** Kafka's default group.min.session.timeout.ms. */
+const SESSION_TIMEOUT_MIN_MS = 6000;
+const LEAVE_CALL_MS = 2000;
+/** A heartbeat without an answer is tried again within the session. */
+const CALLS_PER_SESSION = 3;
+const SILENCE = "no contact for a session timeout";
+const BACKOFF = { baseMs: 100, maxMs: 2000, random: Math.random };
+const PARTITION = 0;
+
+export type Term = {
+  readonly generation: number;
+  readonly memberId: string;
+  /** Owned before this rebalance too. */
+  readonly kept: boolean;
+  /** Commits offset 0 of partition 0 with this term's member id and generation: only its owner can. */
+  readonly fence: (call: Call) => Promise<Result<null, KafkaError>>;
+  readonly lost: AbortSignal;
+};
+
+export type MembershipOptions = {
+  readonly wire: Wire;
+  readonly log: KafkaLog;
+  readonly groupId: string;
+  readonly topic: string;
+  readonly sessionTimeoutMs: number;
+  readonly rebalanceTimeoutMs: number;
+  readonly heartbeatIntervalMs: number;
+  /** This member's epoch as text while it leads, else "": the lowest has led longest and keeps the partition. */
+  readonly standing: () => string;
+  readonly onAssigned: (term: Term) => void;
+  readonly onLost: (reason: string) => void;
+  readonly signal?: AbortSignal;
+};
+
+export type Membership = {
+  /** Ends the term and leaves the group, so that another member need not wait for the session to end. */
+  readonly close: () => Promise<void>;
+};
+
+let members = 0;
+
+/** @returns `invalid` when the session timeout is below the broker's default minimum */
+export function joinMembership(options: MembershipOptions): Result<Membership, KafkaError> {
+  if (options.sessionTimeoutMs < SESSION_TIMEOUT_MIN_MS)
+    return err(tooShort(options.sessionTimeoutMs));
+  members += 1;
+  const lane = `member-${members}`;
+  const stop = new AbortController();
+  const close = () => stop.abort();
+  options.signal?.addEventListener("abort", close, { once: true });
+  if (options.signal?.aborted === true) close();
+  const ended = live({ ...options, lane, signal: stop.signal });
+  return ok({
+    close: async () => {
+      close();
+      await ended;
+    },
+  });
+}
+
+export type Context = Omit<MembershipOptions, "signal"> & {
+  readonly lane: string;
+  readonly signal: AbortSignal;
+  /** True from the rebalance's beginning to its outcome: a fence's refusal then says nothing of the partition. */
+  readonly joining: () => boolean;
+};
+
+type Ownership = { readonly lost: AbortController; readonly member: Member };
+
+/** Why a term ends though the partition stays with us. */
+const LATER_GENERATION = new Error("a later generation");
+
+/** JoinGroup waits at the broker for the other members: what must not wait behind it goes by a lane of its own. */
+const beside = (lane: string): string => `${lane}-beside`;
+
+/** Join, hold, join again, until it is told to stop. */
+async function live(options: Omit<Context, "joining">): Promise<void> {
+  let joining = true;
+  const context = { ...options, joining: () => joining };
+  const { wire, groupId, lane, signal } = context;
+  let memberId = "";
+  let failures = 0;
+  let owned: Ownership | undefined;
+
+  const lose = (reason: string) => {
+    if (owned === undefined) return;
+    owned.lost.abort(new Error(reason));
+    owned = undefined;
+    context.onLost(reason);
+  };
+  const silence = watchSilence(context.sessionTimeoutMs, () => lose(SILENCE));
+
+  while (!signal.aborted) {
+    const joined = await joinOnce(context, memberId);
+    memberId = joined.memberId;
+    if (joined.kind === "failed") {
+      if (joined.error.code === "fenced") lose(joined.error.detail);
+      await waitToRetry(context, joined, failures);
+      failures += 1;
+      continue;
+    }
+    failures = 0;
+    // Kafka counts our session from later on: from its answer.
+    silence.heard(joined.syncedMs);
+    if (joined.owner) owned = begin(context, joined.member, owned);
+    else lose("the group gave the partition to another member");
+    joining = false;
+    const ending = await hold(context, joined.member, silence);
+    joining = true;
+    if (ending === "fenced") memberId = "";
+    if (ending !== "rebalancing") lose(`the membership ended: ${ending}`);
+  }
+  lose("closing");
+  silence.end();
+  if (memberId !== "") {
+    const call = { deadlineMs: LEAVE_CALL_MS };
+    await wire.toCoordinator(groupId, leaveRequest(groupId, memberId, lane), call);
+  }
+  wire.closeLane(lane);
+  wire.closeLane(beside(lane));
+}
+
+type Silence = {
+  /** Kafka answered what was sent at this monotonic time. */
+  readonly heard: (sentMs: number) => void;
+  readonly leftMs: () => number;
+  readonly end: () => void;
+};
+
+/** Runs through joins and heartbeats alike; a stopped process finds it over when it wakes. */
+function watchSilence(sessionTimeoutMs: number, onSilence: () => void): Silence {
+  let endMs = performance.now() + sessionTimeoutMs;
+  let timer = setTimeout(onSilence, sessionTimeoutMs);
+  const leftMs = () => endMs - performance.now();
+  return {
+    leftMs,
+    heard: (sentMs) => {
+      endMs = sentMs + sessionTimeoutMs;
+      clearTimeout(timer);
+      timer = setTimeout(onSilence, Math.max(0, leftMs()));
+    },
+    end: () => clearTimeout(timer),
+  };
+}
+
+function begin(context: Context, member: Member, before: Ownership | undefined): Ownership {
+  // The old term's fence carries an old generation: it ends, though the partition stays.
+  before?.lost.abort(LATER_GENERATION);
+  const lost = new AbortController();
+  const { generation, memberId } = member;
+  const fence = (call: Call) => commit(context, member, lost.signal, call);
+  context.onAssigned({
+    generation,
+    memberId,
+    kept: before !== undefined,
+    fence,
+    lost: lost.signal,
+  });
+  return { lost, member };
+}
+
+async function commit(
+  { wire, topic, lane, joining }: Context,
+  member: Member,
+  lost: AbortSignal,
+  call: Call,
+): Promise<Result<null, KafkaError>> {
+  const what = `fence as the owner of group ${member.groupId}`;
+  if (lost.aborted) return err(termOver(what, lost));
+  const request = commitRequest(member, topic, PARTITION, 0, beside(lane));
+  const answer = await wire.toCoordinator(member.groupId, request, call);
+  if (lost.aborted) return err(termOver(what, lost));
+  if (!answer.ok) return answer;
+  if (answer.value === 0) return ok(null);
+  const permission = `READ on group ${member.groupId} and topic ${topic}`;
+  const error = protocolError(answer.value, what, permission);
+  if (error.code === "not-coordinator") wire.forgetCoordinator(member.groupId);
+  if (error.code === "fenced" && joining())
+    return err({ ...error, code: "rebalancing", retry: "transient" });
+  return err(error);
+}
+
+/** While the partition stays with us, the next term's fence may succeed. */
+function termOver(what: string, lost: AbortSignal): KafkaError {
+  const detail = `${what}: the term is over`;
+  if (lost.reason === LATER_GENERATION) return { code: "rebalancing", retry: "transient", detail };
+  return { code: "fenced", retry: "terminal", detail };
+}
+
+type Ending = "rebalancing" | "fenced" | "no contact" | "closing";
+
+/** Heartbeats until the membership changes. */
+async function hold(context: Context, member: Member, silence: Silence): Promise<Ending> {
+  const { wire, groupId, lane, signal, sessionTimeoutMs, heartbeatIntervalMs } = context;
+  const callMs = sessionTimeoutMs / CALLS_PER_SESSION;
+  while (!signal.aborted) {
+    await pause(heartbeatIntervalMs, { deadlineMs: heartbeatIntervalMs, signal });
+    if (signal.aborted) break;
+    if (silence.leftMs() <= 0) return "no contact";
+    const sentMs = performance.now();
+    const call = { deadlineMs: Math.min(silence.leftMs(), callMs), signal };
+    const answer = await wire.toCoordinator(groupId, heartbeatRequest(member, beside(lane)), call);
+    if (answer.ok && answer.value === 0) {
+      silence.heard(sentMs);
+      continue;
+    }
+    const error = answer.ok ? protocolError(answer.value, "heartbeat") : answer.error;
+    if (error.code === "rebalancing") return "rebalancing";
+    if (error.code === "fenced") return "fenced";
+    wire.forgetCoordinator(groupId);
+    context.log("debug", "heartbeat failed", { groupId, detail: error.detail });
+  }
+  return "closing";
+}
+
+async function waitToRetry(
+  { log, groupId, signal }: Context,
+  joined: Extract<Joining, { kind: "failed" }>,
+  failures: number,
+): Promise<void> {
+  const { error } = joined;
+  if (error.code === "rebalancing") return;
+  const level = error.retry === "terminal" && error.code !== "fenced" ? "warn" : "debug";
+  log(level, "joining the group failed", { groupId, detail: error.detail });
+  const waitMs = backoffMs(failures, BACKOFF);
+  await pause(waitMs, { deadlineMs: waitMs, signal });
+}
+
+function tooShort(sessionTimeoutMs: number): KafkaError {
+  const detail = `a session timeout of ${sessionTimeoutMs} ms is below ${SESSION_TIMEOUT_MIN_MS} ms, the least that Kafka takes by default`;
+  return { code: "invalid", retry: "terminal", detail };
+}

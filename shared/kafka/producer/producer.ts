@@ -1,0 +1,214 @@
+/**
+ * Writes records: acks=all, uncompressed, the records of one partition in one batch, in the given order.
+ *
+ * Invariants: one batch in flight per partition, also across concurrent `send` calls; what was still waiting for its turn when its caller
+ * left is never written; a transient failure is retried inside the deadline. A
+ * write whose answer was lost may be repeated: readers must bear the same record twice (ours do: later records of a key win, ids tell).
+ */
+
+import { backoffMs } from "../../backoff.ts";
+import { err, ok, type Result } from "../../result.ts";
+import { produceRequest } from "../api/produce.ts";
+import type { Call } from "../api/request.ts";
+import { encodeBatch, encodeRecord } from "../batch/encode.ts";
+import type { OutRecord } from "../batch/record.ts";
+import type { KafkaLog, Wire } from "../cluster/client.ts";
+import { bounded, type Deadline, pause, startDeadline } from "../deadline.ts";
+import { type KafkaError, protocolError, timeoutError } from "../error.ts";
+import { partitionFor } from "./partitioner.ts";
+
+/** Below the broker's default message.max.bytes (1,048,588). */
+export const BATCH_BYTES_MAX = 900_000;
+/** One attempt: a hung leader is left for the next one. */
+const ATTEMPT_MS_MAX = 5000;
+/** Of an attempt, for the in-sync replicas: the leader's own answer says more than our timeout. */
+const REPLICA_SHARE = 0.8;
+const BACKOFF = { baseMs: 30, maxMs: 1000, random: Math.random };
+
+export type Written = { readonly partition: number; readonly offset: number };
+
+export type Writer = {
+  /** One entry per record, in the given order. */
+  readonly send: (
+    topic: string,
+    records: readonly OutRecord[],
+    call: Call,
+  ) => Promise<Result<readonly Written[], KafkaError>>;
+};
+
+type Answer<T> = Promise<Result<T, KafkaError>>;
+type Placed = { readonly index: number; readonly record: OutRecord };
+
+export function openWriter(options: { readonly wire: Wire; readonly log: KafkaLog }): Writer {
+  const { wire, log } = options;
+  /** The last write of each partition: the next one waits for it. */
+  const queues = new Map<string, Promise<unknown>>();
+  let keyless = 0;
+
+  const inTurn = async (
+    key: string,
+    deadline: Deadline,
+    work: () => Answer<null>,
+  ): Answer<null> => {
+    const before = queues.get(key) ?? Promise.resolve();
+    let left = false;
+    const mine = before.then(() => (left || deadline.over() ? undefined : work()));
+    const settled = mine.catch(() => undefined);
+    queues.set(key, settled);
+    const done = settled.then(() => {
+      if (queues.get(key) === settled) queues.delete(key);
+    });
+    const what = `write to ${key}: wait for the write before it`;
+    const turn = await bounded(before, deadline.call(), what, () => {
+      left = true;
+    });
+    if (!turn.ok) return turn;
+    const outcome = await mine;
+    await done;
+    return outcome ?? err(timeoutError(what, Math.round(deadline.totalMs)));
+  };
+
+  const place = (records: readonly OutRecord[], partitionCount: number) => {
+    const found = new Map<number, Placed[]>();
+    keyless += 1;
+    for (const [index, record] of records.entries()) {
+      const byKey =
+        record.key === null ? keyless % partitionCount : partitionFor(record.key, partitionCount);
+      const partition = record.partition ?? byKey;
+      const placed = found.get(partition) ?? [];
+      placed.push({ index, record });
+      found.set(partition, placed);
+    }
+    return found;
+  };
+
+  const send = async (
+    topic: string,
+    records: readonly OutRecord[],
+    call: Call,
+  ): Answer<readonly Written[]> => {
+    if (records.length === 0) return ok([]);
+    const deadline = startDeadline(call);
+    const count = await partitionCountOf(wire, topic, records, deadline);
+    if (!count.ok) return count;
+    const written: Written[] = [];
+    const outcomes = await Promise.all(
+      [...place(records, count.value)].map(([partition, placed]) =>
+        inTurn(`${topic}/${partition}`, deadline, async () => {
+          const writeBatch = (batch: Buffer) =>
+            produce(wire, log, { topic, partition, batch, deadline });
+          const note = (index: number, offset: number) => {
+            written[index] = { partition, offset };
+          };
+          for (const chunk of chunksOf(placed)) {
+            const outcome = await writeChunk(chunk, writeBatch, note);
+            if (!outcome.ok) return outcome;
+          }
+          return ok(null);
+        }),
+      ),
+    );
+    for (const outcome of outcomes) if (!outcome.ok) return outcome;
+    return ok(written);
+  };
+
+  return { send };
+}
+
+/** The topic may take less than we put into a batch: in halves then, down to the record that is too large by itself. */
+async function writeChunk(
+  chunk: readonly Placed[],
+  writeBatch: (batch: Buffer) => Answer<number>,
+  note: (index: number, offset: number) => void,
+): Answer<null> {
+  const encoded = chunk.map(({ record }, delta) => encodeRecord(record, delta));
+  const base = await writeBatch(encodeBatch(encoded, Date.now()));
+  if (base.ok) {
+    for (const [delta, { index }] of chunk.entries()) note(index, base.value + delta);
+    return ok(null);
+  }
+  if (base.error.code !== "too-large" || chunk.length === 1) return base;
+  const half = Math.floor(chunk.length / 2);
+  const first = await writeChunk(chunk.slice(0, half), writeBatch, note);
+  return first.ok ? await writeChunk(chunk.slice(half), writeBatch, note) : first;
+}
+
+type Job = {
+  readonly topic: string;
+  readonly partition: number;
+  readonly batch: Buffer;
+  readonly deadline: Deadline;
+};
+
+async function produce(wire: Wire, log: KafkaLog, job: Job): Answer<number> {
+  const { topic, partition, deadline } = job;
+  const what = `write to ${topic}/${partition}`;
+  let last = timeoutError(what, Math.round(deadline.totalMs));
+  for (let attempt = 0; !deadline.over(); attempt += 1) {
+    const answer = await attemptOnce(wire, job, what);
+    if (answer.ok) return answer;
+    // The deadline's own timeout says less than what went wrong before it.
+    if (attempt === 0 || !deadline.over()) last = answer.error;
+    if (answer.error.retry === "terminal") return answer;
+    log("debug", "write is tried again", {
+      topic,
+      partition,
+      attempt,
+      detail: answer.error.detail,
+    });
+    wire.forgetTopic(topic);
+    await pause(backoffMs(attempt, BACKOFF), deadline.call());
+  }
+  const limit = `${what}: not confirmed within ${Math.round(deadline.totalMs)} ms`;
+  return err({ ...last, detail: `${limit}; last: ${last.detail}` });
+}
+
+async function attemptOnce(wire: Wire, job: Job, what: string): Answer<number> {
+  const { topic, partition, batch, deadline } = job;
+  const leader = await wire.leaderOf(topic, partition, deadline.call(ATTEMPT_MS_MAX));
+  if (!leader.ok) return leader;
+  const call = deadline.call(ATTEMPT_MS_MAX);
+  const replicasMs = Math.max(1, Math.ceil(call.deadlineMs * REPLICA_SHARE));
+  const request = produceRequest(topic, partition, batch, replicasMs);
+  const answer = await wire.toBroker(leader.value.node.id, request, call);
+  if (!answer.ok) return answer;
+  const { errorCode, baseOffset } = answer.value;
+  if (errorCode === 0) return ok(baseOffset);
+  return err(protocolError(errorCode, what, `WRITE on topic ${topic}`));
+}
+
+/** Not asked for when each record names its partition. A topic that is not there yet is waited for until the deadline. */
+async function partitionCountOf(
+  wire: Wire,
+  topic: string,
+  records: readonly OutRecord[],
+  deadline: Deadline,
+): Answer<number> {
+  if (records.every((record) => record.partition !== undefined)) return ok(1);
+  for (let attempt = 0; ; attempt += 1) {
+    const asked = await wire.partitionCount(topic, deadline.call());
+    if (asked.ok || asked.error.retry === "terminal") return asked;
+    wire.forgetTopic(topic);
+    await pause(backoffMs(attempt, BACKOFF), deadline.call());
+    if (deadline.over()) return asked;
+  }
+}
+
+/** As few batches as BATCH_BYTES_MAX allows. A single record beyond it goes alone: the broker says whether it is too large. */
+function chunksOf(placed: readonly Placed[]): Placed[][] {
+  const chunks: Placed[][] = [];
+  let chunk: Placed[] = [];
+  let size = 0;
+  for (const item of placed) {
+    const { length } = encodeRecord(item.record, chunk.length);
+    if (chunk.length > 0 && size + length > BATCH_BYTES_MAX) {
+      chunks.push(chunk);
+      chunk = [];
+      size = 0;
+    }
+    chunk.push(item);
+    size += length;
+  }
+  if (chunk.length > 0) chunks.push(chunk);
+  return chunks;
+}

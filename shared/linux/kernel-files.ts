@@ -1,0 +1,83 @@
+/**
+ * Files that the kernel makes up while they are read (/proc, /sys/fs/cgroup): short, never on a disk, so
+ * read in one go without waiting. Bounded, because their size is nobody's promise.
+ */
+import { closeSync, openSync, readdirSync, readlinkSync, readSync, statSync } from "node:fs";
+import { errnoOf } from "../../sidecar/control-plane/runtime/process/error.ts";
+import { err, ok, type Result } from "../result.ts";
+
+/** Most of a file that is read: /proc/<pid>/net/tcp lists listeners first, so the rest may go. */
+const TEXT_BYTES_MAX = 256 * 1024;
+
+/** `absent`: no such file, or its process has ended. `denied`: there, and not for us. */
+export type FileFault = "absent" | "denied" | "failed";
+
+export type Files = {
+  /** The text from its start, at most TEXT_BYTES_MAX bytes. */
+  readonly read: (path: string) => Result<string, FileFault>;
+  /** Names in a directory; none when it cannot be read. */
+  readonly list: (path: string) => readonly string[];
+  /** Where a symbolic link points; undefined when that cannot be read. */
+  readonly link: (path: string) => string | undefined;
+  /** What no other file or directory has, also not a later one of the same path: device and inode. */
+  readonly identity: (path: string) => string | undefined;
+};
+
+export function openFiles(): Files {
+  const buffer = Buffer.alloc(TEXT_BYTES_MAX);
+  return {
+    read: (path) => attempt(() => readInto(buffer, path)),
+    list: (path) =>
+      valueOr(
+        attempt(() => readdirSync(path)),
+        [],
+      ),
+    link: (path) =>
+      valueOr<string | undefined>(
+        attempt(() => readlinkSync(path)),
+        undefined,
+      ),
+    identity: (path) =>
+      valueOr<string | undefined>(
+        attempt(() => identityOf(path)),
+        undefined,
+      ),
+  };
+}
+
+function identityOf(path: string): string {
+  const { dev, ino } = statSync(path, { bigint: true });
+  return `${dev}:${ino}`;
+}
+
+/** A file of the kernel comes in pieces of a page or so. */
+function readInto(buffer: Buffer, path: string): string {
+  const file = openSync(path, "r");
+  try {
+    let length = 0;
+    while (length < buffer.length) {
+      const got = readSync(file, buffer, length, buffer.length - length, null);
+      if (got === 0) break;
+      length += got;
+    }
+    return buffer.toString("utf8", 0, length);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function attempt<T>(read: () => T): Result<T, FileFault> {
+  try {
+    return ok(read());
+  } catch (cause) {
+    return err(faultOf(errnoOf(cause)));
+  }
+}
+
+function faultOf(errno: string): FileFault {
+  if (["ENOENT", "ESRCH", "ENOTDIR", "ENODEV"].includes(errno)) return "absent";
+  return ["EACCES", "EPERM"].includes(errno) ? "denied" : "failed";
+}
+
+const valueOr = <T>(result: Result<T, FileFault>, other: T): T =>
+  result.ok ? result.value : other;

@@ -1,0 +1,111 @@
+/**
+ * Does the local listener answer before its deadline? The one check that liveness rests on, so it asks
+ * only of Kafka: a fault of ours (password, certificate, CPU) is never a failure here.
+ */
+
+import type { Answer, BrokerSnapshot, KafkaProcess } from "../snapshot.ts";
+import type { Check, CheckSettings, Verdict } from "./check.ts";
+import { brakedMs } from "./liveness-brake.ts";
+import { ageText, bytesText, counted, verdictsOf } from "./text.ts";
+
+/** Our timer was late by this share of the time that we waited: an answer may have been there in time. Twice it was not. */
+const LAG_SHARE_MAX = 0.25;
+
+const SILENT = "the listener accepts connections and is silent";
+const UNTAKEN = "nobody takes or refuses a connection at its address";
+
+const say = verdictsOf("broker-answers");
+
+export const checkBrokerAnswers: Check = (snapshot, settings, before) => {
+  const { answer, process: kafka } = snapshot;
+  switch (answer.kind) {
+    case "answered":
+      return say("pass", `answered in ${ageText(answer.durationMs)}`, answer.durationMs);
+    case "refused-us":
+      return say("warn", `alive, but it refuses us: ${answer.detail}`, answer.durationMs);
+    case "not-asked":
+      return say("unknown", `we could not ask: ${answer.detail}`, answer.durationMs);
+    case "closed":
+    case "silent":
+      if (kafka.kind === "gone") {
+        return say("fail", `Kafka's process is gone: ${answer.detail}`, answer.durationMs);
+      }
+      return answer.kind === "closed"
+        ? judgeClosed(answer, kafka, before)
+        : judgeSilent({ ...snapshot, answer, process: kafka }, settings, before);
+  }
+};
+
+type Unanswered = { readonly detail: string; readonly durationMs: number };
+type There = Exclude<KafkaProcess, { readonly kind: "gone" }>;
+type SilentSnapshot = BrokerSnapshot & {
+  readonly answer: Extract<Answer, { readonly kind: "silent" }>;
+  readonly process: There;
+};
+
+/**
+ * Without a quorum, and in log recovery, a broker keeps its listener closed: that is no reason to restart
+ * it. Whose process is hidden may have been started anew since it answered, and be recovering; and when it
+ * has ended, so has its container, which the kubelet sees for itself.
+ */
+function judgeClosed(
+  { detail, durationMs }: Unanswered,
+  kafka: There,
+  before: BrokerSnapshot | undefined,
+): Verdict {
+  if (kafka.kind === "hidden") {
+    return say("unknown", `starting, or not there: ${detail} (${kafka.reason})`, durationMs);
+  }
+  return kafka.hasAnswered
+    ? say("fail", `the listener is closed, and was open before: ${detail}`, durationMs)
+    : say("unknown", startingText(kafka, before), durationMs);
+}
+
+/**
+ * Older brokers bind their port before they recover their logs, and say nothing until then (KAFKA-9796);
+ * what it reads and writes tells such a one from one that hangs.
+ */
+function judgeSilent(
+  seen: SilentSnapshot,
+  settings: CheckSettings,
+  before: BrokerSnapshot | undefined,
+): Verdict {
+  const { lagMs, process: kafka } = seen;
+  const { detail, durationMs, connected } = seen.answer;
+  const isFirst = (seen.silence?.forMs ?? 0) === 0;
+  if (isFirst && lagMs >= durationMs * LAG_SHARE_MAX) {
+    const lag = `we ourselves were held up for ${ageText(lagMs)}`;
+    return say("unknown", `${detail}, but ${lag}: too little CPU for the sidecar?`, durationMs);
+  }
+  const isStarting = kafka.kind === "running" && !kafka.hasAnswered;
+  if (isStarting && (progressBytes(kafka, before) ?? 0) > 0) {
+    return say("unknown", startingText(kafka, before), durationMs);
+  }
+  const silence = `${connected ? SILENT : UNTAKEN}: ${detail}`;
+  const heldMs = brakedMs(seen, settings);
+  if (heldMs === 0) return say("fail", silence, durationMs);
+  const { answered = 0, asked = 0 } = seen.silence?.peers ?? {};
+  const others = `${answered} of ${counted(asked, "other broker")} asked answered`;
+  const turn = `they are restarted in turn, this one not for ${ageText(heldMs)} yet`;
+  return say("unknown", `${silence}; ${others}: ${turn}`, durationMs);
+}
+
+type Running = Extract<KafkaProcess, { readonly kind: "running" }>;
+
+function startingText(kafka: Running, before: BrokerSnapshot | undefined): string {
+  const since = `starting for ${ageText(kafka.ageMs)}, no answer yet`;
+  const progress = progressBytes(kafka, before);
+  if (progress === undefined) return `${since}; what it reads and writes cannot be seen`;
+  const total = bytesText(kafka.ioBytes ?? 0);
+  return `${since}; it read and wrote ${total}, of it ${bytesText(progress)} since the round before`;
+}
+
+/** Bytes since the round before; undefined where they cannot be seen, or of another process. */
+function progressBytes(kafka: Running, before: BrokerSnapshot | undefined): number | undefined {
+  const was = before?.process;
+  if (was?.kind !== "running" || was.pid !== kafka.pid || was.ageMs > kafka.ageMs) {
+    return undefined;
+  }
+  if (kafka.ioBytes === undefined || was.ioBytes === undefined) return undefined;
+  return Math.max(0, kafka.ioBytes - was.ioBytes);
+}

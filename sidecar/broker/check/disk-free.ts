@@ -1,0 +1,35 @@
+/** Is there room left on the volumes of the log directories? A full one takes its directory offline. */
+
+import type { LogDir } from "../snapshot.ts";
+import type { Check } from "./check.ts";
+import { bytesText, readOr, someOf, verdictsOf } from "./text.ts";
+
+const CHECK = "disk-free";
+const say = verdictsOf(CHECK);
+
+export const checkDiskFree: Check = ({ role, logDirs }, { diskFreeWarn }) => {
+  if (role === "controller") return say("skipped", "a controller has no partitions on disk", 0);
+  const read = readOr(CHECK, logDirs);
+  if (!read.ok) return read.error;
+  const { value, durationMs } = read.value;
+  const sized = value
+    .filter(({ totalBytes, usableBytes }) => totalBytes > 0 && usableBytes >= 0)
+    .sort((a, b) => freeShare(a) - freeShare(b));
+  const least = sized[0];
+  if (least === undefined) {
+    return say("skipped", "the broker does not say (KIP-827: from Kafka 3.3)", durationMs);
+  }
+  const limit = `at least ${percent(diskFreeWarn)}`;
+  const short = sized.filter((dir) => freeShare(dir) < diskFreeWarn);
+  if (short.length > 0) {
+    return say("warn", `little room, ${limit} wanted: ${someOf(short.map(freeText))}`, durationMs);
+  }
+  return say("pass", `${freeText(least)}, ${limit} wanted`, durationMs);
+};
+
+const freeShare = ({ usableBytes, totalBytes }: LogDir): number => usableBytes / totalBytes;
+
+const freeText = (dir: LogDir): string =>
+  `${dir.path} has ${percent(freeShare(dir))} free (${bytesText(dir.usableBytes)} of ${bytesText(dir.totalBytes)})`;
+
+const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;

@@ -1,0 +1,89 @@
+/** What one snapshot says: a verdict of every check, and the figures beside them. Pure, and done once a round. */
+import type { ClusterMetadata } from "../../../shared/kafka/api/metadata.ts";
+import type { BrokerSnapshot, LogDir } from "../snapshot.ts";
+import { checkBrokerAnswers } from "./broker-answers.ts";
+import { checkBrokerRegistered } from "./broker-registered.ts";
+import type { Check, CheckName, CheckSettings, Verdict } from "./check.ts";
+import { CHECKS } from "./check.ts";
+import { checkDiskFree } from "./disk-free.ts";
+import { checkFollowersInSync } from "./followers-in-sync.ts";
+import { checkFutureReplicas } from "./future-replicas.ts";
+import { checkLogDirectories } from "./log-directories.ts";
+import { checkMetadataCaughtUp, lagOf, type QuorumLag } from "./metadata-caught-up.ts";
+import { checkQuorumLeader } from "./quorum-leader.ts";
+import { checkReplicasInSync } from "./replicas-in-sync.ts";
+import { checkRestartSafe, type RestartRisk, restartRisk } from "./restart-safe.ts";
+import { eachPartition } from "./text.ts";
+
+/** Undefined: not read. */
+export type Figures = {
+  /** Partitions with a replica here that is not in the ISR. */
+  readonly underReplicated: number | undefined;
+  /** Partitions of the whole cluster that have no leader. */
+  readonly offline: number | undefined;
+  readonly quorumLag: QuorumLag | undefined;
+  readonly logDirs: readonly LogDir[] | undefined;
+};
+
+export type Judgement = {
+  /** One of each check, in the order of CHECKS. */
+  readonly verdicts: readonly Verdict[];
+  readonly risk: RestartRisk;
+  readonly figures: Figures;
+};
+
+/** A judgement and its round: what routes and metrics render. */
+export type JudgedRound = {
+  readonly judgement: Judgement;
+  /** Monotonic clock when its reads began: nothing in it is older. */
+  readonly beganMs: number;
+  readonly tookMs: number;
+};
+
+const SIMPLE: Readonly<Record<Exclude<CheckName, "restart-safe">, Check>> = {
+  "broker-answers": checkBrokerAnswers,
+  "broker-registered": checkBrokerRegistered,
+  "quorum-leader": checkQuorumLeader,
+  "metadata-caught-up": checkMetadataCaughtUp,
+  "log-directories": checkLogDirectories,
+  "replicas-in-sync": checkReplicasInSync,
+  "followers-in-sync": checkFollowersInSync,
+  "future-replicas": checkFutureReplicas,
+  "disk-free": checkDiskFree,
+};
+
+/** @param before the snapshot of the round before, if there was one: what has moved since is told as progress. */
+export function judge(
+  snapshot: BrokerSnapshot,
+  settings: CheckSettings,
+  before?: BrokerSnapshot,
+): Judgement {
+  const risk = restartRisk(snapshot);
+  const verdicts = CHECKS.map((check) =>
+    check === "restart-safe"
+      ? checkRestartSafe(snapshot, risk)
+      : SIMPLE[check](snapshot, settings, before),
+  );
+  return { verdicts, risk, figures: figuresOf(snapshot) };
+}
+
+function figuresOf({ brokerId, role, metadata, quorum, logDirs }: BrokerSnapshot): Figures {
+  const partitions =
+    role === "broker" && metadata.kind === "read"
+      ? countPartitions(metadata.value.cluster, brokerId)
+      : { underReplicated: undefined, offline: undefined };
+  return {
+    ...partitions,
+    quorumLag: quorum.kind === "read" ? lagOf(quorum.value, brokerId) : undefined,
+    logDirs: logDirs.kind === "read" ? logDirs.value : undefined,
+  };
+}
+
+function countPartitions(cluster: ClusterMetadata, brokerId: number) {
+  const counts = { underReplicated: 0, offline: 0 };
+  eachPartition(cluster, ({ leader, replicas, isr }) => {
+    if (leader < 0) counts.offline += 1;
+    if (replicas.includes(brokerId) && !isr.includes(brokerId)) counts.underReplicated += 1;
+  });
+  return counts;
+}

@@ -1,0 +1,59 @@
+/**
+ * Are replicas on their way from one log directory to another (KIP-113)? Normal work that is shown as
+ * progress; `FUTURE_REPLICAS=fail` restores the original, which was unready for its whole length.
+ */
+
+import type { BrokerSnapshot, FutureReplica, LogDir } from "../snapshot.ts";
+import type { Check } from "./check.ts";
+import { bytesText, counted, readOr, someOf, verdictsOf } from "./text.ts";
+
+const CHECK = "future-replicas";
+const say = verdictsOf(CHECK);
+
+export const checkFutureReplicas: Check = ({ role, logDirs }, { futureReplicas }, before) => {
+  if (role === "controller") return say("skipped", "a controller has no partitions on disk", 0);
+  const read = readOr(CHECK, logDirs);
+  if (!read.ok) return read.error;
+  const { durationMs } = read.value;
+  const online = read.value.value.filter(({ errorCode }) => errorCode === 0);
+  const unread = online.filter(({ contents }) => contents === undefined).map(({ path }) => path);
+  const moving = movingIn(online);
+  if (moving.length === 0 && unread.length > 0) {
+    return say("unknown", `what lies in ${someOf(unread)} could not be read lately`, durationMs);
+  }
+  if (moving.length === 0) return say("pass", "none on its way", durationMs);
+  const records = sum(moving, ({ offsetLag }) => Math.max(0, offsetLag));
+  const progress = `${bytesText(bytesOf(moving))} there${sinceBefore(moving, before)}, ${counted(records, "record")} to go`;
+  const names = someOf(moving.map(({ topic, partition }) => `${topic}-${partition}`));
+  const reason = `${counted(moving.length, "replica")} moving to another directory (${progress}): ${names}`;
+  return say(futureReplicas, reason, durationMs);
+};
+
+/** Those of the round before alone that are still moving: what has arrived would count as a loss. */
+function sinceBefore(moving: readonly FutureReplica[], before: BrokerSnapshot | undefined): string {
+  if (before?.logDirs.kind !== "read") return "";
+  const now = new Map(moving.map((one) => [keyOf(one), one.sizeBytes]));
+  const both = movingIn(before.logDirs.value).flatMap((one) => {
+    const sizeBytes = now.get(keyOf(one));
+    return sizeBytes === undefined ? [] : [sizeBytes - one.sizeBytes];
+  });
+  return both.length === 0
+    ? ""
+    : `, ${bytesText(
+        Math.max(
+          0,
+          sum(both, (by) => by),
+        ),
+      )} more than before`;
+}
+
+const movingIn = (dirs: readonly LogDir[]): readonly FutureReplica[] =>
+  dirs.flatMap(({ contents }) => contents?.future ?? []);
+
+const keyOf = ({ topic, partition }: FutureReplica): string => `${topic}-${partition}`;
+
+const bytesOf = (moving: readonly FutureReplica[]): number =>
+  sum(moving, ({ sizeBytes }) => sizeBytes);
+
+const sum = <T>(values: readonly T[], of: (value: T) => number): number =>
+  values.reduce((total, value) => total + of(value), 0);

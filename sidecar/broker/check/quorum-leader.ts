@@ -1,0 +1,33 @@
+/** Has the quorum a leader? Under KRaft the metadata's controller is a random living broker and says nothing. */
+
+import type { BrokerSnapshot } from "../snapshot.ts";
+import type { Check, Verdict } from "./check.ts";
+import { ageText, counted, readOr, verdictsOf } from "./text.ts";
+
+const CHECK = "quorum-leader";
+const NONE = -1;
+const say = verdictsOf(CHECK);
+
+export const checkQuorumLeader: Check = (snapshot) => {
+  if (snapshot.quorum.kind === "absent") return judgeController(snapshot);
+  const read = readOr(CHECK, snapshot.quorum);
+  if (!read.ok) return read.error;
+  const { value, durationMs } = read.value;
+  const voters = counted(value.voters.length, "voter");
+  if (value.leaderId === NONE) {
+    return say("fail", `none of ${voters} leads (epoch ${value.leaderEpoch})`, durationMs);
+  }
+  const epoch = `epoch ${value.leaderEpoch}, answered in ${ageText(durationMs)}`;
+  return say("pass", `node ${value.leaderId} leads ${voters} (${epoch})`, durationMs);
+};
+
+/** With ZooKeeper, and before DescribeQuorum (KIP-595), the metadata's controller is what there is to ask. */
+function judgeController({ metadata, quorum }: BrokerSnapshot): Verdict {
+  if (metadata.kind !== "read") {
+    return say("skipped", quorum.kind === "absent" ? quorum.reason : "no quorum", 0);
+  }
+  const { controllerId } = metadata.value.cluster;
+  return controllerId === NONE
+    ? say("fail", "the metadata names no controller", metadata.durationMs)
+    : say("pass", `node ${controllerId} is the controller`, metadata.durationMs);
+}

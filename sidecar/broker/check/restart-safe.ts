@@ -1,0 +1,93 @@
+/** Could this broker be stopped now? Sums up `restart-safety.ts`; evidence against it counts before what could not be read. */
+
+import { hiddenText } from "../read/hidden-topics.ts";
+import type { BrokerSnapshot, Reading } from "../snapshot.ts";
+import type { Verdict } from "./check.ts";
+import { type PartitionRisk, partitionRisk, type QuorumRisk, quorumRisk } from "./restart-risk.ts";
+import { counted, partitionName, someOf, verdictsOf } from "./text.ts";
+
+const say = verdictsOf("restart-safe");
+
+/** Undefined: not read, or nothing of that kind here. */
+export type RestartRisk = {
+  readonly partitions: PartitionRisk | undefined;
+  readonly quorum: QuorumRisk | undefined;
+};
+
+export function restartRisk(snapshot: BrokerSnapshot): RestartRisk {
+  const { role, brokerId, metadata, quorum, minInsyncReplicas } = snapshot;
+  const mins =
+    minInsyncReplicas.kind === "read" ? minInsyncReplicas.value : new Map<string, number>();
+  return {
+    partitions:
+      role === "broker" && metadata.kind === "read"
+        ? partitionRisk(metadata.value.cluster, brokerId, mins)
+        : undefined,
+    quorum: quorum.kind === "read" ? quorumRisk(quorum.value, brokerId) : undefined,
+  };
+}
+
+export function checkRestartSafe(snapshot: BrokerSnapshot, risk: RestartRisk): Verdict {
+  const { role, metadata, quorum, minInsyncReplicas } = snapshot;
+  const durationMs = Math.max(...[metadata, quorum, minInsyncReplicas].map(durationOf));
+  const against = [...partitionsAgainst(risk.partitions), ...quorumAgainst(risk.quorum)];
+  if (against.length > 0) return say("fail", against.join("; "), durationMs);
+  const needed = role === "broker" ? [metadata, quorum] : [quorum];
+  const unread = needed.find(({ kind }) => kind === "failed");
+  if (unread?.kind === "failed") return say("unknown", unread.error.detail, durationMs);
+  if (role === "broker" && snapshot.hiddenReplicas > 0) {
+    return say("unknown", hiddenText(snapshot.hiddenReplicas), durationMs);
+  }
+  const undecided = risk.partitions?.undecided ?? [];
+  if (undecided.length > 0) {
+    const words =
+      minInsyncReplicas.kind === "failed"
+        ? minInsyncReplicas.error.detail
+        : snapshot.minInsyncTrouble;
+    const why = words === undefined ? "" : `: ${words}`;
+    const topics = `${counted(undecided.length, "topic")} (${someOf(undecided)})`;
+    return say("unknown", `min.insync.replicas of ${topics} could not be read${why}`, durationMs);
+  }
+  const grounds = [...partitionGrounds(risk.partitions), ...quorumGrounds(risk.quorum)];
+  return grounds.length === 0
+    ? say("unknown", "neither partitions nor quorum of this node could be asked for", durationMs)
+    : say("pass", grounds.join("; "), durationMs);
+}
+
+function partitionsAgainst(risk: PartitionRisk | undefined): readonly string[] {
+  const { rows, total } = risk?.blocking ?? { rows: [], total: 0 };
+  if (total === 0) return [];
+  const waitingFor = new Set(rows.flatMap((row) => row.waitingFor));
+  const brokers = someOf([...waitingFor].sort((a, b) => a - b).map(String));
+  const hidden = total - rows.length;
+  const names = `${someOf(rows.map(partitionName))}${hidden > 0 ? ` (and ${hidden} not listed)` : ""}`;
+  const which = `${counted(total, "partition")} would be under min.insync.replicas`;
+  return [`${which}: ${names}; waiting for broker ${brokers}`];
+}
+
+function quorumAgainst(risk: QuorumRisk | undefined): readonly string[] {
+  if (risk?.blocks !== true) return [];
+  const seen = `${risk.caughtUp.length} of the other voters caught up, ${risk.needed} needed`;
+  return [
+    `the quorum of ${risk.voters} would lose its majority: ${seen}; behind: ${someOf(risk.behind.map(String))}`,
+  ];
+}
+
+function partitionGrounds(risk: PartitionRisk | undefined): readonly string[] {
+  if (risk === undefined) return [];
+  const enough = `${counted(risk.held, "replica")} here, enough others in sync`;
+  const { rows, total } = risk.neverSafe;
+  if (total === 0) return [enough];
+  return [
+    enough,
+    `too few replicas ever to be safe: ${counted(total, "partition")} (${someOf(rows.map(partitionName))})`,
+  ];
+}
+
+const quorumGrounds = (risk: QuorumRisk | undefined): readonly string[] =>
+  risk === undefined
+    ? []
+    : [`${risk.caughtUp.length} of the other voters caught up, ${risk.needed} needed`];
+
+const durationOf = (reading: Reading<unknown>): number =>
+  reading.kind === "absent" ? 0 : reading.durationMs;

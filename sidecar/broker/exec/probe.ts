@@ -1,0 +1,110 @@
+/**
+ * `sidecar check live`, `sidecar check ready` and `sidecar drain`, for exec probes and hooks: the running
+ * sidecar is asked, and where none runs they look for themselves. One line says what came out; the exit
+ * code is 0 for yes alone.
+ */
+import { sleep } from "../../../shared/deadline.ts";
+import { EXIT, type ExitCode } from "../../../shared/exit.ts";
+import type { Result } from "../../../shared/result.ts";
+import type { Misconfigured } from "../broker.ts";
+import type { BrokerConfig } from "../config.ts";
+import { drain } from "../drain.ts";
+import { openProbe, type ProbeOptions } from "../monitor.ts";
+import { outcomeOf, standing } from "../probe/status.ts";
+import { type Drained, type RunningSidecar, runningSidecar } from "./sidecar-client.ts";
+
+const LOOKS_MAX = 2;
+
+export type ProbeClientOptions = Omit<ProbeOptions, "config" | "clientId" | "onRound"> & {
+  readonly config: Result<BrokerConfig, Misconfigured>;
+  /** Where a running sidecar serves; 0: it took one that nobody knows. */
+  readonly port: number;
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+};
+
+type Probed = { readonly healthy: boolean; readonly error?: string | undefined };
+
+export async function checkProbe(
+  gate: "live" | "ready",
+  options: ProbeClientOptions,
+): Promise<ExitCode> {
+  const { config, port, say } = options;
+  const seen = port === 0 ? undefined : await running(options).probe(gate);
+  if (seen !== undefined) {
+    return tellProbe(say, gate, { healthy: seen.status === "healthy", error: seen.error });
+  }
+  if (config.ok) return tellProbe(say, gate, await lookUp(gate, options, config.value));
+  say(`${gate}: not looked: ${config.error.detail}`);
+  // What is wrong with us is no reason to restart Kafka.
+  return gate === "live" ? EXIT.done : EXIT.configuration;
+}
+
+const running = ({ port, config }: ProbeClientOptions): RunningSidecar =>
+  runningSidecar(port, config.ok ? config.value.topology.brokerId : config.error.brokerId);
+
+function tellProbe(
+  say: (line: string) => void,
+  gate: string,
+  { healthy, error = "" }: Probed,
+): ExitCode {
+  say(healthy ? `${gate}: healthy` : `${gate}: unhealthy: ${error}`);
+  return healthy ? EXIT.done : EXIT.unavailable;
+}
+
+/** The second shows what has moved since the first: a silent Kafka that recovers its logs is no dead one. */
+async function lookUp(
+  gate: "live" | "ready",
+  options: ProbeClientOptions,
+  config: BrokerConfig,
+): Promise<Probed> {
+  // Who remembers nothing cannot tell when a silent broker's turn has come: the kubelet would wait for ever.
+  const unbraked = { ...config, livenessBrakeMs: 0 };
+  const look = { ...options, config: unbraked, clientId: "outrider-check", onRound: () => {} };
+  const probe = openProbe(look);
+  let outcome: Probed | undefined;
+  for (let looks = 0; looks < LOOKS_MAX && outcome?.healthy !== true; looks += 1) {
+    await probe.rounds.once(options.signal);
+    outcome = outcomeOf(gate, standing(probe.readings), probe.readings);
+  }
+  probe.close();
+  return outcome ?? { healthy: false };
+}
+
+export async function drainBroker(
+  timeoutMs: number,
+  options: ProbeClientOptions,
+): Promise<ExitCode> {
+  const { config, port, say, signal } = options;
+  const asked = port === 0 ? undefined : await running(options).drain(timeoutMs, signal);
+  if (asked !== undefined) return tellDrain(say, asked);
+  if (config.ok) return tellDrain(say, await drainAlone(timeoutMs, options, config.value));
+  say(`not drained: ${config.error.detail}`);
+  return EXIT.configuration;
+}
+
+async function drainAlone(
+  timeoutMs: number,
+  options: ProbeClientOptions,
+  config: BrokerConfig,
+): Promise<Drained> {
+  const { log, signal } = options;
+  const probe = openProbe({ ...options, config, clientId: "outrider-drain", onRound: () => {} });
+  const ended = new AbortController();
+  const rounds = probe.rounds.run(AbortSignal.any([ended.signal, signal]));
+  const { readings } = probe;
+  const drained = await drain(timeoutMs, signal, { readings, sleep, stopping: signal, log });
+  ended.abort();
+  await rounds;
+  probe.close();
+  return drained;
+}
+
+function tellDrain(
+  say: (line: string) => void,
+  { safe, ending, waitedMs, error = ending }: Drained,
+): ExitCode {
+  const waited = `waited ${(waitedMs / 1000).toFixed(1)} s`;
+  say(safe ? `safe to stop (${waited})` : `not safe to stop (${waited}): ${error}`);
+  return safe ? EXIT.done : EXIT.unconfirmed;
+}

@@ -1,0 +1,120 @@
+/**
+ * The parts that look at Kafka, put together for one configuration: whom to ask, what to make of the
+ * answers, and the rounds in which that is done. `sidecar broker` serves what they find; the exec
+ * probes look once.
+ */
+
+import { connectionSettings } from "../../shared/config/kafka.ts";
+import type { KafkaLog } from "../../shared/kafka/cluster/client.ts";
+import { type KafkaSettings, parseBrokerAddress } from "../../shared/kafka/settings.ts";
+import type { Files } from "../../shared/linux/kernel-files.ts";
+import type { Log } from "../../shared/log.ts";
+import { type JudgedRound, judge } from "./check/evaluate.ts";
+import type { BrokerConfig } from "./config.ts";
+import { type Readings, STALE_ROUNDS } from "./probe/status.ts";
+import { type KafkaFinder, openKafkaFinder } from "./process/finder.ts";
+import { openSnapshots } from "./read/collect.ts";
+import { credentialsOf } from "./read/credentials.ts";
+import { openLocalBroker } from "./read/local-broker.ts";
+import { type ClusterView, openClusterView } from "./read/other-brokers.ts";
+import { openSilenceWatch } from "./read/outage.ts";
+import { openPeers } from "./read/peers.ts";
+import { openRounds, type Rounds } from "./round/rounds.ts";
+import type { BrokerSnapshot } from "./snapshot.ts";
+
+export type ProbeOptions = {
+  readonly config: BrokerConfig;
+  readonly clientId: string;
+  readonly files: Files;
+  readonly ownPid: number;
+  readonly ownAgeMs: () => number;
+  /** Rejects when the name has no address. */
+  readonly resolve: (host: string) => Promise<unknown>;
+  readonly log: Log;
+  readonly monotonicMs: () => number;
+  readonly onRound: (round: JudgedRound, snapshot: BrokerSnapshot) => void;
+};
+
+export type Probe = {
+  readonly rounds: Rounds;
+  readonly readings: Readings;
+  readonly cluster: ClusterView;
+  readonly finder: KafkaFinder;
+  readonly close: () => void;
+};
+
+export function openProbe(options: ProbeOptions): Probe {
+  const { config, files, log, monotonicMs } = options;
+  const { topology, probeIntervalMs } = config;
+  const settings = connectionSettings(config, options.clientId, []);
+  const kafkaLog: KafkaLog = (level, message, fields) => log[level](message, fields);
+  const deadlineMs = Math.min(config.checkTimeoutMs, probeIntervalMs);
+  const { resolve, ownPid, ownAgeMs } = options;
+  const ofOthers = { settings: othersSettings(settings), log: kafkaLog };
+  const cluster = openClusterView({ ...ofOthers, others: topology.others, resolve });
+  const credentials = credentialsOf(settings);
+  const peers = openPeers({
+    ...ofOthers,
+    ...{ brokerId: topology.brokerId, isSelfAmong: topology.isSelfAmong, credentials, monotonicMs },
+    others: topology.others.flatMap((other) => parseBrokerAddress(other) ?? []),
+  });
+  const local = openLocalBroker({
+    brokerId: topology.brokerId,
+    address: topology.local,
+    settings: localSettings(settings, topology.replicaName),
+    credentials,
+    askOther: (address, request, ms) => cluster.ask(address, request, { deadlineMs: ms }),
+    log: kafkaLog,
+    monotonicMs,
+  });
+  const finder = openKafkaFinder({ files, port: topology.local.port, ownPid, ownAgeMs });
+  const { brokerId } = topology;
+  const snapshots = openSnapshots({
+    ...{ brokerId, deadlineMs, local, cluster, finder, monotonicMs },
+    silence: openSilenceWatch({ peers, monotonicMs }),
+  });
+  const rounds = openRounds({
+    intervalMs: probeIntervalMs,
+    take: snapshots.take,
+    judge: (snapshot, before) => judge(snapshot, config, before),
+    monotonicMs,
+    onRound: options.onRound,
+    onDefect: (cause) => log.error("a defect: a round of checks failed", { error: cause }),
+  });
+  return {
+    rounds,
+    readings: readingsOf(config, rounds, monotonicMs),
+    cluster,
+    finder,
+    close: () => {
+      local.close();
+      peers.rest();
+      cluster.close();
+    },
+  };
+}
+
+const readingsOf = (config: BrokerConfig, rounds: Rounds, monotonicMs: () => number): Readings => ({
+  brokerId: config.topology.brokerId,
+  latest: rounds.latest,
+  misconfigured: undefined,
+  staleAfterMs: STALE_ROUNDS * config.probeIntervalMs,
+  gates: config,
+  monotonicMs,
+});
+
+/** The local broker is reached by another name than it has. TLS_SERVER_NAME, where given, is already there. */
+function localSettings(settings: KafkaSettings, replicaName: string | undefined): KafkaSettings {
+  const { tls } = settings;
+  if (tls === undefined || tls.serverName !== undefined || replicaName === undefined) {
+    return settings;
+  }
+  return { ...settings, tls: { ...tls, serverName: replicaName } };
+}
+
+/** TLS_SERVER_NAME is the local broker's; the others have their own. */
+function othersSettings(settings: KafkaSettings): KafkaSettings {
+  if (settings.tls === undefined) return settings;
+  const { serverName: _ours, ...tls } = settings.tls;
+  return { ...settings, tls };
+}

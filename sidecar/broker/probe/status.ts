@@ -1,0 +1,59 @@
+/**
+ * What is known right now: the last round's judgement, or that there is none to go by. A judgement that
+ * has grown old says nothing: all its verdicts are `unknown` then, with its age as the reason.
+ */
+import { CHECKS, type Verdict } from "../check/check.ts";
+import type { JudgedRound, Judgement } from "../check/evaluate.ts";
+import { ageText, verdictsOf } from "../check/text.ts";
+import { type GateName, type GateSettings, type Outcome, passGate } from "./gates.ts";
+
+/** A verdict older than so many PROBE_INTERVALs is unknown. */
+export const STALE_ROUNDS = 3;
+
+export type Readings = {
+  /** -1: not known, because the configuration is wrong. */
+  readonly brokerId: number;
+  /** The last finished round. */
+  readonly latest: () => JudgedRound | undefined;
+  /** What is wrong with the configuration, in the original's words where it has any; no round is made then. */
+  readonly misconfigured: string | undefined;
+  /** STALE_ROUNDS × PROBE_INTERVAL. */
+  readonly staleAfterMs: number;
+  readonly gates: GateSettings;
+  /** The clock of `JudgedRound`. */
+  readonly monotonicMs: () => number;
+};
+
+export type Standing = {
+  readonly verdicts: readonly Verdict[];
+  /** Undefined when there is none, or it is too old. */
+  readonly judgement: Judgement | undefined;
+  /** Of the last round, also of one too old; null before the first. */
+  readonly ageMs: number | null;
+};
+
+export function standing(readings: Readings): Standing {
+  const round = readings.latest();
+  if (readings.misconfigured !== undefined) return unknown(readings.misconfigured, null);
+  if (round === undefined) return unknown("no round has finished yet", null);
+  const ageMs = Math.max(0, Math.round(readings.monotonicMs() - round.beganMs));
+  const { staleAfterMs } = readings;
+  if (ageMs > staleAfterMs) {
+    const ages = `${ageText(ageMs)} old, at most ${ageText(staleAfterMs)}`;
+    return unknown(`the last round is ${ages}`, ageMs);
+  }
+  return { verdicts: round.judgement.verdicts, judgement: round.judgement, ageMs };
+}
+
+/** A wrong configuration is the one error whose text comes from elsewhere. */
+export function outcomeOf(gate: GateName, now: Standing, readings: Readings): Outcome {
+  const outcome = passGate(gate, now.verdicts, readings.gates);
+  if (outcome.healthy || readings.misconfigured === undefined) return outcome;
+  return { ...outcome, error: readings.misconfigured };
+}
+
+const unknown = (reason: string, ageMs: number | null): Standing => ({
+  verdicts: CHECKS.map((check) => verdictsOf(check)("unknown", reason, 0)),
+  judgement: undefined,
+  ageMs,
+});

@@ -1,0 +1,245 @@
+/**
+ * Finds Kafka's own process in /proc, and keeps an eye on it: once found, a look costs two small reads.
+ * In a pod that takes `shareProcessNamespace: true`; on a host nothing.
+ *
+ * Invariants (test/sidecar/broker/process/finder.test.ts):
+ *  - a process is known by pid and start, so a pid that is used again is never taken for Kafka;
+ *  - `gone` is only said of a process that was seen: before Kafka's container has started, or when
+ *    Kafka runs under a name that is not known here, nothing is claimed;
+ *  - a look reads at most PIDS_PER_LOOK processes; a longer list takes several looks.
+ */
+
+import type { Files } from "../../../shared/linux/kernel-files.ts";
+import { parseStat } from "../../control-plane/runtime/process/proc-table.ts";
+import type { KafkaProcess } from "../snapshot.ts";
+import { type Candidate, type Choice, chooseKafka } from "./choose.ts";
+import {
+  ioBytes,
+  kafkaProgram,
+  listenerPorts,
+  listeningSockets,
+  type Program,
+  propertiesPath,
+} from "./parse.ts";
+
+/** A pod has a dozen; on a busy host a few ms of each round at most. */
+const PIDS_PER_LOOK = 512;
+/** Of a process's open files, of which a broker has one or more a segment. */
+const DESCRIPTORS_MAX = 65_536;
+/**
+ * Who is not yet seen to listen is looked for again after so long: the kernel walks all its connections
+ * to list the listening ones, 5 ms or more.
+ */
+const SURE_AGAIN_MS = 10_000;
+/** USER_HZ, the unit of times in /proc: 100 on all that Bun runs on. */
+const MS_PER_TICK = 10;
+
+const ALONE =
+  "no process outside this container can be seen: Kafka's pod needs shareProcessNamespace: true";
+const NOT_THERE =
+  "no visible process is Kafka (main class kafka.Kafka): it has not started, or has another name";
+const NOT_ALL = "not all processes have been looked at yet";
+
+export type KafkaFinder = {
+  /** What is to be seen now. */
+  readonly look: () => KafkaProcess;
+  /**
+   * Before the listener is asked. What it returns is to be called when that has answered: it was the
+   * process of now that did, and not one that has started since.
+   */
+  readonly asking: () => () => void;
+};
+
+export type KafkaFinderOptions = {
+  readonly files: Files;
+  /** The local broker's port. */
+  readonly port: number;
+  readonly ownPid: number;
+  /** For how long this process has been running: the one clock that counts as /proc's start times do. */
+  readonly ownAgeMs: () => number;
+};
+
+type Known = {
+  readonly pid: number;
+  readonly startTicks: number;
+  /** By `ownAgeMs`; a process that was seen to listen needs no more looking for. */
+  readonly sureUntilMs: number;
+};
+type Found = { readonly pid: number; readonly startTicks: number; readonly program: Program };
+/** Looking through all processes: those still to come, and what was found among the others. */
+type Pass = { readonly left: number[]; readonly found: Found[] };
+
+export function openKafkaFinder({
+  files,
+  port,
+  ownPid,
+  ownAgeMs,
+}: KafkaFinderOptions): KafkaFinder {
+  let known: Known | undefined;
+  let everSeen = false;
+  let answeredBy: string | undefined;
+  let pass: Pass | undefined;
+
+  const running = (process: Known): KafkaProcess => {
+    const own = startOf(files, ownPid);
+    const io = files.read(`/proc/${process.pid}/io`);
+    const ownTicks = own ?? process.startTicks;
+    return {
+      kind: "running",
+      pid: process.pid,
+      ageMs: Math.max(0, ownAgeMs() + (ownTicks - process.startTicks) * MS_PER_TICK),
+      hasAnswered: answeredBy === keyOf(process),
+      ioBytes: io.ok ? ioBytes(io.value) : undefined,
+    };
+  };
+
+  const lives = (process: Known) => startOf(files, process.pid) === process.startTicks;
+
+  /** Undefined while a long list is not through. */
+  const search = (): Choice | undefined => {
+    const current = pass ?? { left: [...pidsIn(files)], found: [] };
+    for (const pid of current.left.splice(0, PIDS_PER_LOOK)) {
+      const found = pid === ownPid ? undefined : readKafka(files, pid);
+      if (found !== undefined) current.found.push(found);
+    }
+    pass = current.left.length > 0 ? current : undefined;
+    if (pass !== undefined) return undefined;
+    const isOnly = current.found.length === 1;
+    return chooseKafka(current.found.map((each) => candidateOf(files, each, port, isOnly)));
+  };
+
+  const knownOf = ({ candidate, certain }: Extract<Choice, { kind: "one" }>): Known => ({
+    ...{ pid: candidate.pid, startTicks: candidate.startTicks },
+    sureUntilMs: certain ? Infinity : ownAgeMs() + SURE_AGAIN_MS,
+  });
+
+  const hidden = (reason: string): KafkaProcess => ({ kind: "hidden", reason });
+  const absent = (reason: string): KafkaProcess => (everSeen ? { kind: "gone" } : hidden(reason));
+
+  const settle = (choice: Choice): KafkaProcess => {
+    known = choice.kind === "one" ? knownOf(choice) : undefined;
+    if (known !== undefined) everSeen = true;
+    switch (choice.kind) {
+      case "one":
+        return running(knownOf(choice));
+      case "none":
+        return absent(seesOthers(files, ownPid) ? NOT_THERE : ALONE);
+      case "others":
+        return absent(`no visible Kafka (${choice.pids.join(", ")}) has a listener on ${port}`);
+      case "unproven":
+        return hidden(unproven(choice.pid, port));
+      case "ambiguous":
+        return hidden(ambiguous(choice.pids, port));
+    }
+  };
+
+  const look = (): KafkaProcess => {
+    if (known !== undefined && !lives(known)) known = undefined;
+    if (known !== undefined && ownAgeMs() < known.sureUntilMs) return running(known);
+    const choice = search();
+    if (choice !== undefined) return settle(choice);
+    return known === undefined ? hidden(NOT_ALL) : running(known);
+  };
+
+  return {
+    look,
+    asking: () => {
+      look();
+      const asked = known && keyOf(known);
+      return () => {
+        answeredBy = asked ?? answeredBy;
+      };
+    },
+  };
+}
+
+const keyOf = ({ pid, startTicks }: Pick<Known, "pid" | "startTicks">): string =>
+  `${pid}/${startTicks}`;
+
+const ambiguous = (pids: readonly number[], port: number): string =>
+  `processes ${pids.join(", ")} are all Kafka, and which of them listens on ${port} cannot be seen: ` +
+  "run as Kafka's user, or set KAFKA_CGROUP";
+
+const unproven = (pid: number, port: number): string =>
+  `process ${pid} is Kafka, but nothing shows that ${port} is its port: ` +
+  "run as Kafka's user, or set KAFKA_CGROUP";
+
+const pidsIn = (files: Files): readonly number[] =>
+  files
+    .list("/proc")
+    .filter((name) => /^\d+$/u.test(name))
+    .map(Number);
+
+/** Undefined when there is no such process, or only a zombie of it. */
+function startOf(files: Files, pid: number): number | undefined {
+  const text = files.read(`/proc/${pid}/stat`);
+  const stat = text.ok ? parseStat(text.value) : undefined;
+  return stat?.alive === true ? stat.startTicks : undefined;
+}
+
+function readKafka(files: Files, pid: number): Found | undefined {
+  const commandLine = files.read(`/proc/${pid}/cmdline`);
+  const program = commandLine.ok ? kafkaProgram(commandLine.value) : undefined;
+  const startTicks = program === undefined ? undefined : startOf(files, pid);
+  return program === undefined || startTicks === undefined
+    ? undefined
+    : { pid, startTicks, program };
+}
+
+function candidateOf(files: Files, found: Found, port: number, isOnly: boolean): Candidate {
+  const { pid, startTicks } = found;
+  const listens = listensOn(files, pid, port, isOnly);
+  const configured = listens === true ? undefined : configuredFor(files, found, port);
+  const isUnproven = listens === false && configured === undefined;
+  const isMute = isUnproven && listensNowhere(files, pid);
+  return { pid, startTicks, listens, configured, isMute };
+}
+
+/** Seen to have no listening socket at all: it is starting. */
+function listensNowhere(files: Files, pid: number): boolean {
+  const own = descriptorsOf(files, pid);
+  if (own.length === 0) return false;
+  const sockets = socketsIn(files, pid);
+  return !own.some((fd) => sockets.has(files.link(`/proc/${pid}/fd/${fd}`) ?? ""));
+}
+
+const descriptorsOf = (files: Files, pid: number): readonly string[] =>
+  files.list(`/proc/${pid}/fd`).slice(0, DESCRIPTORS_MAX);
+
+/** What listens in the network that a process is in: on one port, or on any. */
+function socketsIn(files: Files, pid: number, port?: number): ReadonlySet<string> {
+  const inodes = ["tcp", "tcp6"].flatMap((name) => {
+    const text = files.read(`/proc/${pid}/net/${name}`);
+    return text.ok ? listeningSockets(text.value, port) : [];
+  });
+  return new Set(inodes.map((inode) => `socket:[${inode}]`));
+}
+
+/** The only Kafka there is in a network is taken for the listener: its files need not be gone through. */
+function listensOn(files: Files, pid: number, port: number, isOnly: boolean): boolean | undefined {
+  const sockets = socketsIn(files, pid, port);
+  if (sockets.size === 0) return false;
+  if (isOnly) return true;
+  const descriptors = descriptorsOf(files, pid);
+  if (descriptors.length === 0) return undefined;
+  return descriptors.some((fd) => sockets.has(files.link(`/proc/${pid}/fd/${fd}`) ?? ""));
+}
+
+/** By its properties, read where it sees them: under its own root, from its own directory. */
+function configuredFor(files: Files, { pid, program }: Found, port: number): boolean | undefined {
+  const path = propertiesPath(program);
+  const under = path?.startsWith("/") === true ? "root" : "cwd/";
+  const text = path === undefined ? undefined : files.read(`/proc/${pid}/${under}${path}`);
+  return listenerPorts(program, text?.ok === true ? text.value : "")?.includes(port);
+}
+
+/** Is anything to be seen outside this container? Its own processes share its cgroup. */
+function seesOthers(files: Files, ownPid: number): boolean {
+  const own = files.read(`/proc/${ownPid}/cgroup`);
+  return pidsIn(files)
+    .slice(0, PIDS_PER_LOOK)
+    .some((pid) => {
+      const other = files.read(`/proc/${pid}/cgroup`);
+      return other.ok && own.ok && other.value !== own.value;
+    });
+}

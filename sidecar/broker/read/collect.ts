@@ -1,0 +1,93 @@
+/**
+ * One round of reads: the local broker first, the others only for what it cannot say. Its own metadata
+ * shows it as registered also while it is cut off from the controllers (measured: the last image stays),
+ * so another broker is believed when no controller answers through the local one.
+ */
+
+import type { ClusterMetadata } from "../../../shared/kafka/api/metadata.ts";
+import type { KafkaError } from "../../../shared/kafka/error.ts";
+import type { Result } from "../../../shared/result.ts";
+import type { KafkaFinder } from "../process/finder.ts";
+import { openRoundClock, type RoundClock } from "../round/clock.ts";
+import type { Answer, BrokerSnapshot } from "../snapshot.ts";
+import type { LocalBroker, LocalReads } from "./local-broker.ts";
+import type { ClusterView } from "./other-brokers.ts";
+import type { SilenceWatch } from "./outage.ts";
+
+/** Of the round's deadline, after which the others are asked without waiting for the local broker. */
+const OTHERS_AFTER_SHARE = 0.5;
+
+export type SnapshotOptions = {
+  readonly brokerId: number;
+  readonly deadlineMs: number;
+  readonly local: LocalBroker;
+  readonly cluster: ClusterView;
+  readonly silence: SilenceWatch;
+  readonly finder: KafkaFinder;
+  readonly monotonicMs: () => number;
+};
+
+export type Snapshots = { readonly take: (signal: AbortSignal) => Promise<BrokerSnapshot> };
+
+export function openSnapshots(options: SnapshotOptions): Snapshots {
+  const { brokerId, deadlineMs, finder, local } = options;
+  let wasTroubled = false;
+  return {
+    take: async (signal) => {
+      const clock = openRoundClock({ deadlineMs, monotonicMs: options.monotonicMs, signal });
+      try {
+        const heard = finder.asking();
+        const reading = local.read(clock);
+        const others = askOthers(options, clock, reading, wasTroubled);
+        const silenceOf = options.silence.round(clock);
+        const reads = await reading;
+        wasTroubled = isTroubled(reads);
+        const metadata = metadataOf(reads, wasTroubled ? await others : undefined);
+        const silence = await silenceOf(reads.answer);
+        if (hasAnswered(reads.answer)) heard();
+        const process = finder.look();
+        return { ...reads, brokerId, silence, metadata, process, lagMs: clock.lagMs() };
+      } finally {
+        clock.stop();
+      }
+    },
+  };
+}
+
+type Others = Result<ClusterMetadata, KafkaError> | undefined;
+
+async function askOthers(
+  { cluster, deadlineMs }: SnapshotOptions,
+  clock: RoundClock,
+  reading: Promise<LocalReads>,
+  atOnce: boolean,
+): Promise<Others> {
+  if (!cluster.some) return undefined;
+  if (!atOnce) {
+    const hedge = clock.after(deadlineMs * OTHERS_AFTER_SHARE);
+    const reads = await Promise.race([reading, hedge]);
+    if (reads !== undefined && !isTroubled(reads)) return undefined;
+  }
+  return cluster.metadata({ deadlineMs: Math.max(1, clock.leftMs()), signal: clock.signal });
+}
+
+/** The local broker does not say what the cluster is like, or has nobody to know it from. */
+function isTroubled({ role, metadata, quorum }: LocalReads): boolean {
+  if (role === "controller") return false;
+  if (metadata.kind === "failed") {
+    return !["authorization", "unsupported"].includes(metadata.error.code);
+  }
+  if (quorum.kind === "read") return quorum.value.leaderId < 0;
+  return quorum.kind === "failed" && ["timeout", "unreachable"].includes(quorum.error.code);
+}
+
+function metadataOf({ metadata }: LocalReads, others: Others): BrokerSnapshot["metadata"] {
+  if (others?.ok === true && metadata.kind !== "absent") {
+    const value = { cluster: others.value, from: "cluster" } as const;
+    return { kind: "read", value, durationMs: metadata.durationMs };
+  }
+  if (metadata.kind !== "read") return metadata;
+  return { ...metadata, value: { cluster: metadata.value, from: "local" } };
+}
+
+const hasAnswered = ({ kind }: Answer): boolean => kind === "answered" || kind === "refused-us";

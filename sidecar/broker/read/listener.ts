@@ -1,0 +1,69 @@
+/** What a failed sign of life says about the local listener; test/sidecar/broker/read/listener.test.ts has the table. Pure. */
+
+import type { Reached } from "../../../shared/kafka/connection/connection.ts";
+import type { KafkaError } from "../../../shared/kafka/error.ts";
+import type { Answer } from "../snapshot.ts";
+
+/** Our own surroundings kept us from asking. */
+const OURS: ReadonlySet<string> = new Set([
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "EHOSTDOWN",
+  "ENETUNREACH",
+  "ENETDOWN",
+  "EADDRNOTAVAIL",
+  "EMFILE",
+  "ENFILE",
+  "ENOBUFS",
+  "ENOMEM",
+]);
+/** The kernel gave up: nobody took the connection, and nobody refused it. */
+const UNANSWERED = "ETIMEDOUT";
+
+/** Who has said so much, and then ends the connection, does not take us. */
+const SPOKE: ReadonlySet<Reached> = new Set(["secured", "heard", "open"]);
+
+/**
+ * @param reached how far the connection had come that failed
+ * @param durationMs observed
+ */
+export function answerOf(error: KafkaError, reached: Reached, durationMs: number): Answer {
+  const { detail } = error;
+  if (error.code === "authentication") return { kind: "refused-us", detail, durationMs };
+  // A TLS file or a password that cannot be read, or used.
+  if (error.code === "invalid") return { kind: "not-asked", detail, durationMs };
+  const errno = errnoOf(error.cause);
+  if (error.code === "timeout" || errno === UNANSWERED) {
+    return silenceOf(detail, reached, durationMs);
+  }
+  if (SPOKE.has(reached)) return { kind: "refused-us", detail, durationMs };
+  if (OURS.has(errno)) return { kind: "not-asked", detail, durationMs };
+  return { kind: "closed", detail, durationMs };
+}
+
+/**
+ * TLS and, with SASL, all up to the end of authentication are the work of Kafka's network threads: they
+ * go on while its request handlers hang. So it takes an answer of those, on a link that is open.
+ */
+function silenceOf(detail: string, reached: Reached, durationMs: number): Answer {
+  switch (reached) {
+    case "nothing": {
+      const unresolved = `${detail}: its name was not resolved by then`;
+      return { kind: "not-asked", detail: unresolved, durationMs };
+    }
+    case "resolved":
+      return { kind: "silent", connected: false, detail, durationMs };
+    case "heard":
+      return { kind: "refused-us", detail, durationMs };
+    case "connected":
+    case "secured":
+    case "open":
+      return { kind: "silent", connected: true, detail, durationMs };
+  }
+}
+
+function errnoOf(cause: unknown): string {
+  if (typeof cause !== "object" || cause === null || !("code" in cause)) return "";
+  return typeof cause.code === "string" ? cause.code : "";
+}

@@ -1,0 +1,168 @@
+/**
+ * All that one round asks of the broker beside us. A broker answers the requests of one connection one
+ * after the other, so what may hang has connections of its own: the sign of life and the metadata never
+ * wait for it. Nobody but the sign of life dials while the broker does not take us.
+ */
+
+import {
+  type ClusterMetadata,
+  watchedMetadataRequest,
+} from "../../../shared/kafka/api/metadata.ts";
+import type { KafkaLog } from "../../../shared/kafka/cluster/client.ts";
+import type { KafkaError } from "../../../shared/kafka/error.ts";
+import type { BrokerAddress, KafkaSettings } from "../../../shared/kafka/settings.ts";
+import type { RoundClock } from "../round/clock.ts";
+import type { Answer, BrokerSnapshot, LogDir, Quorum, Reading } from "../snapshot.ts";
+import { openConnection } from "./connection.ts";
+import { openHiddenReplicas, unlessHidden } from "./hidden-topics.ts";
+import { openLogDirReader } from "./log-dirs.ts";
+import { openMinInsyncReader } from "./min-insync.ts";
+import { seekLife } from "./ping.ts";
+import { openQuorumReader, type QuorumReaderOptions } from "./quorum.ts";
+import { readWithin } from "./reading.ts";
+
+const METADATA_KEY = 3;
+/** kafkajs's words. */
+const ENDED = "Closed connection";
+
+export type LocalReads = {
+  readonly role: BrokerSnapshot["role"];
+  readonly answer: Answer;
+  readonly metadata: Reading<ClusterMetadata>;
+  readonly quorum: Reading<Quorum>;
+  readonly logDirs: Reading<readonly LogDir[]>;
+  readonly minInsyncReplicas: Reading<ReadonlyMap<string, number>>;
+  readonly minInsyncTrouble: string | undefined;
+  readonly hiddenReplicas: number;
+};
+
+export type LocalBroker = {
+  readonly read: (clock: RoundClock) => Promise<LocalReads>;
+  readonly close: () => void;
+};
+
+export type LocalBrokerOptions = {
+  readonly brokerId: number;
+  readonly address: BrokerAddress;
+  /** With the name that the local broker's certificate must carry. */
+  readonly settings: KafkaSettings;
+  readonly credentials: () => string;
+  readonly askOther: QuorumReaderOptions["askOther"];
+  readonly log: KafkaLog;
+  readonly monotonicMs: () => number;
+};
+
+type Reads = Omit<LocalReads, "answer">;
+
+export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
+  const { brokerId, monotonicMs } = options;
+  const open = () => openConnection(options);
+  const [main, quorums, directories, bulk] = [open(), open(), open(), open()];
+  const connections = [main, quorums, directories, bulk];
+  const quorum = openQuorumReader({ ...options, connection: quorums });
+  const logDirs = openLogDirReader({ directories, replicas: bulk, monotonicMs });
+  const minInsync = openMinInsyncReader({ brokerId, connection: bulk, monotonicMs });
+  const hiddenReplicas = openHiddenReplicas(brokerId);
+  const metadataRequest = watchedMetadataRequest();
+  let role: BrokerSnapshot["role"] = "broker";
+
+  const readBroker = async (clock: RoundClock): Promise<Reads> => {
+    const { answer, drop } = main.begin(metadataRequest);
+    const asked = readWithin(clock, "Metadata", answer).then(needed);
+    const configs = asked.then((read) =>
+      read.kind === "read" ? minInsync.read(read.value.topics, clock) : read,
+    );
+    const all = [asked, quorum.ofBroker(clock), logDirs.read(clock), configs] as const;
+    const [read, leader, dirs, minInsyncReplicas] = await Promise.all(all);
+    // The link that was asked: where it was lost instead, the sign of life has dialled another one.
+    if (isTimeout(read)) drop("the metadata did not come in time");
+    const metadata = unlessHidden(read, dirs);
+    return {
+      ...{ role: "broker", metadata, quorum: leader, logDirs: dirs, minInsyncReplicas },
+      minInsyncTrouble: minInsync.trouble()?.detail,
+      hiddenReplicas: hiddenReplicas(metadata, dirs),
+    };
+  };
+
+  const readController = async (clock: RoundClock): Promise<Reads> => {
+    const none = { kind: "absent", reason: "a controller alone has no partitions" } as const;
+    const read = await quorum.ofController(clock);
+    return {
+      ...{ role, metadata: none, quorum: read, logDirs: none, minInsyncReplicas: none },
+      ...NOTHING_TOLD,
+    };
+  };
+
+  const readAll = (clock: RoundClock) =>
+    role === "broker" ? readBroker(clock) : readController(clock);
+
+  const learnRole = async (clock: RoundClock) => {
+    const apis = await clock.within(main.apis());
+    if (apis !== undefined) role = apis.has(METADATA_KEY) ? "broker" : "controller";
+  };
+
+  return {
+    read: async (clock) => {
+      for (const connection of connections) connection.freshen();
+      // At once, beside the sign of life, over connections that are open.
+      const early = main.isOpen() ? readAll(clock) : undefined;
+      const { answer, dialled } = await seekLife(main, clock);
+      if (answer.kind !== "answered") {
+        const told = hinted(answer, options.settings);
+        return { ...failedReads(role, told), answer: told };
+      }
+      if (dialled) await learnRole(clock);
+      const reads = await (dialled || early === undefined ? readAll(clock) : early);
+      return { ...reads, answer };
+    },
+    close: () => {
+      for (const connection of connections) connection.drop("closed by us");
+    },
+  };
+}
+
+/** A broker has partitions, also where we do not speak its language: not asking is no answer. */
+function needed<T>(read: Reading<T>): Reading<T> {
+  if (read.kind !== "absent") return read;
+  const detail = `needs Kafka 2.8 or newer: ${read.reason}`;
+  return {
+    kind: "failed",
+    error: { code: "unsupported", retry: "terminal", detail },
+    durationMs: 0,
+  };
+}
+
+const isTimeout = (read: Reading<unknown>): boolean =>
+  read.kind === "failed" && read.error.code === "timeout";
+
+type Unanswered = Exclude<Answer, { readonly kind: "answered" }>;
+
+/** A broker that wants us to authenticate ends the connection at the first real request, and does not say why. */
+function hinted(answer: Unanswered, { sasl }: KafkaSettings): Unanswered {
+  if (answer.kind !== "refused-us" || sasl !== undefined) return answer;
+  if (!answer.detail.includes(ENDED)) return answer;
+  const hint = "it ended the connection after it had answered: does it want SASL, or TLS?";
+  return { ...answer, detail: `${answer.detail}: ${hint}` };
+}
+
+/** Who does not answer was not asked anything else. */
+function failedReads(role: BrokerSnapshot["role"], answer: Unanswered): Reads {
+  const { detail, durationMs } = answer;
+  const error: KafkaError = { code: CODES[answer.kind], retry: "transient", detail };
+  const failed = { kind: "failed", error, durationMs } as const;
+  const none = { kind: "absent", reason: "a controller alone has no partitions" } as const;
+  const partitions = role === "broker" ? failed : none;
+  return {
+    ...{ role, metadata: partitions, quorum: failed },
+    ...{ logDirs: partitions, minInsyncReplicas: partitions, ...NOTHING_TOLD },
+  };
+}
+
+const NOTHING_TOLD = { minInsyncTrouble: undefined, hiddenReplicas: 0 };
+
+const CODES = {
+  "refused-us": "authentication",
+  closed: "unreachable",
+  silent: "timeout",
+  "not-asked": "invalid",
+} as const;

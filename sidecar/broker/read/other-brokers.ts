@@ -1,0 +1,110 @@
+/**
+ * The other brokers, for what only the cluster can say when the local one does not or is cut off. One
+ * that answered is asked first the next time; a name that does not resolve is passed over and named.
+ */
+import { withDeadline } from "../../../shared/deadline.ts";
+import { type ClusterMetadata, metadataRequest } from "../../../shared/kafka/api/metadata.ts";
+import type { Call, KafkaRequest } from "../../../shared/kafka/api/request.ts";
+import type { KafkaLog } from "../../../shared/kafka/cluster/client.ts";
+import { openLinks } from "../../../shared/kafka/connection/pool.ts";
+import { startDeadline } from "../../../shared/kafka/deadline.ts";
+import type { KafkaError } from "../../../shared/kafka/error.ts";
+import {
+  type BrokerAddress,
+  type KafkaSettings,
+  parseBrokerAddress,
+} from "../../../shared/kafka/settings.ts";
+import { err, type Result } from "../../../shared/result.ts";
+
+const NAME_CHECK_MS_MAX = 5000;
+
+type Answer<T> = Promise<Result<T, KafkaError>>;
+
+export type ClusterView = {
+  /** Is there anybody to ask? */
+  readonly some: boolean;
+  readonly metadata: (call: Call) => Answer<ClusterMetadata>;
+  readonly ask: <T>(address: BrokerAddress, request: KafkaRequest<T>, call: Call) => Answer<T>;
+  /** Resolves all names anew; says in the log what has changed. */
+  readonly checkNames: () => Promise<void>;
+  /** Names that did not resolve the last time. */
+  readonly unresolved: () => readonly string[];
+  readonly close: () => void;
+};
+
+export type ClusterViewOptions = {
+  readonly others: readonly string[];
+  /** Verified each under its own name. */
+  readonly settings: KafkaSettings;
+  /** Rejects when the name has no address. */
+  readonly resolve: (host: string) => Promise<unknown>;
+  readonly log: KafkaLog;
+};
+
+export function openClusterView({
+  others,
+  settings,
+  resolve,
+  log,
+}: ClusterViewOptions): ClusterView {
+  const links = openLinks(settings, log);
+  const addresses = others.flatMap((other) => parseBrokerAddress(other) ?? []);
+  let order: readonly BrokerAddress[] = addresses;
+  let unresolved: ReadonlySet<string> = new Set();
+
+  const inTurn = (): readonly BrokerAddress[] => [
+    ...order.filter(({ host }) => !unresolved.has(host)),
+    ...order.filter(({ host }) => unresolved.has(host)),
+  ];
+
+  const metadata = async (call: Call): Answer<ClusterMetadata> => {
+    const deadline = startDeadline(call);
+    let first: Result<ClusterMetadata, KafkaError> | undefined;
+    const asked = inTurn();
+    for (const [index, address] of asked.entries()) {
+      if (first !== undefined && deadline.over()) break;
+      const shareMs = deadline.leftMs() / (asked.length - index);
+      const answer = await links.send(address, metadataRequest("all"), deadline.call(shareMs));
+      first ??= answer;
+      if (!answer.ok) continue;
+      order = [address, ...addresses.filter((other) => other !== address)];
+      return answer;
+    }
+    return first ?? err(nobody());
+  };
+
+  const checkNames = async () => {
+    const hosts = [...new Set(addresses.map(({ host }) => host))];
+    const checked = await Promise.all(
+      hosts.map(async (host) => [host, await isName(host)] as const),
+    );
+    const now = new Set(checked.filter(([, known]) => !known).map(([host]) => host));
+    const lost = [...now].filter((host) => !unresolved.has(host));
+    const found = [...unresolved].filter((host) => !now.has(host));
+    unresolved = now;
+    if (lost.length > 0)
+      log("warn", "replicas whose names do not resolve are passed over", { lost });
+    if (found.length > 0) log("info", "replicas whose names resolve again", { found });
+  };
+
+  const isName = (host: string): Promise<boolean> =>
+    withDeadline(resolve(host), NAME_CHECK_MS_MAX, `resolve ${host}`).then(
+      () => true,
+      () => false,
+    );
+
+  return {
+    some: addresses.length > 0,
+    metadata,
+    ask: links.send,
+    checkNames,
+    unresolved: () => [...unresolved],
+    close: links.close,
+  };
+}
+
+const nobody = (): KafkaError => ({
+  code: "unreachable",
+  retry: "terminal",
+  detail: "no other broker is known",
+});

@@ -1,0 +1,42 @@
+/**
+ * For how long the local broker has been silent, and whether it is alone in that. The others are asked
+ * from the second silent round on, so that they have a whole round to answer in: who is slow is not silent.
+ */
+import { isSharedNow } from "../check/liveness-brake.ts";
+import type { RoundClock } from "../round/clock.ts";
+import type { Answer, Silence } from "../snapshot.ts";
+import type { PeerCensus } from "./peers.ts";
+
+export type SilenceWatch = {
+  /** As a round begins; what it gives is told, once, what the local broker did in that round. */
+  readonly round: (clock: RoundClock) => (answer: Answer) => Promise<Silence | undefined>;
+};
+
+export function openSilenceWatch(deps: {
+  readonly peers: PeerCensus;
+  readonly monotonicMs: () => number;
+}): SilenceWatch {
+  const { peers, monotonicMs } = deps;
+  let sinceMs: number | undefined;
+  let isShared = false;
+
+  const end = (): undefined => {
+    if (sinceMs !== undefined) peers.rest();
+    sinceMs = undefined;
+    isShared = false;
+  };
+
+  return {
+    round: (clock) => {
+      const beganMs = monotonicMs();
+      const census = sinceMs === undefined ? undefined : peers.count(clock);
+      return async (answer) => {
+        if (answer.kind !== "silent") return end();
+        sinceMs ??= beganMs;
+        const counted = await census;
+        isShared = isSharedNow(isShared, counted, answer.connected);
+        return { forMs: beganMs - sinceMs, isShared, peers: counted };
+      };
+    },
+  };
+}

@@ -1,0 +1,88 @@
+/**
+ * The other brokers, asked for a sign of life while the local one is silent: is it alone? Over connections
+ * that are opened for the first question and closed when the silence is over.
+ */
+
+import type { KafkaLog } from "../../../shared/kafka/cluster/client.ts";
+import type { BrokerAddress, KafkaSettings } from "../../../shared/kafka/settings.ts";
+import type { RoundClock } from "../round/clock.ts";
+import type { Answer, Peers } from "../snapshot.ts";
+import { type Connection, openConnection } from "./connection.ts";
+import { seekLife } from "./ping.ts";
+
+/** Enough to tell most from few, also in a cluster of hundreds. */
+const ASKED_MAX = 8;
+
+export type PeerCensus = {
+  /** Takes until all have answered, at most until the round is over. */
+  readonly count: (clock: RoundClock) => Promise<Peers>;
+  /** Closes the connections; the next count opens others. */
+  readonly rest: () => void;
+};
+
+export type PeerOptions = {
+  /** Where the sample begins: not at the same brokers for everyone. */
+  readonly brokerId: number;
+  readonly others: readonly BrokerAddress[];
+  /** One of them may be this broker, under a name that we do not know. */
+  readonly isSelfAmong: boolean;
+  /** Verified each under its own name. */
+  readonly settings: KafkaSettings;
+  readonly credentials: () => string;
+  readonly log: KafkaLog;
+  readonly monotonicMs: () => number;
+};
+
+export function openPeers({ brokerId, others, isSelfAmong, ...options }: PeerOptions): PeerCensus {
+  const from = others.length === 0 ? 0 : brokerId % others.length;
+  const sample = [...others.slice(from), ...others.slice(0, from)].slice(0, ASKED_MAX);
+  const connections: readonly Connection[] = sample.map((address) =>
+    openConnection({ ...options, address }),
+  );
+  return {
+    count: async (clock) => {
+      const lives = await Promise.all(connections.map((each) => seekLife(each, clock)));
+      const answers = lives.map(({ answer }) => answer);
+      return countPeers(answers, others.length, isSelfAmong);
+    },
+    rest: () => {
+      for (const each of connections) each.drop("not needed any more");
+    },
+  };
+}
+
+/** Pure. This broker, where it may be one of those asked, is silent: else nobody would have been. */
+export function countPeers(
+  answers: readonly Answer[],
+  listed: number,
+  isSelfAmong: boolean,
+): Peers {
+  const lives = answers.map(lifeOf);
+  const count = (wanted: Life) => lives.filter((life) => life === wanted).length;
+  const [answered, silent, untaken] = [count("answered"), count("silent"), count("untaken")];
+  const own = isSelfAmong ? 1 : 0;
+  const ownSilent = Math.min(own, silent);
+  const ownUntaken = Math.min(own - ownSilent, untaken);
+  return {
+    known: Math.max(0, listed - own),
+    asked: answered + silent + untaken - ownSilent - ownUntaken,
+    answered,
+    untaken: untaken - ownUntaken,
+  };
+}
+
+type Life = "answered" | "silent" | "untaken" | "unasked";
+
+function lifeOf(answer: Answer): Life {
+  switch (answer.kind) {
+    case "answered":
+    case "refused-us":
+      return "answered";
+    case "closed":
+      return "silent";
+    case "silent":
+      return answer.connected ? "silent" : "untaken";
+    case "not-asked":
+      return "unasked";
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * The metadata quorum as this node sees it. A broker passes DescribeQuorum on to the active controller
+ * and holds it while there is none (measured on 4.1.1: for more than a minute, without an error). A
+ * controller alone answers for itself while it leads; else DescribeCluster says who does (KIP-919).
+ */
+import {
+  type Controllers,
+  controllersRequest,
+} from "../../../shared/kafka/api/describe-cluster.ts";
+import {
+  type DescribedQuorum,
+  type Quorum,
+  quorumRequest,
+} from "../../../shared/kafka/api/describe-quorum.ts";
+import type { KafkaRequest } from "../../../shared/kafka/api/request.ts";
+import { type KafkaError, protocolError, timeoutError } from "../../../shared/kafka/error.ts";
+import type { BrokerAddress } from "../../../shared/kafka/settings.ts";
+import { err, ok, type Result } from "../../../shared/result.ts";
+import type { RoundClock } from "../round/clock.ts";
+import type { Reading } from "../snapshot.ts";
+import type { Connection } from "./connection.ts";
+import { readingOf, readWithin, unlessError } from "./reading.ts";
+import { openStandingQuestion } from "./single-flight.ts";
+
+/** A broker that has held the question for so long, while it answers others, has no controller to pass it on to. An election takes less. */
+const LEADERLESS_AFTER_MS = 1000;
+/** A permission that is missing is asked for so seldom: Kafka logs each refusal with a stack. */
+const REFUSED_MS = 15_000;
+const NOT_LEADER_OR_FOLLOWER = 6;
+const NONE = -1;
+const PERMISSION = "DESCRIBE on the cluster";
+
+export type QuorumReader = {
+  readonly ofBroker: (clock: RoundClock) => Promise<Reading<Quorum>>;
+  readonly ofController: (clock: RoundClock) => Promise<Reading<Quorum>>;
+};
+
+export type QuorumReaderOptions = {
+  readonly connection: Connection;
+  readonly monotonicMs: () => number;
+  /** Asks another controller, in at most so long. */
+  readonly askOther: <T>(
+    address: BrokerAddress,
+    request: KafkaRequest<T>,
+    deadlineMs: number,
+  ) => Promise<Result<T, KafkaError>>;
+};
+
+export function openQuorumReader(options: QuorumReaderOptions): QuorumReader {
+  const { connection, monotonicMs } = options;
+  const question = openStandingQuestion({ connection, request: quorumRequest, monotonicMs });
+  let last: Quorum | undefined;
+  let refusal: { readonly reading: Reading<Quorum>; readonly atMs: number } | undefined;
+  const remember = (reading: Reading<Quorum>): Reading<Quorum> => {
+    if (reading.kind === "read" && reading.value.leaderId !== NONE) last = reading.value;
+    refusal = isRefusal(reading) ? { reading, atMs: monotonicMs() } : undefined;
+    return reading;
+  };
+
+  /** The reading is the last refusal's, while that is young. */
+  const unlessRefused =
+    (read: QuorumReader["ofBroker"]): QuorumReader["ofBroker"] =>
+    async (clock) =>
+      refusal !== undefined && monotonicMs() - refusal.atMs < REFUSED_MS
+        ? refusal.reading
+        : await read(clock);
+
+  const ofBroker = async (clock: RoundClock): Promise<Reading<Quorum>> => {
+    const sinceMs = clock.observedMs();
+    const { answer, heldMs } = question.ask();
+    const described = await clock.within(answer);
+    const durationMs = clock.observedMs() - sinceMs;
+    if (described !== undefined) {
+      return remember(readingOf(unlessError(described, judge), durationMs));
+    }
+    const waitedMs = Math.round(heldMs());
+    if (waitedMs >= LEADERLESS_AFTER_MS) {
+      return { kind: "read", value: leaderless(last), durationMs };
+    }
+    return readingOf(err(timeoutError("DescribeQuorum", waitedMs)), durationMs);
+  };
+
+  const ofController = async (clock: RoundClock): Promise<Reading<Quorum>> => {
+    const answer = askController(options, clock, last);
+    const reading = remember(await readWithin(clock, "DescribeQuorum", answer));
+    if (reading.kind === "failed" && reading.error.code === "timeout") {
+      connection.drop("the quorum did not come in time");
+    }
+    return reading;
+  };
+
+  return { ofBroker: unlessRefused(ofBroker), ofController: unlessRefused(ofController) };
+}
+
+const isRefusal = (reading: Reading<Quorum>): boolean =>
+  reading.kind === "failed" && reading.error.code === "authorization";
+
+function judge({ errorCode, message, quorum }: DescribedQuorum): Result<Quorum, KafkaError> {
+  if (errorCode === 0) return ok(quorum);
+  return err(protocolError(errorCode, "describe the quorum", PERMISSION, message));
+}
+
+/** With what was last known of the voters. */
+const leaderless = (last: Quorum | undefined): Quorum => ({
+  leaderId: NONE,
+  leaderEpoch: last?.leaderEpoch ?? NONE,
+  highWatermark: last?.highWatermark ?? NONE,
+  voters: last?.voters ?? [],
+  observers: last?.observers ?? [],
+});
+
+async function askController(
+  { connection, askOther }: QuorumReaderOptions,
+  clock: RoundClock,
+  last: Quorum | undefined,
+): Promise<Result<Quorum, KafkaError>> {
+  const [own, cluster] = await Promise.all([
+    connection.ask(quorumRequest()),
+    connection.ask(controllersRequest()),
+  ]);
+  if (!own.ok || own.value.errorCode !== NOT_LEADER_OR_FOLLOWER) return unlessError(own, judge);
+  const known = unlessError(cluster, judgeControllers);
+  if (!known.ok) return known;
+  if (known.value.leaderId === NONE) return ok(leaderless(last));
+  const leader = known.value.controllers.find(({ id }) => id === known.value.leaderId);
+  if (leader === undefined) return err(noAddress(known.value.leaderId));
+  const leftMs = clock.leftMs();
+  const answer = await askOther(leader, quorumRequest(), leftMs);
+  return answer.ok ? judge(answer.value) : err(lostLeader(leader.id, answer.error));
+}
+
+function judgeControllers(controllers: Controllers): Result<Controllers, KafkaError> {
+  const { errorCode, message } = controllers;
+  if (errorCode === 0) return ok(controllers);
+  return err(protocolError(errorCode, "describe the controllers", PERMISSION, message));
+}
+
+/** A controller that has lost its leader goes on naming it (KIP-996: until it has won a vote of its own). */
+const lostLeader = (id: number, error: KafkaError): KafkaError => ({
+  ...error,
+  detail: `node ${id}, said to lead the quorum, does not answer: ${error.detail}`,
+});
+
+const noAddress = (id: number): KafkaError => ({
+  code: "unreachable",
+  retry: "transient",
+  detail: `describe the quorum: node ${id} leads, and this controller knows no address of it`,
+});

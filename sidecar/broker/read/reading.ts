@@ -1,0 +1,36 @@
+/** From an answer of Kafka's to a reading: read, failed, or absent where the broker has no such API. */
+import { type KafkaError, timeoutError } from "../../../shared/kafka/error.ts";
+import { err, type Result } from "../../../shared/result.ts";
+import type { RoundClock } from "../round/clock.ts";
+import type { Reading } from "../snapshot.ts";
+
+export function readingOf<T>(result: Result<T, KafkaError>, durationMs: number): Reading<T> {
+  if (result.ok) return { kind: "read", value: result.value, durationMs };
+  const { error } = result;
+  if (error.code === "unsupported") return { kind: "absent", reason: error.detail };
+  return { kind: "failed", error, durationMs };
+}
+
+/** Waits until the round is over; no answer by then is a timeout that says for how long. */
+export async function readWithin<T>(
+  clock: RoundClock,
+  what: string,
+  answer: Promise<Result<T, KafkaError>>,
+): Promise<Reading<T>> {
+  const sinceMs = clock.observedMs();
+  const result = await clock.within(answer);
+  const durationMs = clock.observedMs() - sinceMs;
+  return readingOf(result ?? err(timeoutError(what, Math.round(durationMs))), durationMs);
+}
+
+/** The answer, unless its error code says that Kafka refuses or fails. */
+export function unlessError<T, V>(
+  result: Result<T, KafkaError>,
+  judge: (value: T) => Result<V, KafkaError>,
+): Result<V, KafkaError> {
+  return result.ok ? judge(result.value) : result;
+}
+
+export function mapReading<T, V>(reading: Reading<T>, map: (value: T) => V): Reading<V> {
+  return reading.kind === "read" ? { ...reading, value: map(reading.value) } : reading;
+}

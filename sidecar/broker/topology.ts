@@ -1,0 +1,156 @@
+/**
+ * Which broker this is, and where the others are: the original's rules, from what Control Plane puts
+ * into the environment. Pure: names in, names out; nothing is resolved here.
+ */
+import type { Problem } from "../../shared/config/table.ts";
+import {
+  addressText,
+  type BrokerAddress,
+  parseBrokerAddress,
+} from "../../shared/kafka/settings.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
+
+const LOOPBACK = "127.0.0.1";
+/** The largest `node.id` there is: an int32. */
+export const BROKER_ID_MAX = 2 ** 31 - 1;
+
+/** What was given, an empty value gone. */
+export type Given = {
+  readonly replicaCount: number;
+  readonly kafkaPort: number;
+  readonly brokerId: number | undefined;
+  readonly hostname: string | undefined;
+  readonly workload: string | undefined;
+  readonly location: string | undefined;
+  readonly gvc: string | undefined;
+  /** Chooses the headless form; `CPLN_GVC_ALIAS` alone does not. */
+  readonly gvcAlias: string | undefined;
+  readonly bootstrapServers: readonly string[] | undefined;
+  readonly localBroker: BrokerAddress | undefined;
+};
+
+export type Topology = {
+  readonly brokerId: number;
+  /** Asked first, and about itself. */
+  readonly local: BrokerAddress;
+  /** The name of this replica, which the local broker's certificate carries; undefined: not known. */
+  readonly replicaName: string | undefined;
+  /** The other replicas, `host:port`: asked only for what the cluster must say. */
+  readonly others: readonly string[];
+  /** One of the others may be this broker itself, under a name that we do not know. */
+  readonly isSelfAmong: boolean;
+  /** How the others were found, or why they were not. */
+  readonly how: string;
+};
+
+export function discover(given: Given): Result<Topology, Problem> {
+  const brokerId = brokerIdOf(given);
+  if (!brokerId.ok) return brokerId;
+  const local = given.localBroker ?? { host: LOOPBACK, port: given.kafkaPort };
+  return ok({ brokerId: brokerId.value, local, ...replicasOf(given, brokerId.value, local) });
+}
+
+export function brokerIdOf({
+  brokerId,
+  hostname,
+}: Pick<Given, "brokerId" | "hostname">): Result<number, Problem> {
+  const id = brokerId ?? ordinalOf(hostname);
+  return id === undefined ? err(noBrokerId(hostname)) : ok(id);
+}
+
+/** `kafka-2` is 2: the number after the last dash. */
+export function ordinalOf(hostname: string | undefined): number | undefined {
+  const digits = /-(\d{1,10})$/u.exec(hostname ?? "")?.[1];
+  const id = digits === undefined ? undefined : Number(digits);
+  return id === undefined || id > BROKER_ID_MAX ? undefined : id;
+}
+
+/** `/org/o/gvc/g/workload/kafka` is `kafka`. */
+export function workloadOf(link: string): string {
+  const marker = "/workload/";
+  const at = link.lastIndexOf(marker);
+  return at < 0 ? link : link.slice(at + marker.length);
+}
+
+/** `/org/o/location/aws-us-west-2` is `aws-us-west-2`. */
+export const locationOf = (link: string): string => link.slice(link.lastIndexOf("/") + 1);
+
+function noBrokerId(hostname: string | undefined): Problem {
+  const seen = hostname === undefined ? "is not set" : `is ${JSON.stringify(hostname)}`;
+  const rule = "the broker id is the number after its last dash, as in kafka-2";
+  return { name: "BROKER_ID", message: `is required: HOSTNAME ${seen}, and ${rule}` };
+}
+
+type Replicas = Pick<Topology, "replicaName" | "others" | "isSelfAmong" | "how">;
+
+function replicasOf(given: Given, brokerId: number, local: BrokerAddress): Replicas {
+  const { bootstrapServers } = given;
+  const naming = namingOf(given);
+  if (bootstrapServers !== undefined) {
+    const listed = ownName(bootstrapServers, brokerId, given.hostname);
+    const built = naming.ok ? naming.value(brokerId) : undefined;
+    const isOwn = (server: string) =>
+      [listed, built].includes(hostOf(server)) || isSameAddress(server, local);
+    const others = [...new Set(bootstrapServers.filter((server) => !isOwn(server)))];
+    const isSelfAmong = !bootstrapServers.some(isOwn);
+    return { replicaName: listed ?? built, others, isSelfAmong, how: "BOOTSTRAP_SERVERS" };
+  }
+  if (!naming.ok) {
+    return { replicaName: undefined, others: [], isSelfAmong: false, how: naming.error };
+  }
+  const name = naming.value;
+  const others = Array.from({ length: given.replicaCount }, (_, replica) => replica)
+    .filter((replica) => replica !== brokerId)
+    .map((replica) => addressText({ host: name(replica), port: given.kafkaPort }));
+  const form = `${name("{i}")}:${given.kafkaPort}`;
+  return {
+    replicaName: name(brokerId),
+    others,
+    isSelfAmong: false,
+    how: `REPLICA_COUNT=${given.replicaCount} as ${form}`,
+  };
+}
+
+type Naming = (replica: number | "{i}") => string;
+
+/** The replicas' own names, or why they cannot be told. */
+function namingOf({ workload, location, gvc, gvcAlias }: Given): Result<Naming, string> {
+  if (gvcAlias !== undefined && workload !== undefined) {
+    return ok((replica) => `${workload}-${replica}.${workload}.${gvcAlias}.svc.cluster.local`);
+  }
+  const missing = [
+    ...(workload === undefined ? ["CPLN_WORKLOAD"] : []),
+    ...(location === undefined && gvcAlias === undefined ? ["CPLN_LOCATION"] : []),
+    ...(gvc === undefined && gvcAlias === undefined ? ["CPLN_GVC"] : []),
+  ];
+  if (missing.length > 0) {
+    const names = missing.join(", ");
+    const are = missing.length === 1 ? "is" : "are";
+    return err(`only LOCAL_BROKER is asked: ${names} ${are} not set, nor BOOTSTRAP_SERVERS`);
+  }
+  return ok((replica) => `replica-${replica}.${workload}.${location}.${gvc}.cpln.local`);
+}
+
+/**
+ * Of a list that somebody wrote, this broker's own entry: the one whose first label is our host name, or
+ * the only one whose first label ends with our id, as in a StatefulSet (`kafka-2.kafka.ns.svc:9092`).
+ */
+function ownName(
+  servers: readonly string[],
+  brokerId: number,
+  hostname: string | undefined,
+): string | undefined {
+  const hosts = servers.map(hostOf);
+  const labelOf = (host: string) => host.split(".")[0] ?? "";
+  const same = hosts.find((host) => hostname !== undefined && labelOf(host) === hostname);
+  if (same !== undefined) return same;
+  const alike = hosts.filter((host) => ordinalOf(labelOf(host)) === brokerId);
+  return alike.length === 1 ? alike[0] : undefined;
+}
+
+function isSameAddress(server: string, { host, port }: BrokerAddress): boolean {
+  const address = parseBrokerAddress(server);
+  return address?.host === host && address.port === port;
+}
+
+const hostOf = (server: string): string => parseBrokerAddress(server)?.host ?? server;

@@ -1,0 +1,77 @@
+/**
+ * Carrying out one step. Right before it, the fence must be younger than ACT_WINDOW and the term not
+ * lost; else it is dropped and planned again. `stop` names an instance, `start` relies on the name
+ * being unique, so an act that outlives its leader can hit nothing but what its intent names.
+ */
+import type { AuditAction } from "../../../shared/protocol/audit.ts";
+import { type ClientId, groupOf } from "../../../shared/protocol/client-id.ts";
+import type { Result } from "../../../shared/result.ts";
+import type { StopCause } from "../plan/plan.ts";
+import type { InstanceId, Runtime, RuntimeError, Worker, WorkerSpec } from "../runtime/runtime.ts";
+
+export type Act =
+  | { readonly kind: "start"; readonly clientId: ClientId; readonly spec: WorkerSpec }
+  | {
+      readonly kind: "stop";
+      readonly clientId: ClientId;
+      readonly worker: Worker;
+      readonly cause: StopCause;
+    }
+  | { readonly kind: "delete-group"; readonly clientId: ClientId };
+
+export type ActError = {
+  readonly code: RuntimeError["code"] | "group-not-empty" | "kafka" | "dropped" | "defect";
+  readonly detail: string;
+  /** Of `ended`: which one. */
+  readonly instance?: InstanceId;
+};
+
+export type Outcome =
+  | { readonly kind: "started"; readonly worker: Worker }
+  | { readonly kind: "stopped" }
+  | { readonly kind: "group-deleted" }
+  | { readonly kind: "failed"; readonly error: ActError };
+
+export type Executor = {
+  readonly runtime: Runtime;
+  readonly deleteGroup: (group: string, signal: AbortSignal) => Promise<Result<null, ActError>>;
+  /** May an act begin now? */
+  readonly mayAct: () => boolean;
+  readonly signal: AbortSignal;
+};
+
+export async function execute(act: Act, executor: Executor): Promise<Outcome> {
+  if (!executor.mayAct()) {
+    const detail = "the fence grew older than ACT_WINDOW before it could begin; planned again";
+    return { kind: "failed", error: { code: "dropped", detail } };
+  }
+  switch (act.kind) {
+    case "start": {
+      const started = await executor.runtime.start(act.spec, executor.signal);
+      if (!started.ok) return { kind: "failed", error: started.error };
+      return { kind: "started", worker: started.value };
+    }
+    case "stop": {
+      const stopped = await executor.runtime.stop(act.worker, executor.signal);
+      if (stopped.ok || stopped.error.code === "not-found") return { kind: "stopped" };
+      return { kind: "failed", error: stopped.error };
+    }
+    case "delete-group": {
+      const deleted = await executor.deleteGroup(groupOf(act.clientId), executor.signal);
+      if (deleted.ok) return { kind: "group-deleted" };
+      return { kind: "failed", error: deleted.error };
+    }
+  }
+}
+
+/** What the audit and the log say of an act. */
+export function describeAct(act: Act): { readonly action: AuditAction; readonly reason: string } {
+  switch (act.kind) {
+    case "start":
+      return { action: "start", reason: `spec ${act.spec.specHash}` };
+    case "stop":
+      return { action: "stop", reason: `${act.cause}: ${act.worker.instance}` };
+    case "delete-group":
+      return { action: "delete-group", reason: `withdrawn: ${groupOf(act.clientId)}` };
+  }
+}

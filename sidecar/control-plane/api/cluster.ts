@@ -1,0 +1,100 @@
+/** What the API shows of a cluster: from the leader's book, or from the ledger while we do not lead. */
+import type { Audit } from "../../../shared/protocol/audit.ts";
+import type { ClientId } from "../../../shared/protocol/client-id.ts";
+import { groupOf } from "../../../shared/protocol/client-id.ts";
+import type { Cluster } from "../fleet/fleet.ts";
+import type { Term } from "../leader/term.ts";
+import { cleanupHold, type Weather } from "../plan/input.ts";
+import { workerNameOf } from "../worker/spec.ts";
+
+export type ClusterView = {
+  readonly client_id: ClientId;
+  readonly cluster_name: string;
+  readonly state: Cluster["state"];
+  readonly reason: string;
+  readonly since: string;
+  readonly withdrawal: Cluster["withdrawal"];
+  /** Observed seconds since the last sign of life; null where only the ledger is known. */
+  readonly age_seconds: number | null;
+  /** Why its clean-up waits; null when it does not. */
+  readonly held: string | null;
+  readonly last_heartbeat: {
+    readonly received_at: string;
+    readonly status: string | null;
+    readonly reason: string | null;
+    readonly skew_seconds: number | null;
+    readonly sequence: number | null;
+    readonly instance_id: string | null;
+  } | null;
+  readonly worker: {
+    readonly name: string;
+    readonly group: string;
+    readonly runtime: string;
+    readonly instance: string;
+    readonly state: string;
+    readonly restarts: number;
+  } | null;
+  readonly error: string | null;
+  readonly registry: { readonly partition: number; readonly offset: number };
+};
+
+export type ClusterDetail = ClusterView & {
+  readonly lag: Lag;
+  readonly actions: readonly Audit[];
+};
+
+/** Records of cluster-info that the group has not committed; null with the reason when not known. */
+export type Lag = { readonly records: number | null; readonly detail: string };
+
+/** `weather` is of this request: it counts the whole fleet, once. */
+export function viewCluster(
+  cluster: Cluster,
+  term: Term | undefined,
+  weather: Weather | undefined,
+): ClusterView {
+  const { clientId, worker, beat, registry } = cluster;
+  const held = term?.book.held.has(clientId) === true;
+  return {
+    client_id: clientId,
+    cluster_name: cluster.clusterName,
+    state: cluster.state,
+    reason: cluster.reason,
+    since: new Date(cluster.sinceMs).toISOString(),
+    withdrawal: cluster.withdrawal,
+    age_seconds: term === undefined ? null : term.book.silence.ageMsOf(cluster) / 1000,
+    held:
+      term !== undefined && weather !== undefined && held
+        ? (cleanupHold(cluster, term.ages, weather) ?? null)
+        : null,
+    last_heartbeat:
+      beat === undefined
+        ? null
+        : {
+            received_at: new Date(beat.atMs).toISOString(),
+            status: beat.status ?? null,
+            reason: beat.reason ?? null,
+            skew_seconds: beat.skewMs === undefined ? null : beat.skewMs / 1000,
+            sequence: beat.sequence ?? null,
+            instance_id: beat.instanceId ?? null,
+          },
+    worker:
+      worker === null
+        ? null
+        : {
+            name: workerNameOf(clientId),
+            group: groupOf(clientId),
+            runtime: worker.runtime,
+            instance: worker.instance,
+            state: worker.state,
+            restarts: worker.restarts,
+          },
+    error: term === undefined ? null : errorOf(cluster, term),
+    registry: { partition: registry.partition, offset: registry.offset },
+  };
+}
+
+/** Why its last act failed, or its worker ended, or what holds its worker's name. */
+function errorOf({ clientId }: Cluster, { book }: Term): string | null {
+  const foreign = book.actual.foreignOf(clientId);
+  return foreign?.detail ?? book.lastError.get(clientId) ?? null;
+}

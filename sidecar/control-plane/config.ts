@@ -1,0 +1,194 @@
+/**
+ * The variables of `sidecar control-plane`, of the operator's commands and of `sidecar ingest`
+ * (docs/operating.md is made from them), and the rules across them.
+ */
+import * as v from "valibot";
+import type { Host } from "../../shared/config/host.ts";
+import { CONNECTION_CHECKS, KAFKA_TABLE } from "../../shared/config/kafka.ts";
+import { duration, integer, port, text } from "../../shared/config/schema.ts";
+import {
+  type Check,
+  type Config,
+  check,
+  type Environment,
+  optional,
+  type Problem,
+  parseEnvironment,
+  required,
+  withDefault,
+} from "../../shared/config/table.ts";
+import { formatDuration, parseDuration } from "../../shared/duration.ts";
+import { ClientId, groupOf, isClientId } from "../../shared/protocol/client-id.ts";
+import type { Result } from "../../shared/result.ts";
+import { NEO4J_TABLE, WORKER_TABLE } from "./worker-config.ts";
+
+const NAME_CHARS_MAX = 253;
+const WATERMARK_MAX_MS = 2000;
+/** Observed time must be much finer than what is judged by it (docs/architecture.md, Time). */
+const WATERMARKS_PER_TIMEOUT = 12;
+/** Kafka's `group.min.session.timeout.ms`: less is refused by the broker, and kafkajs ends on it. */
+const SESSION_MIN_MS = 6000;
+/** Kafka's `group.max.session.timeout.ms`. */
+const SESSION_MAX_MS = 1_800_000;
+const HEARTBEAT_TIMEOUT_DEFAULT = "2m";
+
+/** What every command that speaks for a fleet needs. */
+export const OPERATOR_TABLE = {
+  fleet: optional({
+    name: "FLEET",
+    schema: text(NAME_CHARS_MAX, "a name"),
+    without: "Kafka's cluster id",
+    describe: "Which fleet this is: label of its workers, part of the control planes' group",
+  }),
+  ...KAFKA_TABLE,
+} as const;
+export type OperatorConfig = Config<typeof OPERATOR_TABLE>;
+
+const TIME_TABLE = {
+  heartbeatTimeoutMs: withDefault({
+    name: "HEARTBEAT_TIMEOUT",
+    schema: duration({ minMs: 1000 }),
+    default: HEARTBEAT_TIMEOUT_DEFAULT,
+    describe: "Silence after which a cluster is stale",
+    seed: true,
+  }),
+  cleanupTimeoutMs: withDefault({
+    name: "CLEANUP_TIMEOUT",
+    schema: duration({ minMs: 1000 }),
+    default: "5m",
+    describe: "Silence after which a cluster is dead and its worker is stopped",
+    seed: true,
+  }),
+  reconcileIntervalMs: withDefault({
+    name: "RECONCILE_INTERVAL",
+    schema: duration({ minMs: 100 }),
+    default: "30s",
+    describe: "Time between two resyncs with the runtime; what happens is acted on at once",
+    seed: true,
+  }),
+  watermarkIntervalMs: withDefault({
+    name: "WATERMARK_INTERVAL",
+    schema: duration({ minMs: 10 }),
+    default: {
+      shown: `2s; at most HEARTBEAT_TIMEOUT/${WATERMARKS_PER_TIMEOUT}`,
+      from: ({ text: get }) => {
+        const timeout = parseDuration(get("HEARTBEAT_TIMEOUT") ?? HEARTBEAT_TIMEOUT_DEFAULT);
+        const mostMs = timeout.ok ? timeout.value / WATERMARKS_PER_TIMEOUT : WATERMARK_MAX_MS;
+        return formatDuration(Math.floor(Math.min(WATERMARK_MAX_MS, Math.max(10, mostMs))));
+      },
+    },
+    describe: "Time between two ticks in the heartbeat topic, by which silence is measured",
+  }),
+  sessionTimeoutMs: withDefault({
+    name: "SESSION_TIMEOUT",
+    schema: duration({ minMs: SESSION_MIN_MS, maxMs: SESSION_MAX_MS }),
+    default: "10s",
+    describe: "Silence after which Kafka takes the lead away from a control plane",
+  }),
+  actWindowMs: withDefault({
+    name: "ACT_WINDOW",
+    schema: duration({ minMs: 100 }),
+    default: "5s",
+    describe: "How long after a fence an act may begin; a new leader waits as long",
+  }),
+} as const;
+
+export const CONTROL_PLANE_TABLE = {
+  ...OPERATOR_TABLE,
+  ...TIME_TABLE,
+  cleanupBrakePercent: withDefault({
+    name: "CLEANUP_BRAKE_PERCENT",
+    schema: integer({ min: 0, max: 100 }),
+    default: "30",
+    describe: "No clean-up while more than this share of the clusters (and at least 3) is silent",
+  }),
+  topicPartitions: withDefault({
+    name: "TOPIC_PARTITIONS",
+    schema: integer({ min: 1, max: 1000 }),
+    default: "6",
+    describe: "Partitions of the heartbeat topic, when we make it",
+  }),
+  metricsPort: withDefault({
+    name: "METRICS_PORT",
+    schema: port(),
+    default: "9090",
+    describe: "Port of metrics, health and API; 0 takes a free one",
+    seed: true,
+  }),
+  ...WORKER_TABLE,
+} as const;
+export type ControlPlaneConfig = Config<typeof CONTROL_PLANE_TABLE>;
+
+const { heartbeatTimeoutMs, cleanupTimeoutMs, watermarkIntervalMs } = TIME_TABLE;
+
+const CONTROL_PLANE_CHECKS: readonly Check[] = [
+  ...CONNECTION_CHECKS,
+  check({ heartbeatTimeoutMs, cleanupTimeoutMs }, (c) => {
+    if (c.cleanupTimeoutMs > c.heartbeatTimeoutMs) return undefined;
+    const least = formatDuration(c.heartbeatTimeoutMs);
+    return tooWrong(
+      "CLEANUP_TIMEOUT",
+      c.cleanupTimeoutMs,
+      `be longer than HEARTBEAT_TIMEOUT, ${least}`,
+    );
+  }),
+  check({ heartbeatTimeoutMs, watermarkIntervalMs }, (c) => {
+    const mostMs = c.heartbeatTimeoutMs / WATERMARKS_PER_TIMEOUT;
+    if (c.watermarkIntervalMs <= mostMs) return undefined;
+    const most = `at most HEARTBEAT_TIMEOUT/${WATERMARKS_PER_TIMEOUT}, ${formatDuration(mostMs)}`;
+    return tooWrong("WATERMARK_INTERVAL", c.watermarkIntervalMs, `be ${most}`);
+  }),
+];
+
+const tooWrong = (name: string, ms: number, must: string): Problem => ({
+  name,
+  value: formatDuration(ms),
+  message: `must ${must}`,
+});
+
+/** What a worker is given: seed names, as the original gave them to its own. */
+export const INGEST_TABLE = {
+  clientId: required({
+    name: "CLIENT_ID",
+    schema: v.pipe(v.string(), v.description("an RFC 1123 label"), ClientId),
+    describe: "The cluster that this worker works for",
+    seed: true,
+  }),
+  kafkaGroup: withDefault({
+    name: "KAFKA_GROUP",
+    schema: text(NAME_CHARS_MAX, "a group's name"),
+    default: {
+      shown: "kg-builder-<client id>",
+      from: ({ text: get }) => {
+        const clientId = get("CLIENT_ID");
+        return clientId !== undefined && isClientId(clientId) ? groupOf(clientId) : "kg-builder";
+      },
+    },
+    describe: "The worker's consumer group",
+    seed: true,
+  }),
+  ...KAFKA_TABLE,
+  ...NEO4J_TABLE,
+} as const;
+export type IngestConfig = Config<typeof INGEST_TABLE>;
+
+type Problems = readonly Problem[];
+
+export const readControlPlaneConfig = (
+  environment: Environment,
+  host: Host,
+): Result<ControlPlaneConfig, Problems> =>
+  parseEnvironment(CONTROL_PLANE_TABLE, CONTROL_PLANE_CHECKS, environment, host);
+
+/** `withdraw`, `release-brake`, `accept-registry`. */
+export const readOperatorConfig = (
+  environment: Environment,
+  host: Host,
+): Result<OperatorConfig, Problems> =>
+  parseEnvironment(OPERATOR_TABLE, CONNECTION_CHECKS, environment, host);
+
+export const readIngestConfig = (
+  environment: Environment,
+  host: Host,
+): Result<IngestConfig, Problems> =>
+  parseEnvironment(INGEST_TABLE, CONNECTION_CHECKS, environment, host);

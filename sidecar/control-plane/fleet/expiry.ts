@@ -1,0 +1,82 @@
+/**
+ * Which clusters have crossed a deadline of observed silence. A beat costs no heap operation: it only
+ * moves `seen`; a deadline that comes up is looked at again and put back where it belongs now.
+ */
+
+import { type Cluster, deadlineOf, type FleetSettings, type Seen } from "./fleet.ts";
+import type { Ages, ClockIndex } from "./observed-time.ts";
+import { createDeadlines } from "./timer-heap.ts";
+
+export type Age = "fresh" | "stale" | "dead";
+
+export type Silence = {
+  /** Puts the cluster's next deadline where it belongs; call after its state or clock changed. */
+  readonly schedule: (cluster: Cluster) => void;
+  /** Clusters whose deadline came up on these clocks, each with its age by now; not rescheduled. */
+  readonly take: (clocks: readonly ClockIndex[]) => readonly Crossing[];
+  readonly ageOf: (cluster: Cluster) => Age;
+  /** Past its stale deadline, or heard again for less than that since: what the brake counts. */
+  readonly isSilent: (cluster: Cluster) => boolean;
+  /** Observed ms since the last sign of life. */
+  readonly ageMsOf: (cluster: Cluster) => number;
+};
+
+export type Crossing = { readonly cluster: Cluster; readonly age: Age };
+
+type Entry = { readonly cluster: Cluster; readonly due: Seen };
+
+const waitsForDeath = ({ state }: Cluster): boolean => state === "stale" || state === "dead";
+
+export function createSilence(ages: Ages, settings: FleetSettings): Silence {
+  const heaps = Array.from({ length: ages.partitions + 1 }, () => createDeadlines<Entry>());
+
+  const ageMsOf = ({ seen }: Cluster): number => ages.observedMs(seen.clock) - seen.atMs;
+
+  const ageOf = (cluster: Cluster): Age => {
+    const { staleAfterMs, deadAfterMs } = deadlineOf(cluster, settings);
+    const ageMs = ageMsOf(cluster);
+    if (ageMs > deadAfterMs) return "dead";
+    return ageMs > staleAfterMs ? "stale" : "fresh";
+  };
+
+  /** Of many that return some come a little later: the first must not cost the last their workers. */
+  const isSilent = (cluster: Cluster): boolean => {
+    if (ageOf(cluster) !== "fresh") return true;
+    const { returned } = cluster;
+    if (returned === undefined) return false;
+    const sinceMs = ages.observedMs(returned.clock) - returned.atMs;
+    return sinceMs < deadlineOf(cluster, settings).staleAfterMs;
+  };
+
+  const dueMs = (cluster: Cluster): number => {
+    const { staleAfterMs, deadAfterMs } = deadlineOf(cluster, settings);
+    return cluster.seen.atMs + (waitsForDeath(cluster) ? deadAfterMs : staleAfterMs);
+  };
+
+  const schedule = (cluster: Cluster): void => {
+    if (cluster.state === "withdrawn") {
+      cluster.due = undefined;
+      return;
+    }
+    const due = { clock: cluster.seen.clock, atMs: dueMs(cluster) };
+    cluster.due = due;
+    heaps[due.clock]?.add(due.atMs, { cluster, due });
+  };
+
+  /** A deadline that came up: crossed, or put back where it belongs now. */
+  const cross = ({ cluster, due }: Entry): Crossing | undefined => {
+    if (cluster.due !== due) return undefined;
+    const age = ageOf(cluster);
+    if (age === "dead" || (age === "stale" && !waitsForDeath(cluster))) return { cluster, age };
+    schedule(cluster);
+    return undefined;
+  };
+
+  const take: Silence["take"] = (clocks) =>
+    clocks
+      .flatMap((clock) => heaps[clock]?.take(ages.observedMs(clock)) ?? [])
+      .map(cross)
+      .filter((crossing) => crossing !== undefined);
+
+  return { schedule, take, ageOf, isSilent, ageMsOf };
+}

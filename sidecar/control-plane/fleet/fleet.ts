@@ -1,0 +1,290 @@
+/**
+ * The fleet, folded: what the ledger, the registry and the heartbeats say of each cluster.
+ *
+ * Pure: times come in as values, and what must be written or looked at again is returned, not done.
+ * Invariants (test/sidecar/control-plane/fleet/fleet.test.ts):
+ *  - a refused record changes nothing, and an accepted one is never judged again;
+ *  - a beat of an unregistered or withdrawn cluster makes no state;
+ *  - the fold of the ledger that a fleet writes is that fleet, but for what only a leader remembers.
+ */
+import type { ClientId } from "../../../shared/protocol/client-id.ts";
+import type { Heartbeat } from "../../../shared/protocol/heartbeat.ts";
+import type {
+  Accepted,
+  Applied,
+  LedgerRecord,
+  LedgerWorker,
+  Reason,
+  State,
+  Status,
+} from "../../../shared/protocol/ledger.ts";
+import type { ClockIndex } from "./observed-time.ts";
+
+/** A registration's own interval stretches the deadlines by these factors (docs/protocol.md). */
+const STALE_INTERVALS = 4;
+const DEAD_INTERVALS = 10;
+
+export type FleetSettings = {
+  readonly heartbeatTimeoutMs: number;
+  readonly cleanupTimeoutMs: number;
+};
+
+/** A sign of life: on which clock, and that clock's observed time then. */
+export type Seen = { readonly clock: ClockIndex; readonly atMs: number };
+
+/** A beat as it was read. */
+export type Beat = {
+  readonly heartbeat: Heartbeat;
+  /** Broker's append time less the sender's timestamp, in ms; undefined where one is missing. */
+  readonly skewMs: number | undefined;
+  readonly atMs: number;
+};
+
+/**
+ * What is kept of a cluster's last beat: one object per cluster, written in place. Keeping what was
+ * parsed would make each beat outlive its batch, and the collector's work half of the fold.
+ */
+export type LastBeat = {
+  atMs: number;
+  skewMs: number | undefined;
+  sequence: number | undefined;
+  status: string | undefined;
+  reason: string | undefined;
+  instanceId: string | undefined;
+};
+
+export type Cluster = {
+  readonly clientId: ClientId;
+  epoch: number;
+  state: State;
+  reason: Reason;
+  sinceMs: number;
+  registry: Accepted;
+  withdrawal: "pending" | "done" | null;
+  worker: LedgerWorker | null;
+  clusterName: string;
+  intervalSeconds: number | undefined;
+  /** From here on: known to the leader alone. */
+  seen: Seen;
+  /** The one entry among the deadlines that counts; undefined while there is none. */
+  due: Seen | undefined;
+  /** Has sent a beat since its worker last started; the brake counts these. */
+  beaten: boolean;
+  /** An operator let it go although the brake holds. */
+  released: boolean;
+  /** When it was last heard again after its stale deadline; undefined: not in this term. */
+  returned: Seen | undefined;
+  beat: LastBeat | undefined;
+};
+
+export type Fleet = {
+  readonly clusters: Map<ClientId, Cluster>;
+  readonly applied: Map<number, Applied>;
+  /** The highest epoch read; a record below it, of the same key, is ignored. */
+  epoch: number;
+};
+
+/** Below the first epoch, which may be offset 0. */
+const NO_EPOCH = -1;
+
+export const createFleet = (): Fleet => ({
+  clusters: new Map(),
+  applied: new Map(),
+  epoch: NO_EPOCH,
+});
+
+/** What the accepted text says about its cluster; the text was validated when it was accepted. */
+export type Described = {
+  readonly clusterName: string;
+  readonly intervalSeconds: number | undefined;
+};
+
+/** Before the first beat of a term nothing is known of a cluster's partition: the joint clock. */
+const UNSEEN: Seen = { clock: 0, atMs: 0 };
+
+export type Folded = "folded" | "older";
+
+/** Folds one ledger record, as a standby and a new leader read it. */
+export function foldLedger(
+  fleet: Fleet,
+  record: LedgerRecord,
+  describe: (clientId: ClientId, value: string | null) => Described,
+): Folded {
+  const { epoch } = record.kind === "status" ? record.status : record.applied;
+  fleet.epoch = Math.max(fleet.epoch, epoch);
+  if (record.kind === "applied") {
+    if (epoch < (fleet.applied.get(record.partition)?.epoch ?? 0)) return "older";
+    if (record.applied.removed === true) fleet.applied.delete(record.partition);
+    else fleet.applied.set(record.partition, record.applied);
+    return "folded";
+  }
+  const { status } = record;
+  const known = fleet.clusters.get(status.client_id);
+  if (known !== undefined && epoch < known.epoch) return "older";
+  fleet.clusters.set(status.client_id, fromStatus(status, describe));
+  return "folded";
+}
+
+function fromStatus(
+  status: Status,
+  describe: (clientId: ClientId, value: string | null) => Described,
+): Cluster {
+  const { client_id: clientId, state, reason, registry, worker } = status;
+  return {
+    clientId,
+    epoch: status.epoch,
+    state,
+    reason,
+    sinceMs: Date.parse(status.since) || 0,
+    registry,
+    withdrawal: status.withdrawal,
+    worker,
+    ...describe(clientId, registry.value),
+    seen: UNSEEN,
+    due: undefined,
+    beaten: worker !== null && (state === "active" || reason === "silent"),
+    released: false,
+    returned: undefined,
+    beat: undefined,
+  };
+}
+
+export const toStatus = (cluster: Cluster, epoch: number): Status => ({
+  client_id: cluster.clientId,
+  epoch,
+  state: cluster.state,
+  reason: cluster.reason,
+  since: new Date(cluster.sinceMs).toISOString(),
+  registry: cluster.registry,
+  withdrawal: cluster.withdrawal,
+  worker: cluster.worker,
+});
+
+const wasSilent = ({ state }: Cluster): boolean => state === "stale" || state === "dead";
+
+function enter(cluster: Cluster, state: State, reason: Reason, nowMs: number): void {
+  if (cluster.state !== state) cluster.sinceMs = nowMs;
+  cluster.state = state;
+  cluster.reason = reason;
+}
+
+/** A registration was accepted. It counts as a sign of life; a standing state is kept. */
+export function foldRegistration(
+  fleet: Fleet,
+  accepted: Accepted & { readonly clientId: ClientId },
+  described: Described,
+  at: { readonly seen: Seen; readonly nowMs: number; readonly reason: Reason },
+): Cluster {
+  const { clientId, ...registry } = accepted;
+  const known = fleet.clusters.get(clientId);
+  if (known === undefined) {
+    const made: Cluster = {
+      ...described,
+      clientId,
+      epoch: 0,
+      state: "registered",
+      reason: at.reason,
+      sinceMs: at.nowMs,
+      registry,
+      withdrawal: null,
+      worker: null,
+      seen: at.seen,
+      due: undefined,
+      beaten: false,
+      released: false,
+      returned: undefined,
+      beat: undefined,
+    };
+    fleet.clusters.set(clientId, made);
+    return made;
+  }
+  if (wasSilent(known)) known.returned = at.seen;
+  Object.assign(known, described, { registry, seen: at.seen, released: false });
+  if (known.withdrawal === "pending") return known;
+  known.withdrawal = null;
+  if (known.state !== "active") enter(known, "registered", at.reason, at.nowMs);
+  else if (at.reason === "registration-beats-tombstone") known.reason = at.reason;
+  return known;
+}
+
+/** A tombstone was accepted. Of a cluster that nobody registered there is still a group to delete. */
+export function foldTombstone(
+  fleet: Fleet,
+  accepted: Accepted & { readonly clientId: ClientId },
+  at: { readonly seen: Seen; readonly nowMs: number },
+): Cluster {
+  const { clientId, ...registry } = accepted;
+  const described = { clusterName: clientId, intervalSeconds: undefined };
+  const known =
+    fleet.clusters.get(clientId) ??
+    foldRegistration(fleet, accepted, described, { ...at, reason: "tombstone" });
+  Object.assign(known, described, { registry, withdrawal: "pending" as const });
+  enter(known, "withdrawn", "tombstone", at.nowMs);
+  return known;
+}
+
+/** Worker and group are confirmed gone: done, or on with the registration that came meanwhile. */
+export function foldWithdrawn(cluster: Cluster, at: { seen: Seen; nowMs: number }): void {
+  cluster.worker = null;
+  cluster.beaten = false;
+  if (cluster.registry.value === null) {
+    cluster.withdrawal = "done";
+    return;
+  }
+  cluster.withdrawal = null;
+  cluster.seen = at.seen;
+  enter(cluster, "registered", "registration", at.nowMs);
+}
+
+/**
+ * A beat of this cluster was read. One that was withdrawn makes no state.
+ * @returns whether its state changed
+ */
+export function foldBeat(cluster: Cluster, seen: Seen, beat: Beat): boolean {
+  if (cluster.state === "withdrawn") return false;
+  cluster.seen = seen;
+  keepBeat(cluster, beat);
+  cluster.beaten = true;
+  cluster.released = false;
+  if (wasSilent(cluster)) cluster.returned = seen;
+  if (cluster.state === "active") return false;
+  enter(cluster, "active", "heartbeat", beat.atMs);
+  return true;
+}
+
+function keepBeat(cluster: Cluster, { heartbeat, skewMs, atMs }: Beat): void {
+  cluster.beat ??= { ...NO_BEAT };
+  const { beat } = cluster;
+  beat.atMs = atMs;
+  beat.skewMs = skewMs;
+  beat.sequence = heartbeat.sequence;
+  // Equal texts are not exchanged: the one that is kept is old and stays where it is.
+  if (beat.status !== heartbeat.status) beat.status = heartbeat.status;
+  if (beat.reason !== heartbeat.reason) beat.reason = heartbeat.reason;
+  if (beat.instanceId !== heartbeat.instance_id) beat.instanceId = heartbeat.instance_id;
+}
+
+const NO_BEAT: Readonly<LastBeat> = {
+  atMs: 0,
+  skewMs: undefined,
+  sequence: undefined,
+  status: undefined,
+  reason: undefined,
+  instanceId: undefined,
+};
+
+/** Silence: past the stale deadline, or past the last one. */
+export function foldSilence(cluster: Cluster, state: "stale" | "dead", nowMs: number): void {
+  enter(cluster, state, cluster.beaten ? "silent" : "never-heard", nowMs);
+}
+
+export type Deadline = { readonly staleAfterMs: number; readonly deadAfterMs: number };
+
+/** A cluster's own deadlines, in ms of observed silence. */
+export function deadlineOf(cluster: Cluster, settings: FleetSettings): Deadline {
+  const intervalMs = (cluster.intervalSeconds ?? 0) * 1000;
+  return {
+    staleAfterMs: Math.max(settings.heartbeatTimeoutMs, STALE_INTERVALS * intervalMs),
+    deadAfterMs: Math.max(settings.cleanupTimeoutMs, DEAD_INTERVALS * intervalMs),
+  };
+}

@@ -1,0 +1,120 @@
+/**
+ * Folding heartbeats: the hot path, 33,000 a second for a million clusters at 30 s. A beat moves its
+ * cluster's `seen`; only a change of state costs more.
+ */
+
+import type { KafkaRecord } from "../../../shared/kafka/batch/record.ts";
+import type { ReadBatch } from "../../../shared/kafka/consumer/consumer.ts";
+import type { ClientId } from "../../../shared/protocol/client-id.ts";
+import { decodeHeartbeat, type Tick } from "../../../shared/protocol/message.ts";
+import type { Refused } from "../../../shared/protocol/quarantine.ts";
+import { HEARTBEAT } from "../../../shared/protocol/topic.ts";
+import type { Silence } from "../fleet/expiry.ts";
+import { type Beat, type Cluster, type Fleet, foldBeat, type Seen } from "../fleet/fleet.ts";
+import type { Ages, ClockIndex } from "../fleet/observed-time.ts";
+
+/** Ids of unregistered senders that are remembered, to be shown; what is beyond is only counted. */
+const UNREGISTERED_MAX = 1_000;
+
+export type BeatCounts = {
+  beats: number;
+  legacyKeys: number;
+  unregisteredBeats: number;
+  readonly unregistered: Map<ClientId, number>;
+  /** The last moment of each partition at which a beat was seen. */
+  readonly seen: (Seen | undefined)[];
+};
+
+export const createBeatCounts = (): BeatCounts => ({
+  beats: 0,
+  legacyKeys: 0,
+  unregisteredBeats: 0,
+  unregistered: new Map(),
+  seen: [],
+});
+
+export type BeatDeps = {
+  readonly fleet: Fleet;
+  readonly ages: Ages;
+  readonly silence: Silence;
+  readonly counts: BeatCounts;
+  readonly isOwn: (tick: Tick) => boolean;
+  /** A registered cluster's beat; `ageMs` is how old its sign of life had become. */
+  readonly beat: (ageMs: number, skewMs: number | undefined) => void;
+  /** Its state changed: to be written and planned. */
+  readonly changed: (cluster: Cluster) => void;
+  /** A beat of somebody not registered: a worker of that name is no orphan yet. */
+  readonly unregistered: (clientId: ClientId) => void;
+  readonly refused: (refused: Refused) => void;
+  readonly nowMs: () => number;
+};
+
+/** Folds a batch; returns the clocks that own ticks in it advanced. */
+export function foldBeats(deps: BeatDeps, batch: ReadBatch): ReadonlySet<ClockIndex> {
+  const advanced = new Set<ClockIndex>();
+  const nowMs = deps.nowMs();
+  for (const record of batch.records) {
+    for (const clock of foldRecord(deps, batch.partition, record, nowMs)) advanced.add(clock);
+  }
+  return advanced;
+}
+
+const NO_CLOCKS: readonly ClockIndex[] = [];
+
+function foldRecord(
+  deps: BeatDeps,
+  partition: number,
+  record: KafkaRecord,
+  nowMs: number,
+): readonly ClockIndex[] {
+  const read = decodeHeartbeat(record.key, record.value);
+  if (!read.ok) {
+    const { offset, key, value } = record;
+    const headers = record.headers();
+    deps.refused({ topic: HEARTBEAT, partition, offset, key, value, headers, error: read.error });
+    return NO_CLOCKS;
+  }
+  if (read.value.kind === "tick") {
+    const { tick } = read.value;
+    return deps.isOwn(tick) ? deps.ages.read(partition, tick.sequence) : NO_CLOCKS;
+  }
+  const { clientId, heartbeat, legacyKey } = read.value;
+  if (legacyKey) deps.counts.legacyKeys += 1;
+  const sentMs = Date.parse(heartbeat.timestamp ?? "");
+  const receivedMs = record.timestampType === "append" ? record.timestampMs : nowMs;
+  const skewMs = Number.isNaN(sentMs) ? undefined : receivedMs - sentMs;
+  foldOne(deps, partition, clientId, { heartbeat, skewMs, atMs: receivedMs });
+  return NO_CLOCKS;
+}
+
+function foldOne(deps: BeatDeps, partition: number, clientId: ClientId, beat: Beat): void {
+  const { fleet, silence, counts } = deps;
+  counts.beats += 1;
+  const cluster = fleet.clusters.get(clientId);
+  if (cluster === undefined || cluster.state === "withdrawn") {
+    countUnregistered(counts, clientId);
+    deps.unregistered(clientId);
+    return;
+  }
+  deps.beat(silence.ageMsOf(cluster), beat.skewMs);
+  const changed = foldBeat(cluster, seenNow(deps, partition), beat);
+  if (changed || cluster.due?.clock !== partition) silence.schedule(cluster);
+  if (changed) deps.changed(cluster);
+}
+
+/** All beats between two ticks were seen at one moment: one object serves them. */
+function seenNow({ ages, counts }: BeatDeps, partition: number): Seen {
+  const atMs = ages.observedMs(partition);
+  const last = counts.seen[partition];
+  if (last !== undefined && last.atMs === atMs) return last;
+  const seen = { clock: partition, atMs };
+  counts.seen[partition] = seen;
+  return seen;
+}
+
+function countUnregistered(counts: BeatCounts, clientId: ClientId): void {
+  counts.unregisteredBeats += 1;
+  const before = counts.unregistered.get(clientId) ?? 0;
+  if (before === 0 && counts.unregistered.size >= UNREGISTERED_MAX) return;
+  counts.unregistered.set(clientId, before + 1);
+}

@@ -1,0 +1,47 @@
+/**
+ * The tick: every interval a record into every heartbeat partition, acks=all, so that ticks fail
+ * where beats fail. Reading it back proves that all that was appended before has been read (age.ts).
+ */
+import { sleep } from "../../../shared/deadline.ts";
+import type { Writer } from "../../../shared/kafka/producer/producer.ts";
+import { encodeTick, TICK_KEY } from "../../../shared/protocol/message.ts";
+import { HEARTBEAT } from "../../../shared/protocol/topic.ts";
+import type { Ages } from "../fleet/observed-time.ts";
+
+export type TickOptions = {
+  readonly writer: Writer;
+  readonly ages: Ages;
+  readonly epoch: number;
+  readonly instance: string;
+  readonly intervalMs: number;
+  readonly monotonicMs: () => number;
+  readonly signal: AbortSignal;
+  readonly failed: (partition: number, detail: string) => void;
+};
+
+/** Runs until the signal; never rejects. Partitions are independent: one without a leader stops alone. */
+export async function runTicks(options: TickOptions): Promise<void> {
+  const { ages, intervalMs, monotonicMs, signal } = options;
+  const underWay = new Set<number>();
+  for (let sequence = 1; !signal.aborted; sequence += 1) {
+    const startedMs = monotonicMs();
+    ages.sent(sequence, startedMs);
+    for (let partition = 0; partition < ages.partitions; partition += 1) {
+      if (underWay.has(partition)) continue;
+      underWay.add(partition);
+      void writeTick(options, partition, sequence).finally(() => underWay.delete(partition));
+    }
+    await sleep(Math.max(0, intervalMs - (monotonicMs() - startedMs)), signal);
+  }
+}
+
+async function writeTick(
+  { writer, epoch, instance, intervalMs, signal, failed }: TickOptions,
+  partition: number,
+  sequence: number,
+): Promise<void> {
+  const value = encodeTick({ epoch, sequence, interval_ms: intervalMs, instance });
+  const record = { key: TICK_KEY, value, partition };
+  const sent = await writer.send(HEARTBEAT, [record], { deadlineMs: intervalMs, signal });
+  if (!sent.ok && !signal.aborted) failed(partition, sent.error.detail);
+}

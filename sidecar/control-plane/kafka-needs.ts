@@ -1,0 +1,50 @@
+/** What each program of the sidecar needs of Kafka, for `check kafka` (docs/operating.md, "What Kafka must allow"). */
+
+import type { Operation } from "../../shared/kafka/api/authorized-operations.ts";
+import type { Needs } from "../../shared/kafka/check/permissions.ts";
+import {
+  AUDIT,
+  CLUSTER_INFO,
+  CONTROL,
+  HEARTBEAT,
+  QUARANTINE,
+  REGISTRY,
+  STATUS,
+} from "../../shared/protocol/topic.ts";
+
+const WORKER_GROUPS = "kg-builder-";
+/** A group of the workers' that none has: what is allowed for it is allowed for all. */
+const SOME_GROUP = `${WORKER_GROUPS}outrider-check`;
+
+const made = (topic: string, operations: readonly Operation[]) => ({
+  topic,
+  operations,
+  madeBy: "us" as const,
+});
+
+export const controlPlaneNeeds = (fleet: string): Needs => ({
+  topics: [
+    made(REGISTRY, ["READ"]),
+    made(HEARTBEAT, ["READ", "WRITE"]),
+    made(STATUS, ["READ", "WRITE"]),
+    made(CONTROL, ["READ", "WRITE"]),
+    made(AUDIT, ["WRITE"]),
+    made(QUARANTINE, ["WRITE"]),
+    { ...made(CLUSTER_INFO, []), without: "the workers' lag is not shown" },
+  ],
+  groups: [
+    { group: `outrider-control-plane-${fleet}`, operations: ["READ"] },
+    { group: SOME_GROUP, prefix: WORKER_GROUPS, operations: ["DELETE", "DESCRIBE"] },
+  ],
+  cluster: [],
+});
+
+/** Of any cluster's worker. */
+export const WORKER_NEEDS: Needs = {
+  topics: [{ topic: CLUSTER_INFO, operations: ["READ"], madeBy: "the control plane" }],
+  groups: [{ group: SOME_GROUP, prefix: WORKER_GROUPS, operations: ["READ"] }],
+  cluster: [],
+};
+
+/** Beside a broker. What it may know of all topics is seen in its verdicts, not here. */
+export const BROKER_NEEDS: Needs = { topics: [], groups: [], cluster: ["DESCRIBE"] };

@@ -1,0 +1,72 @@
+/**
+ * Between a plan and its acts: the fence, and how long it is good for. The fence is an offset commit
+ * that only the group's owner can make; its age counts from before it was sent.
+ */
+
+import type { Call } from "../../../shared/kafka/api/request.ts";
+import type { KafkaError } from "../../../shared/kafka/error.ts";
+import type { Log } from "../../../shared/log.ts";
+import type { Result } from "../../../shared/result.ts";
+import type { Executor } from "../act/execute.ts";
+import type { Sink } from "../recorder.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Promoted } from "./promotion.ts";
+
+/** A fence takes 7 ms; one that takes this long is tried again. */
+const FENCE_MS = 3_000;
+const FENCE_RETRY_MS = 250;
+
+export type GateDeps = {
+  readonly promoted: Promoted;
+  readonly settings: { readonly actWindowMs: number };
+  readonly fence: (call: Call) => Promise<Result<null, KafkaError>>;
+  readonly runtime: Runtime;
+  readonly deleteGroup: Executor["deleteGroup"];
+  readonly monotonicMs: () => number;
+  readonly sink: Sink;
+  readonly log: Pick<Log, "warn">;
+  readonly ended: AbortSignal;
+  readonly end: (reason: string) => void;
+};
+
+export type Gate = {
+  /** Resolves to undefined when nothing may be done for now; `openMs` then says when to ask again. */
+  readonly fence: () => Promise<Executor | undefined>;
+  /** Monotonic ms at which asking again makes sense; undefined when that is now. */
+  readonly openMs: () => number | undefined;
+};
+
+export function openGate(deps: GateDeps): Gate {
+  const { promoted, settings, monotonicMs, ended } = deps;
+  /** The leader before us may have an act in the runtime's hands for this long. */
+  let closedUntilMs = promoted.hadPredecessor
+    ? promoted.fencedAtMs + settings.actWindowMs
+    : promoted.fencedAtMs;
+
+  const fence = async (): Promise<Executor | undefined> => {
+    const askedMs = monotonicMs();
+    if (askedMs < closedUntilMs || ended.aborted) return undefined;
+    const fenced = await deps.fence({ deadlineMs: FENCE_MS, signal: ended });
+    if (!fenced.ok) {
+      if (fenced.error.code === "fenced") deps.end(`fenced: ${fenced.error.detail}`);
+      else
+        deps.log.warn("the fence was not confirmed; nothing is done", {
+          error: fenced.error.detail,
+        });
+      closedUntilMs = monotonicMs() + FENCE_RETRY_MS;
+      return undefined;
+    }
+    deps.sink.fenced(monotonicMs() - askedMs);
+    return {
+      runtime: deps.runtime,
+      deleteGroup: deps.deleteGroup,
+      mayAct: () => !ended.aborted && monotonicMs() - askedMs < settings.actWindowMs,
+      signal: ended,
+    };
+  };
+
+  return {
+    fence,
+    openMs: () => (monotonicMs() < closedUntilMs ? closedUntilMs : undefined),
+  };
+}

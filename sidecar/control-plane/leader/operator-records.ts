@@ -1,0 +1,59 @@
+/** What an operator's record in `cluster.control` changes in the leader's book. Pure but for the trail. */
+import type { Audit } from "../../../shared/protocol/audit.ts";
+import type { ClientId } from "../../../shared/protocol/client-id.ts";
+import type { AuditTrail } from "../record/audit.ts";
+import type { Book } from "../state/leader-state.ts";
+import type { ControlEntry } from "./standby.ts";
+
+/** @returns the decision's audit record; undefined for a record that is no operator's. */
+export function decide(
+  book: Book,
+  { offset, record }: ControlEntry,
+  trail: AuditTrail,
+  epoch: number,
+): Audit | undefined {
+  const where = `cluster.control offset ${offset}`;
+  switch (record.kind) {
+    case "leader":
+      return undefined;
+    case "brake": {
+      const { clients, released_at_epoch: at } = record.brake;
+      const result =
+        at === epoch
+          ? `${release(book, clients)} of ${clients.length} released`
+          : `ignored: released in epoch ${at}, this is ${epoch}; ages began anew, look again`;
+      return trail.decision({ client_id: null, action: "release-brake", reason: where, result });
+    }
+    case "accept-registry": {
+      const { topic_id: topicId } = record.acceptRegistry;
+      const result = accept(book, topicId);
+      return trail.decision({ client_id: null, action: "accept-registry", reason: where, result });
+    }
+  }
+}
+
+/** Those still silent may go; one that beats again is protected again. */
+function release(book: Book, clients: readonly ClientId[]): number {
+  let released = 0;
+  for (const clientId of clients) {
+    const cluster = book.fleet.clusters.get(clientId);
+    if (cluster === undefined || book.silence.ageOf(cluster) === "fresh") continue;
+    cluster.released = true;
+    book.dirty.add(clientId);
+    released += 1;
+  }
+  return released;
+}
+
+function accept(book: Book, topicId: string): string {
+  let freed = 0;
+  for (const [partition, applied] of book.fleet.applied) {
+    if (applied.held !== true || applied.topic_id !== topicId) continue;
+    const { held: _, ...rest } = applied;
+    book.fleet.applied.set(partition, rest);
+    book.unsavedApplied.add(partition);
+    freed += 1;
+  }
+  for (const clientId of book.held) book.dirty.add(clientId);
+  return freed > 0 ? "accepted" : "nothing was held for this topic id";
+}

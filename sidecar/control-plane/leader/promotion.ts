@@ -1,0 +1,177 @@
+/**
+ * Becoming leader. In this order: read ledger and control to their end, write the own `leader` record
+ * (its offset is the epoch), fence, read the ledger to its end again (the leader before us may have
+ * written until the fence), then the registry beyond `_applied`. Nothing is planned before.
+ */
+
+import type { Wire } from "../../../shared/kafka/cluster/client.ts";
+import type { ReadBatch } from "../../../shared/kafka/consumer/consumer.ts";
+import type { PartitionOffsets } from "../../../shared/kafka/consumer/offsets.ts";
+import { endOffsets, startOffsets } from "../../../shared/kafka/consumer/offsets.ts";
+import type { KafkaError } from "../../../shared/kafka/error.ts";
+import type { Writer } from "../../../shared/kafka/producer/producer.ts";
+import { encodeControl } from "../../../shared/protocol/control.ts";
+import type { Applied } from "../../../shared/protocol/ledger.ts";
+import { CONTROL, HEARTBEAT, REGISTRY } from "../../../shared/protocol/topic.ts";
+import { err, ok, type Result } from "../../../shared/result.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import type { Standby } from "./standby.ts";
+import type { Follower } from "./tail.ts";
+
+const CALL_MS = 10_000;
+
+export type PromoteError = {
+  /** `control-made-again` needs a person; the others are tried again. */
+  readonly code: "kafka" | "fenced" | "control-made-again" | "aborted";
+  readonly detail: string;
+  /** Registry partitions that are followed by now: nobody takes what they give. */
+  readonly following?: readonly number[];
+};
+
+export type PromoteDeps = {
+  readonly wire: Wire;
+  readonly writer: Writer;
+  readonly follower: Follower;
+  readonly standby: Standby;
+  readonly instance: string;
+  readonly scope: string;
+  readonly fleet: string;
+  readonly fence: () => Promise<Result<null, KafkaError>>;
+  readonly monotonicMs: () => number;
+  /** Gets every batch of the registry, from the first on. */
+  readonly onRegistry: (batch: ReadBatch) => void | Promise<void>;
+  readonly signal: AbortSignal;
+};
+
+export type RegistryStart = {
+  readonly partition: number;
+  readonly from: number;
+  readonly applied: Applied;
+  /** Another topic id than the ledger's, or an end below what the ledger has judged. */
+  readonly madeAgain: boolean;
+};
+
+export type Promoted = {
+  readonly epoch: number;
+  readonly fleet: Fleet;
+  readonly fencedAtMs: number;
+  /** False when nobody ever led before: then there is nobody's last act to wait for. */
+  readonly hadPredecessor: boolean;
+  readonly topicId: string;
+  readonly registry: readonly RegistryStart[];
+  readonly heartbeatPartitions: number;
+  /** Where each heartbeat partition ended, beats are read from there on; none without a leader. */
+  readonly heartbeatEnds: ReadonlyMap<number, number>;
+};
+
+const kafka = (error: KafkaError): PromoteError => ({ code: "kafka", detail: error.detail });
+const ABORTED: PromoteError = { code: "aborted", detail: "the term ended meanwhile" };
+
+export async function promote(deps: PromoteDeps): Promise<Result<Promoted, PromoteError>> {
+  const { standby, signal } = deps;
+  const before = await standby.caughtUp(signal);
+  if (!before.ok) return err(before.error === "aborted" ? ABORTED : kafka(before.error));
+  const hadPredecessor = standby.lastLeader() !== undefined || standby.fleet().epoch >= 0;
+  const epoch = await writeLeader(deps);
+  if (!epoch.ok) return epoch;
+  const fencedAtMs = deps.monotonicMs();
+  const fenced = await deps.fence();
+  if (!fenced.ok) return err({ code: "fenced", detail: fenced.error.detail });
+  const after = await standby.caughtUp(signal);
+  if (!after.ok) return err(after.error === "aborted" ? ABORTED : kafka(after.error));
+  const fleet = standby.fleet();
+  if (fleet.epoch >= epoch.value) return err(madeAgain(fleet.epoch, epoch.value));
+  const heartbeatEnds = await endOffsets(deps.wire, HEARTBEAT, { deadlineMs: CALL_MS, signal });
+  if (!heartbeatEnds.ok) return err(kafka(heartbeatEnds.error));
+  const registry = await readRegistry(deps, fleet, epoch.value);
+  if (!registry.ok) return registry;
+  return ok({
+    epoch: epoch.value,
+    fleet,
+    fencedAtMs,
+    hadPredecessor,
+    ...registry.value,
+    heartbeatPartitions: heartbeatEnds.value.offsets.size + heartbeatEnds.value.errors.size,
+    heartbeatEnds: heartbeatEnds.value.offsets,
+  });
+}
+
+async function writeLeader(deps: PromoteDeps): Promise<Result<number, PromoteError>> {
+  const { instance, scope, fleet, signal } = deps;
+  const record = {
+    ...encodeControl({ kind: "leader", leader: { instance, scope, fleet } }),
+    partition: 0,
+  };
+  const sent = await deps.writer.send(CONTROL, [record], { deadlineMs: CALL_MS, signal });
+  if (!sent.ok) return err(kafka(sent.error));
+  const written = sent.value[0];
+  return written === undefined ? err(ABORTED) : ok(written.offset);
+}
+
+/** Begins to follow every registry partition where the ledger ends, and reads it to its end. */
+async function readRegistry(
+  deps: PromoteDeps,
+  fleet: Fleet,
+  epoch: number,
+): Promise<Result<Pick<Promoted, "topicId" | "registry">, PromoteError>> {
+  const { wire, follower, signal } = deps;
+  const call = { deadlineMs: CALL_MS, signal };
+  const metadata = await wire.metadata([REGISTRY], call);
+  if (!metadata.ok) return err(kafka(metadata.error));
+  const topicId = metadata.value.topics[0]?.topicId ?? "";
+  const starts = await startOffsets(wire, REGISTRY, call);
+  if (!starts.ok) return err(kafka(starts.error));
+  const ends = await endOffsets(wire, REGISTRY, call);
+  if (!ends.ok) return err(kafka(ends.error));
+  const missing = [...starts.value.errors, ...ends.value.errors][0];
+  if (missing !== undefined) return err(kafka(missing[1]));
+  const accepted = deps.standby.acceptedRegistries();
+  const from = registryStarts({ fleet, topicId, epoch, accepted }, starts.value, ends.value);
+  for (const { partition, from: offset } of from) {
+    follower.follow(REGISTRY, partition, offset, deps.onRegistry);
+  }
+  for (const { partition } of from) {
+    const end = ends.value.offsets.get(partition) ?? 0;
+    const reached = await follower.reached(REGISTRY, partition, end, signal);
+    if (!reached.ok) {
+      return err({ ...ABORTED, following: from.map((start) => start.partition) });
+    }
+  }
+  return ok({ topicId, registry: from });
+}
+
+/** Pure: where each partition is read from, and whether it is the one that the ledger speaks of. */
+export function registryStarts(
+  known: {
+    readonly fleet: Fleet;
+    readonly topicId: string;
+    readonly epoch: number;
+    readonly accepted: ReadonlyMap<string, number>;
+  },
+  starts: PartitionOffsets,
+  ends: PartitionOffsets,
+): readonly RegistryStart[] {
+  const { topicId, epoch } = known;
+  return [...ends.offsets].map(([partition, end]) => {
+    const start = starts.offsets.get(partition) ?? 0;
+    const applied = known.fleet.applied.get(partition);
+    const other = applied !== undefined && applied.topic_id !== topicId;
+    const madeAgain = other || (applied !== undefined && applied.offset > end);
+    const from = applied === undefined || madeAgain ? start : Math.max(start, applied.offset);
+    /** A word said before the ledger last spoke of this registry was about another loss. */
+    const isAccepted = (known.accepted.get(topicId) ?? -1) > (applied?.epoch ?? 0);
+    const held = madeAgain || (applied?.held === true && !isAccepted);
+    const base = { topic_id: topicId, offset: from, epoch };
+    return { partition, from, madeAgain, applied: held ? { ...base, held } : base };
+  });
+}
+
+function madeAgain(ledgerEpoch: number, epoch: number): PromoteError {
+  return {
+    code: "control-made-again",
+    detail:
+      `the ledger (cluster.status) was written in epoch ${ledgerEpoch}, but the next epoch of ` +
+      `cluster.control is ${epoch}: cluster.control was deleted and made again. Not leading. Restore ` +
+      "cluster.control, or delete cluster.status too: then the registry is read from its start",
+  };
+}

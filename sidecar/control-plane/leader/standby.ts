@@ -1,0 +1,142 @@
+/**
+ * What every control plane knows without leading: the ledger, folded, and `cluster.control`.
+ * A leader takes the fleet over and changes it; when its term ends the ledger is read anew.
+ */
+
+import type { Wire } from "../../../shared/kafka/cluster/client.ts";
+import type { ReadBatch } from "../../../shared/kafka/consumer/consumer.ts";
+import { endOffsets, startOffsets } from "../../../shared/kafka/consumer/offsets.ts";
+import type { KafkaError } from "../../../shared/kafka/error.ts";
+import { type ControlRecord, decodeControl } from "../../../shared/protocol/control.ts";
+import { decodeLedger, type LedgerRecord } from "../../../shared/protocol/ledger.ts";
+import { CONTROL, STATUS } from "../../../shared/protocol/topic.ts";
+import { err, ok, type Result } from "../../../shared/result.ts";
+import { createFleet, type Fleet, foldLedger } from "../fleet/fleet.ts";
+import { describe } from "../registry/admission.ts";
+import type { Follower } from "./tail.ts";
+
+/** One call to Kafka, in ms. */
+const CALL_MS = 10_000;
+
+export type ControlEntry = { readonly offset: number; readonly record: ControlRecord };
+
+export type Standby = {
+  readonly fleet: () => Fleet;
+  /** The offset of the newest `leader` record; undefined before any. */
+  readonly lastLeader: () => number | undefined;
+  /** Topic ids that an operator accepted, each with the offset of the record that says so. */
+  readonly acceptedRegistries: () => ReadonlyMap<string, number>;
+  /** Called with each control record as it is read. */
+  readonly onControl: (listener: ((entry: ControlEntry) => void) | undefined) => void;
+  /** The fleet is a leader's from now on: it only hears what the ledger says, until `restart`. */
+  readonly takeOver: (onLedger: (record: LedgerRecord) => void) => void;
+  /** The ledger's topic was made again: hear it from there on. */
+  readonly rereadLedger: (offset: number) => void;
+  /** Begins reading both topics from their start, with an empty fleet. */
+  readonly restart: () => Promise<Result<null, KafkaError>>;
+  /** Resolves when both have been read to the end that they have now. */
+  readonly caughtUp: (signal: AbortSignal) => Promise<Result<null, KafkaError | "aborted">>;
+  /** True once a ledger has been read to its end. */
+  readonly ready: () => boolean;
+};
+
+export function openStandby(options: {
+  readonly wire: Wire;
+  readonly follower: Follower;
+  readonly warn: (message: string, fields: Record<string, unknown>) => void;
+}): Standby {
+  const { wire, follower, warn } = options;
+  let fleet = createFleet();
+  let lastLeader: number | undefined;
+  let ready = false;
+  let listener: ((entry: ControlEntry) => void) | undefined;
+  let leading: ((record: LedgerRecord) => void) | undefined;
+  const accepted = new Map<string, number>();
+
+  const refuse = (topic: string, error: string): void => {
+    warn(`ignored a record of ${topic} that is not ours`, { error });
+  };
+
+  const foldStatus = ({ records }: ReadBatch): void => {
+    for (const { key, value } of records) {
+      const read = decodeLedger(key, value);
+      if (!read.ok) refuse(STATUS, read.error);
+      else if (leading === undefined) foldLedger(fleet, read.value, describe);
+      else leading(read.value);
+    }
+  };
+
+  const foldControl = ({ records }: ReadBatch): void => {
+    for (const { key, value, offset } of records) {
+      const read = decodeControl(key, value);
+      if (!read.ok) {
+        refuse(CONTROL, read.error);
+        continue;
+      }
+      const record = read.value;
+      if (record.kind === "leader") lastLeader = offset;
+      if (record.kind === "accept-registry") {
+        accepted.set(record.acceptRegistry.topic_id, offset);
+      }
+      listener?.({ offset, record });
+    }
+  };
+
+  const restart = async (): Promise<Result<null, KafkaError>> => {
+    const call = { deadlineMs: CALL_MS };
+    const status = await startOffsets(wire, STATUS, call);
+    if (!status.ok) return status;
+    const control = await startOffsets(wire, CONTROL, call);
+    if (!control.ok) return control;
+    fleet = createFleet();
+    lastLeader = undefined;
+    leading = undefined;
+    follower.follow(STATUS, 0, status.value.offsets.get(0) ?? 0, foldStatus);
+    follower.follow(CONTROL, 0, control.value.offsets.get(0) ?? 0, foldControl);
+    return ok(null);
+  };
+
+  const caughtUp: Standby["caughtUp"] = async (signal) => {
+    for (const topic of [STATUS, CONTROL]) {
+      const reached = await readToPresentEnd(wire, follower, topic, signal);
+      if (!reached.ok) return reached;
+    }
+    ready = true;
+    return ok(null);
+  };
+
+  return {
+    fleet: () => fleet,
+    lastLeader: () => lastLeader,
+    acceptedRegistries: () => accepted,
+    onControl: (next) => {
+      listener = next;
+    },
+    takeOver: (onLedger) => {
+      leading = onLedger;
+    },
+    rereadLedger: (offset) => follower.follow(STATUS, 0, offset, foldStatus),
+    restart,
+    caughtUp,
+    ready: () => ready,
+  };
+}
+
+const noEnd = (topic: string): KafkaError => ({
+  code: "not-leader",
+  retry: "transient",
+  detail: `${topic}-0 has no leader`,
+});
+
+async function readToPresentEnd(
+  wire: Wire,
+  follower: Follower,
+  topic: string,
+  signal: AbortSignal,
+): Promise<Result<null, KafkaError | "aborted">> {
+  const ends = await endOffsets(wire, topic, { deadlineMs: CALL_MS, signal });
+  if (!ends.ok) return ends;
+  const end = ends.value.offsets.get(0);
+  if (end === undefined) return err(ends.value.errors.get(0) ?? noEnd(topic));
+  return await follower.reached(topic, 0, end, signal);
+}

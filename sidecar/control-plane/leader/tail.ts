@@ -1,0 +1,116 @@
+/**
+ * Following topics without a consumer group: where each partition has been read to, and waiting until
+ * it has been read to a given offset. Handlers are per topic and may be exchanged when roles change.
+ */
+
+import type { KafkaLog, Wire } from "../../../shared/kafka/cluster/client.ts";
+import {
+  openReader,
+  type ReadBatch,
+  type ReadProblem,
+} from "../../../shared/kafka/consumer/consumer.ts";
+import type { KafkaError } from "../../../shared/kafka/error.ts";
+import { err, ok, type Result } from "../../../shared/result.ts";
+
+/** Longest time that a fetch waits for a first byte, in ms: bounds how late a close is noticed. */
+const FETCH_WAIT_MS = 250;
+
+export type Handler = (batch: ReadBatch) => void | Promise<void>;
+
+export type Follower = {
+  /** Reads a partition from an offset on and gives it to `handler`; again: moves there. */
+  readonly follow: (topic: string, partition: number, offset: number, handler: Handler) => void;
+  readonly unfollow: (topic: string, partition: number) => void;
+  /** Resolves when everything below `offset` has been handled. */
+  readonly reached: (
+    topic: string,
+    partition: number,
+    offset: number,
+    signal: AbortSignal,
+  ) => Promise<Result<null, "aborted">>;
+  /** Kafka answers; else why not. */
+  readonly trouble: () => KafkaError | undefined;
+  readonly close: () => Promise<void>;
+};
+
+type Place = { next: number | undefined; handler: Handler };
+type Waiter = { readonly place: string; readonly offset: number; readonly done: () => void };
+
+export function openFollower(options: {
+  readonly wire: Wire;
+  readonly log: KafkaLog;
+  /** Whatever is not about reachability. */
+  readonly onProblem: (problem: ReadProblem) => void;
+}): Follower {
+  const places = new Map<string, Place>();
+  const waiters = new Set<Waiter>();
+  let trouble: KafkaError | undefined;
+
+  const settle = (name: string, next: number): void => {
+    for (const waiter of waiters) {
+      if (waiter.place !== name || next < waiter.offset) continue;
+      waiters.delete(waiter);
+      waiter.done();
+    }
+  };
+
+  const deliver = async (batch: ReadBatch): Promise<void> => {
+    const name = placeName(batch.topic, batch.partition);
+    const place = places.get(name);
+    if (place === undefined) return;
+    const handled = place.handler(batch);
+    if (handled !== undefined) await handled;
+    if (places.get(name) !== place) return;
+    place.next = batch.nextOffset;
+    settle(name, batch.nextOffset);
+  };
+
+  const problem = (found: ReadProblem): void => {
+    if (found.kind === "unreachable") trouble = found.error;
+    else if (found.kind === "recovered") trouble = undefined;
+    else options.onProblem(found);
+  };
+
+  const { wire, log } = options;
+  const reader = openReader({
+    wire,
+    log,
+    positions: [],
+    deliver,
+    problem,
+    maxWaitMs: FETCH_WAIT_MS,
+  });
+
+  return {
+    follow: (topic, partition, offset, handler) => {
+      places.set(placeName(topic, partition), { next: undefined, handler });
+      reader.add({ topic, partition, offset });
+    },
+    unfollow: (topic, partition) => {
+      places.delete(placeName(topic, partition));
+      reader.remove(topic, partition);
+    },
+    reached: (topic, partition, offset, signal) => {
+      const place = placeName(topic, partition);
+      if ((places.get(place)?.next ?? -1) >= offset) return Promise.resolve(ok(null));
+      if (signal.aborted) return Promise.resolve(err("aborted"));
+      return new Promise((resolve) => {
+        const abort = () => {
+          waiters.delete(waiter);
+          resolve(err("aborted"));
+        };
+        const done = () => {
+          signal.removeEventListener("abort", abort);
+          resolve(ok(null));
+        };
+        const waiter: Waiter = { place, offset, done };
+        waiters.add(waiter);
+        signal.addEventListener("abort", abort, { once: true });
+      });
+    },
+    trouble: () => trouble,
+    close: reader.close,
+  };
+}
+
+const placeName = (topic: string, partition: number): string => `${topic}/${partition}`;

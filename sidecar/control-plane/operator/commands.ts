@@ -1,0 +1,202 @@
+/**
+ * The operator's commands: `withdraw`, `release-brake`, `accept-registry`. Each shows what it is about
+ * to do, asks, writes one record, and waits until the leader has taken it in (from the audit).
+ */
+import { EXIT, type ExitCode } from "../../../shared/exit.ts";
+import type { KafkaLog, Wire } from "../../../shared/kafka/cluster/client.ts";
+import { openReader } from "../../../shared/kafka/consumer/consumer.ts";
+import { endOffsets } from "../../../shared/kafka/consumer/offsets.ts";
+import { exitCodeOf, type KafkaError } from "../../../shared/kafka/error.ts";
+import { openWriter, type Writer } from "../../../shared/kafka/producer/producer.ts";
+import { type Audit, decodeAudit } from "../../../shared/protocol/audit.ts";
+import type { ClientId } from "../../../shared/protocol/client-id.ts";
+import { encodeControl } from "../../../shared/protocol/control.ts";
+import { AUDIT, CONTROL, REGISTRY } from "../../../shared/protocol/topic.ts";
+import { err, ok, type Result } from "../../../shared/result.ts";
+import { readLedger } from "./read-topic.ts";
+
+const CALL_MS = 10_000;
+/** How long the leader may take to answer: a failover fits. */
+const CONFIRM_MS = 30_000;
+
+export type OperatorDeps = {
+  readonly wire: Wire;
+  readonly log: KafkaLog;
+  readonly say: (line: string) => void;
+  /** Asks a yes-or-no question; `--yes` answers for the operator. */
+  readonly confirm: (question: string) => Promise<boolean>;
+};
+
+type Written = { readonly partition: number; readonly offset: number };
+type Deed = {
+  readonly question: string;
+  readonly write: (writer: Writer) => Promise<Result<Written, KafkaError>>;
+  readonly answers: (audit: Audit, written: Written) => boolean;
+  readonly done: string;
+};
+
+export async function withdraw(deps: OperatorDeps, clientId: ClientId): Promise<ExitCode> {
+  const fleet = await readLedger(deps);
+  if (!fleet.ok) return failed(deps, fleet.error);
+  const cluster = fleet.value.clusters.get(clientId);
+  const known =
+    cluster === undefined
+      ? "it is not in the ledger"
+      : `it is ${cluster.state} since ${since(cluster)}`;
+  const headers = { "outrider-by": "sidecar withdraw" };
+  return perform(deps, {
+    question: `Withdraw ${clientId} (${known})? Its worker is stopped and its consumer group deleted.`,
+    write: (writer) => one(writer.send(REGISTRY, [{ key: clientId, value: null, headers }], CALL)),
+    answers: ({ client_id: about, action, phase }) =>
+      about === clientId && action === "delete-group" && phase === "outcome",
+    done: `${clientId} is withdrawn: worker and consumer group are gone`,
+  });
+}
+
+export async function releaseBrake(deps: OperatorDeps): Promise<ExitCode> {
+  const fleet = await readLedger(deps);
+  if (!fleet.ok) return failed(deps, fleet.error);
+  const clients = [...fleet.value.clusters.values()]
+    .filter(({ state, worker }) => state === "stale" || (state === "dead" && worker !== null))
+    .map(({ clientId }) => clientId);
+  if (clients.length === 0) {
+    deps.say("no cluster is silent: the brake holds nobody");
+    return EXIT.done;
+  }
+  const epoch = fleet.value.epoch;
+  const records = chunked(clients).map((some) => {
+    const brake = { released_at_epoch: epoch, clients: some };
+    return { ...encodeControl({ kind: "brake", brake }), partition: 0 };
+  });
+  return perform(deps, {
+    question: `Let ${clients.length} silent clusters be cleaned up (${shown(clients)})?`,
+    write: (writer) => one(writer.send(CONTROL, records, CALL)),
+    answers: byOffset("release-brake"),
+    done: "released",
+  });
+}
+
+export async function acceptRegistry(deps: OperatorDeps): Promise<ExitCode> {
+  const fleet = await readLedger(deps);
+  if (!fleet.ok) return failed(deps, fleet.error);
+  const metadata = await deps.wire.metadata([REGISTRY], CALL);
+  if (!metadata.ok) return failed(deps, metadata.error);
+  const topicId = metadata.value.topics[0]?.topicId ?? "";
+  const heldFor = [...fleet.value.applied.values()].filter(({ held }) => held === true);
+  if (heldFor.length === 0) {
+    deps.say("nothing is held: the ledger knows this registry");
+    return EXIT.done;
+  }
+  const record = {
+    ...encodeControl({ kind: "accept-registry", acceptRegistry: { topic_id: topicId } }),
+    partition: 0,
+  };
+  return perform(deps, {
+    question: `Accept the registry with topic id ${topicId}? Clean-ups and orphan stops go on then.`,
+    write: (writer) => one(writer.send(CONTROL, [record], CALL)),
+    answers: byOffset("accept-registry"),
+    done: "accepted",
+  });
+}
+
+const CALL = { deadlineMs: CALL_MS } as const;
+const NAMES_SHOWN_MAX = 10;
+
+/** A record of this many ids of full length is well below Kafka's limit. */
+const RELEASED_AT_ONCE_MAX = 5_000;
+
+const chunked = (clients: readonly ClientId[]): readonly ClientId[][] =>
+  Array.from({ length: Math.ceil(clients.length / RELEASED_AT_ONCE_MAX) }, (_, n) =>
+    clients.slice(n * RELEASED_AT_ONCE_MAX, (n + 1) * RELEASED_AT_ONCE_MAX),
+  );
+
+const since = ({ sinceMs }: { readonly sinceMs: number }): string =>
+  new Date(sinceMs).toISOString();
+
+const shown = (clients: readonly ClientId[]): string =>
+  clients.length <= NAMES_SHOWN_MAX
+    ? clients.join(", ")
+    : `${clients.slice(0, NAMES_SHOWN_MAX).join(", ")} and ${clients.length - NAMES_SHOWN_MAX} more`;
+
+const byOffset =
+  (action: Audit["action"]): Deed["answers"] =>
+  (audit, { offset }) =>
+    audit.action === action && audit.reason.endsWith(`offset ${offset}`);
+
+async function one(
+  sent: Promise<Result<readonly Written[], KafkaError>>,
+): Promise<Result<Written, KafkaError>> {
+  const result = await sent;
+  if (!result.ok) return result;
+  const written = result.value.at(-1);
+  return written === undefined ? err(NOTHING_WRITTEN) : ok(written);
+}
+
+const NOTHING_WRITTEN: KafkaError = {
+  code: "broker",
+  retry: "terminal",
+  detail: "Kafka acknowledged nothing",
+};
+
+function failed({ say }: OperatorDeps, error: KafkaError): ExitCode {
+  say(error.detail);
+  return exitCodeOf(error);
+}
+
+/** Asks, writes, and waits for the leader's answer in the audit. */
+async function perform(deps: OperatorDeps, deed: Deed): Promise<ExitCode> {
+  const { wire, log, say } = deps;
+  if (!(await deps.confirm(deed.question))) {
+    say("not done");
+    return EXIT.done;
+  }
+  const end = await endOffsets(wire, AUDIT, CALL);
+  if (!end.ok && end.error.code !== "unknown-topic") return failed(deps, end.error);
+  const written = await deed.write(openWriter({ wire, log }));
+  if (!written.ok) return failed(deps, written.error);
+  const answer = await awaitAnswer(
+    deps,
+    deed,
+    written.value,
+    end.ok ? (end.value.offsets.get(0) ?? 0) : 0,
+  );
+  if (answer === undefined) {
+    say(
+      `written, but no control plane has answered within ${CONFIRM_MS / 1000} s; it will when it leads`,
+    );
+    return EXIT.unconfirmed;
+  }
+  if (answer.error !== undefined) say(`not yet: ${answer.error}`);
+  else say(answer.action === "delete-group" ? deed.done : `${deed.done}: ${answer.result ?? ""}`);
+  return answer.error === undefined ? EXIT.done : EXIT.unconfirmed;
+}
+
+async function awaitAnswer(
+  { wire, log }: OperatorDeps,
+  deed: Deed,
+  written: Written,
+  offset: number,
+): Promise<Audit | undefined> {
+  const { promise, resolve } = Promise.withResolvers<Audit | undefined>();
+  let last: Audit | undefined;
+  const timer = setTimeout(() => resolve(last), CONFIRM_MS);
+  const reader = openReader({
+    wire,
+    log,
+    positions: [{ topic: AUDIT, partition: 0, offset }],
+    deliver: ({ records }) => {
+      for (const { value } of records) {
+        const audit = decodeAudit(value);
+        if (!audit.ok || !deed.answers(audit.value, written)) continue;
+        // What failed is tried again by the leader: only success, or the end of our patience, counts.
+        last = audit.value;
+        if (audit.value.error === undefined) resolve(audit.value);
+      }
+    },
+    problem: ({ kind }) => log("debug", "reading the audit", { kind }),
+  });
+  const answer = await promise;
+  clearTimeout(timer);
+  await reader.close();
+  return answer;
+}

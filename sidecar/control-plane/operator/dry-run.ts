@@ -1,0 +1,170 @@
+/**
+ * `sidecar control-plane --plan`: folds ledger and registry, lists the workers, and prints what a new
+ * leader would do. Joins no group and writes nothing.
+ */
+import { EXIT, type ExitCode } from "../../../shared/exit.ts";
+import type { KafkaLog, Wire } from "../../../shared/kafka/cluster/client.ts";
+import { endOffsets, startOffsets } from "../../../shared/kafka/consumer/offsets.ts";
+import { exitCodeOf, type KafkaError } from "../../../shared/kafka/error.ts";
+import { groupOf } from "../../../shared/protocol/client-id.ts";
+import { decodeControl } from "../../../shared/protocol/control.ts";
+import { CONTROL, REGISTRY } from "../../../shared/protocol/topic.ts";
+import { ok, type Result } from "../../../shared/result.ts";
+import { createSilence } from "../fleet/expiry.ts";
+import type { Fleet } from "../fleet/fleet.ts";
+import { createAges } from "../fleet/observed-time.ts";
+import { createInbox } from "../inbox.ts";
+import { registryStarts } from "../leader/promotion.ts";
+import type { TermSettings } from "../leader/term.ts";
+import { readWeather, situationOf } from "../plan/input.ts";
+import { planCluster, type Step } from "../plan/plan.ts";
+import { judge } from "../registry/admission.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { createActual } from "../state/actual-state.ts";
+import { createRetries } from "../state/backoff.ts";
+import { openBook } from "../state/leader-state.ts";
+import { specHashOf, type WorkerSettings, workerNameOf } from "../worker/spec.ts";
+import { readLedger, readToEnd } from "./read-topic.ts";
+
+const CALL = { deadlineMs: 10_000 } as const;
+
+export type PreviewDeps = {
+  readonly wire: Wire;
+  readonly log: KafkaLog;
+  readonly say: (line: string) => void;
+  readonly runtime: Runtime;
+  readonly worker: WorkerSettings;
+  readonly settings: TermSettings;
+  readonly monotonicMs: () => number;
+  readonly nowMs: () => number;
+  readonly signal: AbortSignal;
+};
+
+export async function previewPlan(deps: PreviewDeps): Promise<ExitCode> {
+  const { say } = deps;
+  const fleet = await readLedger(deps);
+  if (!fleet.ok) return failed(deps, fleet.error);
+  const pending = await foldRegistry(deps, fleet.value);
+  if (!pending.ok) return failed(deps, pending.error);
+  for (const line of pending.value) say(line);
+  const listing = await deps.runtime.list(deps.signal);
+  if (!listing.ok) {
+    say(`the workers could not be listed: ${listing.error.detail}`);
+    return EXIT.unavailable;
+  }
+  const lines = planLines(deps, fleet.value, listing.value);
+  for (const line of lines) say(line);
+  const clusters = fleet.value.clusters.size;
+  say(`${lines.length} steps for ${clusters} clusters; nothing was written, nothing was done`);
+  return EXIT.done;
+}
+
+function failed({ say }: PreviewDeps, error: KafkaError): ExitCode {
+  say(error.detail);
+  return exitCodeOf(error);
+}
+
+/** Judges what lies beyond `_applied`, in memory. Returns what is worth saying about it. */
+async function foldRegistry(
+  deps: PreviewDeps,
+  fleet: Fleet,
+): Promise<Result<readonly string[], KafkaError>> {
+  const { wire } = deps;
+  const metadata = await wire.metadata([REGISTRY, CONTROL], CALL);
+  if (!metadata.ok) return metadata;
+  const topicId = metadata.value.topics.find(({ name }) => name === REGISTRY)?.topicId ?? "";
+  const starts = await startOffsets(wire, REGISTRY, CALL);
+  if (!starts.ok) {
+    return starts.error.code === "unknown-topic" ? ok([`there is no ${REGISTRY} yet`]) : starts;
+  }
+  const ends = await endOffsets(wire, REGISTRY, CALL);
+  if (!ends.ok) return ends;
+  const accepted = await acceptedRegistries(deps);
+  if (!accepted.ok) return accepted;
+  const known = { fleet, topicId, epoch: fleet.epoch, accepted: accepted.value };
+  const from = registryStarts(known, starts.value, ends.value);
+  const inbox = createInbox(deps.monotonicMs);
+  const offsets = new Map(from.map((start) => [start.partition, start.from]));
+  const read = await readToEnd(deps, REGISTRY, (batch) => void inbox.registry(batch), offsets);
+  if (!read.ok) return read;
+  const seen = { clock: 1, atMs: 0 };
+  const judged = judge(fleet, inbox.take().registry, { seen, nowMs: deps.nowMs(), topicId });
+  for (const { partition, applied } of from) fleet.applied.set(partition, applied);
+  return ok([
+    ...(from.some(({ madeAgain }) => madeAgain)
+      ? ["the registry was made again: clean-ups and orphan stops would be held"]
+      : []),
+    ...judged.refused.map(
+      ({ partition, offset, error }) =>
+        `quarantine ${REGISTRY}-${partition} @ ${offset}: ${error.code}: ${error.detail}`,
+    ),
+  ]);
+}
+
+async function acceptedRegistries(
+  deps: PreviewDeps,
+): Promise<Result<ReadonlyMap<string, number>, KafkaError>> {
+  const accepted = new Map<string, number>();
+  const read = await readToEnd(deps, CONTROL, ({ records }) => {
+    for (const { key, value, offset } of records) {
+      const entry = decodeControl(key, value);
+      if (!entry.ok || entry.value.kind !== "accept-registry") continue;
+      accepted.set(entry.value.acceptRegistry.topic_id, offset);
+    }
+  });
+  if (!read.ok && read.error.code !== "unknown-topic") return read;
+  return ok(accepted);
+}
+
+/** As a leader sees it in its first moment: everybody at age zero. */
+function planLines(
+  deps: PreviewDeps,
+  fleet: Fleet,
+  listing: Parameters<ReturnType<typeof createActual>["fold"]>[0],
+): readonly string[] {
+  const { settings, worker } = deps;
+  const ages = createAges({
+    partitions: 1,
+    intervalMs: settings.watermarkIntervalMs,
+    heartbeatTimeoutMs: settings.heartbeatTimeoutMs,
+  });
+  const actual = createActual(worker.fleet);
+  actual.fold(listing, 0);
+  const silence = createSilence(ages, settings);
+  const book = openBook({ fleet, actual, silence, retries: createRetries(() => 0) });
+  for (const cluster of fleet.clusters.values()) cluster.seen = { clock: ages.joint, atMs: 0 };
+  const weather = readWeather(book, {
+    registryHarmful: false,
+    specHash: specHashOf(worker),
+    monotonicMs: deps.monotonicMs(),
+    cleanupTimeoutMs: settings.cleanupTimeoutMs,
+    brakePercent: settings.brakePercent,
+  });
+  const clientIds = [...new Set([...fleet.clusters.keys(), ...actual.clientIds()])].sort();
+  return clientIds.flatMap((clientId) => {
+    const situation = situationOf(book, clientId, ages, weather);
+    return stepLine(planCluster(situation), {
+      name: workerNameOf(clientId),
+      group: groupOf(clientId),
+      foreign: situation.foreign?.detail,
+    });
+  });
+}
+
+function stepLine(
+  step: Step,
+  of: { readonly name: string; readonly group: string; readonly foreign: string | undefined },
+): readonly string[] {
+  switch (step.kind) {
+    case "start":
+      return [`start ${of.name}`];
+    case "stop":
+      return [`stop ${of.name} (${step.cause}): ${step.worker.instance}`];
+    case "delete-group":
+      return [`delete group ${of.group}`];
+    case "wait":
+      return [`wait ${of.name} (${step.why})`];
+    case "none":
+      return step.why === "blocked" ? [`blocked ${of.name}: ${of.foreign ?? ""}`] : [];
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * The plan for one cluster: what is so, in; the next step, out. All branches of the decision are
+ * here, and only here: one row of docs/reconcile.md per `return`, the first that matches wins.
+ *
+ * Pure: no clock, no I/O, no log. Properties, each tested in test/sidecar/control-plane/plan/plan.test.ts:
+ *  - converged: carrying out the steps and planning again ends, and then yields none;
+ *  - only what exists is stopped, only what is registered is started, never two of one name;
+ *  - another fleet's worker is never acted on, and a foreign object only where it may be taken over;
+ *  - silence never deletes a group.
+ */
+
+import type { Cluster } from "../fleet/fleet.ts";
+import type { Foreign, Worker } from "../runtime/runtime.ts";
+
+/** Why clean-ups and orphan stops wait; shown on the cluster. */
+export type Hold = "gap" | "brake" | "registry-made-again" | "registry-empty" | "registry-harmful";
+
+export type Situation = {
+  readonly cluster: Cluster | undefined;
+  /** Past its last deadline by observed time of this term. */
+  readonly expired: boolean;
+  /** False while the runtime could not be listed: unknown is not none. */
+  readonly listed: boolean;
+  /** Ours, of this fleet. */
+  readonly workers: readonly Worker[];
+  readonly foreign: Foreign | undefined;
+  readonly specHash: string;
+  /** A worker has been starting or stopping past its deadline: it is taken for what it is now. */
+  readonly changingTooLong: boolean;
+  /** An act on this cluster is under way. */
+  readonly busy: boolean;
+  /** An act failed or the worker crashed a moment ago: not before its backoff is over. */
+  readonly backingOff: boolean;
+  readonly holdCleanup: Hold | undefined;
+  readonly holdOrphan: Hold | undefined;
+  /** It was listed without a registration for a CLEANUP_TIMEOUT of observed time. */
+  readonly orphanExpired: boolean;
+  /** May one more worker be replaced now? */
+  readonly replaceable: boolean;
+};
+
+export type StopCause =
+  | "withdrawn"
+  | "dead"
+  | "duplicate"
+  | "exited"
+  | "spec-changed"
+  | "taken-over"
+  | "orphan";
+
+/** Is one stopped so that another takes its place? */
+export const isReplaced = (cause: StopCause): boolean =>
+  cause === "spec-changed" || cause === "taken-over";
+
+export type Step =
+  | { readonly kind: "none"; readonly why: NoneReason }
+  | { readonly kind: "wait"; readonly why: WaitReason }
+  | { readonly kind: "start"; readonly cause: "spawn" }
+  | { readonly kind: "stop"; readonly worker: Worker; readonly cause: StopCause }
+  | { readonly kind: "delete-group" };
+
+type NoneReason = "converged" | "withdrawn" | "dead" | "blocked" | "unregistered" | "expired-later";
+type WaitReason = "not-listed" | "busy" | "changing" | "backoff" | "replace-slot" | "orphan" | Hold;
+
+const none = (why: NoneReason): Step => ({ kind: "none", why });
+const wait = (why: WaitReason): Step => ({ kind: "wait", why });
+const stop = (worker: Worker, cause: StopCause): Step => ({ kind: "stop", worker, cause });
+
+export function planCluster(situation: Situation): Step {
+  const { cluster, workers } = situation;
+  if (!situation.listed) return wait("not-listed");
+  if (situation.busy) return wait("busy");
+  const isChanging = workers.some(({ state }) => state === "starting" || state === "stopping");
+  if (isChanging && !situation.changingTooLong) return wait("changing");
+  const newest = workers.toSorted(byAge).at(-1);
+  if (cluster === undefined) return planOrphan(situation, newest);
+  if (cluster.withdrawal !== null) return planWithdrawn(situation, cluster, newest);
+  if (situation.foreign !== undefined) return planForeign(situation, cluster, situation.foreign);
+  if (newest !== undefined && workers.length > 1) {
+    return situation.backingOff ? wait("backoff") : stop(newest, "duplicate");
+  }
+  if (cluster.state === "dead") return planDead(situation, newest);
+  return planLive(situation, cluster, newest);
+}
+
+/** Taken over only where an operator allowed it, and where another would be started at once. */
+function planForeign(situation: Situation, cluster: Cluster, { takeOver }: Foreign): Step {
+  const isFresh = cluster.state === "registered" || cluster.state === "active";
+  if (takeOver === undefined || !isFresh) return none("blocked");
+  if (situation.backingOff) return wait("backoff");
+  return situation.replaceable ? stop(takeOver, "taken-over") : wait("replace-slot");
+}
+
+/** Fresh or stale: stale is a warning only. */
+function planLive(situation: Situation, cluster: Cluster, worker: Worker | undefined): Step {
+  if (worker === undefined) {
+    return situation.backingOff ? wait("backoff") : { kind: "start", cause: "spawn" };
+  }
+  if (worker.state === "exited") {
+    return situation.backingOff ? wait("backoff") : stop(worker, "exited");
+  }
+  if (worker.specHash === situation.specHash || cluster.state === "stale") return none("converged");
+  if (situation.backingOff) return wait("backoff");
+  return situation.replaceable ? stop(worker, "spec-changed") : wait("replace-slot");
+}
+
+/** The consumer group is kept: a beat or a registration resumes at its committed offsets. */
+function planDead(situation: Situation, worker: Worker | undefined): Step {
+  if (worker === undefined) return none("dead");
+  if (worker.state === "exited") {
+    return situation.backingOff ? wait("backoff") : stop(worker, "dead");
+  }
+  if (!situation.expired) return none("expired-later");
+  if (situation.holdCleanup !== undefined) return wait(situation.holdCleanup);
+  return situation.backingOff ? wait("backoff") : stop(worker, "dead");
+}
+
+/** Never held: a tombstone is somebody's word, not our conclusion. */
+function planWithdrawn(situation: Situation, cluster: Cluster, worker: Worker | undefined): Step {
+  if (worker !== undefined) {
+    return situation.backingOff ? wait("backoff") : stop(worker, "withdrawn");
+  }
+  if (cluster.withdrawal === "done") return none("withdrawn");
+  const { foreign, backingOff } = situation;
+  if (foreign === undefined || foreign.inert === true) {
+    return backingOff ? wait("backoff") : { kind: "delete-group" };
+  }
+  // It may be in the group, or come back to it.
+  const { takeOver } = foreign;
+  if (takeOver === undefined) return none("blocked");
+  return backingOff ? wait("backoff") : stop(takeOver, "withdrawn");
+}
+
+function planOrphan(situation: Situation, worker: Worker | undefined): Step {
+  if (worker === undefined) return none("unregistered");
+  if (situation.holdOrphan !== undefined) return wait(situation.holdOrphan);
+  if (!situation.orphanExpired) return wait("orphan");
+  return situation.backingOff ? wait("backoff") : stop(worker, "orphan");
+}
+
+/** Oldest first; a tie is broken by the instance, so that every leader names the same one. */
+const byAge = (a: Worker, b: Worker): number =>
+  a.startedAtMs - b.startedAtMs || (a.instance < b.instance ? -1 : 1);

@@ -1,0 +1,124 @@
+/** Planning what is dirty: which acts begin now, and where every other cluster waits. Pure but for the book. */
+import type { ClientId } from "../../../shared/protocol/client-id.ts";
+import type { Act } from "../act/execute.ts";
+import type { Ages } from "../fleet/observed-time.ts";
+import type { Book } from "../state/leader-state.ts";
+import { type WorkerSettings, workerSpec } from "../worker/spec.ts";
+import { REPLACED_AT_ONCE_MAX, situationOf, type Weather } from "./input.ts";
+import { isReplaced, planCluster, type Step } from "./plan.ts";
+
+/** Acts under way at the same time; what is beyond stays dirty until one ends. */
+export const ACTS_AT_ONCE_MAX = {
+  start: 32,
+  stop: 256,
+  "delete-group": 32,
+} as const satisfies Record<Act["kind"], number>;
+
+export type PlanDeps = {
+  readonly book: Book;
+  readonly ages: Ages;
+  readonly worker: WorkerSettings;
+};
+
+/**
+ * Plans what is dirty, each cluster once: it comes back when what it waits for has happened. An act
+ * for which there is no room queues until one of its kind ends; a round costs what changed.
+ */
+export function plannedActs(deps: PlanDeps, weather: Weather): readonly Act[] {
+  const { book } = deps;
+  const room = openRoom(book);
+  const acts: Act[] = [];
+  for (const clientId of book.dirty) {
+    const replaceable = room.slots > 0 || book.replacing.has(clientId);
+    const step = planCluster({
+      ...situationOf(book, clientId, deps.ages, weather),
+      replaceable,
+    });
+    const next = toAct(deps, clientId, step, weather.specHash);
+    if (next === undefined) {
+      settle(deps, clientId, step);
+    } else if (room.acts[next.kind] > 0) {
+      room.acts[next.kind] -= 1;
+      acts.push(next);
+      if (replaces(next) && !book.replacing.has(clientId)) room.slots -= 1;
+    } else {
+      book.dirty.delete(clientId);
+      book.queued[next.kind].add(clientId);
+    }
+  }
+  return acts;
+}
+
+export const replaces = (act: Act): boolean => act.kind === "stop" && isReplaced(act.cause);
+
+/** How many acts of each kind may begin; as many of those that queue are made dirty again. */
+function openRoom(book: Book): { readonly acts: Record<Act["kind"], number>; slots: number } {
+  const acts: Record<Act["kind"], number> = { ...ACTS_AT_ONCE_MAX };
+  for (const kind of book.busy.values()) acts[kind] -= 1;
+  for (const kind of ["start", "stop", "delete-group"] as const) {
+    readmit(book, book.queued[kind], acts[kind]);
+  }
+  const slots = REPLACED_AT_ONCE_MAX - book.replacing.size;
+  readmit(book, book.queuedReplacements, slots);
+  return { acts, slots };
+}
+
+function readmit(book: Book, queue: Set<ClientId>, countMax: number): void {
+  let left = countMax;
+  for (const clientId of queue) {
+    if (left <= 0) return;
+    left -= 1;
+    queue.delete(clientId);
+    book.dirty.add(clientId);
+  }
+}
+
+/** Where a cluster that needs no act now waits; nothing has to be looked at before its time. */
+function settle({ book, ages }: PlanDeps, clientId: ClientId, step: Step): void {
+  book.dirty.delete(clientId);
+  if (step.kind === "none") book.replacing.delete(clientId);
+  if (step.kind !== "wait") return;
+  switch (step.why) {
+    // The first listing, the outcome of the act, a listing or resync, the end of the backoff.
+    case "not-listed":
+    case "busy":
+    case "changing":
+    case "backoff":
+      return;
+    case "replace-slot":
+      book.queuedReplacements.add(clientId);
+      return;
+    case "orphan":
+      book.held.add(clientId);
+      return;
+    case "gap":
+    case "brake":
+    case "registry-made-again":
+    case "registry-empty":
+    case "registry-harmful":
+      book.held.add(clientId);
+      // An orphan's grace begins when nothing holds it any more.
+      if (!book.fleet.clusters.has(clientId)) {
+        book.orphanSince.set(clientId, ages.observedMs(ages.joint));
+      }
+  }
+}
+
+function toAct(
+  { worker }: PlanDeps,
+  clientId: ClientId,
+  step: Step,
+  specHash: string,
+): Act | undefined {
+  switch (step.kind) {
+    case "none":
+    case "wait":
+      return undefined;
+    case "start":
+      return { kind: "start", clientId, spec: workerSpec(clientId, worker, specHash) };
+    case "stop":
+      return { kind: "stop", clientId, worker: step.worker, cause: step.cause };
+    case "delete-group":
+      return { kind: "delete-group", clientId };
+  }
+}

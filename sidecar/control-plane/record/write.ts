@@ -1,0 +1,150 @@
+/**
+ * The leader's writes, all with acks=all: ledger, audit, quarantine. Each is retried until it is
+ * written or the term is over (`TermLost`), because nothing may be done that the ledger does not know.
+ */
+import { backoffMs } from "../../../shared/backoff.ts";
+import { sleep } from "../../../shared/deadline.ts";
+import type { OutRecord } from "../../../shared/kafka/batch/record.ts";
+import type { Writer } from "../../../shared/kafka/producer/producer.ts";
+import type { Audit } from "../../../shared/protocol/audit.ts";
+import { appliedKey, encodeApplied, encodeStatus } from "../../../shared/protocol/ledger.ts";
+import { quarantineHeaders, type Refused } from "../../../shared/protocol/quarantine.ts";
+import { AUDIT, QUARANTINE, STATUS } from "../../../shared/protocol/topic.ts";
+import { toStatus } from "../fleet/fleet.ts";
+import type { Book } from "../state/leader-state.ts";
+import { auditRecord } from "./audit.ts";
+
+/** One try of a write, in ms; then it is tried again. */
+const WRITE_DEADLINE_MS = 10_000;
+const RETRY = { baseMs: 100, maxMs: 5_000 } as const;
+
+/** The term ended while something waited; its leader writes nothing any more. */
+export class TermLost extends Error {
+  constructor(reason: string) {
+    super(`the term is over: ${reason}`);
+    this.name = "TermLost";
+  }
+}
+
+export type SaveOptions = {
+  readonly writer: Writer;
+  readonly signal: AbortSignal;
+  readonly random: () => number;
+  readonly warn: (message: string, fields: Record<string, unknown>) => void;
+  /** Why nothing can be written for now; undefined when a write has succeeded again. */
+  readonly trouble: (detail: string | undefined) => void;
+};
+
+/** Writes the records; resolves when all replicas have them. */
+async function writeUntilDone(
+  topic: string,
+  records: readonly OutRecord[],
+  options: SaveOptions,
+): Promise<void> {
+  const { writer, signal, random, warn, trouble } = options;
+  for (let attempt = 0; ; attempt += 1) {
+    if (signal.aborted) throw new TermLost(`${topic} was not written`);
+    const sent = await writer.send(topic, records, { deadlineMs: WRITE_DEADLINE_MS, signal });
+    if (sent.ok) {
+      trouble(undefined);
+      return;
+    }
+    if (signal.aborted) throw new TermLost(`${topic} was not written`);
+    trouble(`${topic} cannot be written: ${sent.error.detail}`);
+    warn(`could not write ${records.length} records to ${topic}; trying again`, {
+      attempt: attempt + 1,
+      error: sent.error.detail,
+    });
+    await sleep(backoffMs(attempt, { ...RETRY, random }), signal);
+  }
+}
+
+/** Changed clusters first, then `_applied`: what the ledger says was judged is in the ledger. */
+export async function saveLedger(book: Book, epoch: number, options: SaveOptions): Promise<void> {
+  const records = [...ledgerRecords(book, epoch)];
+  if (records.length > 0) await writeUntilDone(STATUS, records, options);
+}
+
+function nextSequence(book: Book): number {
+  book.sequence += 1;
+  return book.sequence;
+}
+
+function* ledgerRecords(book: Book, epoch: number): Generator<OutRecord> {
+  for (const clientId of book.unsaved) {
+    const cluster = book.fleet.clusters.get(clientId);
+    if (cluster === undefined) continue;
+    cluster.epoch = epoch;
+    const status = { ...toStatus(cluster, epoch), sequence: nextSequence(book) };
+    if (book.actual.listed()) {
+      yield { key: clientId, value: encodeStatus(status), partition: 0 };
+    } else {
+      // What the last leader knew of its worker may be gone with the host: nobody must believe it.
+      book.savedUnlisted.add(clientId);
+      yield { key: clientId, value: encodeStatus({ ...status, worker: null }), partition: 0 };
+    }
+  }
+  book.unsaved.clear();
+  for (const partition of book.unsavedApplied) {
+    const applied = book.fleet.applied.get(partition) ?? { topic_id: "", offset: 0, removed: true };
+    const value = encodeApplied({ ...applied, epoch, sequence: nextSequence(book) });
+    yield { key: appliedKey(partition), value, partition: 0 };
+  }
+  book.unsavedApplied.clear();
+}
+
+export async function saveAudits(audits: readonly Audit[], options: SaveOptions): Promise<void> {
+  if (audits.length > 0) await writeUntilDone(AUDIT, audits.map(auditRecord), options);
+}
+
+export async function saveQuarantine(
+  refused: readonly Refused[],
+  options: SaveOptions,
+): Promise<void> {
+  if (refused.length === 0) return;
+  const { writer, signal, warn, random } = options;
+  const records = refused.map(toQuarantine);
+  for (let attempt = 1; attempt <= QUARANTINE_TRIES; attempt += 1) {
+    const sent = await writer.send(QUARANTINE, records, { deadlineMs: WRITE_DEADLINE_MS, signal });
+    if (sent.ok) return;
+    if (signal.aborted) throw new TermLost(`${QUARANTINE} was not written`);
+    const { detail } = sent.error;
+    const copies = `${refused.length} refused records to ${QUARANTINE}`;
+    if (sent.error.retry === "terminal" || attempt === QUARANTINE_TRIES) {
+      warn(`could not copy ${copies}; they stay where they are, and the fleet goes on`, { detail });
+      return;
+    }
+    await sleep(backoffMs(attempt, { ...RETRY, random }), signal);
+  }
+}
+
+/** What is refused must never stop the topic: a copy that cannot be written is given up. */
+const QUARANTINE_TRIES = 5;
+
+/** A copy that Kafka might refuse is made without what is too large: it must not stop the topic. */
+const COPIED_BYTES_MAX = 512 * 1024;
+
+function toQuarantine(refused: Refused): OutRecord {
+  const headers = quarantineHeaders(refused);
+  const { key, value } = refused;
+  const bytes = (key?.byteLength ?? 0) + (value?.byteLength ?? 0) + headerBytes(headers);
+  if (bytes <= COPIED_BYTES_MAX) return { key: copied(key), value: copied(value), headers };
+  const { reason, detail, topic, partition, offset } = headers;
+  const cut = `${detail} (not copied: ${bytes} bytes; read it at its place)`;
+  return {
+    key: null,
+    value: null,
+    headers: Object.fromEntries(
+      Object.entries({ reason, detail: cut, topic, partition, offset }).map(([name, text]) => [
+        name,
+        text ?? "",
+      ]),
+    ),
+  };
+}
+
+const copied = (bytes: Uint8Array | null): Buffer | null =>
+  bytes === null ? null : Buffer.from(bytes);
+
+const headerBytes = (headers: Readonly<Record<string, string>>): number =>
+  Object.entries(headers).reduce((sum, [name, text]) => sum + name.length + text.length * 3, 0);

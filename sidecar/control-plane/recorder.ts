@@ -1,0 +1,13 @@
+/** What a term reports as it goes; the metrics take it in. */
+import type { DecodeError } from "../../shared/protocol/message.ts";
+import type { Event } from "./act/outcome.ts";
+
+export type Sink = {
+  readonly event: (event: Event) => void;
+  readonly beat: (ageMs: number, skewMs: number | undefined) => void;
+  readonly refused: (topic: "registry" | "heartbeat", code: DecodeError["code"]) => void;
+  readonly judged: (count: { readonly registrations: number; readonly tombstones: number }) => void;
+  readonly round: (tookMs: number) => void;
+  readonly tickFailed: (partition: number) => void;
+  readonly fenced: (tookMs: number) => void;
+};

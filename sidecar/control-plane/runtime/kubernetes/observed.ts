@@ -1,0 +1,180 @@
+/** Jobs and pods as far as the runtime looks at them, read from what the API server sends. Pure. */
+import * as v from "valibot";
+import { ClientId } from "../../../../shared/protocol/client-id.ts";
+import { LABELS, MANAGER, WORKER_CONTAINER } from "./manifest.ts";
+
+/** All that can hold a worker's name begins with it. */
+const NAME_PREFIX = "kg-graph-builder-";
+
+const Time = v.pipe(
+  v.string(),
+  v.transform((text) => Date.parse(text)),
+  v.number(),
+);
+const Labels = v.optional(v.record(v.string(), v.string()), {});
+const Metadata = v.object({
+  name: v.string(),
+  uid: v.string(),
+  creationTimestamp: Time,
+  deletionTimestamp: v.optional(v.string()),
+  labels: Labels,
+  annotations: Labels,
+});
+const Condition = v.object({
+  type: v.string(),
+  status: v.string(),
+  reason: v.optional(v.string(), ""),
+  message: v.optional(v.string(), ""),
+});
+const Conditions = v.optional(v.nullable(v.array(Condition)), []);
+
+const Job = v.object({
+  metadata: Metadata,
+  spec: v.object({ suspend: v.optional(v.boolean(), false) }),
+  status: v.optional(v.object({ conditions: Conditions }), {}),
+});
+
+export type JobSeen = {
+  readonly uid: string;
+  readonly name: string;
+  readonly createdAtMs: number;
+  readonly deleting: boolean;
+  readonly suspended: boolean;
+  readonly finished: boolean;
+  /** Undefined: it holds a worker's name, and is none of ours. */
+  readonly owned: Owned | undefined;
+};
+
+/** What our labels say, on an object that was made under the name that they say, too. */
+export type Owned = {
+  readonly clientId: ClientId;
+  readonly fleet: string;
+  readonly specHash: string;
+};
+
+/** Undefined for a Job that neither is ours nor holds a worker's name. */
+export function readJob(object: unknown): JobSeen | undefined {
+  const read = v.safeParse(Job, object);
+  if (!read.success) return undefined;
+  const { metadata, spec, status } = read.output;
+  const owned = ownedOf(metadata, metadata.name);
+  if (owned === undefined && !metadata.name.startsWith(NAME_PREFIX)) return undefined;
+  return {
+    uid: metadata.uid,
+    name: metadata.name,
+    createdAtMs: metadata.creationTimestamp,
+    deleting: metadata.deletionTimestamp !== undefined,
+    suspended: spec.suspend,
+    finished: (status.conditions ?? []).some(
+      ({ type, status: is }) => (type === "Complete" || type === "Failed") && is === "True",
+    ),
+    owned,
+  };
+}
+
+function ownedOf(
+  { labels, annotations }: v.InferOutput<typeof Metadata>,
+  jobName: string,
+): Owned | undefined {
+  const clientId = v.safeParse(ClientId, labels[LABELS.clientId]);
+  const fleet = annotations[LABELS.fleet];
+  const specHash = labels[LABELS.specHash];
+  if (annotations[LABELS.name] !== jobName) return undefined;
+  if (labels[LABELS.managedBy] !== MANAGER || !clientId.success) return undefined;
+  if (fleet === undefined || specHash === undefined) return undefined;
+  return { clientId: clientId.output, fleet, specHash };
+}
+
+const Why = { reason: v.optional(v.string(), ""), message: v.optional(v.string(), "") };
+const StartedAt = v.optional(v.nullable(Time));
+const ContainerState = v.object({
+  waiting: v.optional(v.object(Why)),
+  running: v.optional(v.object({ startedAt: StartedAt })),
+  terminated: v.optional(v.object({ exitCode: v.number(), startedAt: StartedAt, ...Why })),
+});
+const Pod = v.object({
+  metadata: Metadata,
+  status: v.optional(
+    v.object({
+      phase: v.optional(v.string(), ""),
+      ...Why,
+      conditions: Conditions,
+      /** In the order of their names. */
+      containerStatuses: v.optional(
+        v.nullable(v.array(v.object({ name: v.string(), state: ContainerState }))),
+        [],
+      ),
+    }),
+    {},
+  ),
+});
+type PodRead = v.InferOutput<typeof Pod>;
+
+export type ContainerSeen =
+  | { readonly kind: "waiting"; readonly reason: string; readonly message: string }
+  | { readonly kind: "running"; readonly startedAtMs: number }
+  | {
+      readonly kind: "ended";
+      readonly startedAtMs: number;
+      /** Undefined: its pod ended without it having run, or nobody saw its end. */
+      readonly exitCode: number | undefined;
+      readonly reason: string;
+      readonly message: string;
+    };
+
+export type PodSeen = {
+  readonly uid: string;
+  readonly jobUid: string;
+  readonly jobName: string;
+  readonly owned: Owned;
+  readonly createdAtMs: number;
+  readonly deleting: boolean;
+  readonly container: ContainerSeen;
+};
+
+/** Undefined for a pod of no Job, or of nobody's. */
+export function readPod(object: unknown): PodSeen | undefined {
+  const read = v.safeParse(Pod, object);
+  if (!read.success) return undefined;
+  const { metadata } = read.output;
+  const jobUid = metadata.labels["batch.kubernetes.io/controller-uid"];
+  const jobName = metadata.labels["batch.kubernetes.io/job-name"];
+  if (jobUid === undefined || jobName === undefined) return undefined;
+  const owned = ownedOf(metadata, jobName);
+  if (owned === undefined) return undefined;
+  return {
+    uid: metadata.uid,
+    jobUid,
+    jobName,
+    owned,
+    createdAtMs: metadata.creationTimestamp,
+    deleting: metadata.deletionTimestamp !== undefined,
+    container: containerOf(read.output),
+  };
+}
+
+function containerOf({ metadata, status }: PodRead): ContainerSeen {
+  const state = status.containerStatuses?.find(({ name }) => name === WORKER_CONTAINER)?.state;
+  const createdAtMs = metadata.creationTimestamp;
+  if (state?.terminated !== undefined) {
+    const { startedAt, exitCode, reason, message } = state.terminated;
+    return { kind: "ended", startedAtMs: startedAt || createdAtMs, exitCode, reason, message };
+  }
+  // An evicted pod, or one whose node is gone, says nothing of its container.
+  if (status.phase === "Failed" || status.phase === "Succeeded") {
+    const { reason = "", message = "" } = status;
+    return { kind: "ended", startedAtMs: createdAtMs, exitCode: undefined, reason, message };
+  }
+  if (state?.running !== undefined) {
+    return { kind: "running", startedAtMs: state.running.startedAt ?? createdAtMs };
+  }
+  const unscheduled = (status.conditions ?? []).find(
+    (each) => each.type === "PodScheduled" && each.status === "False",
+  );
+  const { reason = "", message = "" } = unscheduled ?? state?.waiting ?? {};
+  return { kind: "waiting", reason, message };
+}
+
+/** Of what the runtime looks at: nothing else is a change. */
+export const sameSeen = (one: JobSeen | PodSeen, other: JobSeen | PodSeen): boolean =>
+  JSON.stringify(one) === JSON.stringify(other);

@@ -1,0 +1,24 @@
+/** How the process runtime words its errors: what was tried, on which path, the errno, what to do. */
+import { err, type Result } from "../../../../shared/result.ts";
+import type { RuntimeError } from "../runtime.ts";
+
+export function fail(
+  code: RuntimeError["code"],
+  retry: RuntimeError["retry"],
+  detail: string,
+): Result<never, RuntimeError> {
+  return err({ code, retry, detail });
+}
+
+/** `ENOENT` and the like; empty where the error carries none. */
+export function errnoOf(cause: unknown): string {
+  if (typeof cause !== "object" || cause === null || !("code" in cause)) return "";
+  return typeof cause.code === "string" ? cause.code : "";
+}
+
+/** The state directory did not let us do something; another try may. */
+export function unavailable(action: string, path: string, cause: unknown): RuntimeError {
+  const reason = errnoOf(cause) || (cause instanceof Error ? cause.message : String(cause));
+  const detail = `${action} ${path} failed: ${reason}; STATE_DIR must be a local directory with free space that this user may write`;
+  return { code: "unavailable", retry: "transient", detail };
+}

@@ -1,0 +1,146 @@
+/**
+ * What /proc says (proc(5)): whether a process is still the one we started, who is in a group, which
+ * processes carry a token in their environment. Zombies count as gone: nothing of them runs.
+ */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { errnoOf } from "./error.ts";
+import type { ProcessId } from "./name-file.ts";
+
+const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+/** Places in /proc/<pid>/stat after the command name, which is field 2: field 3 is place 0. */
+const STATE = 0;
+const GROUP = 2;
+const SESSION = 3;
+const START = 19;
+const DEAD: readonly string[] = ["Z", "X", "x"];
+const TOKEN = "OUTRIDER_INSTANCE=";
+/** `flags:` of fdinfo is octal; O_ACCMODE of a descriptor that cannot write is 0. */
+const ACCESS_MODE = 3;
+
+export type Stat = {
+  readonly alive: boolean;
+  readonly group: number;
+  readonly session: number;
+  readonly startTicks: number;
+};
+
+/** The command name may hold spaces, line ends and parentheses: the last `)` ends it. */
+export function parseStat(text: string): Stat | undefined {
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const startTicks = Number(fields[START]);
+  const state = fields[STATE];
+  if (state === undefined || !Number.isSafeInteger(startTicks)) return undefined;
+  const group = Number(fields[GROUP]);
+  return { alive: !DEAD.includes(state), group, session: Number(fields[SESSION]), startTicks };
+}
+
+/** Undefined when there is no such process. */
+export function readStat(pid: number): Stat | undefined {
+  const text = attempt(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
+  return text === undefined ? undefined : parseStat(text);
+}
+
+/** @throws what reading throws: without /proc this runtime cannot work */
+export const readBootId = (): string => readFileSync(BOOT_ID, "utf8").trim();
+
+/** Is that very process still running? Its number alone says nothing: numbers are used again. */
+export function processLives(id: ProcessId, bootId: string): boolean {
+  if (id.bootId !== bootId) return false;
+  const stat = readStat(id.pid);
+  return stat?.alive === true && stat.startTicks === id.startTicks;
+}
+
+/** Is there a process, of whatever user, or a zombie of that number? Costs a tenth of `processLives`. */
+export function numberInUse(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (cause) {
+    return errnoOf(cause) === "EPERM";
+  }
+}
+
+function allPids(): readonly number[] {
+  return readdirSync("/proc").map(Number).filter(Number.isSafeInteger);
+}
+
+/** The living members of every process group. */
+export function readGroups(): ReadonlyMap<number, readonly number[]> {
+  const groups = new Map<number, number[]>();
+  for (const pid of allPids()) {
+    const stat = readStat(pid);
+    if (stat?.alive !== true) continue;
+    const members = groups.get(stat.group);
+    if (members === undefined) groups.set(stat.group, [pid]);
+    else members.push(pid);
+  }
+  return groups;
+}
+
+/** The value of OUTRIDER_INSTANCE a process was started with; undefined also when not ours to read. */
+export function readToken(pid: number): string | undefined {
+  const text = attempt(() => readFileSync(`/proc/${pid}/environ`, "latin1"));
+  const found = text?.split("\0").find((entry) => entry.startsWith(TOKEN));
+  return found?.slice(TOKEN.length);
+}
+
+export type Trace =
+  | { readonly kind: "process"; readonly pid: number; readonly startTicks: number }
+  /** A process without a token may write to the log: a start that has not reached its `exec`. */
+  | { readonly kind: "unclear"; readonly pid: number };
+
+/** One start to look for: the token it gave, the log that was open for its process before it ran. */
+export type Sought = { readonly token: string; readonly log: string };
+
+/**
+ * What is left of starts whose control plane died, by token. Between `fork` and `exec` a process has
+ * not its environment yet, but holds the log open: read in this order, one of the two is seen.
+ */
+export function findTraces(sought: readonly Sought[]): ReadonlyMap<string, Trace> {
+  const traces = new Map<string, Trace>();
+  const tokens = new Set(sought.map((each) => each.token));
+  const byLog = new Map(sought.map((each) => [each.log, each.token]));
+  for (const pid of allPids()) {
+    if (pid === process.pid) continue;
+    const token = readToken(pid);
+    const owners = token === undefined ? writtenLogs(pid, byLog) : [token];
+    for (const owner of owners.filter((each) => tokens.has(each))) {
+      const known = traces.get(owner);
+      const found = token === undefined ? (known ?? { kind: "unclear", pid }) : traceOf(pid, known);
+      if (found !== undefined) traces.set(owner, found);
+    }
+  }
+  return traces;
+}
+
+/** Of several processes with one token the worker is the one that leads their session. */
+function traceOf(pid: number, known: Trace | undefined): Trace | undefined {
+  const stat = readStat(pid);
+  if (stat?.alive !== true) return known;
+  if (stat.session === pid) return { kind: "process", pid, startTicks: stat.startTicks };
+  if (known?.kind === "process") return known;
+  // The leader may be gone and its group left: 0 is the start time of nobody who lives.
+  return { kind: "process", pid: stat.session, startTicks: 0 };
+}
+
+/** The values of those files that the process may write to. */
+function writtenLogs(pid: number, of: ReadonlyMap<string, string>): readonly string[] {
+  const base = `/proc/${pid}`;
+  const fds = attempt(() => readdirSync(`${base}/fd`)) ?? [];
+  return fds.flatMap((fd) => {
+    const file = attempt(() => readlinkSync(`${base}/fd/${fd}`));
+    const owner = file === undefined ? undefined : of.get(file);
+    if (owner === undefined) return [];
+    const info = attempt(() => readFileSync(`${base}/fdinfo/${fd}`, "utf8"));
+    const flags = Number.parseInt(/^flags:\s*([0-7]+)/mu.exec(info ?? "")?.[1] ?? "1", 8);
+    return (flags & ACCESS_MODE) === 0 ? [] : [owner];
+  });
+}
+
+/** A process may end between any two reads, and another user's cannot be read: both say nothing. */
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}

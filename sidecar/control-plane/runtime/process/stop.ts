@@ -1,0 +1,166 @@
+/**
+ * Stopping one incarnation: SIGTERM to its group, SIGKILL after the grace, and its name is free only
+ * when nobody of the group is left. What a signal goes to is looked up right before it is sent.
+ */
+import { sleep } from "../../../../shared/deadline.ts";
+import { err, ok, type Result } from "../../../../shared/result.ts";
+import type { RuntimeError, Worker } from "../runtime.ts";
+import type { Context } from "./context.ts";
+import { errnoOf, fail } from "./error.ts";
+import { removeFile } from "./exit.ts";
+import { type ProcessId, readWorkerFile, type WorkerFile } from "./name-file.ts";
+import { numberInUse, processLives, readGroups, readStat, readToken } from "./proc-table.ts";
+import { resolveLocked } from "./recover.ts";
+
+const POLL_MS_MIN = 10;
+const POLL_MS_MAX = 100;
+/** SIGKILL is not refused, but a process in an uninterruptible wait (a dead disk) outlives it. */
+const KILL_MS_MAX = 10_000;
+/** A look at all of /proc serves every stop that asks within this time. */
+const GROUPS_AGE_MS_MAX = 50;
+
+export type Stop = (worker: Worker, signal: AbortSignal) => Promise<Result<null, RuntimeError>>;
+
+export function stopper(context: Context): Stop {
+  let groups = readGroups();
+  let readAtMs = Number.NEGATIVE_INFINITY;
+  const membersOf = (group: number): readonly number[] => {
+    if (context.monotonicMs() - readAtMs > GROUPS_AGE_MS_MAX) {
+      groups = readGroups();
+      readAtMs = context.monotonicMs();
+    }
+    return groups.get(group) ?? [];
+  };
+  return async (worker, signal) => {
+    const found = await find(context, worker, signal);
+    if (!found.ok) return found;
+    const { header, process } = found.value;
+    if (process?.bootId === context.bootId) {
+      const gone = await end(context, { worker, process, membersOf }, signal);
+      if (!gone.ok) return gone;
+    }
+    const removed = await removeFile(context, worker.name, header.token, signal);
+    if (!removed.ok) return removed;
+    context.terminated.delete(header.token);
+    context.children.delete(header.token);
+    context.adopted.delete(header.token);
+    context.log.info("worker stopped", { client_id: worker.clientId, pid: process?.pid });
+    return removed;
+  };
+}
+
+async function find(
+  context: Context,
+  { name, instance }: Worker,
+  signal: AbortSignal,
+): Promise<Result<WorkerFile, RuntimeError>> {
+  const seen = readWorkerFile(context.workers, name);
+  if (!seen.ok) return seen;
+  const gone = fail("not-found", "terminal", `${name} is not instance ${instance} any more`);
+  if (seen.value.kind !== "worker" || seen.value.file.header.token !== instance) return gone;
+  if (seen.value.file.process !== undefined) return ok(seen.value.file);
+  const held = await context.lock.hold(() => resolveLocked(context, [name]).get(name), signal);
+  if (!held.ok) return held;
+  if (held.value === undefined || held.value.kind === "free") return gone;
+  if (held.value.file.header.token !== instance) return gone;
+  if (held.value.kind === "process") return ok(held.value.file);
+  const detail = `${name} cannot be told from a start in flight; try again`;
+  return fail("unavailable", "transient", detail);
+}
+
+type Target = {
+  readonly worker: Worker;
+  readonly process: ProcessId;
+  readonly membersOf: (group: number) => readonly number[];
+};
+
+/** Resolves when nobody of the group lives. */
+async function end(
+  context: Context,
+  target: Target,
+  signal: AbortSignal,
+): Promise<Result<null, RuntimeError>> {
+  const { worker, process } = target;
+  const exited = context.children.get(worker.instance)?.exited;
+  let wasAlive = false;
+  let pollMs = POLL_MS_MIN;
+  let killedAtMs = Number.POSITIVE_INFINITY;
+  for (;;) {
+    const alive = processLives(process, context.bootId);
+    wasAlive ||= alive;
+    if (!alive && !groupLives(target, wasAlive)) return ok(null);
+    const nowMs = context.monotonicMs();
+    const step = nextStep(context, worker.instance, nowMs);
+    if (step === "SIGKILL") killedAtMs = Math.min(killedAtMs, nowMs);
+    const refused = step && signalGroup(process.pid, step, worker.name);
+    const failed = refused ?? giveUp(target, nowMs - killedAtMs, signal);
+    if (failed !== undefined) return err(failed);
+    await Promise.race([sleep(pollMs, signal), ...(alive && exited ? [exited] : [])]);
+    pollMs = Math.min(pollMs * 2, POLL_MS_MAX);
+  }
+}
+
+function giveUp(
+  { worker, process }: Target,
+  sinceKillMs: number,
+  signal: AbortSignal,
+): RuntimeError | undefined {
+  const who = `${worker.name} (pid ${process.pid})`;
+  if (sinceKillMs > KILL_MS_MAX) {
+    const detail = `${who} is there ${KILL_MS_MAX} ms after SIGKILL; look for a hung disk`;
+    return { code: "timeout", retry: "transient", detail };
+  }
+  if (!signal.aborted) return undefined;
+  const detail = `${who} was asked to end and was still there when the time was up; stop it again`;
+  return { code: "timeout", retry: "transient", detail };
+}
+
+function nextStep(
+  context: Context,
+  token: string,
+  nowMs: number,
+): "SIGTERM" | "SIGKILL" | undefined {
+  const since = context.terminated.get(token);
+  if (since === undefined) {
+    context.terminated.set(token, nowMs);
+    return "SIGTERM";
+  }
+  return nowMs - since >= context.graceMs ? "SIGKILL" : undefined;
+}
+
+/**
+ * Is somebody left of the group whose leader is gone? The number of a group that has members is not
+ * given to a new process, but one that had none for a moment is: unless we saw the leader alive, a
+ * member must carry the token.
+ */
+function groupLives({ worker, process, membersOf }: Target, wasAlive: boolean): boolean {
+  // A negative number asks for the group.
+  if (!numberInUse(-process.pid)) return false;
+  const holder = readStat(process.pid);
+  if (
+    holder !== undefined &&
+    holder.startTicks !== process.startTicks &&
+    process.startTicks !== 0
+  ) {
+    return false;
+  }
+  const members = membersOf(process.pid);
+  return wasAlive
+    ? members.length > 0
+    : members.some((member) => readToken(member) === worker.instance);
+}
+
+function signalGroup(
+  group: number,
+  name: "SIGTERM" | "SIGKILL",
+  worker: string,
+): RuntimeError | undefined {
+  try {
+    globalThis.process.kill(-group, name);
+    return undefined;
+  } catch (cause) {
+    if (errnoOf(cause) === "ESRCH") return undefined;
+    const detail = `${name} to ${worker} (group ${group}) failed: ${errnoOf(cause)}; does it run as another user?`;
+    return { code: "refused", retry: "terminal", detail };
+  }
+}

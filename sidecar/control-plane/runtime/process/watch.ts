@@ -1,0 +1,61 @@
+/**
+ * Noticing changes that nobody reports: exits of adopted workers, which are not our children, and
+ * name files that another control plane makes or removes. Own exits are reported by the kernel.
+ */
+import { statSync } from "node:fs";
+import { type Context, notify } from "./context.ts";
+import { numberInUse, processLives } from "./proc-table.ts";
+
+const POLL_MS = 500;
+/** Asking whether a number is in use is cheap; whether its holder is a zombie or another, is not. */
+const POLLS_PER_CLOSE_LOOK = 10;
+
+/** One timer for all who watch; it ends with the last of them. */
+export function watcher(
+  context: Context,
+  everyPoll: () => void,
+): (onChange: () => void, signal: AbortSignal) => void {
+  let timer: ReturnType<typeof setInterval> | undefined;
+  let changedAt = changeTime(context.workers);
+  let polls = 0;
+  const poll = () => {
+    polls += 1;
+    const now = changeTime(context.workers);
+    const ended = forgetEnded(context, polls % POLLS_PER_CLOSE_LOOK === 0);
+    if (ended || now !== changedAt) notify(context);
+    changedAt = now;
+    everyPoll();
+  };
+  return (onChange, signal) => {
+    if (signal.aborted) return;
+    const listener = () => onChange();
+    context.listeners.add(listener);
+    timer ??= setInterval(poll, POLL_MS);
+    const leave = () => {
+      context.listeners.delete(listener);
+      if (context.listeners.size > 0) return;
+      clearInterval(timer);
+      timer = undefined;
+    };
+    signal.addEventListener("abort", leave, { once: true });
+  };
+}
+
+function forgetEnded(context: Context, closely: boolean): boolean {
+  let ended = false;
+  for (const [token, process] of context.adopted) {
+    if (closely ? processLives(process, context.bootId) : numberInUse(process.pid)) continue;
+    context.adopted.delete(token);
+    ended = true;
+  }
+  return ended;
+}
+
+/** Of the directory: it grows with every name made or removed. What cannot be asked is for the listing to say. */
+function changeTime(directory: string): bigint | undefined {
+  try {
+    return statSync(directory, { bigint: true, throwIfNoEntry: false })?.mtimeNs;
+  } catch {
+    return undefined;
+  }
+}

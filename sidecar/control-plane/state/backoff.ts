@@ -1,0 +1,61 @@
+/**
+ * Backoff per cluster: of a worker that exits again and again, of a start that fails, of a group that
+ * cannot be deleted yet. In the leader's memory, on its monotonic clock; the count of restarts
+ * outlives it in the ledger.
+ */
+import { backoffMs } from "../../../shared/backoff.ts";
+import type { ClientId } from "../../../shared/protocol/client-id.ts";
+import { createDeadlines } from "../fleet/timer-heap.ts";
+
+/** Kubernetes begins at 10 s and ends at 5 min; a worker here is cheap, a gap in its data is not. */
+const BACKOFF_BASE_MS = 1_000;
+const BACKOFF_MAX_MS = 60_000;
+/** A worker that ran this long before it exited starts at once again, and its count begins anew. */
+export const STABLE_MS = 60_000;
+
+type Attempts = { failures: number; notBeforeMs: number };
+
+export type Retries = {
+  /** An act failed. Returns how many in a row by now. */
+  readonly failed: (clientId: ClientId, nowMs: number) => number;
+  /** Its worker exited after `ranMs`; the first exit in a row waits for nothing. */
+  readonly exited: (clientId: ClientId, nowMs: number, ranMs: number) => number;
+  readonly succeeded: (clientId: ClientId) => void;
+  readonly backingOff: (clientId: ClientId, nowMs: number) => boolean;
+  readonly failures: (clientId: ClientId) => number;
+  /** Clusters whose backoff is over by now. */
+  readonly take: (nowMs: number) => readonly ClientId[];
+  readonly nextMs: () => number | undefined;
+};
+
+export function createRetries(random: () => number): Retries {
+  /** At least half of the wait: a crash loop must not spin by luck. */
+  const half = () => 0.5 + random() / 2;
+  const attempts = new Map<ClientId, Attempts>();
+  const due = createDeadlines<ClientId>();
+
+  const waitFor = (attempt: number): number =>
+    backoffMs(attempt, { baseMs: BACKOFF_BASE_MS, maxMs: BACKOFF_MAX_MS, random: half });
+
+  const set = (clientId: ClientId, failures: number, nowMs: number, waitMs: number): number => {
+    attempts.set(clientId, { failures, notBeforeMs: nowMs + waitMs });
+    due.add(nowMs + waitMs, clientId);
+    return failures;
+  };
+
+  return {
+    failed: (clientId, nowMs) => {
+      const before = attempts.get(clientId)?.failures ?? 0;
+      return set(clientId, before + 1, nowMs, waitFor(before));
+    },
+    exited: (clientId, nowMs, ranMs) => {
+      const before = ranMs >= STABLE_MS ? 0 : (attempts.get(clientId)?.failures ?? 0);
+      return set(clientId, before + 1, nowMs, before === 0 ? 0 : waitFor(before - 1));
+    },
+    succeeded: (clientId) => attempts.delete(clientId),
+    backingOff: (clientId, nowMs) => nowMs < (attempts.get(clientId)?.notBeforeMs ?? 0),
+    failures: (clientId) => attempts.get(clientId)?.failures ?? 0,
+    take: (nowMs) => due.take(nowMs),
+    nextMs: due.nextMs,
+  };
+}

@@ -1,0 +1,138 @@
+/**
+ * A leader's book: the fleet, what runs, and what is still to be planned, written or told. The round
+ * works it off; readers and runtimes only put things in.
+ */
+import type { Audit } from "../../../shared/protocol/audit.ts";
+import type { ClientId } from "../../../shared/protocol/client-id.ts";
+import type { LedgerWorker } from "../../../shared/protocol/ledger.ts";
+import type { Silence } from "../fleet/expiry.ts";
+import type { Cluster, Fleet } from "../fleet/fleet.ts";
+import type { Worker } from "../runtime/runtime.ts";
+import type { Actual } from "./actual-state.ts";
+import type { Retries } from "./backoff.ts";
+
+/** Actions remembered per cluster, for the API. */
+const RECENT_MAX = 5;
+
+export type Book = {
+  readonly fleet: Fleet;
+  readonly actual: Actual;
+  readonly silence: Silence;
+  readonly retries: Retries;
+  /** To be planned in the next round. */
+  readonly dirty: Set<ClientId>;
+  /** Held back by a gap, the brake or an orphan's grace: looked at again when time advances. */
+  readonly held: Set<ClientId>;
+  /** Written before the first listing, without a worker: to be written again after it. */
+  readonly savedUnlisted: Set<ClientId>;
+  /** Number of the last ledger record written, and the highest that was read back. */
+  sequence: number;
+  readSequence: number;
+  /** To be written to the ledger in the next round. */
+  readonly unsaved: Set<ClientId>;
+  /** Registry partitions whose `_applied` is to be written. */
+  readonly unsavedApplied: Set<number>;
+  /** Clusters on which an act is under way, and of which kind. */
+  readonly busy: Map<ClientId, "start" | "stop" | "delete-group">;
+  /** Clusters whose next act waits for room among those of its kind, and for a replacement's slot. */
+  readonly queued: Readonly<Record<"start" | "stop" | "delete-group", Set<ClientId>>>;
+  readonly queuedReplacements: Set<ClientId>;
+  /** Workers stopped for a new spec and not running again yet. */
+  readonly replacing: Set<ClientId>;
+  /** Since when, monotonic ms, a registration waits for its worker, and a tombstone for its end. */
+  readonly spawnAsked: Map<ClientId, number>;
+  readonly stopAsked: Map<ClientId, number>;
+  /** Observed ms on the joint clock when a worker was first listed without a registration. */
+  readonly orphanSince: Map<ClientId, number>;
+  /** Since when, monotonic ms, a worker has been starting or stopping by the listings. */
+  readonly changingSince: Map<ClientId, number>;
+  /** How often a cluster's worker exited by itself since it was registered. */
+  readonly restarts: Map<ClientId, number>;
+  /** When, monotonic ms, this leader started a worker; of an adopted one it is not known. */
+  readonly startedAtMs: Map<ClientId, number>;
+  readonly recent: Map<ClientId, readonly Audit[]>;
+  /** Why the last act on a cluster failed; cleared when one succeeds. */
+  readonly lastError: Map<ClientId, string>;
+  /** Outcomes and decisions to be written to the audit. */
+  readonly audits: Audit[];
+};
+
+export function openBook(parts: Pick<Book, "fleet" | "actual" | "silence" | "retries">): Book {
+  return {
+    ...parts,
+    dirty: new Set(),
+    held: new Set(),
+    savedUnlisted: new Set(),
+    sequence: 0,
+    readSequence: 0,
+    unsaved: new Set(),
+    unsavedApplied: new Set(),
+    busy: new Map(),
+    queued: { start: new Set(), stop: new Set(), "delete-group": new Set() },
+    queuedReplacements: new Set(),
+    replacing: new Set(),
+    spawnAsked: new Map(),
+    stopAsked: new Map(),
+    orphanSince: new Map(),
+    changingSince: new Map(),
+    restarts: new Map(),
+    startedAtMs: new Map(),
+    recent: new Map(),
+    lastError: new Map(),
+    audits: [],
+  };
+}
+
+export function remember(book: Book, audit: Audit, clientId: ClientId): void {
+  const before = book.recent.get(clientId) ?? [];
+  book.recent.set(clientId, [...before, audit].slice(-RECENT_MAX));
+}
+
+/** A cluster that changed must be written and looked at again. */
+export function touch(book: Book, cluster: Cluster): void {
+  book.unsaved.add(cluster.clientId);
+  book.dirty.add(cluster.clientId);
+}
+
+/**
+ * Brings a cluster's `worker` in line with what runs.
+ * @returns true when it changed, and so must be written
+ */
+export function syncWorker(book: Book, cluster: Cluster, runtime: string): boolean {
+  const next = ledgerWorker(book, cluster, runtime);
+  const before = cluster.worker;
+  const same =
+    before === next ||
+    (before !== null &&
+      next !== null &&
+      before.instance === next.instance &&
+      before.state === next.state &&
+      before.restarts === next.restarts &&
+      before.spec_hash === next.spec_hash);
+  if (same) return false;
+  cluster.worker = next;
+  return true;
+}
+
+function ledgerWorker(book: Book, cluster: Cluster, runtime: string): LedgerWorker | null {
+  const { clientId } = cluster;
+  const worker = book.actual.workersOf(clientId)[0];
+  const restarts = book.restarts.get(clientId) ?? 0;
+  if (worker !== undefined) {
+    const state = shownState(book, worker);
+    const { instance, specHash } = worker;
+    return { runtime, instance, spec_hash: specHash, restarts, state };
+  }
+  const blocked = book.actual.foreignOf(clientId) !== undefined;
+  if (!blocked || cluster.withdrawal === "done") return null;
+  return { runtime, instance: "", spec_hash: "", restarts, state: "blocked" };
+}
+
+/** A worker that keeps exiting is a crash loop, also while it waits for its next start. */
+function shownState(book: Book, worker: Worker): LedgerWorker["state"] {
+  const looping = book.retries.failures(worker.clientId) >= CRASH_LOOP_SHOWN;
+  return worker.state === "exited" && looping ? "crash-loop" : worker.state;
+}
+
+/** From this many exits in a row on it is called a crash loop. */
+const CRASH_LOOP_SHOWN = 3;

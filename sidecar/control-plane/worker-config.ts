@@ -1,0 +1,152 @@
+/** The variables about the workers: what runs, where, with how much of the machine. */
+
+import { bytes, command, cpu, flag, oneOf, path, text } from "../../shared/config/schema.ts";
+import { optional, secretWithDefault, withDefault } from "../../shared/config/table.ts";
+import { SECRETS_MODES } from "./runtime/docker/container.ts";
+import { RUNTIMES } from "./runtime/runtime.ts";
+
+const TEXT_CHARS_MAX = 4096;
+/** Docker refuses less: https://docs.docker.com/engine/containers/resource_constraints/ */
+const MEMORY_MIN_BYTES = 6 * 1024 * 1024;
+const CPU_MIN_MILLIS = 10;
+const STATE_DIR = "/var/lib/outrider";
+
+/** Only passed on: we never connect to Neo4j. */
+export const NEO4J_TABLE = {
+  neo4jUri: withDefault({
+    name: "NEO4J_URI",
+    schema: text(TEXT_CHARS_MAX, "a URI"),
+    default: "neo4j://neo4j:7687",
+    describe: "Neo4j's address, passed on to the workers",
+    seed: true,
+  }),
+  neo4jUser: withDefault({
+    name: "NEO4J_USER",
+    schema: text(TEXT_CHARS_MAX, "a name"),
+    default: "neo4j",
+    describe: "Neo4j's user, passed on to the workers",
+    seed: true,
+  }),
+  neo4jPass: secretWithDefault({
+    name: "NEO4J_PASS",
+    schema: text(TEXT_CHARS_MAX, "a password"),
+    default: "password",
+    describe: "Neo4j's password, passed on to the workers",
+    seed: true,
+  }),
+} as const;
+
+export const WORKER_TABLE = {
+  runtime: optional({
+    name: "RUNTIME",
+    schema: oneOf(RUNTIMES),
+    without: "kubernetes when K8S_MODE; else docker when an engine's socket exists; else process",
+    describe: "Where workers run",
+  }),
+  kubernetesMode: withDefault({
+    name: "K8S_MODE",
+    schema: flag(),
+    default: "false",
+    describe: "Run workers as Kubernetes Jobs, unless RUNTIME says otherwise",
+    seed: true,
+  }),
+  dockerNetwork: withDefault({
+    name: "DOCKER_NETWORK",
+    schema: text(TEXT_CHARS_MAX, "a network's name"),
+    default: "mini-server-prod_kg-network",
+    describe: "Docker network of the workers",
+    seed: true,
+  }),
+  graphBuilderImage: withDefault({
+    name: "GRAPH_BUILDER_IMAGE",
+    schema: text(TEXT_CHARS_MAX, "an image"),
+    default: "anuragvishwa/kg-graph-builder:1.0.20",
+    describe: "Image of the workers",
+    seed: true,
+  }),
+  memoryLimitBytes: withDefault({
+    name: "GB_MEMORY_LIMIT",
+    schema: bytes({ minBytes: MEMORY_MIN_BYTES, shown: "6M" }),
+    default: "256M",
+    describe: "Memory of a worker; M is MiB on every runtime",
+    seed: true,
+  }),
+  cpuLimitMillis: withDefault({
+    name: "GB_CPU_LIMIT",
+    schema: cpu({ minMillis: CPU_MIN_MILLIS }),
+    default: "0.5",
+    describe: "CPUs of a worker",
+    seed: true,
+  }),
+  workerCommand: optional({
+    name: "WORKER_COMMAND",
+    schema: command(),
+    without: "this binary's `ingest`",
+    describe: "What the process runtime starts: split as a shell splits words, but run by no shell",
+  }),
+  processAsPid1: withDefault({
+    name: "PROCESS_AS_PID_1",
+    schema: flag(),
+    default: "false",
+    describe: "Let RUNTIME=process be PID 1 of a container although nothing reaps there",
+  }),
+  workerNamespace: optional({
+    name: "WORKER_NAMESPACE",
+    schema: text(TEXT_CHARS_MAX, "a namespace"),
+    without: "our own",
+    describe: "Kubernetes namespace of the workers",
+  }),
+  workerServiceAccount: withDefault({
+    name: "WORKER_SERVICE_ACCOUNT",
+    schema: text(TEXT_CHARS_MAX, "a service account"),
+    default: "default",
+    describe: "Kubernetes service account of the workers",
+  }),
+  workerSecret: optional({
+    name: "WORKER_SECRET",
+    schema: text(TEXT_CHARS_MAX, "a Secret's name"),
+    without: "one is made for each worker, from NEO4J_PASS and WORKER_ENV_FILE",
+    describe:
+      "Kubernetes Secret in WORKER_NAMESPACE whose keys are variables of every worker; nothing else secret is given to them then, and a key that a worker has as a plain variable, such as NEO4J_URI, is passed over",
+  }),
+  kubeconfig: optional({
+    name: "KUBECONFIG",
+    schema: path("a file, or several with colons between"),
+    without: "the pod's service account, else ~/.kube/config",
+    describe: "Credentials for Kubernetes",
+  }),
+  workerEnvFile: optional({
+    name: "WORKER_ENV_FILE",
+    schema: path("a file of NAME=value lines"),
+    without: "no further variables",
+    describe: "The workers' own credentials: they are never given the control plane's",
+  }),
+  workerSecrets: withDefault({
+    name: "WORKER_SECRETS",
+    schema: oneOf(SECRETS_MODES),
+    default: "env",
+    describe:
+      "On Docker: secrets as variables, or as files that X_FILE names and `docker inspect` does not show",
+  }),
+  workerInheritKafkaAuth: withDefault({
+    name: "WORKER_INHERIT_KAFKA_AUTH",
+    schema: flag(),
+    default: "false",
+    describe:
+      "Give workers the control plane's own SASL and TLS variables after all; on Docker and Kubernetes not those that name a TLS file, which must be in the image",
+  }),
+  stateDir: withDefault({
+    name: "STATE_DIR",
+    schema: path("a directory"),
+    default: {
+      shown: `${STATE_DIR} when writable; else outrider in the user's state directory`,
+      from: ({ text: get, host }) => {
+        const home = get("HOME");
+        const user = get("XDG_STATE_HOME") ?? (home === undefined ? home : `${home}/.local/state`);
+        return host.writable(STATE_DIR) || user === undefined ? STATE_DIR : `${user}/outrider`;
+      },
+    },
+    describe: "Where the process runtime keeps pid files and logs",
+  }),
+  ...NEO4J_TABLE,
+} as const;

@@ -1,0 +1,73 @@
+/**
+ * The worker of a cluster, derived: name, environment and spec hash. Nothing that a registration
+ * says gets in here but the client id, which is an RFC 1123 label.
+ */
+import { createHash } from "node:crypto";
+import { type ClientId, groupOf } from "../../../shared/protocol/client-id.ts";
+import { WORKER_NAME_PREFIX, type WorkerSpec } from "../runtime/runtime.ts";
+
+/** A DNS label, which container and Job names must be; a longer name is shortened with a hash. */
+const NAME_CHARS_MAX = 63;
+const NAME_HASH_CHARS = 10;
+const SPEC_HASH_CHARS = 16;
+
+export type WorkerSettings = {
+  readonly fleet: string;
+  /** What the runtime runs: argv, or the image and its limits. Part of the hash. */
+  readonly program: readonly string[];
+  /** Environment of every worker, without `CLIENT_ID` and `KAFKA_GROUP`; shown and hashed. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** The same, but secret: names are hashed, values are not (no plain hash of a secret). */
+  readonly secretEnvironment: () => Readonly<Record<string, string>>;
+};
+
+const digest = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+/**
+ * `kg-graph-builder-<client id>`; where that is too long, cut and given a hash of the whole. A cut name
+ * has two hyphens in front of the id, which no label can begin with: nobody can register as it.
+ */
+export function workerNameOf(clientId: ClientId): string {
+  const name = `${WORKER_NAME_PREFIX}${clientId}`;
+  if (name.length <= NAME_CHARS_MAX) return name;
+  const kept = `${WORKER_NAME_PREFIX}-${clientId}`.slice(0, NAME_CHARS_MAX - NAME_HASH_CHARS - 1);
+  return `${kept}-${digest(name).slice(0, NAME_HASH_CHARS)}`;
+}
+
+/**
+ * Every name under which a worker of this cluster may consume, ours first: the original did not shorten
+ * its names.
+ */
+export function workerNamesOf(clientId: ClientId): readonly string[] {
+  const ours = workerNameOf(clientId);
+  const original = `${WORKER_NAME_PREFIX}${clientId}`;
+  return ours === original ? [ours] : [ours, original];
+}
+
+/** Equal for equal derived specs; the client id is not in it, so one hash serves the whole fleet. */
+export function specHashOf(settings: WorkerSettings): string {
+  const shown = Object.entries(settings.environment).sort();
+  const secretNames = Object.keys(settings.secretEnvironment()).sort();
+  const text = JSON.stringify([settings.program, shown, secretNames]);
+  return digest(text).slice(0, SPEC_HASH_CHARS);
+}
+
+/** What the file of secrets says wins over what we pass on, but never over who the worker is. */
+export function workerSpec(
+  clientId: ClientId,
+  settings: WorkerSettings,
+  specHash: string,
+): WorkerSpec {
+  const identity = { CLIENT_ID: clientId, KAFKA_GROUP: groupOf(clientId) };
+  const secrets = Object.entries(settings.secretEnvironment()).filter(
+    ([name]) => !(name in identity),
+  );
+  return {
+    clientId,
+    name: workerNameOf(clientId),
+    fleet: settings.fleet,
+    specHash,
+    environment: { ...settings.environment, ...identity },
+    secrets: Object.fromEntries(secrets),
+  };
+}

@@ -1,0 +1,45 @@
+/** One call's deadline on a connection that others use too. */
+import { afterEach, expect, test } from "bun:test";
+import { sleep } from "../../../../shared/deadline.ts";
+import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
+import { openLink } from "../../../../shared/kafka/connection/connection.ts";
+import { type PlayedBroker, playBroker, playedRequest } from "../played-broker.ts";
+
+const SLOW = playedRequest(0, "Produce");
+const OTHER = playedRequest(2, "ListOffsets");
+
+let broker: PlayedBroker | undefined;
+afterEach(() => broker?.close());
+
+async function open() {
+  const played = await playBroker(async (apiKey) => {
+    if (apiKey === SLOW.apiKey) await sleep(600);
+    return new ByteWriter();
+  });
+  broker = played;
+  const link = openLink(played.address, { clientId: "x", brokers: [] }, () => {});
+  return { played, link };
+}
+
+test("leaves the others their own, takes nothing new, and closes after them", async () => {
+  const { played, link } = await open();
+  const slow = link.send(SLOW, { deadlineMs: 5000 });
+  await sleep(100);
+  const other = await link.send(OTHER, { deadlineMs: 200 });
+  expect(other.ok ? "ok" : other.error.code).toBe("timeout");
+  expect(link.usable()).toBe(false);
+  const late = await link.send(OTHER, { deadlineMs: 200 });
+  expect(late.ok ? "ok" : late.error.code).toBe("unreachable");
+  expect(played.connections()).toBe(1);
+  expect((await slow).ok).toBe(true);
+  for (let turn = 0; turn < 100 && played.connections() > 0; turn += 1) await sleep(10);
+  expect(played.connections()).toBe(0);
+});
+
+test("closes at once when there are no others", async () => {
+  const { played, link } = await open();
+  const slow = await link.send(SLOW, { deadlineMs: 100 });
+  expect(slow.ok ? "ok" : slow.error.code).toBe("timeout");
+  for (let turn = 0; turn < 40 && played.connections() > 0; turn += 1) await sleep(10);
+  expect(played.connections()).toBe(0);
+});

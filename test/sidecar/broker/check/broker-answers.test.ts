@@ -1,0 +1,204 @@
+/** Liveness' only ground: what each answer of the listener, and sight of the process, comes to. */
+import { describe, expect, test } from "bun:test";
+import { checkBrokerAnswers } from "../../../../sidecar/broker/check/broker-answers.ts";
+import type { Status } from "../../../../sidecar/broker/check/check.ts";
+import type { Answer, BrokerSnapshot, KafkaProcess } from "../../../../sidecar/broker/snapshot.ts";
+import { running, SETTINGS, said, snapshot } from "../snapshot-sample.ts";
+
+const closed: Answer = { kind: "closed", detail: "ECONNREFUSED", durationMs: 1 };
+const silent = {
+  kind: "silent",
+  connected: true,
+  detail: "no answer within 2000 ms",
+  durationMs: 2000,
+} as const;
+const refused: Answer = { kind: "refused-us", detail: "wrong password", durationMs: 4 };
+const notAsked: Answer = { kind: "not-asked", detail: "no such name", durationMs: 0 };
+
+const gone: KafkaProcess = { kind: "gone" };
+const hidden: KafkaProcess = { kind: "hidden", reason: "no shared process namespace" };
+const starting = (changed: Parameters<typeof running>[0] = {}) =>
+  running({ hasAnswered: false, ageMs: 30_000, ioBytes: 4096, ...changed });
+const earlier = starting({ ageMs: 28_000, ioBytes: 1024 });
+
+type Row = {
+  readonly when: string;
+  readonly answer: Answer;
+  readonly process?: KafkaProcess;
+  readonly before?: KafkaProcess;
+  readonly lagMs?: number;
+  readonly silentMs?: number;
+  /** Of four others, three were asked: so many answered; undefined: it is alone. */
+  readonly answered?: number;
+  readonly want: readonly [Status, string];
+};
+const STARTING = "starting for 30s, no answer yet";
+const PROGRESS = `${STARTING}; it read and wrote 4.0 KiB, of it 3.0 KiB since the round before`;
+const BLIND = `${STARTING}; what it reads and writes cannot be seen`;
+const SILENT = "the listener accepts connections and is silent: no answer within 2000 ms";
+
+const rows: readonly Row[] = [
+  {
+    when: "an answer passes, whatever is seen of the process",
+    answer: { kind: "answered", durationMs: 1.2 },
+    process: gone,
+    want: ["pass", "answered in 1ms"],
+  },
+  {
+    when: "a refusal is alive",
+    answer: refused,
+    want: ["warn", "alive, but it refuses us: wrong password"],
+  },
+  {
+    when: "what we could not ask is unknown, even with the process gone",
+    answer: notAsked,
+    process: gone,
+    want: ["unknown", "we could not ask: no such name"],
+  },
+  {
+    when: "closed and gone fails",
+    answer: closed,
+    process: gone,
+    want: ["fail", "Kafka's process is gone: ECONNREFUSED"],
+  },
+  {
+    when: "closed after it has answered fails",
+    answer: closed,
+    want: ["fail", "the listener is closed, and was open before: ECONNREFUSED"],
+  },
+  {
+    when: "closed and not answered since its start is starting, with progress",
+    answer: closed,
+    process: starting(),
+    before: earlier,
+    want: ["unknown", PROGRESS],
+  },
+  {
+    when: "starting without progress is still starting",
+    answer: closed,
+    process: starting(),
+    before: starting({ ageMs: 28_000 }),
+    want: ["unknown", `${STARTING}; it read and wrote 4.0 KiB, of it 0 B since the round before`],
+  },
+  {
+    when: "starting in the first round shows no progress",
+    answer: closed,
+    process: starting(),
+    want: ["unknown", BLIND],
+  },
+  {
+    when: "another process's figures are no progress",
+    answer: closed,
+    process: starting(),
+    before: starting({ pid: 41, ioBytes: 1024 }),
+    want: ["unknown", BLIND],
+  },
+  {
+    when: "a pid that was used again is no progress",
+    answer: closed,
+    process: starting(),
+    before: starting({ ageMs: 30_001, ioBytes: 1024 }),
+    want: ["unknown", BLIND],
+  },
+  {
+    when: "closed and hidden is unknown, for it may be another process than had answered",
+    answer: closed,
+    process: hidden,
+    want: ["unknown", "starting, or not there: ECONNREFUSED (no shared process namespace)"],
+  },
+  { when: "silent fails", answer: silent, want: ["fail", SILENT] },
+  {
+    when: "silent without a connection fails, in other words",
+    answer: { ...silent, connected: false },
+    want: ["fail", "nobody takes or refuses a connection at its address: no answer within 2000 ms"],
+  },
+  {
+    when: "silent and hidden fails",
+    answer: silent,
+    process: hidden,
+    want: ["fail", SILENT],
+  },
+  {
+    when: "silent and gone fails, however late we were",
+    answer: silent,
+    process: gone,
+    lagMs: 9000,
+    want: ["fail", "Kafka's process is gone: no answer within 2000 ms"],
+  },
+  { when: "silent and we 499 ms late fails", answer: silent, lagMs: 499, want: ["fail", SILENT] },
+  {
+    when: "silent and we a quarter of the time late is unknown",
+    answer: silent,
+    lagMs: 500,
+    want: [
+      "unknown",
+      "no answer within 2000 ms, but we ourselves were held up for 500ms: too little CPU for the sidecar?",
+    ],
+  },
+  {
+    when: "silent in a second round fails, however late we were",
+    answer: silent,
+    lagMs: 9000,
+    silentMs: 3000,
+    want: ["fail", SILENT],
+  },
+  {
+    when: "silent at start and busy is starting, as of a broker that binds its port before recovery",
+    answer: silent,
+    process: starting(),
+    before: earlier,
+    want: ["unknown", PROGRESS],
+  },
+  {
+    when: "silent at start and idle fails",
+    answer: silent,
+    process: starting(),
+    before: starting({ ageMs: 28_000 }),
+    want: ["fail", SILENT],
+  },
+  {
+    when: "silent like most others is unknown until its turn",
+    answer: silent,
+    answered: 1,
+    silentMs: 10_000,
+    want: [
+      "unknown",
+      `${SILENT}; 1 of 3 other brokers asked answered: they are restarted in turn, this one not for 1m50s yet`,
+    ],
+  },
+  {
+    when: "silent and gone fails, whatever the others do",
+    answer: silent,
+    process: gone,
+    answered: 0,
+    want: ["fail", "Kafka's process is gone: no answer within 2000 ms"],
+  },
+  {
+    when: "closed after it has answered fails, whatever the others do",
+    answer: closed,
+    answered: 0,
+    want: ["fail", "the listener is closed, and was open before: ECONNREFUSED"],
+  },
+];
+
+describe("checkBrokerAnswers()", () => {
+  test.each([...rows])(
+    "$when",
+    ({ answer, process, before, lagMs = 0, silentMs = 0, answered, want }) => {
+      const changed = (kafka: KafkaProcess = running()): Partial<BrokerSnapshot> => ({
+        ...{ brokerId: 1, answer, process: kafka, lagMs },
+        silence: {
+          ...{ forMs: silentMs, isShared: answered !== undefined },
+          peers: { known: 4, asked: 3, answered: answered ?? 3, untaken: 0 },
+        },
+      });
+      const was = before === undefined ? undefined : snapshot(changed(before));
+      expect(said(checkBrokerAnswers(snapshot(changed(process)), SETTINGS, was))).toEqual([
+        ...want,
+      ]);
+    },
+  );
+  test("tells how long the answer took", () => {
+    expect(checkBrokerAnswers(snapshot(), SETTINGS).durationMs).toBe(1.26);
+  });
+});

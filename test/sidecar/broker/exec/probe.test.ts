@@ -1,0 +1,47 @@
+/** `sidecar check` where no sidecar runs: what it finds by itself, and that no brake holds it. */
+import { afterEach, expect, test } from "bun:test";
+import { EXIT } from "../../../../shared/exit.ts";
+import { openFiles } from "../../../../shared/linux/kernel-files.ts";
+import { openLog } from "../../../../shared/log.ts";
+import { readBrokerConfig } from "../../../../sidecar/broker/config.ts";
+import { checkProbe } from "../../../../sidecar/broker/exec/probe.ts";
+import { fixedHost } from "../../../shared/config/fixed-host.ts";
+
+const LOOPBACK = "127.0.0.1";
+
+const closing: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closing.splice(0)) close();
+});
+
+function mute(): string {
+  const server = Bun.listen({ hostname: LOOPBACK, port: 0, socket: { data: () => {} } });
+  closing.push(() => server.stop(true));
+  return `${LOOPBACK}:${server.port}`;
+}
+
+test("a silent broker is told dead, also while all others are silent: it remembers nothing that could say when its turn is", async () => {
+  const brokers = [mute(), mute(), mute()];
+  const environment = {
+    BROKER_ID: "1",
+    CHECK_TIMEOUT: "300ms",
+    LOCAL_BROKER: brokers[1] ?? "",
+    BOOTSTRAP_SERVERS: brokers.join(","),
+  };
+  const config = readBrokerConfig(environment, fixedHost({}));
+  if (!config.ok) throw new Error(JSON.stringify(config.error));
+  const said: string[] = [];
+  const code = await checkProbe("live", {
+    ...{ config, port: 0, files: openFiles(), ownPid: process.pid, ownAgeMs: () => 1 },
+    resolve: () => Promise.resolve(),
+    log: openLog({
+      ...{ level: "error", format: "text", nowMs: Date.now, secrets: () => [] },
+      write: (line) => said.push(line),
+    }),
+    monotonicMs: () => performance.now(),
+    say: (line) => said.push(line),
+    signal: new AbortController().signal,
+  });
+  expect(code).toBe(EXIT.unavailable);
+  expect(said.at(-1)).toContain("silent");
+});

@@ -1,0 +1,228 @@
+/** The gates: liveness asks of the listener alone, readiness means that every gate passed, errors are the original's. */
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import {
+  CHECKS,
+  type CheckName,
+  STATUSES,
+  type Verdict,
+} from "../../../../sidecar/broker/check/check.ts";
+import { judge } from "../../../../sidecar/broker/check/evaluate.ts";
+import {
+  GATES,
+  type GateName,
+  type GateSettings,
+  passGate,
+  roleOf,
+} from "../../../../sidecar/broker/probe/gates.ts";
+import type { BrokerSnapshot } from "../../../../sidecar/broker/snapshot.ts";
+import {
+  dir,
+  failed,
+  metadataOf,
+  partition,
+  quorum,
+  readIn,
+  replica,
+  running,
+  SETTINGS,
+  snapshot,
+} from "../snapshot-sample.ts";
+
+const LOCAL: GateSettings = { liveness: "local", futureReplicas: "warn" };
+const CLUSTER: GateSettings = { ...LOCAL, liveness: "cluster" };
+
+const pass = (gate: GateName, changed: Partial<BrokerSnapshot>, settings = LOCAL) =>
+  passGate(gate, judge(snapshot(changed), { ...SETTINGS, ...settings }).verdicts, settings);
+
+const silent: Partial<BrokerSnapshot> = {
+  answer: { kind: "silent", connected: true, detail: "no answer within 2000 ms", durationMs: 2000 },
+  ...{ metadata: failed("no answer"), quorum: failed("no answer"), logDirs: failed("no answer") },
+};
+const starting: Partial<BrokerSnapshot> = {
+  ...silent,
+  answer: { kind: "closed", detail: "ECONNREFUSED", durationMs: 1 },
+  process: running({ hasAnswered: false, ioBytes: undefined, ageMs: 20_000 }),
+};
+const refused: Partial<BrokerSnapshot> = {
+  ...silent,
+  answer: { kind: "refused-us", detail: "wrong password", durationMs: 4 },
+  metadata: failed("Metadata to b: SASL Authentication failed", "authentication"),
+};
+const unregistered = metadataOf({}, [1, 2]);
+const noLeader = { quorum: readIn(quorum([replica(0)], { leaderId: -1 })) };
+const offline = { logDirs: readIn([dir("/data/0"), dir("/data/1", { errorCode: 56 })]) };
+const behind = metadataOf({ a: [partition(0, [0, 1], [1], 1)] });
+const SILENT =
+  "failed to fetch metadata: the listener accepts connections and is silent: no answer within 2000 ms";
+const STARTING =
+  "failed to fetch metadata: starting for 20s, no answer yet; what it reads and writes cannot be seen";
+const REFUSED = "failed to fetch metadata: Metadata to b: SASL Authentication failed";
+
+type Errors = Readonly<Record<GateName, string | undefined>>;
+type Row = { readonly when: string; readonly of: Partial<BrokerSnapshot>; readonly want: Errors };
+const everywhere = (error: string): Errors => ({
+  ...{ live: error, ready: error, startup: error, "restart-safe": error },
+});
+const only = (errors: Partial<Errors>): Errors => ({
+  ...{ live: undefined, ready: undefined, startup: undefined, "restart-safe": undefined },
+  ...errors,
+});
+
+const rows: readonly Row[] = [
+  { when: "all is well", of: {}, want: only({}) },
+  { when: "the broker hangs", of: silent, want: everywhere(SILENT) },
+  { when: "it starts", of: starting, want: { ...everywhere(STARTING), live: undefined } },
+  {
+    when: "it refuses us",
+    of: refused,
+    want: only({
+      ...{ ready: REFUSED, startup: REFUSED },
+      "restart-safe": "failed to describe the quorum: no answer",
+    }),
+  },
+  {
+    when: "it is not registered",
+    of: unregistered,
+    want: only({
+      ready: "broker not registered in cluster metadata",
+      startup: "broker not registered in cluster metadata",
+    }),
+  },
+  {
+    when: "the quorum has no leader",
+    of: noLeader,
+    want: only({ ready: "no controller elected", "restart-safe": "no controller elected" }),
+  },
+  {
+    when: "the quorum does not answer",
+    of: { quorum: failed("DescribeQuorum: no answer") },
+    want: only({
+      ready: "failed to describe the quorum: DescribeQuorum: no answer",
+      "restart-safe": "failed to describe the quorum: DescribeQuorum: no answer",
+    }),
+  },
+  {
+    when: "this node lags behind the metadata log",
+    of: { quorum: readIn(quorum([replica(0, 9000, 70), replica(1), replica(2)])) },
+    want: only({
+      "restart-safe":
+        "metadata log not caught up: voter, 70 records behind, had all of them 9s ago (at most 2s)",
+    }),
+  },
+  {
+    when: "a replica is out of sync",
+    of: { ...behind, minInsyncReplicas: readIn(new Map([["a", 1]])) },
+    want: only({ ready: "broker has under-replicated partitions" }),
+  },
+  {
+    when: "a log directory is offline",
+    of: offline,
+    want: only({
+      ready: "log directories unhealthy (offline: /data/1)",
+      startup: "log directories unhealthy (offline: /data/1)",
+    }),
+  },
+  {
+    when: "replicas are out of sync because their directory is offline, that is named",
+    of: { ...behind, ...offline, minInsyncReplicas: readIn(new Map([["a", 1]])) },
+    want: only({
+      ready: "log directories unhealthy (offline: /data/1)",
+      startup: "log directories unhealthy (offline: /data/1)",
+    }),
+  },
+  {
+    when: "log directories are not told",
+    of: { logDirs: failed("DescribeLogDirs: no answer") },
+    want: only({
+      ready: "failed to describe log dirs: DescribeLogDirs: no answer",
+      startup: "failed to describe log dirs: DescribeLogDirs: no answer",
+    }),
+  },
+  {
+    when: "a follower is needed",
+    of: metadataOf({ a: [partition(0, [0, 1], [0])] }),
+    want: only({
+      "restart-safe":
+        "not safe to stop: 1 partition would be under min.insync.replicas: a-0; waiting for broker 1",
+    }),
+  },
+  {
+    when: "several gates fail, the first is named",
+    of: { ...unregistered, ...noLeader, ...offline },
+    want: only({
+      ready: "broker not registered in cluster metadata",
+      startup: "broker not registered in cluster metadata",
+      "restart-safe": "no controller elected",
+    }),
+  },
+];
+
+describe("passGate()", () => {
+  describe.each([...rows])("when $when", ({ of, want }) => {
+    test.each([...GATES])("%s", (gate) => {
+      const { healthy, error } = pass(gate, of);
+      expect(error).toBe(want[gate]);
+      expect(healthy).toBe(want[gate] === undefined);
+    });
+  });
+
+  test("LIVENESS=cluster is the original's: not in the metadata, not alive", () => {
+    expect(pass("live", unregistered).healthy).toBe(true);
+    expect(pass("live", unregistered, CLUSTER).error).toBe("broker not found in cluster metadata");
+    expect(pass("live", { metadata: failed("no answer") }, CLUSTER).healthy).toBe(true);
+    expect(pass("live", {}, CLUSTER).healthy).toBe(true);
+  });
+
+  test("FUTURE_REPLICAS=fail is the original's: unready while a replica moves", () => {
+    const future = [{ topic: "a", partition: 0, sizeBytes: 1, offsetLag: 1 }];
+    const move = { logDirs: readIn([dir("/d", { contents: { future } })]) };
+    expect(pass("ready", move).healthy).toBe(true);
+    expect(pass("ready", move, { ...LOCAL, futureReplicas: "fail" }).error).toBe(
+      "log directories unhealthy (future partitions detected)",
+    );
+  });
+});
+
+const anyVerdicts: fc.Arbitrary<readonly Verdict[]> = fc.tuple(
+  ...CHECKS.map((check) =>
+    fc
+      .constantFrom(...STATUSES)
+      .map((status) => ({ check, status, reason: "because", durationMs: 1 })),
+  ),
+);
+const statusOf = (verdicts: readonly Verdict[], name: CheckName) =>
+  verdicts.find(({ check }) => check === name)?.status;
+
+describe("whatever the verdicts,", () => {
+  test("liveness fails for nothing but the local broker's answer", () => {
+    fc.assert(
+      fc.property(anyVerdicts, (verdicts) => {
+        const { healthy } = passGate("live", verdicts, LOCAL);
+        expect(healthy).toBe(statusOf(verdicts, "broker-answers") !== "fail");
+      }),
+    );
+  });
+  test("a healthy answer, but for liveness, means that every gate passed", () => {
+    fc.assert(
+      fc.property(anyVerdicts, fc.constantFrom(...GATES.slice(1)), (verdicts, gate) => {
+        const gates = CHECKS.filter((check) => roleOf(check, gate, LOCAL) === "gate");
+        const good = gates.every((check) =>
+          ["pass", "warn", "skipped"].includes(statusOf(verdicts, check) ?? ""),
+        );
+        const strict = CHECKS.filter((check) => roleOf(check, gate, LOCAL) === "strict").every(
+          (check) => ["pass", "skipped"].includes(statusOf(verdicts, check) ?? ""),
+        );
+        expect(passGate(gate, verdicts, LOCAL).healthy).toBe(good && strict);
+      }),
+    );
+  });
+  test("there is an error exactly when unhealthy", () => {
+    fc.assert(
+      fc.property(anyVerdicts, fc.constantFrom(...GATES), (verdicts, gate) => {
+        const { healthy, error } = passGate(gate, verdicts, CLUSTER);
+        expect(error === undefined).toBe(healthy);
+      }),
+    );
+  });
+});

@@ -1,0 +1,87 @@
+import { describe, expect, test } from "bun:test";
+import {
+  ioBytes,
+  kafkaProgram,
+  listenerPorts,
+  listeningSockets,
+  propertiesPath,
+} from "../../../../sidecar/broker/process/parse.ts";
+import { commandLine } from "./recorded-files.ts";
+
+const SETTINGS = "/opt/kafka/config/server.properties";
+
+describe("kafkaProgram()", () => {
+  const kafkas = [
+    ["a class path", ["java", "-Xmx1g", "-cp", "/opt/*:kafka.Kafka", "kafka.Kafka", SETTINGS]],
+    ["a path to java", ["/usr/lib/jvm/bin/java", "-server", "-Dx=y", "kafka.Kafka", SETTINGS]],
+    ["an argument file", ["java", "@jvm.args", "kafka.Kafka", SETTINGS]],
+    ["options with values", ["java", "--add-opens", "a/b=c", "--class-path", "l", "kafka.Kafka"]],
+    ["Apache's wrapper", ["java", "-cp", "l", "kafka.docker.KafkaDockerWrapper", "setup"]],
+    ["the native image", ["/opt/kafka/kafka.Kafka", "start", "--config", SETTINGS]],
+    ["Confluent's", ["java", "-cp", "l", "io.confluent.support.metrics.SupportedKafka", SETTINGS]],
+  ] as const;
+  test.each(kafkas)("knows Kafka with %s", (_, words) => {
+    expect(kafkaProgram(commandLine(...words))).toBeDefined();
+  });
+
+  const others = [
+    ["another main class", ["java", "-cp", "kafka.Kafka", "org.example.Main", "kafka.Kafka"]],
+    ["Kafka's tools", ["java", "-cp", "l", "kafka.tools.StorageTool", "format"]],
+    ["a jar", ["java", "-jar", "kafka.jar", "kafka.Kafka"]],
+    ["a shell around it", ["sh", "-c", "java -cp l kafka.Kafka server.properties"]],
+    ["java alone", ["java", "-version"]],
+    ["a kernel thread", []],
+    ["our own", ["/usr/local/bin/sidecar", "broker"]],
+  ] as const;
+  test.each(others)("does not take %s for Kafka", (_, words) => {
+    expect(kafkaProgram(commandLine(...words))).toBeUndefined();
+  });
+});
+
+describe("listenerPorts()", () => {
+  const program = { name: "kafka.Kafka", args: [SETTINGS] };
+  const rows = [
+    ["listeners=PLAINTEXT://:9092,CONTROLLER://:9093\n", [9092, 9093]],
+    ["# listeners=A://:1\nlisteners = A://[::1]:19092 , B://0.0.0.0:19093\n", [19_092, 19_093]],
+    ["advertised.listeners=A://host:9092\n", undefined],
+    ["listeners=\n", undefined],
+    ["", undefined],
+  ] as const;
+  test.each(rows)("reads %j", (text, ports) => {
+    expect(listenerPorts(program, text)).toEqual(ports === undefined ? ports : [...ports]);
+  });
+  test("lets the command line win", () => {
+    const args = [SETTINGS, "--override", "listeners=A://:7000"];
+    expect(listenerPorts({ ...program, args }, "listeners=A://:9092")).toEqual([7000]);
+  });
+});
+
+describe("propertiesPath()", () => {
+  test("finds the settings among the arguments", () => {
+    expect(propertiesPath({ name: "kafka.Kafka", args: ["start", SETTINGS] })).toBe(SETTINGS);
+    expect(propertiesPath({ name: "kafka.Kafka", args: [] })).toBeUndefined();
+  });
+});
+
+describe("listeningSockets()", () => {
+  const text = [
+    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode",
+    "   0: 00000000000000000000000000000000:2384 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0000000000000000 100 0 0 10 0",
+    "   1: 0100007F:2385 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4712 1 0000000000000000 100 0 0 10 0",
+    "   2: 0100007F:2384 0100007F:D431 01 00000000:00000000 00:00000000 00000000  1000        0 4713 1 0000000000000000 20 4 30 10 -1",
+  ].join("\n");
+  test("gives those in state LISTEN on the port, of both families", () => {
+    expect(listeningSockets(text, 9092)).toEqual(["4711"]);
+    expect(listeningSockets(text, 9093)).toEqual(["4712"]);
+    expect(listeningSockets(text, 909)).toEqual([]);
+    expect(listeningSockets("", 9092)).toEqual([]);
+  });
+});
+
+describe("ioBytes()", () => {
+  test("adds what was read and written by calls", () => {
+    const text = "rchar: 1000\nwchar: 23\nsyscr: 9\nsyscw: 9\nread_bytes: 4096\nwrite_bytes: 0\n";
+    expect(ioBytes(text)).toBe(1023);
+    expect(ioBytes("")).toBeUndefined();
+  });
+});

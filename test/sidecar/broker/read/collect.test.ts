@@ -1,0 +1,95 @@
+/** A snapshot of a silent or healthy local broker, and a played cluster: whom it asks, and whom it believes. */
+import { afterEach, expect, test } from "bun:test";
+import { openSnapshots } from "../../../../sidecar/broker/read/collect.ts";
+import { openLocalBroker } from "../../../../sidecar/broker/read/local-broker.ts";
+import { openClusterView } from "../../../../sidecar/broker/read/other-brokers.ts";
+import { openSilenceWatch } from "../../../../sidecar/broker/read/outage.ts";
+import { playBroker } from "../../../shared/kafka/played-broker.ts";
+import { playedMetadata } from "./played-answers.ts";
+
+const METADATA = 3;
+const DEADLINE_MS = 400;
+const LOOPBACK = "127.0.0.1";
+const SETTINGS = { clientId: "x", brokers: [] };
+
+const closing: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closing.splice(0)) close();
+});
+
+const monotonicMs = () => performance.now();
+const log = () => {};
+
+function snapshotsOf(localPort: number, otherPort: number) {
+  const local = openLocalBroker({
+    ...{ brokerId: 0, address: { host: LOOPBACK, port: localPort }, settings: SETTINGS },
+    askOther: () => Promise.reject(new Error("nobody leads")),
+    ...{ credentials: () => "", log, monotonicMs },
+  });
+  const cluster = openClusterView({
+    others: [`${LOOPBACK}:${otherPort}`],
+    ...{ settings: SETTINGS, resolve: () => Promise.resolve(), log },
+  });
+  closing.push(local.close, cluster.close);
+  let counted = 0;
+  const count = () => {
+    counted += 1;
+    return Promise.resolve({ known: 2, asked: 2, answered: 0, untaken: 0 });
+  };
+  const silence = openSilenceWatch({ peers: { count, rest: () => {} }, monotonicMs });
+  const finder = {
+    asking: () => () => {},
+    look: () => ({ kind: "hidden", reason: "not looked for" }) as const,
+  };
+  const snapshots = openSnapshots({
+    ...{ brokerId: 0, deadlineMs: DEADLINE_MS, local, cluster, silence, finder, monotonicMs },
+  });
+  return {
+    take: () => snapshots.take(new AbortController().signal),
+    counted: () => counted,
+  };
+}
+
+async function played() {
+  const asked: number[] = [];
+  const broker = await playBroker(
+    (apiKey) => {
+      asked.push(apiKey);
+      return playedMetadata();
+    },
+    [[METADATA, 0, 12]],
+  );
+  closing.push(broker.close);
+  return { asked, port: broker.address.port };
+}
+
+test("a silent broker's cluster is read from another one in the same round, and it is silent since then", async () => {
+  const mute = Bun.listen({ hostname: LOOPBACK, port: 0, socket: { data: () => {} } });
+  closing.push(() => mute.stop(true));
+  const other = await played();
+  const { take, counted } = snapshotsOf(mute.port, other.port);
+  const first = await take();
+  expect(first).toMatchObject({
+    answer: { kind: "silent" },
+    metadata: { kind: "read", value: { from: "cluster" } },
+    silence: { forMs: 0, isShared: false, peers: undefined },
+  });
+  expect(counted()).toBe(0);
+  const { silence } = await take();
+  expect(silence).toMatchObject({ isShared: true, peers: { asked: 2, answered: 0 } });
+  expect(silence?.forMs).toBeWithin(DEADLINE_MS - 1, 3 * DEADLINE_MS);
+});
+
+test("nobody else is asked while the local broker is well", async () => {
+  const [local, other] = [await played(), await played()];
+  const { take, counted } = snapshotsOf(local.port, other.port);
+  for (const _round of [1, 2]) {
+    expect(await take()).toMatchObject({
+      answer: { kind: "answered" },
+      metadata: { kind: "read", value: { from: "local" } },
+      silence: undefined,
+    });
+  }
+  expect(other.asked).toEqual([]);
+  expect(counted()).toBe(0);
+});

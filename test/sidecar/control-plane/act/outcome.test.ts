@@ -1,0 +1,100 @@
+/** What outcomes and listings change in the book: each end of a worker counts once, and nothing else does. */
+import { beforeEach, describe, expect, test } from "bun:test";
+import type { ActError, Outcome } from "../../../../sidecar/control-plane/act/execute.ts";
+import { foldChanges, foldOutcome } from "../../../../sidecar/control-plane/act/outcome.ts";
+import type { Foreign, Worker } from "../../../../sidecar/control-plane/runtime/runtime.ts";
+import { workerSpec } from "../../../../sidecar/control-plane/worker/spec.ts";
+import { type Bench, openBench } from "../leader.ts";
+import { A, clusterOf, idOf, recordOf, SPEC, workerOf } from "../sample.ts";
+
+const starting = workerOf({ state: "starting" });
+const exited = workerOf({ state: "exited", exit: 3 });
+
+let bench: Bench;
+const fold = (workers: readonly Worker[], foreign: readonly Foreign[] = []) => {
+  const { actual } = bench.book;
+  const changes = actual.fold({ workers, foreign }, actual.mark());
+  foldChanges(bench.book, changes, bench.deps.moment(), bench.deps.outcomes);
+};
+const begin = () => bench.book.busy.set(A, "start");
+const end = (outcome: Outcome) => {
+  const act = { kind: "start", clientId: A, spec: workerSpec(A, bench.deps.worker, SPEC) } as const;
+  foldOutcome(bench.book, act, outcome, bench.deps.moment(), bench.deps.outcomes);
+};
+const failed = (code: ActError["code"], more: Partial<ActError> = {}) =>
+  end({ kind: "failed", error: { code, detail: "it says why", ...more } });
+const counts = () => ({
+  restarts: bench.book.restarts.get(A) ?? 0,
+  failures: bench.book.retries.failures(A),
+});
+
+beforeEach(() => {
+  bench = openBench();
+  bench.book.fleet.clusters.set(A, clusterOf());
+});
+
+describe("an exit right after the start counts once", () => {
+  const ended = () => failed("ended", { instance: exited.instance });
+  test.each([
+    ["listed exited before the start's outcome", () => [fold([starting]), fold([exited]), ended()]],
+    ["listed exited after it", () => [fold([starting]), ended(), fold([exited])]],
+    ["listed for the first time after it", () => [ended(), fold([exited])]],
+    ["never listed", () => [ended()]],
+    ["already removed", () => [fold([starting]), ended(), fold([])]],
+  ])("%s", (_name, play) => {
+    begin();
+    play();
+    expect(counts()).toEqual({ restarts: 1, failures: 1 });
+  });
+  test("and one after the start's success, too", () => {
+    begin();
+    fold([starting]);
+    end({ kind: "started", worker: workerOf() });
+    fold([exited]);
+    expect(counts()).toEqual({ restarts: 1, failures: 1 });
+  });
+});
+
+test.each(["refused", "timeout", "unavailable", "invalid-spec", "name-taken"] as const)(
+  "a start that fails with %s is no crash",
+  (code) => {
+    begin();
+    failed(code);
+    expect(counts()).toEqual({ restarts: 0, failures: 1 });
+  },
+);
+
+describe("what the original left", () => {
+  const long = idOf("a".repeat(50));
+  const theirs = { name: `kg-graph-builder-${long}`, detail: "container 1234" };
+  test("blocks the start of a worker whose name we shorten", async () => {
+    fold([], [theirs]);
+    expect(await bench.round({ registry: [recordOf(long, 1)] })).not.toContain(`start ${long}`);
+    expect(bench.book.actual.foreignOf(long)?.detail).toBe("container 1234");
+    fold([]);
+    expect(bench.book.dirty.has(long)).toBe(true);
+    expect(await bench.round()).toContain(`start ${long}`);
+  });
+  test("blocks a withdrawal, and is shown on it", async () => {
+    fold([], [theirs]);
+    await bench.round({ registry: [recordOf(long, 1), recordOf(long, 2, null)] });
+    expect(bench.journal).not.toContain(`delete kg-builder-${long}`);
+    fold([]);
+    fold([], [theirs]);
+    const { clusters } = bench.book.fleet;
+    expect(clusters.get(long)?.worker?.state).toBe("blocked");
+    fold([]);
+    await bench.round();
+    await bench.round();
+    expect(bench.journal).toContain(`delete kg-builder-${long}`);
+    expect(clusters.get(long)).toMatchObject({ withdrawal: "done", worker: null });
+  });
+  test("is stopped before the group of a withdrawn cluster is deleted, where it may be", async () => {
+    const takeOver = workerOf({ clientId: long, name: theirs.name, fleet: "", instance: "theirs" });
+    fold([], [{ ...theirs, takeOver }]);
+    await bench.round({ registry: [recordOf(long, 1, null)] });
+    await bench.round();
+    const acts = bench.journal.filter((line) => /^(?:start|stop|delete) /u.test(line));
+    expect(acts).toEqual([`stop ${long}`, `delete kg-builder-${long}`]);
+  });
+});
