@@ -3,8 +3,8 @@
  * read in one go without waiting. Bounded, because their size is nobody's promise.
  */
 import { closeSync, openSync, readdirSync, readlinkSync, readSync, statSync } from "node:fs";
-import { errnoOf } from "../../sidecar/control-plane/runtime/process/error.ts";
 import { err, ok, type Result } from "../result.ts";
+import { errnoOf } from "./errno.ts";
 
 /** Most of a file that is read: /proc/<pid>/net/tcp lists listeners first, so the rest may go. */
 const TEXT_BYTES_MAX = 256 * 1024;

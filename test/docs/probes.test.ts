@@ -41,7 +41,7 @@ describe("docs/probes.md", () => {
   });
 
   test.each([...CHECKS])("has a row for each verdict of %s", async (check) => {
-    const inCode = statusesIn(await read(`sidecar/broker/check-${check}.ts`));
+    const inCode = statusesIn(await read(`sidecar/broker/check/${check}.ts`));
     const inDocument = rowsOf(`check:${check}`).map(([status]) => bare(status));
     expect(inCode.length).toBeGreaterThan(1);
     expect([...inDocument].sort()).toEqual([...inCode].sort());

@@ -54,11 +54,7 @@ function follow(wire: Wire, topic: string, partitions: number) {
   const reader = openReader({
     wire,
     log,
-    positions: Array.from({ length: partitions }, (_, partition) => ({
-      topic,
-      partition,
-      offset: 0,
-    })),
+    positions: [...Array(partitions).keys()].map((partition) => ({ topic, partition, offset: 0 })),
     deliver: (batch) => {
       batches.push(batch);
       records.push(...batch.records);

@@ -10,7 +10,7 @@
  */
 
 import type { Files } from "../../../shared/linux/kernel-files.ts";
-import { parseStat } from "../../control-plane/runtime/process/proc-table.ts";
+import { parseStat } from "../../../shared/linux/proc-stat.ts";
 import type { KafkaProcess } from "../snapshot.ts";
 import { type Candidate, type Choice, chooseKafka } from "./choose.ts";
 import {

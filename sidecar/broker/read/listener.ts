@@ -2,6 +2,7 @@
 
 import type { Reached } from "../../../shared/kafka/connection/connection.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
+import { errnoOf } from "../../../shared/linux/errno.ts";
 import type { Answer } from "../snapshot.ts";
 
 /** Our own surroundings kept us from asking. */
@@ -61,9 +62,4 @@ function silenceOf(detail: string, reached: Reached, durationMs: number): Answer
     case "open":
       return { kind: "silent", connected: true, detail, durationMs };
   }
-}
-
-function errnoOf(cause: unknown): string {
-  if (typeof cause !== "object" || cause === null || !("code" in cause)) return "";
-  return typeof cause.code === "string" ? cause.code : "";
 }

@@ -4,8 +4,8 @@
  * wrong with it is an error of configuration; another engine is never tried instead.
  */
 import { accessSync, constants, type Stats, statSync } from "node:fs";
+import { errnoOf } from "../../../../shared/linux/errno.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
-import { errnoOf } from "../process/error.ts";
 
 export const DEFAULT_SOCKET = "/var/run/docker.sock";
 const PORT = 2375;

@@ -1,4 +1,5 @@
 /** How the process runtime words its errors: what was tried, on which path, the errno, what to do. */
+import { errnoOf } from "../../../../shared/linux/errno.ts";
 import { err, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError } from "../runtime.ts";
 
@@ -8,12 +9,6 @@ export function fail(
   detail: string,
 ): Result<never, RuntimeError> {
   return err({ code, retry, detail });
-}
-
-/** `ENOENT` and the like; empty where the error carries none. */
-export function errnoOf(cause: unknown): string {
-  if (typeof cause !== "object" || cause === null || !("code" in cause)) return "";
-  return typeof cause.code === "string" ? cause.code : "";
 }
 
 /** The state directory did not let us do something; another try may. */

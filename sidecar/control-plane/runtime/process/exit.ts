@@ -1,9 +1,10 @@
 /** What changes a name file at a worker's end: the exit of our own child, and the removal. */
 import { closeSync, constants, openSync, unlinkSync } from "node:fs";
+import { errnoOf } from "../../../../shared/linux/errno.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError } from "../runtime.ts";
 import type { Context } from "./context.ts";
-import { errnoOf, unavailable } from "./error.ts";
+import { unavailable } from "./error.ts";
 import { appendLine, type Exit, readWorkerFile, workerPath } from "./name-file.ts";
 
 const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW;

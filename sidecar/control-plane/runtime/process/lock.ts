@@ -8,9 +8,10 @@
  */
 import { Database } from "bun:sqlite";
 import { sleep } from "../../../../shared/deadline.ts";
+import { errnoOf } from "../../../../shared/linux/errno.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError } from "../runtime.ts";
-import { errnoOf, fail, unavailable } from "./error.ts";
+import { fail, unavailable } from "./error.ts";
 
 /** A holder needs a few ms; one that was stopped (SIGSTOP) keeps it. */
 const WAIT_MS_MAX = 2000;

@@ -22,10 +22,11 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
+import { errnoOf } from "../../../../shared/linux/errno.ts";
 import { ClientId } from "../../../../shared/protocol/client-id.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError, Worker } from "../runtime.ts";
-import { errnoOf, unavailable } from "./error.ts";
+import { unavailable } from "./error.ts";
 
 /** Ours are under 1 KiB; a longer file is not ours. */
 const FILE_BYTES_MAX = 16 * 1024;

@@ -3,42 +3,14 @@
  * processes carry a token in their environment. Zombies count as gone: nothing of them runs.
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { errnoOf } from "./error.ts";
+import { errnoOf } from "../../../../shared/linux/errno.ts";
+import { readStat } from "../../../../shared/linux/proc-stat.ts";
 import type { ProcessId } from "./name-file.ts";
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
-/** Places in /proc/<pid>/stat after the command name, which is field 2: field 3 is place 0. */
-const STATE = 0;
-const GROUP = 2;
-const SESSION = 3;
-const START = 19;
-const DEAD: readonly string[] = ["Z", "X", "x"];
 const TOKEN = "OUTRIDER_INSTANCE=";
 /** `flags:` of fdinfo is octal; O_ACCMODE of a descriptor that cannot write is 0. */
 const ACCESS_MODE = 3;
-
-export type Stat = {
-  readonly alive: boolean;
-  readonly group: number;
-  readonly session: number;
-  readonly startTicks: number;
-};
-
-/** The command name may hold spaces, line ends and parentheses: the last `)` ends it. */
-export function parseStat(text: string): Stat | undefined {
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  const startTicks = Number(fields[START]);
-  const state = fields[STATE];
-  if (state === undefined || !Number.isSafeInteger(startTicks)) return undefined;
-  const group = Number(fields[GROUP]);
-  return { alive: !DEAD.includes(state), group, session: Number(fields[SESSION]), startTicks };
-}
-
-/** Undefined when there is no such process. */
-export function readStat(pid: number): Stat | undefined {
-  const text = attempt(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
-  return text === undefined ? undefined : parseStat(text);
-}
 
 /** @throws what reading throws: without /proc this runtime cannot work */
 export const readBootId = (): string => readFileSync(BOOT_ID, "utf8").trim();

@@ -9,11 +9,12 @@
  */
 import { mkdirSync, readdirSync, realpathSync, statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
+import { errnoOf } from "../../../../shared/linux/errno.ts";
 import type { Log } from "../../../../shared/log.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { Runtime, RuntimeError } from "../runtime.ts";
 import type { Context } from "./context.ts";
-import { errnoOf, fail, unavailable } from "./error.ts";
+import { fail, unavailable } from "./error.ts";
 import { listWorkers } from "./list.ts";
 import { openLock } from "./lock.ts";
 import { rotateLogs } from "./log-rotation.ts";

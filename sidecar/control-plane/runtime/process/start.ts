@@ -9,13 +9,14 @@ import { type FileHandle, open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
 import { sleep } from "../../../../shared/deadline.ts";
+import { errnoOf } from "../../../../shared/linux/errno.ts";
+import { readStat } from "../../../../shared/linux/proc-stat.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError, Worker, WorkerSpec } from "../runtime.ts";
 import { type Context, logPath, notify } from "./context.ts";
-import { errnoOf, fail, unavailable } from "./error.ts";
+import { fail, unavailable } from "./error.ts";
 import { recordExit } from "./exit.ts";
 import { appendLine, type Exit, headerLine, type ProcessId, workerPath } from "./name-file.ts";
-import { readStat } from "./proc-table.ts";
 import { resolveLocked } from "./recover.ts";
 
 /** A worker that ends within it did not start: a wrong argument, a missing library. */

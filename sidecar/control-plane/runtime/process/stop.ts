@@ -3,13 +3,15 @@
  * when nobody of the group is left. What a signal goes to is looked up right before it is sent.
  */
 import { sleep } from "../../../../shared/deadline.ts";
+import { errnoOf } from "../../../../shared/linux/errno.ts";
+import { readStat } from "../../../../shared/linux/proc-stat.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError, Worker } from "../runtime.ts";
 import type { Context } from "./context.ts";
-import { errnoOf, fail } from "./error.ts";
+import { fail } from "./error.ts";
 import { removeFile } from "./exit.ts";
 import { type ProcessId, readWorkerFile, type WorkerFile } from "./name-file.ts";
-import { numberInUse, processLives, readGroups, readStat, readToken } from "./proc-table.ts";
+import { numberInUse, processLives, readGroups, readToken } from "./proc-table.ts";
 import { resolveLocked } from "./recover.ts";
 
 const POLL_MS_MIN = 10;

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { parseStat, readStat } from "../../../../../shared/linux/proc-stat.ts";
 import {
-  parseStat,
   processLives,
   readBootId,
-  readStat,
 } from "../../../../../sidecar/control-plane/runtime/process/proc-table.ts";
 
 const REST = "1 77 78 0 -1 4194304 9 0 0 0 0 0 0 0 20 0 1 0 192859 524288 0";
