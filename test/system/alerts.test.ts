@@ -1,0 +1,152 @@
+/**
+ * Each alert of charts/sidecar/files/alerts.yaml, by Prometheus' own evaluation of the rules: it fires when
+ * it should, within the time it should, and goes out again. An alert without a case fails.
+ */
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as v from "valibot";
+import { openPromtool } from "../bed/promtool.ts";
+import { BedUnavailable } from "../bed/unavailable.ts";
+import { chartPath, named, render } from "./manifest.ts";
+
+const LIMIT_MS = 60_000;
+const CHART = chartPath("sidecar");
+const RULES = join(CHART, "files/alerts.yaml");
+
+type AlertCase = {
+  readonly name: string;
+  readonly alert: string;
+  /** Samples every 15 s from 0 s on, in promtool's notation: `0x4 1x8` is five of 0 and nine of 1; `_` is none. */
+  readonly series: Readonly<Record<string, string>>;
+  /** In promtool's notation. At these times exactly this many alerts of the name fire. */
+  readonly firing: Readonly<Record<string, number>>;
+};
+
+const plane = (metric: string, pod: string): string =>
+  `${metric}{namespace="outrider",job="plane",pod="${pod}"}`;
+
+const CASES: readonly AlertCase[] = [
+  {
+    name: "nobody leads, seen by both control planes: within a minute, until one does",
+    alert: "OutriderNobodyLeads",
+    series: {
+      [plane("outrider_nobody_leads", "a")]: "0x4 1x8 0x8",
+      [plane("outrider_nobody_leads", "b")]: "0x4 1x8 1x8",
+    },
+    // The first sample of 1 is that of 75 s.
+    firing: { "60s": 0, "75s": 1, "180s": 1, "210s": 0 },
+  },
+  {
+    name: "one of two sees a leader",
+    alert: "OutriderNobodyLeads",
+    series: {
+      [plane("outrider_nobody_leads", "a")]: "1x20",
+      [plane("outrider_nobody_leads", "b")]: "0x20",
+    },
+    firing: { "60s": 0, "300s": 0 },
+  },
+  {
+    name: "no control plane is there at all, until one comes",
+    alert: "OutriderNobodyLeads",
+    series: { [plane("outrider_nobody_leads", "a")]: "_x7 0x8" },
+    firing: { "60s": 1, "135s": 0 },
+  },
+  {
+    name: "a control plane is not ready for a minute",
+    alert: "OutriderControlPlaneNotReady",
+    series: {
+      [plane("outrider_ready", "a")]: "1x3 0x8 1x8",
+      [plane("outrider_ready", "b")]: "1x20",
+    },
+    firing: { "60s": 0, "90s": 0, "120s": 1, "165s": 1, "195s": 0 },
+  },
+  {
+    name: "orphans that are held, until they are registered",
+    alert: "OutriderOrphansHeld",
+    series: {
+      [plane("outrider_orphans_held", "a")]: "0x3 4x4 0x8",
+      [plane("outrider_orphans_held", "b")]: "0x20",
+    },
+    firing: { "45s": 0, "60s": 1, "120s": 1, "150s": 0 },
+  },
+];
+
+const tool = await openPromtool().catch((error: unknown) => {
+  if (!(error instanceof BedUnavailable)) throw error;
+  process.stderr.write(`SKIPPED the alerts: ${error.message}\n`);
+  return undefined;
+});
+const directory = await mkdtemp(join(tmpdir(), "outrider-alerts-"));
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+const Rules = v.object({
+  groups: v.array(v.looseObject({ rules: v.array(v.looseObject({ alert: v.string() })) })),
+});
+
+const namesOf = (rules: unknown): readonly string[] =>
+  v.parse(Rules, rules).groups.flatMap((group) => group.rules.map(({ alert }) => alert));
+
+/** What promtool says of one case: labels and texts are not compared, only how many fire. */
+async function evaluate({ alert, series, firing }: AlertCase): Promise<string> {
+  const count = (expected: number) => (expected === 0 ? [] : [{ labels: "{}", value: expected }]);
+  const asked = `count by () (ALERTS{alertname="${alert}",alertstate="firing"})`;
+  const file = join(directory, `${crypto.randomUUID()}.json`);
+  const testFile = {
+    rule_files: [RULES],
+    evaluation_interval: "15s",
+    tests: [
+      {
+        interval: "15s",
+        input_series: Object.entries(series).map(([name, values]) => ({ series: name, values })),
+        promql_expr_test: Object.entries(firing).map(([at, expected]) => ({
+          expr: asked,
+          eval_time: at,
+          exp_samples: count(expected),
+        })),
+      },
+    ],
+  };
+  // JSON is YAML.
+  await Bun.write(file, JSON.stringify(testFile));
+  const { code, output } = (await tool?.("test", "rules", file)) ?? {
+    code: 1,
+    output: "no promtool",
+  };
+  return code === 0 ? "as expected" : output;
+}
+
+describe.skipIf(tool === undefined)("the alerts", () => {
+  test("are rules that Prometheus accepts", async () => {
+    expect(await tool?.("check", "rules", RULES)).toMatchObject({ code: 0 });
+  });
+
+  test.each([...CASES])(
+    "$alert: $name",
+    async (one) => {
+      expect(await evaluate(one)).toBe("as expected");
+    },
+    LIMIT_MS,
+  );
+
+  test("promtool notices an alert that does not fire", async () => {
+    const wrong = { name: "", alert: "OutriderNobodyLeads", firing: { "60s": 1 } };
+    const series = { [plane("outrider_nobody_leads", "a")]: "0x8" };
+    expect(await evaluate({ ...wrong, series })).toContain("FAILED");
+  });
+
+  test("each has a case in which it fires", async () => {
+    const rules: unknown = Bun.YAML.parse(await Bun.file(RULES).text());
+    const shown = CASES.filter(({ firing }) => Object.values(firing).some((count) => count > 0));
+    expect(namesOf(rules).toSorted()).toEqual([...new Set(shown.map(({ alert }) => alert))].sort());
+  });
+
+  test("the chart's PrometheusRule is that file", async () => {
+    const values = { prometheusRule: { enabled: true, labels: { release: "prometheus" } } };
+    const rule = named(await render(CHART, values), "PrometheusRule", "edge-control-plane");
+    expect(rule.metadata.labels["release"]).toBe("prometheus");
+    const rules: unknown = Bun.YAML.parse(await Bun.file(RULES).text());
+    expect<unknown>(rule.spec).toEqual(rules);
+  });
+});
