@@ -22,7 +22,7 @@ const WARM_MS = 5000;
 const REAUTH_MS = 8000;
 const USER = { name: "probe", password: "before", mechanism: "SCRAM-SHA-512" } as const;
 const STRANGER = { name: "stranger", password: "no rights", mechanism: "PLAIN" } as const;
-const CONFIGS = "kafka.admin.ConfigCommand";
+const CONFIGS = "org.apache.kafka.tools.ConfigCommand";
 
 const stage = brokerStage({
   kafka: {

@@ -9,7 +9,10 @@ import type { ListenerName, NodePorts } from "./config.ts";
 
 const READY_MS = 60_000;
 const GRACE_MS = 20_000;
-const STARTED = "Kafka Server started";
+/** In KRaft mode, and with ZooKeeper. */
+const STARTED = /Kafka Server started|\[KafkaServer id=\d+\] started/;
+/** A broker that was killed is still registered in ZooKeeper until its old session is over. */
+const REGISTERED = /NodeExistsException/;
 const PORT_TAKEN = /Address already in use|BindException/;
 const TAIL_LINES = 40;
 
@@ -43,6 +46,8 @@ export type BrokerOptions = {
   readonly heap: string;
 };
 
+type Ended = { readonly code: number | null; readonly log: string };
+
 /** A port was taken between choosing and binding it: choose others. */
 export class PortTaken extends Error {
   override readonly name = "PortTaken";
@@ -67,30 +72,34 @@ export function createBroker({ id, libs, dir, host, ports, logDirs, heap }: Brok
     signalProcess(current().pid, signal);
     if (signal === "SIGKILL") await current().exited;
   };
-  const start = async () => {
-    if (child !== undefined && isRunning(child)) throw new Error(`broker ${id} runs already`);
+  const startOnce = async (deadlineMs: number): Promise<Ended | undefined> => {
     const seen = Bun.file(logPath).size;
     const flags = [`-Xmx${heap}`, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
     const own = spawnJava({ id, logPath, dir, flags, libs });
     child = own;
-    await until(
+    const ended = await until(
       `broker ${id} to serve`,
       async () => {
         const log = await Bun.file(logPath).slice(seen).text();
-        if (!isRunning(own)) return { ended: true, taken: PORT_TAKEN.test(log) };
-        return log.includes(STARTED) && (await accepts(mainPort, host)) && { ended: false };
+        if (!isRunning(own)) return { code: own.exitCode, log };
+        return STARTED.test(log) && (await accepts(mainPort, host)) && "serves";
       },
-      { deadlineMs: READY_MS },
-    ).then(
-      async (seenLast) => {
-        if (!seenLast.ended) return;
-        const Failure = "taken" in seenLast && seenLast.taken ? PortTaken : Error;
-        throw new Failure(`broker ${id} ended with ${own.exitCode}; its log:\n${await logTail()}`);
-      },
-      async (error: unknown) => {
-        throw new Error(`${String(error)}; its log:\n${await logTail()}`, { cause: error });
-      },
-    );
+      { deadlineMs },
+    ).catch(async (error: unknown) => {
+      throw new Error(`${String(error)}; its log:\n${await logTail()}`, { cause: error });
+    });
+    return ended === "serves" ? undefined : ended;
+  };
+  const start = async () => {
+    if (child !== undefined && isRunning(child)) throw new Error(`broker ${id} runs already`);
+    const endsAt = performance.now() + READY_MS;
+    for (;;) {
+      const ended = await startOnce(endsAt - performance.now());
+      if (ended === undefined) return;
+      if (REGISTERED.test(ended.log)) continue;
+      const Failure = PORT_TAKEN.test(ended.log) ? PortTaken : Error;
+      throw new Failure(`broker ${id} ended with ${ended.code}; its log:\n${await logTail()}`);
+    }
   };
   const stop = async () => {
     const own = current();

@@ -20,6 +20,8 @@ export type NodePorts = Readonly<Partial<Record<ListenerName, number>>> & {
 
 export type ClusterPlan = {
   readonly host: string;
+  /** Where ZooKeeper listens; in KRaft mode there is none. */
+  readonly zookeeper?: string;
   /** By node id. */
   readonly nodes: readonly NodePorts[];
   readonly listeners: readonly ListenerName[];
@@ -34,7 +36,11 @@ export type ClusterPlan = {
 const PLAIN_MODULE = "org.apache.kafka.common.security.plain.PlainLoginModule";
 const SCRAM_MODULE = "org.apache.kafka.common.security.scram.ScramLoginModule";
 /** The least that Kafka takes. */
-const SCRAM_ITERATIONS = 4096;
+export const SCRAM_ITERATIONS = 4096;
+const AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
+const ZOOKEEPER_AUTHORIZER = "kafka.security.authorizer.AclAuthorizer";
+/** As Kafka's own controllers have it by default; ZooKeeper's 18 s would only make tests longer. */
+const ZOOKEEPER_SESSION_MS = "9000";
 const SCRAM_HASH = { 256: ["sha256", 32], 512: ["sha512", 64] } as const;
 const MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] as const;
 
@@ -46,6 +52,9 @@ export function brokerProperties(
   const count = String(plan.nodes.filter(({ role }) => role !== "controller").length);
   return {
     ...nodeProperties(plan, id, logDirs),
+    ...(plan.zookeeper === undefined
+      ? controllerProperties(plan, id)
+      : zookeeperProperties(plan.zookeeper, plan.properties)),
     "auto.create.topics.enable": "false",
     "default.replication.factor": count,
     "offsets.topic.replication.factor": count,
@@ -69,7 +78,7 @@ export function brokerProperties(
     ...tlsProperties(plan),
     ...(plan.authorizer
       ? {
-          "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+          "authorizer.class.name": plan.zookeeper === undefined ? AUTHORIZER : ZOOKEEPER_AUTHORIZER,
           "super.users": "User:ANONYMOUS",
         }
       : {}),
@@ -78,7 +87,7 @@ export function brokerProperties(
 }
 
 function nodeProperties(
-  { host, nodes, listeners }: ClusterPlan,
+  { host, nodes, listeners, zookeeper }: ClusterPlan,
   id: number,
   logDirs: readonly string[],
 ): Record<string, string> {
@@ -86,16 +95,9 @@ function nodeProperties(
   if (own === undefined) throw new Error(`no node ${id} in a plan of ${nodes.length}`);
   const addresses =
     own.role === "controller" ? [] : listeners.map((name) => `${name}://${host}:${own[name]}`);
-  const controller = own.role === "broker" ? [] : [`CONTROLLER://${host}:${own.controller}`];
+  const hasController = zookeeper === undefined && own.role !== "broker";
+  const controller = hasController ? [`CONTROLLER://${host}:${own.controller}`] : [];
   return {
-    "process.roles": own.role ?? "broker,controller",
-    "node.id": String(id),
-    "controller.quorum.voters": nodes
-      .flatMap(({ role, controller: port }, voter) =>
-        role === "broker" ? [] : [`${voter}@${host}:${port}`],
-      )
-      .join(","),
-    "controller.listener.names": "CONTROLLER",
     listeners: [...addresses, ...controller].join(","),
     ...(own.role === "controller"
       ? {}
@@ -107,7 +109,30 @@ function nodeProperties(
       .map((name) => `${name}:${name === "CONTROLLER" ? "PLAINTEXT" : name}`)
       .join(","),
     "log.dirs": logDirs.join(","),
+    ...(zookeeper === undefined ? { "node.id": String(id) } : { "broker.id": String(id) }),
   };
+}
+
+/** What makes a node a part of a cluster whose metadata Kafka's own controllers keep. */
+function controllerProperties({ host, nodes }: ClusterPlan, id: number): Record<string, string> {
+  return {
+    "process.roles": nodes[id]?.role ?? "broker,controller",
+    "controller.quorum.voters": nodes
+      .flatMap(({ role, controller: port }, voter) =>
+        role === "broker" ? [] : [`${voter}@${host}:${port}`],
+      )
+      .join(","),
+    "controller.listener.names": "CONTROLLER",
+  };
+}
+
+/** A dead broker is noticed as soon as a test wishes it of Kafka's own controllers. */
+function zookeeperProperties(
+  address: string,
+  properties: ClusterPlan["properties"],
+): Record<string, string> {
+  const sessionMs = properties["broker.session.timeout.ms"] ?? ZOOKEEPER_SESSION_MS;
+  return { "zookeeper.connect": address, "zookeeper.session.timeout.ms": sessionMs };
 }
 
 function saslProperties({ listeners, users }: ClusterPlan): Record<string, string> {

@@ -1,8 +1,9 @@
-/** Kafka's jars from Maven Central, fetched once into the user's cache. */
+/** Kafka's jars from Maven Central, fetched once a version into the user's cache. */
 import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { BedUnavailable } from "../unavailable.ts";
+import { type KafkaVersion, NEWEST_KAFKA, wantedKafka } from "./version.ts";
 
 const JAVA_VERSION_MIN = 17;
 const FETCH_ATTEMPTS_MAX = 3;
@@ -14,14 +15,13 @@ const MARKER = "complete";
 const NEEDED = "Java 17 and Maven are needed for the Kafka bed: install";
 
 /**
- * The folder of jars, fetched first where it is missing. Two processes may do this at once: each
- * downloads apart, and the first to finish wins.
+ * The folder of a version's jars, by default of that which this run wants; fetched first where it is missing.
+ * Two processes may do this at once: each downloads apart, and the first to finish wins.
  * @throws BedUnavailable without Java, Maven or a network.
  */
-export async function ensureJars(): Promise<string> {
+export async function ensureJars(version: KafkaVersion = wantedKafka().version): Promise<string> {
   await requireJava();
-  const cache = join(homedir(), ".cache", "outrider");
-  const home = join(cache, "kafka-4.1.1");
+  const home = join(homedir(), ".cache", "outrider", `kafka-${version}`);
   const libs = join(home, "libs");
   const digest = Bun.hash(await Bun.file(POM).text()).toString(16);
   if (await isComplete(libs, digest)) return libs;
@@ -31,7 +31,7 @@ export async function ensureJars(): Promise<string> {
   await mkdir(home, { recursive: true });
   const partial = await mkdtemp(join(home, "partial-"));
   try {
-    if (await fetchJars(partial, () => isComplete(libs, digest))) {
+    if (await fetchJars(version, partial, () => isComplete(libs, digest))) {
       await Bun.write(join(partial, MARKER), digest);
       await moveInto(libs, partial, digest);
     }
@@ -40,6 +40,9 @@ export async function ensureJars(): Promise<string> {
   }
   return libs;
 }
+
+/** The jars with the console tools: the newest ones, whatever brokers they talk to (KIP-896: 2.1 and later). */
+export const ensureTools = (): Promise<string> => ensureJars(NEWEST_KAFKA);
 
 async function requireJava(): Promise<void> {
   if (Bun.which("java") === null) {
@@ -70,15 +73,19 @@ async function isComplete(libs: string, digest: string): Promise<boolean> {
  * `false` when another process has them meanwhile. Tries again: Maven fails now and then when two of them fill
  * the same local repository.
  */
-async function fetchJars(into: string, doneByOther: () => Promise<boolean>): Promise<boolean> {
-  say("fetching the jars of Apache Kafka 4.1.1 with Maven, 43 MB; only the first time");
+async function fetchJars(
+  version: KafkaVersion,
+  into: string,
+  doneByOther: () => Promise<boolean>,
+): Promise<boolean> {
+  say(`fetching the jars of Apache Kafka ${version} with Maven, 45 MB; only the first time`);
   const since = performance.now();
   const progress = setInterval(() => {
     void countJars(into).then((jars) => say(`still fetching, ${jars} jars so far`));
   }, PROGRESS_MS);
   try {
     for (let attempt = 1; ; attempt += 1) {
-      const failure = await copyDependencies(into);
+      const failure = await copyDependencies(version, into);
       if (failure === undefined) break;
       if (await doneByOther()) return false;
       if (attempt === FETCH_ATTEMPTS_MAX) {
@@ -95,11 +102,13 @@ async function fetchJars(into: string, doneByOther: () => Promise<boolean>): Pro
 }
 
 /** What Maven said last when it failed, on one line. */
-async function copyDependencies(into: string): Promise<string | undefined> {
-  const child = Bun.spawn(
-    ["mvn", "-q", "-B", "-f", POM, "dependency:copy-dependencies", `-DoutputDirectory=${into}`],
-    { stdin: "ignore", stdout: "pipe", stderr: "pipe" },
-  );
+async function copyDependencies(version: KafkaVersion, into: string): Promise<string | undefined> {
+  const words = [
+    ...["-q", "-B", "-f", POM, `-Dkafka.version=${version}`],
+    ...(version === NEWEST_KAFKA ? ["-Ptools"] : []),
+    ...["dependency:copy-dependencies", `-DoutputDirectory=${into}`],
+  ];
+  const child = Bun.spawn(["mvn", ...words], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   const [out, err, code] = await Promise.all([
     child.stdout.text(),
     child.stderr.text(),

@@ -1,28 +1,30 @@
-/** A real Apache Kafka (KRaft) for tests, gone with the test process at the latest. */
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+/** A real Apache Kafka for tests, gone with the test process at the latest. */
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Authority, type Certificate, createAuthority } from "../certificate.ts";
 import { keepDirectory, reapDirectory } from "../reaper.ts";
-import { type Broker, createBroker, PortTaken } from "./broker.ts";
+import { type Broker, PortTaken } from "./broker.ts";
 import {
-  brokerProperties,
   type ClusterPlan,
   clientProperties,
   type KafkaUser,
   type ListenerName,
   propertiesText,
-  scramArguments,
 } from "./config.ts";
-import { ensureJars } from "./jars.ts";
-import { runJava } from "./java.ts";
+import { ensureJars, ensureTools } from "./jars.ts";
 import { choosePorts } from "./ports.ts";
+import { addScramUsers, clusterIdOf, prepareBroker } from "./prepare.ts";
 import { createTools, type KafkaTools } from "./tools.ts";
+import { type KafkaChoice, kafkaChoice, wantedKafka } from "./version.ts";
+import { startZooKeeper, type ZooKeeper } from "./zookeeper.ts";
 
 const START_ATTEMPTS_MAX = 3;
 const LOOPBACK = "127.0.0.1";
 
 export type KafkaOptions = {
+  /** Such as `3.9.2` or `2.8.2-zookeeper`; by default what BED_KAFKA says, else the newest. */
+  readonly kafka?: string;
   /**
    * The IPv4 address to bind and to advertise; by default loopback. Others only in a box (test/bed/box/),
    * where containers and pods reach it: the gateway of their network, or the node's address.
@@ -86,22 +88,29 @@ export type KafkaBed = {
 
 /** Starts a cluster and waits until every broker serves. @throws BedUnavailable */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaBed> {
-  const libs = await ensureJars();
+  const choice = options.kafka === undefined ? wantedKafka() : kafkaChoice(options.kafka);
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await startOnce(libs, options);
+      return await startOnce(choice, options);
     } catch (error) {
       if (!(error instanceof PortTaken) || attempt === START_ATTEMPTS_MAX) throw error;
     }
   }
 }
 
-async function startOnce(libs: string, options: KafkaOptions): Promise<KafkaBed> {
+async function startOnce({ version, mode }: KafkaChoice, options: KafkaOptions): Promise<KafkaBed> {
+  const libs = await ensureJars(version);
+  const toolLibs = await ensureTools();
   const dir = await mkdtemp(join(tmpdir(), "outrider-kafka-"));
   reapDirectory(dir);
   const nodes: Broker[] = [];
-  const remove = async () => {
+  let zookeeper: ZooKeeper | undefined;
+  const end = async () => {
     await Promise.all(nodes.filter((each) => each.running).map((each) => each.kill("SIGKILL")));
+    await zookeeper?.stop();
+  };
+  const remove = async () => {
+    await end();
     await rm(dir, { recursive: true, force: true });
     keepDirectory(dir);
   };
@@ -111,8 +120,10 @@ async function startOnce(libs: string, options: KafkaOptions): Promise<KafkaBed>
     const host = options.host ?? LOOPBACK;
     const serverNames = options.serverNames ?? serverNamesOf(host);
     const certificates = usesTls ? await makeCertificates(dir, serverNames) : undefined;
+    if (mode === "zookeeper") zookeeper = await startZooKeeper(libs, dir, host);
     const plan: ClusterPlan = {
       host,
+      ...(zookeeper === undefined ? {} : { zookeeper: zookeeper.address }),
       nodes: await choosePorts({ ...options, listeners, host }),
       listeners,
       users: options.users ?? [],
@@ -130,7 +141,12 @@ async function startOnce(libs: string, options: KafkaOptions): Promise<KafkaBed>
       )),
     );
     await allStarted(nodes);
-    return createBed({ libs, dir, plan, clusterId, nodes, certificates, remove });
+    const bed = { libs: toolLibs, dir, plan, nodes, certificates, end, remove };
+    const [first] = nodes;
+    if (zookeeper === undefined || first === undefined) return createBed({ ...bed, clusterId });
+    const made = createBed({ ...bed, clusterId: await clusterIdOf(first) });
+    await addScramUsers(made.tools, plan);
+    return made;
   } catch (error) {
     await remove();
     throw error;
@@ -152,36 +168,6 @@ async function allStarted(brokers: readonly Broker[]): Promise<void> {
 function newClusterId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return `A${bytes.toBase64({ alphabet: "base64url", omitPadding: true }).slice(1)}`;
-}
-
-async function prepareBroker({
-  libs,
-  dir,
-  plan,
-  id,
-  clusterId,
-  heap,
-}: {
-  readonly libs: string;
-  readonly dir: string;
-  readonly plan: ClusterPlan;
-  readonly id: number;
-  readonly clusterId: string;
-  readonly heap: string;
-}): Promise<Broker> {
-  const own = join(dir, `broker-${id}`);
-  const logDirs = [join(own, "data-0"), join(own, "data-1")];
-  await mkdir(own);
-  const config = join(own, "server.properties");
-  await Bun.write(config, propertiesText(brokerProperties(plan, id, logDirs)));
-  await runJava({
-    libs,
-    className: "kafka.tools.StorageTool",
-    args: ["format", "-t", clusterId, "-c", config, ...scramArguments(plan.users)],
-  });
-  const ports = plan.nodes[id];
-  if (ports === undefined) throw new Error(`no ports for broker ${id}`);
-  return createBroker({ id, libs, dir: own, host: plan.host, ports, logDirs, heap });
 }
 
 async function makeCertificates(
@@ -223,6 +209,7 @@ function createBed({
   clusterId,
   nodes,
   certificates,
+  end,
   remove,
 }: {
   readonly libs: string;
@@ -231,6 +218,8 @@ function createBed({
   readonly clusterId: string;
   readonly nodes: readonly Broker[];
   readonly certificates: BedCertificates | undefined;
+  /** Kills every process. */
+  readonly end: () => Promise<void>;
   readonly remove: () => Promise<void>;
 }): KafkaBed {
   const isController = ({ id }: Broker) => plan.nodes[id]?.role === "controller";
@@ -274,7 +263,7 @@ function createBed({
     logTail,
     stop: async ({ keepLogs = false } = {}) => {
       if (!keepLogs) return remove();
-      await Promise.all(nodes.filter((each) => each.running).map((each) => each.kill("SIGKILL")));
+      await end();
       keepDirectory(dir);
       process.stderr.write(`kafka bed: kept ${dir}\n`);
     },

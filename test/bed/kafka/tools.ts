@@ -14,7 +14,7 @@ import {
 const PRODUCER = "org.apache.kafka.tools.ConsoleProducer";
 const CONSUMER = "org.apache.kafka.tools.consumer.ConsoleConsumer";
 const TOPICS = "org.apache.kafka.tools.TopicCommand";
-const CONFIGS = "kafka.admin.ConfigCommand";
+const CONFIGS = "org.apache.kafka.tools.ConfigCommand";
 const GROUPS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
 const ACLS = "org.apache.kafka.tools.AclCommand";
 const DEADLINE_MS = 60_000;
@@ -80,9 +80,9 @@ export type KafkaTools = {
   readonly deleteTopic: (name: string) => Promise<void>;
   readonly listTopics: () => Promise<readonly string[]>;
   readonly describeTopic: (name: string) => Promise<string>;
-  /** Of a topic, a broker (by id) or a group; a `null` takes the setting away. */
+  /** Of a topic, a broker (by id), a group or a user; a `null` takes the setting away. */
   readonly alterConfig: (
-    entity: "topic" | "broker" | "group",
+    entity: "topic" | "broker" | "group" | "user",
     name: string,
     configs: Readonly<Record<string, string | null>>,
   ) => Promise<void>;

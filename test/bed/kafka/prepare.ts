@@ -1,0 +1,66 @@
+/** What a cluster of the bed needs before and just after its first start: directories, and its SCRAM users. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type Broker, createBroker } from "./broker.ts";
+import {
+  brokerProperties,
+  type ClusterPlan,
+  propertiesText,
+  SCRAM_ITERATIONS,
+  scramArguments,
+} from "./config.ts";
+import { runJava } from "./java.ts";
+import type { KafkaTools } from "./tools.ts";
+
+type NodeOptions = {
+  readonly libs: string;
+  readonly dir: string;
+  readonly plan: ClusterPlan;
+  readonly id: number;
+  readonly clusterId: string;
+  readonly heap: string;
+};
+
+/** Writes a node's settings, and formats its directories where Kafka's own controllers keep the metadata. */
+export async function prepareBroker({
+  libs,
+  dir,
+  plan,
+  id,
+  clusterId,
+  heap,
+}: NodeOptions): Promise<Broker> {
+  const own = join(dir, `broker-${id}`);
+  const logDirs = [join(own, "data-0"), join(own, "data-1")];
+  await mkdir(own);
+  const config = join(own, "server.properties");
+  await Bun.write(config, propertiesText(brokerProperties(plan, id, logDirs)));
+  if (plan.zookeeper === undefined) {
+    await runJava({
+      libs,
+      className: "kafka.tools.StorageTool",
+      args: ["format", "-t", clusterId, "-c", config, ...scramArguments(plan.users)],
+    });
+  }
+  const ports = plan.nodes[id];
+  if (ports === undefined) throw new Error(`no ports for broker ${id}`);
+  return createBroker({ id, libs, dir: own, host: plan.host, ports, logDirs, heap });
+}
+
+/** With ZooKeeper the first broker makes the cluster's id. */
+export async function clusterIdOf(broker: Broker): Promise<string> {
+  const [first = ""] = broker.logDirs;
+  const text = await Bun.file(join(first, "meta.properties")).text();
+  const id = /^cluster\.id=(?<id>.+)$/mu.exec(text)?.groups?.["id"];
+  if (id === undefined) throw new Error(`no cluster.id in ${first}/meta.properties:\n${text}`);
+  return id.replaceAll("\\", "");
+}
+
+/** With ZooKeeper SCRAM users are made when the brokers run. The tool takes no bracket in a password. */
+export async function addScramUsers(tools: KafkaTools, plan: ClusterPlan): Promise<void> {
+  for (const { name, password, mechanism } of plan.users) {
+    if (mechanism === "PLAIN") continue;
+    const credential = `iterations=${SCRAM_ITERATIONS},password=${password}`;
+    await tools.alterConfig("user", name, { [mechanism]: credential });
+  }
+}
