@@ -2,7 +2,7 @@
 
 import { openWire } from "../../shared/kafka/cluster/client.ts";
 import { openReader, type ReadBatch } from "../../shared/kafka/consumer/consumer.ts";
-import { kafkaClient, runConsumer } from "../../shared/kafka/consumer/group-consumer.ts";
+import { runConsumer } from "../../shared/kafka/consumer/group-consumer.ts";
 import { openWriter } from "../../shared/kafka/producer/producer.ts";
 import { openMetrics } from "../../shared/metrics.ts";
 import { type ClientId, isClientId } from "../../shared/protocol/client-id.ts";
@@ -119,13 +119,13 @@ async function readAll(
 
 /** The same by kafkajs's own consumer, from its first batch on: the client that the bar was set with. */
 async function readByKafkajs(bootstrap: string, groupId: string): Promise<number> {
-  const kafka = kafkaClient({ clientId: "bench", brokers: [bootstrap] }, log);
   const { promise, resolve } = Promise.withResolvers<number>();
   const stop = new AbortController();
   let records = 0;
   let startMs = 0;
   const consumer = await runConsumer({
-    kafka,
+    kafka: { clientId: "bench", brokers: [bootstrap] },
+    log,
     groupId,
     topic: HEARTBEAT,
     sessionTimeoutMs: 30_000,
@@ -136,7 +136,7 @@ async function readByKafkajs(bootstrap: string, groupId: string): Promise<number
       if (records >= BEATS) resolve(records / ((performance.now() - startMs) / 1000));
       return Promise.resolve();
     },
-    onCrash: ({ detail }) => {
+    onEnd: ({ detail }) => {
       throw new Error(detail);
     },
     signal: stop.signal,

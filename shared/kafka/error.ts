@@ -164,8 +164,22 @@ const SASL_CUT_OFF =
 // A TLS or password file (dial.ts); it may be whole again in a moment, in the middle of a rotation.
 const FILE_REFUSAL = /(ENOENT|EACCES|EISDIR|EPERM)[^']*'|TLS files? .+ cannot be used/;
 
+/** What kafkajs's retrier wraps an error in: of a protocol error it keeps the text alone. */
+const WRAPPERS: readonly string[] = ["KafkaJSNonRetriableError", "KafkaJSNumberOfRetriesExceeded"];
+
+/** The error itself, out of whatever wraps it. */
+export function originalOf(cause: unknown): unknown {
+  let original = cause;
+  while (original instanceof Error && WRAPPERS.includes(original.name)) {
+    if (!(original.cause instanceof Error)) break;
+    original = original.cause;
+  }
+  return original;
+}
+
 /** Whatever kafkajs, a socket or a file threw. */
-export function kafkaErrorOf(cause: unknown, whatWasTried: string): KafkaError {
+export function kafkaErrorOf(thrown: unknown, whatWasTried: string): KafkaError {
+  const cause = originalOf(thrown);
   const message = textOf(cause, "message");
   const known = protocolNumber(cause);
   if (known !== undefined) {

@@ -5,15 +5,15 @@
  * Keys are `<client id>/<kind>/<uid>`; records of other clusters share the partitions and are passed
  * over. An offset is committed when the batch has been counted: after a crash a batch may be counted
  * twice, none is left out.
+ *
+ * Once it has begun, an outage of Kafka does not end it, however long: it ends on what waiting does not
+ * heal (a refusal of its password or permissions, a setting, a defect). One that cannot begin ends: wrong
+ * settings must be seen.
  */
 import { withDeadline } from "../../shared/deadline.ts";
 import { EXIT, type ExitCode } from "../../shared/exit.ts";
 import type { KafkaLog } from "../../shared/kafka/cluster/client.ts";
-import {
-  type Consumer,
-  kafkaClient,
-  runConsumer,
-} from "../../shared/kafka/consumer/group-consumer.ts";
+import { type GroupConsumer, runConsumer } from "../../shared/kafka/consumer/group-consumer.ts";
 import { exitCodeOf, kafkaErrorOf } from "../../shared/kafka/error.ts";
 import type { KafkaSettings } from "../../shared/kafka/settings.ts";
 import type { Log } from "../../shared/log.ts";
@@ -40,10 +40,10 @@ export async function runIngest(options: IngestOptions): Promise<ExitCode> {
   let counted = 0;
   let passedOver = 0;
   const prefix = `${clientId}/`;
-  let consumer: Consumer;
+  let consumer: GroupConsumer;
   try {
     consumer = await runConsumer({
-      kafka: kafkaClient(options.kafka, options.kafkaLog),
+      kafka: options.kafka,
       groupId: group,
       topic: CLUSTER_INFO,
       sessionTimeoutMs: SESSION_TIMEOUT_MS,
@@ -58,10 +58,11 @@ export async function runIngest(options: IngestOptions): Promise<ExitCode> {
         log.info("counted", { partition: batch.partition, counted, passed_over: passedOver });
         await payload.heartbeat();
       },
-      onCrash: (error) => {
-        log.error("the consumer stopped for good", { error: error.detail });
+      onEnd: (error) => {
+        log.error("ends, for waiting does not heal this", { error: error.detail });
         ended.resolve(exitCodeOf(error));
       },
+      log: options.kafkaLog,
       signal,
     });
     log.info("ingesting", { client_id: clientId, group, topic: CLUSTER_INFO });
@@ -77,7 +78,7 @@ export async function runIngest(options: IngestOptions): Promise<ExitCode> {
 }
 
 /** Leaving the group lets it be deleted at once; without it that waits for the session to end. */
-async function leave(consumer: Consumer, log: Log): Promise<void> {
+async function leave(consumer: GroupConsumer, log: Log): Promise<void> {
   try {
     await withDeadline(consumer.disconnect(), LEAVE_MS, "leaving the group");
   } catch (cause) {

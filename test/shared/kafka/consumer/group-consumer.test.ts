@@ -1,7 +1,7 @@
 /** ingest's consumer against a broker that takes connections and never answers. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createServer, type Socket } from "node:net";
-import { kafkaClient, runConsumer } from "../../../../shared/kafka/consumer/group-consumer.ts";
+import { runConsumer } from "../../../../shared/kafka/consumer/group-consumer.ts";
 
 const sockets = new Set<Socket>();
 const server = createServer((socket) => {
@@ -23,14 +23,14 @@ afterAll(() => {
 });
 
 function run(startMs: number, signal: AbortSignal) {
-  const kafka = kafkaClient({ clientId: "x", brokers: [`127.0.0.1:${port}`] }, () => {});
   return runConsumer({
-    kafka,
+    kafka: { clientId: "x", brokers: [`127.0.0.1:${port}`] },
+    log: () => {},
     groupId: "g",
     topic: "t",
     sessionTimeoutMs: 10_000,
     onBatch: () => Promise.resolve(),
-    onCrash: () => {},
+    onEnd: () => {},
     signal,
     startMs,
   });
