@@ -123,7 +123,7 @@ const countExit = (book: Book, clientId: ClientId): void => {
 
 /** A listing was taken in. */
 export function foldChanges(book: Book, changes: Changes, at: Moment, outcomes: Outcomes): void {
-  for (const worker of changes.exits) {
+  for (const worker of new Set([...changes.exits, ...exitsBeforeTerm(book, changes.changed)])) {
     // What ends under an act is told by the act's outcome.
     if (!book.busy.has(worker.clientId)) exited(book, worker, at, outcomes.tell);
   }
@@ -136,6 +136,20 @@ export function foldChanges(book: Book, changes: Changes, at: Moment, outcomes: 
       book.unsaved.add(clientId);
     }
   }
+}
+
+/**
+ * Workers that the ledger knows as running and that are listed as exited when this term first sees them:
+ * they ended while nobody led, so nobody has counted it.
+ */
+function exitsBeforeTerm(book: Book, changed: Changes["changed"]): readonly Worker[] {
+  return [...changed].flatMap((clientId) => {
+    const known = book.fleet.clusters.get(clientId)?.worker;
+    if (known?.state !== "running" && known?.state !== "starting") return [];
+    return book.actual
+      .workersOf(clientId)
+      .filter(({ state, instance }) => state === "exited" && instance === known.instance);
+  });
 }
 
 /** Since when a worker is an orphan, or has been changing. */

@@ -55,6 +55,24 @@ describe("an exit right after the start counts once", () => {
   });
 });
 
+describe("an exit while nobody led counts in the next term", () => {
+  const ledger = (state: "running" | "exited" | "crash-loop", instance = exited.instance) => ({
+    ...{ runtime: "process", instance, spec_hash: SPEC, restarts: 0, state },
+  });
+  test.each([
+    ["known as running", ledger("running"), 1],
+    ["counted by the leader before", ledger("exited"), 0],
+    ["counted by it as a crash loop", ledger("crash-loop"), 0],
+    ["another instance", ledger("running", "older"), 0],
+    ["none known", null, 0],
+  ])("%s", (_name, worker, restarts) => {
+    bench.book.fleet.clusters.set(A, { ...clusterOf(), worker });
+    fold([exited]);
+    fold([exited]);
+    expect(counts()).toEqual({ restarts, failures: restarts });
+  });
+});
+
 test.each(["refused", "timeout", "unavailable", "invalid-spec", "name-taken"] as const)(
   "a start that fails with %s is no crash",
   (code) => {
