@@ -92,7 +92,7 @@ function openEvents(metrics: Metrics): Sink["event"] {
   });
   const exits = metrics.counter({
     name: "outrider_worker_exits_total",
-    help: "Workers that exited by themselves",
+    help: "Workers that exited by themselves, also while nobody led",
   });
   const toSpawn = metrics.histogram({
     name: "outrider_registration_to_spawn_seconds",

@@ -41,6 +41,28 @@ describe("protocolError()", () => {
   });
 });
 
+describe("kafkaErrorOf() judges what kafkajs's retrier wraps", () => {
+  const refused = Object.assign(new Error("Not authorized to access group"), {
+    name: "KafkaJSProtocolError",
+    code: 30,
+  });
+  const wrapped = (name: string, cause: Error) =>
+    Object.assign(new Error(cause.message, { cause }), { name });
+  test.each([
+    ["once", wrapped("KafkaJSNonRetriableError", refused)],
+    [
+      "twice",
+      wrapped("KafkaJSNumberOfRetriesExceeded", wrapped("KafkaJSNonRetriableError", refused)),
+    ],
+  ])("%s", (_name, error) => {
+    expect(kafkaErrorOf(error, "join")).toMatchObject({ code: "authorization", retry: "terminal" });
+  });
+  test("and a wrapper without a cause by itself", () => {
+    const bare = Object.assign(new Error("no"), { name: "KafkaJSNonRetriableError" });
+    expect(kafkaErrorOf(bare, "join")).toMatchObject({ code: "unreachable", cause: bare });
+  });
+});
+
 describe("kafkaErrorOf()", () => {
   const named = (name: string, message: string) => Object.assign(new Error(message), { name });
   const rows: readonly (readonly [unknown, KafkaErrorCode])[] = [
