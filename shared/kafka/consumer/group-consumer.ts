@@ -49,7 +49,7 @@ const STAND_IN = "ipv6-seed-";
 const PARTITIONER_WARNING = "KafkaJS v2.0.0 switched default partitioner";
 
 /** @throws when a broker's address is malformed: the configuration was to be checked before */
-export function kafkaClient(settings: KafkaSettings, log: KafkaLog): Kafka {
+function kafkaClient(settings: KafkaSettings, log: KafkaLog): Kafka {
   registerCodecs();
   mendKafkajs();
   const sasl = saslOptions(settings);
