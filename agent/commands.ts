@@ -4,14 +4,14 @@ import { CHECK_TIMEOUT_MS, checkTimeout } from "../shared/cli/check-flag.ts";
 import { KAFKA_TABLE } from "../shared/config/kafka.ts";
 import { duration, oneOf } from "../shared/config/schema.ts";
 import { AGENT_TABLE, HOOK_MAX_MS } from "./config.ts";
-import type { Tolerance } from "./register/failure-policy.ts";
+import type { FailurePolicy } from "./register/failure-policy.ts";
 
 /** What a command line of the agent means. */
 export type AgentRun =
   | {
       readonly command: "register" | "deregister";
       readonly waitMs: number | undefined;
-      readonly tolerance: Tolerance;
+      readonly failurePolicy: FailurePolicy;
     }
   | { readonly command: "heartbeat" }
   | { readonly command: "run"; readonly deregisterOnExit: boolean }
@@ -49,9 +49,9 @@ export const AGENT: Program<AgentRun> = {
       describe: "write the registration, and exit",
       flags: { waitMs: wait("the cluster's worker runs"), onUnconfirmed },
       variables: AGENT_TABLE,
-      run: ({ waitMs, onUnconfirmed: wish }) => ({
+      run: ({ waitMs, onUnconfirmed: action }) => ({
         ...{ command: "register", waitMs },
-        tolerance: wish === "warn" ? "unconfirmed" : "nothing",
+        failurePolicy: action === "warn" ? "unconfirmed" : "nothing",
       }),
     }),
     heartbeat: command({
@@ -64,9 +64,9 @@ export const AGENT: Program<AgentRun> = {
       describe: "write the tombstone, and exit",
       flags: { waitMs: wait("the cluster's worker and group are gone"), onFailure },
       variables: AGENT_TABLE,
-      run: ({ waitMs, onFailure: wish }) => ({
+      run: ({ waitMs, onFailure: action }) => ({
         ...{ command: "deregister", waitMs },
-        tolerance: wish === "ignore" ? "everything" : "nothing",
+        failurePolicy: action === "ignore" ? "everything" : "nothing",
       }),
     }),
     run: command({

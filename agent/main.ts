@@ -12,15 +12,15 @@ import { type Problem, problemText } from "../shared/config/table.ts";
 import { EXIT } from "../shared/exit.ts";
 import { checkKafka } from "../shared/kafka/check/check.ts";
 import type { KafkaLog } from "../shared/kafka/cluster/client.ts";
-import { openWire } from "../shared/kafka/cluster/client.ts";
-import { openWriter } from "../shared/kafka/producer/producer.ts";
+import { openKafkaClient } from "../shared/kafka/cluster/client.ts";
+import { openProducer } from "../shared/kafka/producer/producer.ts";
 import { type Log, openLog } from "../shared/log.ts";
 import { AGENT, type AgentRun } from "./commands.ts";
 import { type AgentConfig, HOOK_MAX_MS, readAgentConfig, readCheckConfig } from "./config.ts";
-import { runStation } from "./heartbeat/command.ts";
+import { runHeartbeat } from "./heartbeat/command.ts";
 import { AGENT_NEEDS } from "./kafka-needs.ts";
 import { lateOutcome, type Outcome, runHook, type Stage } from "./register/command.ts";
-import { type Tolerance, tolerated } from "./register/failure-policy.ts";
+import { type FailurePolicy, unlessIgnored } from "./register/failure-policy.ts";
 import type { Kafka } from "./registry.ts";
 
 const STDOUT = 1;
@@ -118,16 +118,16 @@ function run(command: Announcing): Outcome | Promise<Outcome> {
   catchDefects(log);
   const signal = endSignal();
   const kafkaLog: KafkaLog = (level, message, fields) => log[level](message, fields);
-  const wire = openWire(kafkaSettings(config, `outrider-agent-${config.clientId}`), {
+  const client = openKafkaClient(kafkaSettings(config, `outrider-agent-${config.clientId}`), {
     log: kafkaLog,
   });
-  const writer = openWriter({ wire, log: kafkaLog });
-  const kafka: Kafka = { wire, writer, warn: log.warn, debug: log.debug };
+  const producer = openProducer({ client, log: kafkaLog });
+  const kafka: Kafka = { client, producer, warn: log.warn, debug: log.debug };
   if (command.command === "register" || command.command === "deregister") {
-    const { command: wish, waitMs, tolerance } = command;
-    return hook(config, { wish, waitMs, tolerance, kafka, kafkaLog, signal });
+    const { command: action, waitMs, failurePolicy } = command;
+    return hook(config, { action, waitMs, failurePolicy, kafka, kafkaLog, signal });
   }
-  return runStation({
+  return runHeartbeat({
     identity: config,
     instanceId: crypto.randomUUID(),
     registers: command.command === "run",
@@ -146,13 +146,13 @@ function run(command: Announcing): Outcome | Promise<Outcome> {
 async function start(command: AgentRun): Promise<Outcome> {
   if (command.command === "check kafka") return check(command.timeoutMs);
   const outcome = await run(command);
-  return "tolerance" in command ? tolerated(outcome, command.tolerance) : outcome;
+  return "failurePolicy" in command ? unlessIgnored(outcome, command.failurePolicy) : outcome;
 }
 
 type HookParts = {
-  readonly wish: "register" | "deregister";
+  readonly action: "register" | "deregister";
   readonly waitMs: number | undefined;
-  readonly tolerance: Tolerance;
+  readonly failurePolicy: FailurePolicy;
   readonly kafka: Kafka;
   readonly kafkaLog: KafkaLog;
   readonly signal: AbortSignal;
@@ -163,14 +163,16 @@ function hook(config: AgentConfig, parts: HookParts): Promise<Outcome> {
   // Counted from the start of the process, not from here.
   const leftMs = timeoutMs - performance.now();
   let stage: Stage = "reach";
-  const { wish, tolerance } = parts;
+  const { action, failurePolicy } = parts;
   const late = () =>
-    end(tolerated(lateOutcome({ wish, identity: config, tolerance }, stage), tolerance));
+    end(
+      unlessIgnored(lateOutcome({ action, identity: config, failurePolicy }, stage), failurePolicy),
+    );
   setTimeout(late, Math.min(Math.max(1, leftMs), HOOK_MAX_MS));
   return runHook({
-    wish: parts.wish,
+    action: parts.action,
     waitMs: parts.waitMs,
-    tolerance: parts.tolerance,
+    failurePolicy: parts.failurePolicy,
     identity: config,
     kafka: parts.kafka,
     log: parts.kafkaLog,

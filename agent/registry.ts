@@ -6,10 +6,10 @@ import { backoffMs } from "../shared/backoff.ts";
 import { ensureTopics, type TopicReport } from "../shared/kafka/admin/topics.ts";
 import type { Call } from "../shared/kafka/api/request.ts";
 import type { OutRecord } from "../shared/kafka/batch/record.ts";
-import type { Wire } from "../shared/kafka/cluster/client.ts";
+import type { KafkaClient } from "../shared/kafka/cluster/client.ts";
 import { type Deadline, pause, startDeadline } from "../shared/kafka/deadline.ts";
 import { type KafkaError, protocolError } from "../shared/kafka/error.ts";
-import type { Writer } from "../shared/kafka/producer/producer.ts";
+import type { Producer } from "../shared/kafka/producer/producer.ts";
 import type { Fields } from "../shared/log.ts";
 import { agentTopicPlans, HEARTBEAT, REGISTRY } from "../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../shared/result.ts";
@@ -28,8 +28,8 @@ const REGISTRY_TOPIC = AGENT_TOPICS.filter(({ name }) => name === REGISTRY);
 export const HEARTBEAT_TOPIC = AGENT_TOPICS.filter(({ name }) => name === HEARTBEAT);
 
 export type Kafka = {
-  readonly wire: Wire;
-  readonly writer: Writer;
+  readonly client: KafkaClient;
+  readonly producer: Producer;
   readonly warn: (message: string, fields: Fields) => void;
   readonly debug: (message: string, fields: Fields) => void;
 };
@@ -57,7 +57,7 @@ export async function retried<T>(deadline: Deadline, work: (call: Call) => Answe
 /** Makes registry and heartbeat topic when absent; returns the registry's topic id. */
 export async function prepareTopics(kafka: Kafka, call: Call): Answer<string> {
   const deadline = startDeadline(call);
-  const registry = await ensureTopics(kafka.wire, REGISTRY_TOPIC, deadline.call());
+  const registry = await ensureTopics(kafka.client, REGISTRY_TOPIC, deadline.call());
   if (!registry.ok) return registry;
   tell(kafka, registry.value);
   const limitMs = Math.min(HEARTBEAT_TOPIC_MS_MAX, deadline.leftMs() / 2);
@@ -72,11 +72,11 @@ export async function prepareTopics(kafka: Kafka, call: Call): Answer<string> {
 /** One that is there is left alone, with or without its leaders: the beats find out. */
 async function prepareHeartbeat(kafka: Kafka, call: Call): Answer<null> {
   const deadline = startDeadline(call);
-  const asked = await kafka.wire.metadata([HEARTBEAT], deadline.call());
+  const asked = await kafka.client.metadata([HEARTBEAT], deadline.call());
   if (!asked.ok) return asked;
   const isThere = asked.value.topics.some((topic) => topic.partitions.length > 0);
   if (isThere) return ok(null);
-  const made = await ensureTopics(kafka.wire, HEARTBEAT_TOPIC, deadline.call());
+  const made = await ensureTopics(kafka.client, HEARTBEAT_TOPIC, deadline.call());
   if (!made.ok) return made;
   tell(kafka, made.value);
   return ok(null);
@@ -91,8 +91,8 @@ function tell(kafka: Kafka, reports: readonly TopicReport[]): void {
 }
 
 /** The registry's topic id, or undefined when there is no registry. */
-export async function findRegistry({ wire }: Kafka, call: Call): Answer<string | undefined> {
-  const asked = await wire.metadata([REGISTRY], call);
+export async function findRegistry({ client }: Kafka, call: Call): Answer<string | undefined> {
+  const asked = await client.metadata([REGISTRY], call);
   if (!asked.ok) return asked;
   const topic = asked.value.topics.find(({ name }) => name === REGISTRY);
   if (topic === undefined || topic.errorCode === UNKNOWN_TOPIC_OR_PARTITION) return ok(undefined);
@@ -102,11 +102,11 @@ export async function findRegistry({ wire }: Kafka, call: Call): Answer<string |
 }
 
 export async function publish(
-  { writer }: Kafka,
+  { producer }: Kafka,
   registry: { readonly topicId: string; readonly record: OutRecord },
   call: Call,
 ): Answer<Published> {
-  const sent = await writer.send(REGISTRY, [registry.record], call);
+  const sent = await producer.send(REGISTRY, [registry.record], call);
   if (!sent.ok) return sent;
   const [written] = sent.value;
   if (written === undefined) throw new Error("a record was written and has no place");

@@ -32,19 +32,19 @@ export type CheckSurroundings = {
   readonly signal: AbortSignal;
 };
 
-type Wish = Pick<CheckOptions, "program" | "needs"> & { readonly config: KafkaConfig };
+type Selection = Pick<CheckOptions, "program" | "needs"> & { readonly config: KafkaConfig };
 
 export function startCheck(
   { role, timeoutMs }: CheckRun,
   around: CheckSurroundings,
 ): Promise<ExitCode> {
-  const wish = wishOf(role, around);
-  if (!wish.ok) {
-    around.complain(`${wish.error.length} configuration errors:`);
-    for (const problem of wish.error) around.complain(`  ${problemText(problem)}`);
+  const selection = selectionOf(role, around);
+  if (!selection.ok) {
+    around.complain(`${selection.error.length} configuration errors:`);
+    for (const problem of selection.error) around.complain(`  ${problemText(problem)}`);
     return Promise.resolve(EXIT.configuration);
   }
-  const { config, program, needs } = wish.value;
+  const { config, program, needs } = selection.value;
   return checkKafka({
     settings: kafkaSettings(config, CLIENT_ID),
     log: around.logOf(config),
@@ -52,11 +52,11 @@ export function startCheck(
   });
 }
 
-function wishOf(
+function selectionOf(
   role: Role,
   { environment, host }: CheckSurroundings,
-): Result<Wish, readonly Problem[]> {
-  if (role === "broker") return brokerWish(environment, host);
+): Result<Selection, readonly Problem[]> {
+  if (role === "broker") return brokerSelection(environment, host);
   const read = readOperatorConfig(environment, host);
   if (!read.ok) return read;
   const config = read.value;
@@ -75,7 +75,10 @@ function wishOf(
  * By the replica's name where it is known: its certificate carries that name, not the loopback address by
  * which the sidecar itself asks.
  */
-function brokerWish(environment: Environment, host: Host): Result<Wish, readonly Problem[]> {
+function brokerSelection(
+  environment: Environment,
+  host: Host,
+): Result<Selection, readonly Problem[]> {
   const read = readBrokerConfig(environment, host);
   if (!read.ok) return read;
   const { local, replicaName, others } = read.value.topology;

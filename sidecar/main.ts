@@ -12,7 +12,7 @@ import { type KafkaConfig, kafkaSettings } from "../shared/config/kafka.ts";
 import { secretValues } from "../shared/config/secret.ts";
 import { type Problem, problemText } from "../shared/config/table.ts";
 import { EXIT, type ExitCode } from "../shared/exit.ts";
-import { kafkaLog, openWire } from "../shared/kafka/cluster/client.ts";
+import { kafkaLog, openKafkaClient } from "../shared/kafka/cluster/client.ts";
 import { type Log, openLog } from "../shared/log.ts";
 import type { Result } from "../shared/result.ts";
 import { SIDECAR, type SidecarRun } from "./commands.ts";
@@ -145,15 +145,15 @@ async function preview(
   runtime: Runtime,
   workerOf: (fleet: string) => WorkerSettings,
 ): Promise<ExitCode> {
-  const wire = openWire(kafkaSettings(config, "outrider-plan"), { log: kafkaLog(log) });
-  const metadata = await wire.metadata([], { deadlineMs: 10_000 });
+  const client = openKafkaClient(kafkaSettings(config, "outrider-plan"), { log: kafkaLog(log) });
+  const metadata = await client.metadata([], { deadlineMs: 10_000 });
   if (!metadata.ok) {
     complain(metadata.error.detail);
     return EXIT.unavailable;
   }
-  const { previewPlan } = await import("./control-plane/operator/dry-run.ts");
-  const code = await previewPlan({
-    wire,
+  const { dryRun } = await import("./control-plane/operator/dry-run.ts");
+  const code = await dryRun({
+    client,
     log: kafkaLog(log),
     say,
     runtime,
@@ -163,7 +163,7 @@ async function preview(
     nowMs,
     signal: stopping.signal,
   });
-  await wire.close();
+  await client.close();
   return code;
 }
 
@@ -185,13 +185,13 @@ type Operation = Extract<SidecarRun, { readonly yes: boolean }>;
 function operate(run: Operation): Promise<ExitCode> {
   return configured(readOperatorConfig(process.env, openHost()), async (config) => {
     const log = kafkaLog(logOf(config));
-    const wire = openWire(kafkaSettings(config, "outrider-operator"), { log });
-    const deps = { wire, log, say, confirm: run.yes ? () => Promise.resolve(true) : confirm };
+    const client = openKafkaClient(kafkaSettings(config, "outrider-operator"), { log });
+    const deps = { client, log, say, confirm: run.yes ? () => Promise.resolve(true) : confirm };
     const interrupted = new Promise<ExitCode>((resolve) => {
       stopping.signal.addEventListener("abort", () => resolve(EXIT.unconfirmed), { once: true });
     });
     const code = await Promise.race([perform(run, deps), interrupted]);
-    await wire.close();
+    await client.close();
     return code;
   });
 }

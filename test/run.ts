@@ -41,9 +41,13 @@ function environment(): Record<string, string> {
   return { ...Object.fromEntries(inherited), NO_COLOR: "1" };
 }
 
-type Wish = { readonly names: readonly string[]; readonly seed: number; readonly atOnce: number };
+type RunChoice = {
+  readonly names: readonly string[];
+  readonly seed: number;
+  readonly atOnce: number;
+};
 
-function readWish(words: readonly string[]): Wish {
+function readChoice(words: readonly string[]): RunChoice {
   const number = (flag: string): number | undefined => {
     const given = words.find((word) => word.startsWith(flag))?.slice(flag.length);
     return given !== undefined && /^\d+$/u.test(given) ? Number(given) : undefined;
@@ -102,7 +106,7 @@ async function clear(directory: string): Promise<void> {
 }
 
 async function main(): Promise<number> {
-  const { names, seed, atOnce } = readWish(process.argv.slice(2));
+  const { names, seed, atOnce } = readChoice(process.argv.slice(2));
   const jobs = chosenJobs(allJobs(ROOT), names);
   const directory = await mkdtemp(join(tmpdir(), "outrider-test-"));
   const current = new Set<BedProcess>();

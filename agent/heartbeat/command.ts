@@ -18,14 +18,14 @@ import type { Outcome } from "../register/command.ts";
 import { findRegistry, HEARTBEAT_TOPIC, type Kafka, publish, retried } from "../registry.ts";
 import type { Delivery } from "./delivery.ts";
 import { openGauges } from "./metrics.ts";
-import { type Enrolment, enrol } from "./registration.ts";
+import { type RegistrationTask, startRegistration } from "./registration.ts";
 import { routes } from "./routes.ts";
 import { type Heartbeat, openHeartbeat } from "./sender.ts";
 
 const TOMBSTONE_MS_MAX = 5000;
 const HTTP_GRACE_MS = 500;
 
-export type StationOptions = {
+export type HeartbeatCommandOptions = {
   readonly identity: Identity;
   readonly instanceId: string;
   readonly registers: boolean;
@@ -41,9 +41,9 @@ export type StationOptions = {
   readonly signal: AbortSignal;
 };
 
-export async function runStation(options: StationOptions): Promise<Outcome> {
+export async function runHeartbeat(options: HeartbeatCommandOptions): Promise<Outcome> {
   const { log, signal, nowMs, monotonicMs } = options;
-  let enrolment: Enrolment | undefined;
+  let enrolment: RegistrationTask | undefined;
   const gauges = openGauges(() => heartbeat.delivery(), monotonicMs);
   const heartbeat = openHeartbeat({
     ...options,
@@ -76,32 +76,32 @@ export async function runStation(options: StationOptions): Promise<Outcome> {
   });
   if (!http.ok) return { exit: EXIT.configuration, line: `PORT: ${http.error.detail}` };
   log.info("the agent runs", { client_id: options.identity.clientId, url: http.value.url });
-  if (options.registers) enrolment = enrol(options);
+  if (options.registers) enrolment = startRegistration(options);
   // A beat before its registration would count as that of an unregistered cluster.
   await enrolment?.tried;
   await heartbeat.run(signal);
   await enrolment?.ended;
   const outcome = await takeLeave(options, heartbeat);
   await http.value.close(HTTP_GRACE_MS);
-  await options.kafka.wire.close();
+  await options.kafka.client.close();
   return outcome;
 }
 
 /** No round trip before the first beat but the one that finds its leader: the topic is made on demand. */
-function courier({ wire, writer }: Kafka): Parameters<typeof openHeartbeat>[0]["kafka"] {
+function courier({ client, producer }: Kafka): Parameters<typeof openHeartbeat>[0]["kafka"] {
   return {
     reach: async (again, call) => {
-      if (again) wire.forgetTopic(HEARTBEAT);
+      if (again) client.forgetTopic(HEARTBEAT);
       const deadline = startDeadline(call);
-      const count = await wire.partitionCount(HEARTBEAT, deadline.call());
+      const count = await client.partitionCount(HEARTBEAT, deadline.call());
       if (count.ok || count.error.code !== "unknown-topic") return count;
-      return ensureTopics(wire, HEARTBEAT_TOPIC, deadline.call());
+      return ensureTopics(client, HEARTBEAT_TOPIC, deadline.call());
     },
-    send: (record, call) => writer.send(HEARTBEAT, [record], call),
+    send: (record, call) => producer.send(HEARTBEAT, [record], call),
   };
 }
 
-async function takeLeave(options: StationOptions, heartbeat: Heartbeat): Promise<Outcome> {
+async function takeLeave(options: HeartbeatCommandOptions, heartbeat: Heartbeat): Promise<Outcome> {
   const { log } = options;
   const said = await heartbeat.sayStopping();
   log.info("the agent stops", { last_beat: said ? "sent" : "not sent: Kafka is away" });
@@ -116,7 +116,7 @@ async function takeLeave(options: StationOptions, heartbeat: Heartbeat): Promise
   return { exit: EXIT.unconfirmed, line: undefined };
 }
 
-function withdraw({ identity, kafka }: StationOptions) {
+function withdraw({ identity, kafka }: HeartbeatCommandOptions) {
   const record = tombstoneRecord(identity.clientId);
   return retried(startDeadline({ deadlineMs: TOMBSTONE_MS_MAX }), async (call) => {
     const topicId = await findRegistry(kafka, call);

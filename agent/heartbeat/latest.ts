@@ -1,6 +1,6 @@
 /** A mailbox with one slot: whoever reads late finds the newest item, and the writer never waits. */
 
-export type Mailbox<T> = {
+export type Latest<T> = {
   /** Puts an item in. Returns the older one that it replaced and that is lost. */
   readonly put: (item: T) => T | undefined;
   readonly take: () => T | undefined;
@@ -10,7 +10,7 @@ export type Mailbox<T> = {
   readonly filled: (signal: AbortSignal) => Promise<void>;
 };
 
-export function openMailbox<T>(): Mailbox<T> {
+export function openLatest<T>(): Latest<T> {
   let slot: { readonly item: T } | undefined;
   let wake = () => {};
   const put = (item: T): T | undefined => {

@@ -8,7 +8,7 @@ import { type Kafka, register } from "../registry.ts";
 const ATTEMPT_MS_MAX = 10_000;
 const BACKOFF = { baseMs: 200, maxMs: 5000 } as const;
 
-export type Enrolment = {
+export type RegistrationTask = {
   /** Resolves when the first try has ended, however. */
   readonly tried: Promise<void>;
   /** Resolves when it is written, or the signal aborts. */
@@ -18,14 +18,14 @@ export type Enrolment = {
   readonly written: () => boolean;
 };
 
-export function enrol(options: {
+export function startRegistration(options: {
   readonly kafka: Kafka;
   readonly identity: Identity;
   readonly log: Log;
   readonly nowMs: () => number;
   readonly random: () => number;
   readonly signal: AbortSignal;
-}): Enrolment {
+}): RegistrationTask {
   const { kafka, identity, log, signal } = options;
   const first = Promise.withResolvers<void>();
   let text = "not yet written";

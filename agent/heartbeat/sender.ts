@@ -17,7 +17,7 @@ import type { Result } from "../../shared/result.ts";
 import { type Condition, heartbeatRecord } from "../records.ts";
 import { arrived, type Delivery, failed, lossText, lostOne, startDelivery } from "./delivery.ts";
 import { untilNextBeatMs } from "./interval.ts";
-import { openMailbox } from "./latest.ts";
+import { openLatest } from "./latest.ts";
 
 const ATTEMPT_MS_MAX = 5000;
 /** The last beat must not hold up the end of the process. */
@@ -57,7 +57,7 @@ export type Heartbeat = {
 export function openHeartbeat(options: HeartbeatOptions): Heartbeat {
   const { kafka, monotonicMs, random } = options;
   const startedMs = monotonicMs();
-  const slot = openMailbox<number>();
+  const slot = openLatest<number>();
   let sequence = 0;
   let delivery = startDelivery(startedMs);
 

@@ -19,7 +19,7 @@ import {
   retried,
 } from "../registry.ts";
 import type { Target } from "./confirmation.ts";
-import { answerMissing, type Tolerance } from "./failure-policy.ts";
+import { answerMissing, type FailurePolicy } from "./failure-policy.ts";
 import { awaitAnswer, findReason, findStart, type Start, type Waited } from "./wait.ts";
 
 /** To find where the answers begin; half of what is left where that is less. */
@@ -29,7 +29,7 @@ const START_MS_MAX = 5000;
 export type Stage = "reach" | "write" | "written";
 
 export type HookOptions = {
-  readonly wish: "register" | "deregister";
+  readonly action: "register" | "deregister";
   readonly identity: Identity;
   readonly kafka: Kafka;
   readonly log: KafkaLog;
@@ -39,7 +39,7 @@ export type HookOptions = {
   /** What is left of it now, less a reserve for the end. */
   readonly budgetMs: number;
   readonly waitMs: number | undefined;
-  readonly tolerance: Tolerance;
+  readonly failurePolicy: FailurePolicy;
   readonly nowMs: () => number;
   readonly signal: AbortSignal;
   /** Told before the record is written, and once Kafka has it. */
@@ -77,8 +77,10 @@ export async function runHook(options: HookOptions): Promise<Outcome> {
   return waitFor(options, { deadline, waitMs: options.waitMs, written: written.value, start });
 }
 
-const recordOf = ({ wish, identity, nowMs }: HookOptions) =>
-  wish === "register" ? registrationRecord(identity, nowMs()) : tombstoneRecord(identity.clientId);
+const recordOf = ({ action, identity, nowMs }: HookOptions) =>
+  action === "register"
+    ? registrationRecord(identity, nowMs())
+    : tombstoneRecord(identity.clientId);
 
 type Reached = {
   /** Undefined: there is no registry. */
@@ -88,18 +90,18 @@ type Reached = {
 
 /** Topics first; then, still before the write, where the answers will begin. */
 async function reach(
-  { wish, kafka, waitMs }: HookOptions,
+  { action, kafka, waitMs }: HookOptions,
   deadline: Deadline,
 ): Promise<Result<Reached, KafkaError>> {
   const topicId = await retried<string | undefined>(deadline, (call) =>
-    wish === "register" ? prepareTopics(kafka, call) : findRegistry(kafka, call),
+    action === "register" ? prepareTopics(kafka, call) : findRegistry(kafka, call),
   );
   if (!topicId.ok) return topicId;
   if (waitMs === undefined) return ok({ topicId: topicId.value, start: err(NOT_ASKED) });
   // That the answer cannot be read is no reason not to register.
   const limitMs = Math.min(START_MS_MAX, deadline.leftMs() / 2);
   const brief = startDeadline(deadline.call(limitMs));
-  const start = await retried(brief, (call) => findStart(kafka.wire, call));
+  const start = await retried(brief, (call) => findStart(kafka.client, call));
   return ok({ topicId: topicId.value, start });
 }
 
@@ -117,9 +119,9 @@ async function waitFor(options: HookOptions, waiting: Waiting): Promise<Outcome>
   if (!start.ok) return unreadable(options, written, start.error);
   const limitMs = Math.min(waitMs, waiting.deadline.leftMs());
   const deadline = startDeadline(waiting.deadline.call(limitMs));
-  const { wish, identity, kafka, log } = options;
-  const target: Target = { wish, clientId: identity.clientId, ...written };
-  const reading = { wire: kafka.wire, log, deadline };
+  const { action, identity, kafka, log } = options;
+  const target: Target = { action, clientId: identity.clientId, ...written };
+  const reading = { client: kafka.client, log, deadline };
   const waited = await awaitAnswer(reading, target, start.value);
   const tookMs = deadline.totalMs - deadline.leftMs();
   if (waited.kind === "failed") return unreadable(options, written, waited.error);
@@ -128,7 +130,7 @@ async function waitFor(options: HookOptions, waiting: Waiting): Promise<Outcome>
   const why = reason === undefined ? waited.detail : `${reason.reason}: ${reason.detail}`;
   return {
     exit: EXIT.refused,
-    line: `${options.wish} ${identity.clientId}: the control plane refused the record ${placeText(written)}: ${why}`,
+    line: `${options.action} ${identity.clientId}: the control plane refused the record ${placeText(written)}: ${why}`,
   };
 }
 
@@ -154,7 +156,7 @@ function answered(
     case "open": {
       const limit = limitText(options, tookMs);
       const line = `${head}; not confirmed ${after} (${limit}): ${waited.detail}`;
-      return answerMissing({ exit: EXIT.unconfirmed, line }, options.tolerance);
+      return answerMissing({ exit: EXIT.unconfirmed, line }, options.failurePolicy);
     }
   }
 }
@@ -169,8 +171,8 @@ function limitText({ waitMs = 0, timeoutMs, signal }: HookOptions, tookMs: numbe
 const placeText = ({ partition, offset }: Published): string =>
   `(${REGISTRY}-${partition} @ ${offset})`;
 
-const writtenText = ({ wish, identity }: HookOptions, written: Published): string =>
-  `${wish === "register" ? "registered" : "withdrew"} ${identity.clientId} ${placeText(written)}`;
+const writtenText = ({ action, identity }: HookOptions, written: Published): string =>
+  `${action === "register" ? "registered" : "withdrew"} ${identity.clientId} ${placeText(written)}`;
 
 const nothingToWithdraw = ({ identity }: HookOptions): Outcome => ({
   exit: EXIT.done,
@@ -186,27 +188,27 @@ function unreadable(options: HookOptions, written: Published, error: KafkaError)
           line: `${head}; not confirmed: the ledger could not be read: ${error.detail}`,
         }
       : { exit: exitCodeOf(error), line: `${head}; the answer cannot be read: ${error.detail}` };
-  return answerMissing(outcome, options.tolerance);
+  return answerMissing(outcome, options.failurePolicy);
 }
 
 /** For the timer of last resort. */
 export function lateOutcome(
-  { wish, identity, tolerance }: Pick<HookOptions, "wish" | "identity" | "tolerance">,
+  { action, identity, failurePolicy }: Pick<HookOptions, "action" | "identity" | "failurePolicy">,
   stage: Stage,
 ): Outcome {
-  const head = `${wish} ${identity.clientId}: HOOK_TIMEOUT is over and something still hangs`;
+  const head = `${action} ${identity.clientId}: HOOK_TIMEOUT is over and something still hangs`;
   if (stage === "reach") return { exit: EXIT.unavailable, line: head };
   if (stage === "write") {
     return { exit: EXIT.unconfirmed, line: `${head}; the record may be written; run it again` };
   }
   const line = `${head}; the record is written, and not confirmed`;
-  return answerMissing({ exit: EXIT.unconfirmed, line }, tolerance);
+  return answerMissing({ exit: EXIT.unconfirmed, line }, failurePolicy);
 }
 
 /** Reached and then lost: the record may still be there, which is 75 and not 69. */
 function failure(options: HookOptions, { step, error }: Failure): Outcome {
-  const { wish, identity, brokers, timeoutMs, signal } = options;
-  const head = `${wish} ${identity.clientId}`;
+  const { action, identity, brokers, timeoutMs, signal } = options;
+  const head = `${action} ${identity.clientId}`;
   if (signal.aborted) {
     return { exit: EXIT.unconfirmed, line: `${head}: stopped before it was confirmed` };
   }

@@ -13,7 +13,7 @@ import { type Answer, type Progress, readAnswer } from "./ledger.ts";
 
 /** Our record and where it lies. */
 export type Target = {
-  readonly wish: "register" | "deregister";
+  readonly action: "register" | "deregister";
   readonly clientId: ClientId;
   readonly topicId: string;
   readonly partition: number;
@@ -39,7 +39,7 @@ export const NO_EVIDENCE: Evidence = {
   unread: false,
 };
 
-export type Judgement =
+export type Confirmation =
   | { readonly kind: "done"; readonly detail: string }
   | { readonly kind: "withdrawn"; readonly detail: string }
   /** The reason stands in the quarantine. */
@@ -65,7 +65,7 @@ export function foldEvidence(evidence: Evidence, target: Target, bytes: LedgerBy
   return answer.client_id === target.clientId ? { ...seen, status: answer, unread: false } : seen;
 }
 
-export function judge(target: Target, evidence: Evidence): Judgement {
+export function confirm(target: Target, evidence: Evidence): Confirmation {
   const pending = notYetJudged(target, evidence);
   if (pending !== undefined) return { kind: "open", detail: pending };
   const { status, unread } = evidence;
@@ -81,7 +81,7 @@ export function judge(target: Target, evidence: Evidence): Judgement {
     const place = `cluster.registry-${registry.partition} @ ${registry.offset}`;
     return { kind: "refused", detail: `the control plane goes by another record, ${place}` };
   }
-  return target.wish === "register" ? judgeWorker(target, status) : judgeWithdrawal(status);
+  return target.action === "register" ? judgeWorker(target, status) : judgeWithdrawal(status);
 }
 
 /** Why our record's fate is not known yet; undefined when it is. */
@@ -98,7 +98,7 @@ function notYetJudged(target: Target, evidence: Evidence): string | undefined {
   return `the control plane has come to offset ${applied.offset} of ${target.offset + 1}`;
 }
 
-function judgeWorker(target: Target, status: Answer): Judgement {
+function judgeWorker(target: Target, status: Answer): Confirmation {
   if (status.registry.value === null) {
     return { kind: "withdrawn", detail: "it was withdrawn meanwhile, by a tombstone" };
   }
@@ -131,7 +131,7 @@ function judgeWorker(target: Target, status: Answer): Judgement {
 const isWithdrawn = ({ withdrawal }: Answer): boolean =>
   withdrawal === null || withdrawal === "done";
 
-function judgeWithdrawal(status: Answer): Judgement {
+function judgeWithdrawal(status: Answer): Confirmation {
   if (isWithdrawn(status)) return { kind: "done", detail: "worker and group are gone" };
   const worker = status.worker === null ? "gone" : wordText(status.worker.state);
   const withdrawal = wordText(status.withdrawal ?? "");

@@ -9,16 +9,16 @@ import type { Outcome } from "./command.ts";
  * `unconfirmed`: Kafka has the record, and whether the worker runs is not known. `everything`: whatever
  * went wrong; silence ends a worker that no tombstone has ended.
  */
-export type Tolerance = "nothing" | "unconfirmed" | "everything";
+export type FailurePolicy = "nothing" | "unconfirmed" | "everything";
 
 /** The record is in Kafka: what is missing is an answer. */
-export const answerMissing = (outcome: Outcome, tolerance: Tolerance): Outcome =>
-  tolerance === "nothing" || outcome.exit === EXIT.done
+export const answerMissing = (outcome: Outcome, failurePolicy: FailurePolicy): Outcome =>
+  failurePolicy === "nothing" || outcome.exit === EXIT.done
     ? outcome
     : { exit: EXIT.done, line: `WARNING: ${outcome.line ?? ""}` };
 
-export const tolerated = (outcome: Outcome, tolerance: Tolerance): Outcome =>
-  tolerance !== "everything" || outcome.exit === EXIT.done
+export const unlessIgnored = (outcome: Outcome, failurePolicy: FailurePolicy): Outcome =>
+  failurePolicy !== "everything" || outcome.exit === EXIT.done
     ? outcome
     : {
         exit: EXIT.done,

@@ -6,9 +6,9 @@
  */
 
 import type { Call } from "../../shared/kafka/api/request.ts";
-import type { KafkaLog, Wire } from "../../shared/kafka/cluster/client.ts";
+import type { KafkaClient, KafkaLog } from "../../shared/kafka/cluster/client.ts";
 import {
-  openReader,
+  openConsumer,
   type ReadBatch,
   type ReadProblem,
 } from "../../shared/kafka/consumer/consumer.ts";
@@ -18,7 +18,13 @@ import type { KafkaError } from "../../shared/kafka/error.ts";
 import { type Place, readQuarantineHeaders } from "../../shared/protocol/quarantine.ts";
 import { QUARANTINE, REGISTRY, STATUS } from "../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
-import { foldEvidence, type Judgement, judge, NO_EVIDENCE, type Target } from "./confirmation.ts";
+import {
+  type Confirmation,
+  confirm,
+  foldEvidence,
+  NO_EVIDENCE,
+  type Target,
+} from "./confirmation.ts";
 
 /** The quarantine is written before the ledger, so the reason is there; this bounds a slow read. */
 const REASON_MS_MAX = 5000;
@@ -33,20 +39,23 @@ export type Start = {
 };
 
 export type Waited =
-  | Judgement
+  | Confirmation
   /** The ledger may not be read. */
   | { readonly kind: "failed"; readonly error: KafkaError };
 
 type Reading = {
-  readonly wire: Wire;
+  readonly client: KafkaClient;
   readonly log: KafkaLog;
   readonly deadline: Deadline;
 };
 
-export async function findStart(wire: Wire, call: Call): Promise<Result<Start, KafkaError>> {
+export async function findStart(
+  client: KafkaClient,
+  call: Call,
+): Promise<Result<Start, KafkaError>> {
   const [status, quarantine] = await Promise.all([
-    endOf(wire, STATUS, call),
-    endOf(wire, QUARANTINE, call),
+    endOf(client, STATUS, call),
+    endOf(client, QUARANTINE, call),
   ]);
   if (!status.ok) return status;
   return ok({
@@ -58,11 +67,11 @@ export async function findStart(wire: Wire, call: Call): Promise<Result<Start, K
 
 /** Of partition 0; undefined when there is no such topic. */
 async function endOf(
-  wire: Wire,
+  client: KafkaClient,
   topic: string,
   call: Call,
 ): Promise<Result<number | undefined, KafkaError>> {
-  const found = await endOffsets(wire, topic, call);
+  const found = await endOffsets(client, topic, call);
   if (!found.ok) return found.error.code === "unknown-topic" ? ok(undefined) : found;
   const failure = found.value.errors.get(0);
   return failure === undefined ? ok(found.value.offsets.get(0)) : err(failure);
@@ -73,11 +82,11 @@ export async function awaitAnswer(reading: Reading, target: Target, start: Start
   let evidence = NO_EVIDENCE;
   let trouble = start.statusExists ? undefined : NEVER_RUN;
   const final = Promise.withResolvers<Waited>();
-  const reader = readTopic(reading, STATUS, start.status, {
+  const consumer = readTopic(reading, STATUS, start.status, {
     deliver: ({ records }) => {
       trouble = undefined;
       for (const record of records) evidence = foldEvidence(evidence, target, record);
-      const judgement = judge(target, evidence);
+      const judgement = confirm(target, evidence);
       if (judgement.kind !== "open") final.resolve(judgement);
     },
     problem: (problem) => {
@@ -91,11 +100,11 @@ export async function awaitAnswer(reading: Reading, target: Target, start: Start
     },
   });
   const atDeadline = pause(reading.deadline.leftMs(), reading.deadline.call()).then((): Waited => {
-    const judgement = judge(target, evidence);
+    const judgement = confirm(target, evidence);
     return trouble === undefined ? judgement : { kind: "open", detail: trouble };
   });
   const waited = await Promise.race([final.promise, atDeadline]);
-  await reader.close();
+  await consumer.close();
   return waited;
 }
 
@@ -109,7 +118,7 @@ export async function findReason(
   const isOurs = ({ topic, partition, offset }: Place) =>
     topic === REGISTRY && partition === target.partition && offset === target.offset;
   const found = Promise.withResolvers<Place | undefined>();
-  const reader = readTopic(reading, QUARANTINE, start.quarantine, {
+  const consumer = readTopic(reading, QUARANTINE, start.quarantine, {
     deliver: ({ records, nextOffset, highWatermark }) => {
       const places = records.map((record) => readQuarantineHeaders(record.headers()));
       const ours = places.find((place) => place !== undefined && isOurs(place));
@@ -123,13 +132,13 @@ export async function findReason(
   });
   const call = reading.deadline.call(REASON_MS_MAX);
   const place = await Promise.race([found.promise, pause(call.deadlineMs, call)]);
-  await reader.close();
+  await consumer.close();
   return place ?? undefined;
 }
 
 /** Partition 0 from an offset on; where that offset is gone, from where the topic now begins. */
 function readTopic(
-  { wire, log }: Reading,
+  { client, log }: Reading,
   topic: string,
   offset: number,
   on: {
@@ -137,18 +146,18 @@ function readTopic(
     readonly problem: (problem: ReadProblem) => void;
   },
 ) {
-  const reader = openReader({
-    wire,
+  const consumer = openConsumer({
+    client,
     log,
     positions: [{ topic, partition: 0, offset }],
     deliver: on.deliver,
     problem: (problem) => {
       if (problem.kind === "offset-out-of-range") {
-        reader.add({ topic, partition: 0, offset: problem.startOffset });
+        consumer.add({ topic, partition: 0, offset: problem.startOffset });
       }
-      if (problem.kind === "topic-recreated") reader.add({ topic, partition: 0, offset: 0 });
+      if (problem.kind === "topic-recreated") consumer.add({ topic, partition: 0, offset: 0 });
       on.problem(problem);
     },
   });
-  return reader;
+  return consumer;
 }

@@ -1,17 +1,17 @@
 /** Heartbeats folded per second against the same records read raw, with the same reader, in turn. */
 
-import { openWire } from "../../shared/kafka/cluster/client.ts";
-import { openReader, type ReadBatch } from "../../shared/kafka/consumer/consumer.ts";
-import { runConsumer } from "../../shared/kafka/consumer/group-consumer.ts";
-import { openWriter } from "../../shared/kafka/producer/producer.ts";
+import { openKafkaClient } from "../../shared/kafka/cluster/client.ts";
+import { openConsumer, type ReadBatch } from "../../shared/kafka/consumer/consumer.ts";
+import { runGroupConsumer } from "../../shared/kafka/consumer/group-consumer.ts";
+import { openProducer } from "../../shared/kafka/producer/producer.ts";
 import { openMetrics } from "../../shared/metrics.ts";
 import { type ClientId, isClientId } from "../../shared/protocol/client-id.ts";
 import { HEARTBEAT, topicPlans } from "../../shared/protocol/topic.ts";
-import { createSilence } from "../../sidecar/control-plane/fleet/expiry.ts";
+import { createExpiry } from "../../sidecar/control-plane/fleet/expiry.ts";
 import { createFleet, foldRegistration } from "../../sidecar/control-plane/fleet/fleet.ts";
 import { createAges } from "../../sidecar/control-plane/fleet/observed-time.ts";
 import { createBeatCounts, foldBeats } from "../../sidecar/control-plane/heartbeat/fold.ts";
-import { openSink } from "../../sidecar/control-plane/metrics.ts";
+import { openRecorder } from "../../sidecar/control-plane/metrics.ts";
 import { describe } from "../../sidecar/control-plane/registry/admission.ts";
 import { startKafka } from "../../test/bed/kafka/kafka.ts";
 import { figure, median } from "../figure.ts";
@@ -30,17 +30,17 @@ const ids: readonly ClientId[] = Array.from({ length: CLUSTERS }, (_, n) => `clu
 
 export async function beatsPerSecond(): Promise<void> {
   const kafka = await startKafka();
-  const wire = openWire({ clientId: "bench", brokers: [kafka.bootstrap] }, { log });
+  const client = openKafkaClient({ clientId: "bench", brokers: [kafka.bootstrap] }, { log });
   try {
     const plan = topicPlans(PARTITIONS).find(({ name }) => name === HEARTBEAT);
     await kafka.tools.createTopic(HEARTBEAT, PARTITIONS, { ...plan?.config });
-    await write(wire);
+    await write(client);
     const raw: number[] = [];
     const folded: number[] = [];
     const stock: number[] = [];
     for (let turn = 0; turn < TURNS; turn += 1) {
-      raw.push(await readAll(wire, () => undefined));
-      folded.push(await readAll(wire, folder()));
+      raw.push(await readAll(client, () => undefined));
+      folded.push(await readAll(client, folder()));
       stock.push(await readByKafkajs(kafka.bootstrap, `bench-${turn}`));
     }
     const bench = "fleet";
@@ -63,13 +63,13 @@ export async function beatsPerSecond(): Promise<void> {
       unit: "ratio",
     });
   } finally {
-    await wire.close();
+    await client.close();
     await kafka.stop();
   }
 }
 
-async function write(wire: ReturnType<typeof openWire>): Promise<void> {
-  const writer = openWriter({ wire, log });
+async function write(client: ReturnType<typeof openKafkaClient>): Promise<void> {
+  const producer = openProducer({ client, log });
   for (let from = 0; from < BEATS; from += CHUNK) {
     const records = Array.from({ length: CHUNK }, (_, n) => {
       const clientId = ids[(from + n) % CLUSTERS] ?? "";
@@ -83,21 +83,21 @@ async function write(wire: ReturnType<typeof openWire>): Promise<void> {
       };
       return { key: clientId, value: JSON.stringify(beat) };
     });
-    const sent = await writer.send(HEARTBEAT, records, { deadlineMs: 30_000 });
+    const sent = await producer.send(HEARTBEAT, records, { deadlineMs: 30_000 });
     if (!sent.ok) throw new Error(sent.error.detail);
   }
 }
 
 /** Records per second from the start of the topic to its end. */
 async function readAll(
-  wire: ReturnType<typeof openWire>,
+  client: ReturnType<typeof openKafkaClient>,
   take: (batch: ReadBatch) => void,
 ): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<null>();
   let records = 0;
   const startMs = performance.now();
-  const reader = openReader({
-    wire,
+  const consumer = openConsumer({
+    client,
     log,
     positions: Array.from({ length: PARTITIONS }, (_, partition) => ({
       topic: HEARTBEAT,
@@ -113,7 +113,7 @@ async function readAll(
   });
   await promise;
   const perSecond = records / ((performance.now() - startMs) / 1000);
-  await reader.close();
+  await consumer.close();
   return perSecond;
 }
 
@@ -123,7 +123,7 @@ async function readByKafkajs(bootstrap: string, groupId: string): Promise<number
   const stop = new AbortController();
   let records = 0;
   let startMs = 0;
-  const consumer = await runConsumer({
+  const consumer = await runGroupConsumer({
     kafka: { clientId: "bench", brokers: [bootstrap] },
     log,
     groupId,
@@ -151,25 +151,25 @@ async function readByKafkajs(bootstrap: string, groupId: string): Promise<number
 function folder(): (batch: ReadBatch) => void {
   const settings = { heartbeatTimeoutMs: 120_000, cleanupTimeoutMs: 300_000 };
   const ages = createAges({ partitions: PARTITIONS, intervalMs: 2_000, ...settings });
-  const silence = createSilence(ages, settings);
+  const expiry = createExpiry(ages, settings);
   const fleet = createFleet();
   const seen = { clock: ages.joint, atMs: 0 };
   for (const clientId of ids) {
     const accepted = { clientId, partition: 0, offset: 0, value: "{}", headers: {} };
     const at = { seen, nowMs: 0, reason: "registration" } as const;
-    silence.schedule(foldRegistration(fleet, accepted, describe(clientId, "{}"), at));
+    expiry.schedule(foldRegistration(fleet, accepted, describe(clientId, "{}"), at));
   }
-  const sink = openSink(openMetrics());
+  const recorder = openRecorder(openMetrics());
   const counts = createBeatCounts();
   return (batch) => {
     foldBeats(
       {
         fleet,
         ages,
-        silence,
+        expiry,
         counts,
         isOwn: () => false,
-        beat: sink.beat,
+        beat: recorder.beat,
         changed: () => undefined,
         unregistered: () => undefined,
         refused: ({ error }) => {

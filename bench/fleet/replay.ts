@@ -1,6 +1,6 @@
 /** Start and memory of a control plane whose ledger holds 100,000 clusters. */
-import { openWire } from "../../shared/kafka/cluster/client.ts";
-import { openWriter } from "../../shared/kafka/producer/producer.ts";
+import { openKafkaClient } from "../../shared/kafka/cluster/client.ts";
+import { openProducer } from "../../shared/kafka/producer/producer.ts";
 import { isClientId } from "../../shared/protocol/client-id.ts";
 import { encodeControl } from "../../shared/protocol/control.ts";
 import { encodeStatus } from "../../shared/protocol/ledger.ts";
@@ -59,11 +59,11 @@ export async function hundredThousand(): Promise<void> {
 
 async function writeLedger(bootstrap: string): Promise<void> {
   const log = () => undefined;
-  const wire = openWire({ clientId: "bench", brokers: [bootstrap] }, { log });
-  const writer = openWriter({ wire, log });
+  const client = openKafkaClient({ clientId: "bench", brokers: [bootstrap] }, { log });
+  const producer = openProducer({ client, log });
   /** Its offset is epoch 0, in which the ledger below was written. */
   const leader = encodeControl({ kind: "leader", leader: { instance: "bench", scope: "bench" } });
-  await writer.send(CONTROL, [leader], { deadlineMs: 30_000 });
+  await producer.send(CONTROL, [leader], { deadlineMs: 30_000 });
   for (let from = 0; from < CLUSTERS; from += CHUNK) {
     const names = Array.from({ length: CHUNK }, (_, n) => `cluster-${from + n}`).filter(isClientId);
     const records = names.map((clientId, n) => {
@@ -86,8 +86,8 @@ async function writeLedger(bootstrap: string): Promise<void> {
       });
       return { key: clientId, value: status };
     });
-    const sent = await writer.send(STATUS, records, { deadlineMs: 30_000 });
+    const sent = await producer.send(STATUS, records, { deadlineMs: 30_000 });
     if (!sent.ok) throw new Error(sent.error.detail);
   }
-  await wire.close();
+  await client.close();
 }

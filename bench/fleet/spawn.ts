@@ -1,7 +1,7 @@
 /** From a registration sent to the ledger saying that its worker runs; `sleep` is the worker. */
 
-import { openWire } from "../../shared/kafka/cluster/client.ts";
-import { openReader } from "../../shared/kafka/consumer/consumer.ts";
+import { openKafkaClient } from "../../shared/kafka/cluster/client.ts";
+import { openConsumer } from "../../shared/kafka/consumer/consumer.ts";
 import { decodeLedger } from "../../shared/protocol/ledger.ts";
 import { STATUS } from "../../shared/protocol/topic.ts";
 import { until } from "../../test/bed/condition.ts";
@@ -30,13 +30,13 @@ export async function registrationToSpawn(): Promise<void> {
   const fleet = await openFleet(kafka.bootstrap, DEFAULTS);
   const sender = openSender(kafka.bootstrap);
   const log = () => undefined;
-  const wire = openWire({ clientId: "bench", brokers: [kafka.bootstrap] }, { log });
+  const client = openKafkaClient({ clientId: "bench", brokers: [kafka.bootstrap] }, { log });
   const runningAtMs = new Map<string, number>();
   try {
     const plane = await fleet.start();
     await plane.leads();
-    const reader = openReader({
-      wire,
+    const consumer = openConsumer({
+      client,
       log,
       positions: [{ topic: STATUS, partition: 0, offset: 0 }],
       deliver: ({ records }) => {
@@ -65,9 +65,9 @@ export async function registrationToSpawn(): Promise<void> {
       "1,000 registrations at once",
       many.map(([, atMs]) => atMs - sentMs),
     );
-    await reader.close();
+    await consumer.close();
   } finally {
-    await wire.close();
+    await client.close();
     await sender.close();
     await fleet.close();
     await kafka.stop();

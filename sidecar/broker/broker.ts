@@ -11,13 +11,13 @@ import { serve } from "../../shared/http.ts";
 import type { Log } from "../../shared/log.ts";
 import { openMetrics } from "../../shared/metrics.ts";
 import type { Result } from "../../shared/result.ts";
-import type { JudgedRound } from "./check/evaluate.ts";
+import type { EvaluatedRound } from "./check/evaluate.ts";
 import type { BrokerConfig } from "./config.ts";
 import { openMemoryReader } from "./memory/cgroup.ts";
 import { openMemoryGauges } from "./memory/metrics.ts";
 import { type Gauges, openGauges } from "./metrics.ts";
-import { openProbe, type Probe, type ProbeOptions } from "./monitor.ts";
-import { outcomeOf, type Readings, STALE_ROUNDS, standing } from "./probe/status.ts";
+import { type Monitor, type MonitorOptions, openMonitor } from "./monitor.ts";
+import { outcomeOf, probeStatus, type Readings, STALE_ROUNDS } from "./probe/status.ts";
 import { untilAborted } from "./round/clock.ts";
 import { brokerRoutes } from "./routes.ts";
 
@@ -32,7 +32,7 @@ export type Misconfigured = {
   readonly detail: string;
 };
 
-export type BrokerOptions = Omit<ProbeOptions, "config" | "clientId" | "onRound"> & {
+export type BrokerOptions = Omit<MonitorOptions, "config" | "clientId" | "onRound"> & {
   readonly config: Result<BrokerConfig, Misconfigured>;
   readonly port: number;
   readonly build: BuildInfo;
@@ -73,11 +73,11 @@ function watching(options: BrokerOptions, config: BrokerConfig): Shell {
   const metrics = openMetrics({ processMetrics: true });
   const tell = openTeller(log);
   let gauges: Gauges | undefined;
-  const onRound = (round: JudgedRound) => {
+  const onRound = (round: EvaluatedRound) => {
     gauges?.round(round);
     tell(probe.readings);
   };
-  const probe = openProbe({ ...options, config, clientId: "outrider-broker", onRound });
+  const probe = openMonitor({ ...options, config, clientId: "outrider-broker", onRound });
   const { readings } = probe;
   gauges = openGauges(metrics, readings);
   const memory = openMemoryReader({
@@ -109,7 +109,7 @@ function watching(options: BrokerOptions, config: BrokerConfig): Shell {
   };
 }
 
-async function checkNames({ cluster }: Probe, signal: AbortSignal): Promise<void> {
+async function checkNames({ cluster }: Monitor, signal: AbortSignal): Promise<void> {
   const stopped = untilAborted(signal);
   while (cluster.some && !signal.aborted) {
     await Promise.race([cluster.checkNames(), stopped]);
@@ -147,7 +147,7 @@ function idle({ log, signal, monotonicMs }: BrokerOptions, wrong: Misconfigured)
 function openTeller(log: Log): (readings: Readings) => void {
   const told = new Map<string, string>();
   return (readings) => {
-    const now = standing(readings);
+    const now = probeStatus(readings);
     for (const gate of ["live", "ready"] as const) {
       const { healthy, error = "" } = outcomeOf(gate, now, readings);
       const state = healthy ? "healthy" : error.replaceAll(/\d+/gu, "#");

@@ -5,7 +5,7 @@
  */
 import type { Log } from "../../shared/log.ts";
 import { type RiskRows, riskRows } from "./probe/response.ts";
-import { outcomeOf, type Readings, standing } from "./probe/status.ts";
+import { outcomeOf, probeStatus, type Readings } from "./probe/status.ts";
 
 export const DRAIN_MS_DEFAULT = 120_000;
 export const DRAIN_MS_MIN = 1000;
@@ -119,7 +119,7 @@ export async function drain(
 function look(watch: Watch, readings: Readings): Watch {
   const round = readings.latest();
   if (round === undefined) return watch;
-  const now = standing(readings);
+  const now = probeStatus(readings);
   const { healthy: safe, error } = outcomeOf("restart-safe", now, readings);
   const { healthy: alive } = outcomeOf("live", now, readings);
   return watchRound(watch, { beganMs: round.beganMs, safe, alive, reason: error ?? "safe" });
@@ -148,7 +148,7 @@ function drained(
   { reason, waitedFor }: Watch,
   readings: Readings,
 ): Drained {
-  const now = standing(readings);
+  const now = probeStatus(readings);
   const error = outcomeOf("restart-safe", now, readings).error ?? reason;
   return {
     ...{ brokerId: readings.brokerId, safe: ending === "safe", ending, waitedMs, timeoutMs },

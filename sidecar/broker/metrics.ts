@@ -4,8 +4,8 @@
  */
 import type { Metrics } from "../../shared/metrics.ts";
 import { CHECKS, STATUSES } from "./check/check.ts";
-import type { JudgedRound } from "./check/evaluate.ts";
-import { type Readings, type Standing, standing } from "./probe/status.ts";
+import type { EvaluatedRound } from "./check/evaluate.ts";
+import { type ProbeStatus, probeStatus, type Readings } from "./probe/status.ts";
 import { PROBE_PATHS, type ProbePath } from "./routes.ts";
 import type { LogDir } from "./snapshot.ts";
 
@@ -15,7 +15,7 @@ const PROBE_SECONDS = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.
 const DIRS_MAX = 32;
 
 export type Gauges = {
-  readonly round: (round: JudgedRound) => void;
+  readonly round: (round: EvaluatedRound) => void;
   readonly probed: (path: ProbePath, tookMs: number) => void;
 };
 
@@ -41,7 +41,7 @@ export function openGauges(metrics: Metrics, readings: Readings): Gauges {
   });
   const shows = [openChecks(metrics), openFigures(metrics), openDirs(metrics)];
   metrics.beforeText(() => {
-    const now = standing(readings);
+    const now = probeStatus(readings);
     for (const show of shows) show(now);
   });
   return {
@@ -54,7 +54,7 @@ export function openGauges(metrics: Metrics, readings: Readings): Gauges {
   };
 }
 
-type Show = (now: Standing) => void;
+type Show = (now: ProbeStatus) => void;
 
 function openChecks(metrics: Metrics): Show {
   const state = metrics.gauge({
@@ -69,9 +69,9 @@ function openChecks(metrics: Metrics): Show {
 }
 
 function openFigures(metrics: Metrics): Show {
-  const shown = (name: string, help: string, read: (now: Standing) => number | undefined) => {
+  const shown = (name: string, help: string, read: (now: ProbeStatus) => number | undefined) => {
     const gauge = metrics.gauge({ name: `outrider_broker_${name}`, help });
-    return (now: Standing) => {
+    return (now: ProbeStatus) => {
       const value = read(now);
       if (value === undefined) gauge.unset();
       else gauge.set(value);

@@ -9,20 +9,20 @@ import type { KafkaLog } from "../../shared/kafka/cluster/client.ts";
 import { type KafkaSettings, parseBrokerAddress } from "../../shared/kafka/settings.ts";
 import type { Files } from "../../shared/linux/kernel-files.ts";
 import type { Log } from "../../shared/log.ts";
-import { type JudgedRound, judge } from "./check/evaluate.ts";
+import { type EvaluatedRound, evaluate } from "./check/evaluate.ts";
 import type { BrokerConfig } from "./config.ts";
 import { type Readings, STALE_ROUNDS } from "./probe/status.ts";
 import { type KafkaFinder, openKafkaFinder } from "./process/finder.ts";
 import { openSnapshots } from "./read/collect.ts";
 import { credentialsOf } from "./read/credentials.ts";
 import { openLocalBroker } from "./read/local-broker.ts";
-import { type ClusterView, openClusterView } from "./read/other-brokers.ts";
-import { openSilenceWatch } from "./read/outage.ts";
+import { type OtherBrokers, openOtherBrokers } from "./read/other-brokers.ts";
+import { openOutageWatch } from "./read/outage.ts";
 import { openPeers } from "./read/peers.ts";
 import { openRounds, type Rounds } from "./round/rounds.ts";
 import type { BrokerSnapshot } from "./snapshot.ts";
 
-export type ProbeOptions = {
+export type MonitorOptions = {
   readonly config: BrokerConfig;
   readonly clientId: string;
   readonly files: Files;
@@ -32,18 +32,18 @@ export type ProbeOptions = {
   readonly resolve: (host: string) => Promise<unknown>;
   readonly log: Log;
   readonly monotonicMs: () => number;
-  readonly onRound: (round: JudgedRound, snapshot: BrokerSnapshot) => void;
+  readonly onRound: (round: EvaluatedRound, snapshot: BrokerSnapshot) => void;
 };
 
-export type Probe = {
+export type Monitor = {
   readonly rounds: Rounds;
   readonly readings: Readings;
-  readonly cluster: ClusterView;
+  readonly cluster: OtherBrokers;
   readonly finder: KafkaFinder;
   readonly close: () => void;
 };
 
-export function openProbe(options: ProbeOptions): Probe {
+export function openMonitor(options: MonitorOptions): Monitor {
   const { config, files, log, monotonicMs } = options;
   const { topology, probeIntervalMs } = config;
   const settings = connectionSettings(config, options.clientId, []);
@@ -51,7 +51,7 @@ export function openProbe(options: ProbeOptions): Probe {
   const deadlineMs = Math.min(config.checkTimeoutMs, probeIntervalMs);
   const { resolve, ownPid, ownAgeMs } = options;
   const ofOthers = { settings: othersSettings(settings), log: kafkaLog };
-  const cluster = openClusterView({ ...ofOthers, others: topology.others, resolve });
+  const cluster = openOtherBrokers({ ...ofOthers, others: topology.others, resolve });
   const credentials = credentialsOf(settings);
   const peers = openPeers({
     ...ofOthers,
@@ -71,12 +71,12 @@ export function openProbe(options: ProbeOptions): Probe {
   const { brokerId } = topology;
   const snapshots = openSnapshots({
     ...{ brokerId, deadlineMs, local, cluster, finder, monotonicMs },
-    silence: openSilenceWatch({ peers, monotonicMs }),
+    silence: openOutageWatch({ peers, monotonicMs }),
   });
   const rounds = openRounds({
     intervalMs: probeIntervalMs,
     take: snapshots.take,
-    judge: (snapshot, before) => judge(snapshot, config, before),
+    evaluate: (snapshot, before) => evaluate(snapshot, config, before),
     monotonicMs,
     onRound: options.onRound,
     onDefect: (cause) => log.error("a defect: a round of checks failed", { error: cause }),

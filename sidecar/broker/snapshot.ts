@@ -26,7 +26,7 @@ export type Reading<T> =
  * What the local listener did. Any answer counts, also a refusal: a wrong password or an expired
  * certificate of ours is no fault of Kafka's.
  */
-export type Answer =
+export type ListenerAnswer =
   | { readonly kind: "answered"; readonly durationMs: number }
   /** It answered, but does not take us: TLS alert, SASL refusal. */
   | { readonly kind: "refused-us"; readonly detail: string; readonly durationMs: number }
@@ -82,7 +82,7 @@ export type BrokerSnapshot = {
   readonly brokerId: number;
   /** A controller-only node has no metadata, partitions or log directories to ask for. */
   readonly role: "broker" | "controller";
-  readonly answer: Answer;
+  readonly answer: ListenerAnswer;
   /** Undefined: it is not silent. */
   readonly silence: Silence | undefined;
   readonly process: KafkaProcess;

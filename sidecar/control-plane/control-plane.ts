@@ -8,10 +8,10 @@ import { sleep } from "../../shared/deadline.ts";
 import { EXIT, type ExitCode } from "../../shared/exit.ts";
 import { serve } from "../../shared/http.ts";
 import { deleteGroup } from "../../shared/kafka/admin/groups.ts";
-import { kafkaLog, openWire, type Wire } from "../../shared/kafka/cluster/client.ts";
+import { type KafkaClient, kafkaLog, openKafkaClient } from "../../shared/kafka/cluster/client.ts";
 import { joinMembership, type Membership } from "../../shared/kafka/election/membership.ts";
 import type { KafkaError } from "../../shared/kafka/error.ts";
-import { openWriter } from "../../shared/kafka/producer/producer.ts";
+import { openProducer } from "../../shared/kafka/producer/producer.ts";
 import type { KafkaSettings } from "../../shared/kafka/settings.ts";
 import type { Log } from "../../shared/log.ts";
 import { openMetrics } from "../../shared/metrics.ts";
@@ -19,11 +19,11 @@ import { CONTROL } from "../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import type { Executor } from "./act/execute.ts";
 import { lagOf } from "./api/lag.ts";
-import { type Lead, openLead } from "./leader/leadership.ts";
+import { type Leadership, openLeadership } from "./leader/leadership.ts";
 import { openStandby, type Standby } from "./leader/standby.ts";
-import { type Follower, openFollower } from "./leader/tail.ts";
+import { openTail, type Tail } from "./leader/tail.ts";
 import type { TermSettings } from "./leader/term.ts";
-import { openGauges, openSink } from "./metrics.ts";
+import { openGauges, openRecorder } from "./metrics.ts";
 import { describeHold } from "./plan/hold.ts";
 import { createQuarantineQueue } from "./record/quarantine.ts";
 import { controlPlaneRoutes, type Health } from "./routes.ts";
@@ -60,24 +60,25 @@ export type ControlPlaneOptions = {
 /** What has come up so far; the routes show it from the first moment on. */
 type Parts = {
   standby: Standby | undefined;
-  follower: Follower | undefined;
-  lead: Lead | undefined;
+  tail: Tail | undefined;
+  lead: Leadership | undefined;
   waitingFor: string;
 };
 
 export async function runControlPlane(options: ControlPlaneOptions): Promise<ExitCode> {
   const { log, signal } = options;
-  const wire = openWire(options.kafka, { log: kafkaLog(log) });
+  const client = openKafkaClient(options.kafka, { log: kafkaLog(log) });
   const parts: Parts = {
     standby: undefined,
-    follower: undefined,
+    tail: undefined,
     lead: undefined,
     waitingFor: `Kafka at ${options.kafka.brokers.join(",")}`,
   };
   const metrics = openMetrics({ processMetrics: true });
   const quarantine = createQuarantineQueue();
   const term = () => parts.lead?.term();
-  const clusters = () => (term()?.book.fleet ?? parts.standby?.fleet())?.clusters ?? new Map();
+  const clusters = () =>
+    (term()?.leaderState.fleet ?? parts.standby?.fleet())?.clusters ?? new Map();
   openGauges(metrics, {
     term,
     clusters: () => clusters().values(),
@@ -93,68 +94,68 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<Exi
       health: () => healthOf(parts),
       term,
       clusters,
-      lagOf: (clientId) => lagOf(wire, clientId),
+      lagOf: (clientId) => lagOf(client, clientId),
     }),
   });
   if (!server.ok) {
     log.error(server.error.detail, { variable: "METRICS_PORT" });
-    await wire.close();
+    await client.close();
     return EXIT.configuration;
   }
   log.info("listening", { url: server.value.url });
-  const sink = openSink(metrics);
-  const joined = await comeUp({ ...options, wire, parts, sink, quarantine });
+  const recorder = openRecorder(metrics);
+  const joined = await comeUp({ ...options, client, parts, recorder, quarantine });
   if (joined.ok) await untilAborted(signal);
   else log.error(joined.error);
   await parts.lead?.close();
   if (joined.ok) await joined.value.close();
-  await parts.follower?.close();
+  await parts.tail?.close();
   await server.value.close(HTTP_GRACE_MS);
-  await wire.close();
+  await client.close();
   return joined.ok || signal.aborted ? EXIT.done : EXIT.configuration;
 }
 
 type ComeUp = ControlPlaneOptions & {
-  readonly wire: Wire;
+  readonly client: KafkaClient;
   readonly parts: Parts;
-  readonly sink: ReturnType<typeof openSink>;
+  readonly recorder: ReturnType<typeof openRecorder>;
   readonly quarantine: ReturnType<typeof createQuarantineQueue>;
 };
 
 /** An error is one of configuration: whatever Kafka does is waited for. */
 async function comeUp(deps: ComeUp): Promise<Result<Membership, string>> {
-  const { wire, parts, log, settings, runtime, sessionTimeoutMs } = deps;
-  const clusterId = await untilDone(deps, "Kafka", () => clusterIdOf(wire));
+  const { client, parts, log, settings, runtime, sessionTimeoutMs } = deps;
+  const clusterId = await untilDone(deps, "Kafka", () => clusterIdOf(client));
   if (clusterId === undefined) return err("stopped before Kafka answered");
   const fleet = deps.fleet ?? clusterId;
   const worker = deps.workerOf(fleet);
-  const prepare = () => prepareTopics(wire, deps.topicPartitions, log);
+  const prepare = () => prepareTopics(client, deps.topicPartitions, log);
   const findings = await untilDone(deps, "the topics", prepare);
   if (findings === undefined) return err("stopped before the topics were there");
-  const follower = openFollower({
-    wire,
+  const tail = openTail({
+    client,
     log: kafkaLog(log),
     onProblem: (problem) => parts.lead?.onProblem(problem),
   });
-  parts.follower = follower;
-  const standby = openStandby({ wire, follower, warn: log.warn });
+  parts.tail = tail;
+  const standby = openStandby({ client, tail, warn: log.warn });
   parts.standby = standby;
   if ((await untilDone(deps, "the ledger", standby.restart)) === undefined) return err("stopped");
   void keepCatchingUp(deps, standby);
-  const lead = openLead({
+  const lead = openLeadership({
     ...deps,
-    follower,
+    tail,
     standby,
     worker,
     prepare,
-    writer: openWriter({ wire, log: kafkaLog(log) }),
-    deleteGroup: deleteGroupBy(wire),
+    producer: openProducer({ client, log: kafkaLog(log) }),
+    deleteGroup: deleteGroupBy(client),
   });
   parts.lead = lead;
   parts.waitingFor = "";
   log.info("following the ledger", { fleet, runtime: runtime.runtime, settings });
   const membership = joinMembership({
-    wire,
+    client,
     log: kafkaLog(log),
     groupId: `outrider-control-plane-${fleet}`,
     topic: CONTROL,
@@ -177,8 +178,8 @@ async function keepCatchingUp(deps: ComeUp, standby: Standby): Promise<void> {
   }
 }
 
-async function clusterIdOf(wire: Wire): Promise<Result<string, KafkaError>> {
-  const metadata = await wire.metadata([], { deadlineMs: CALL_MS });
+async function clusterIdOf(client: KafkaClient): Promise<Result<string, KafkaError>> {
+  const metadata = await client.metadata([], { deadlineMs: CALL_MS });
   return metadata.ok ? ok(metadata.value.clusterId ?? "unknown") : metadata;
 }
 
@@ -200,7 +201,7 @@ async function untilDone<T>(
 }
 
 /** Ready: the ledger has been read to its end once, and Kafka answers. */
-function healthOf({ standby, follower, lead, waitingFor }: Parts): Health {
+function healthOf({ standby, tail, lead, waitingFor }: Parts): Health {
   const term = lead?.term();
   const epoch = term?.epoch ?? null;
   if (standby === undefined || !standby.ready()) {
@@ -208,19 +209,19 @@ function healthOf({ standby, follower, lead, waitingFor }: Parts): Health {
     return { ready: false, role: "starting", epoch, detail };
   }
   const role = term === undefined ? "standby" : "leader";
-  const trouble = follower?.trouble();
+  const trouble = tail?.trouble();
   if (trouble !== undefined) return { ready: false, role, epoch, detail: trouble.detail };
   const stuck = term?.trouble();
   if (stuck !== undefined) return { ready: false, role, epoch, detail: stuck };
-  const hold = term && describeHold(term.book, term.weather());
+  const hold = term && describeHold(term.leaderState, term.conditions());
   const detail = lead?.trouble() ?? hold ?? "following the ledger";
   return { ready: true, role, epoch, detail };
 }
 
 const deleteGroupBy =
-  (wire: Wire): Executor["deleteGroup"] =>
+  (client: KafkaClient): Executor["deleteGroup"] =>
   async (group, signal) => {
-    const deleted = await deleteGroup(wire, group, { deadlineMs: GROUP_CALL_MS, signal });
+    const deleted = await deleteGroup(client, group, { deadlineMs: GROUP_CALL_MS, signal });
     if (deleted.ok) return deleted;
     const code = deleted.error.code === "group-not-empty" ? "group-not-empty" : "kafka";
     return err({ code, detail: deleted.error.detail });

@@ -7,8 +7,8 @@ import { STATES, type State } from "../../shared/protocol/ledger.ts";
 import type { Act } from "./act/execute.ts";
 import type { Cluster } from "./fleet/fleet.ts";
 import type { Term } from "./leader/term.ts";
-import type { Weather } from "./plan/input.ts";
-import type { Sink } from "./recorder.ts";
+import type { FleetConditions } from "./plan/input.ts";
+import type { Recorder } from "./recorder.ts";
 
 const SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
 const AGE_SECONDS = [1, 5, 15, 30, 45, 60, 90, 120, 180, 300, 600];
@@ -35,7 +35,7 @@ export type Readings = {
   readonly quarantineDropped: () => number;
 };
 
-export function openSink(metrics: Metrics): Sink {
+export function openRecorder(metrics: Metrics): Recorder {
   const event = openEvents(metrics);
   const beat = openBeats(metrics);
   const refused = metrics.counter({
@@ -76,7 +76,7 @@ export function openSink(metrics: Metrics): Sink {
   };
 }
 
-function openEvents(metrics: Metrics): Sink["event"] {
+function openEvents(metrics: Metrics): Recorder["event"] {
   const spawned = metrics.counter({
     name: "kg_control_plane_spawn_operations_total",
     help: "Worker starts that the runtime confirmed, respawns and replacements included",
@@ -123,7 +123,7 @@ function openEvents(metrics: Metrics): Sink["event"] {
   };
 }
 
-function openBeats(metrics: Metrics): Sink["beat"] {
+function openBeats(metrics: Metrics): Recorder["beat"] {
   const age = metrics.histogram({
     name: "outrider_heartbeat_age_seconds",
     help: "Age of the last sign of life, in observed time, when the next beat was read",
@@ -162,13 +162,13 @@ export function openGauges(metrics: Metrics, readings: Readings): void {
     metrics.beforeText(() => metric.set(read() ?? 0));
   };
   /** Counting the fleet for the brake is done once for a rendering. */
-  let weather: Weather | undefined;
+  let conditions: FleetConditions | undefined;
   metrics.beforeText(() => {
-    weather = term()?.weather();
+    conditions = term()?.conditions();
   });
-  const brake = () => weather?.brake();
+  const brake = () => conditions?.brake();
   gauge("workers", "Workers of this fleet that the runtime lists", () =>
-    term()?.book.actual.count(),
+    term()?.leaderState.actual.count(),
   );
   gauge("leader", "1 while this control plane leads", () => (term() === undefined ? 0 : 1));
   gauge("leader_epoch", "Epoch of the own term; 0 while it does not lead", () => term()?.epoch);
@@ -182,7 +182,7 @@ export function openGauges(metrics: Metrics, readings: Readings): void {
   gauge("brake_holds", "1 while the brake holds clean-ups", () =>
     brake()?.holds === true ? 1 : 0,
   );
-  gauge("held_clusters", "Clusters whose clean-up waits", () => term()?.book.held.size);
+  gauge("held_clusters", "Clusters whose clean-up waits", () => term()?.leaderState.held.size);
   gauge(
     "unregistered_beats",
     "Beats of this term for ids not registered",

@@ -2,7 +2,7 @@
 import type { DecodeError } from "../../shared/protocol/message.ts";
 import type { Event } from "./act/outcome.ts";
 
-export type Sink = {
+export type Recorder = {
   readonly event: (event: Event) => void;
   readonly beat: (ageMs: number, skewMs: number | undefined) => void;
   readonly refused: (topic: "registry" | "heartbeat", code: DecodeError["code"]) => void;

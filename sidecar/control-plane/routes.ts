@@ -49,9 +49,9 @@ export function controlPlaneRoutes(deps: RouteDeps): (app: App) => void {
       if (cluster === undefined) return c.json({ error: `no such cluster: ${id}` }, 404);
       const term = deps.term();
       const detail: ClusterDetail = {
-        ...viewCluster(cluster, term, term?.weather()),
+        ...viewCluster(cluster, term, term?.conditions()),
         lag: await deps.lagOf(cluster.clientId),
-        actions: term?.book.recent.get(cluster.clientId) ?? [],
+        actions: term?.leaderState.recent.get(cluster.clientId) ?? [],
       };
       return c.json(detail);
     });
@@ -76,13 +76,13 @@ function readQuery(raw: Readonly<Record<string, string>>): Query | string {
 /** A page in order of client id; `next` is the `after` of the one that follows. */
 function listClusters(deps: RouteDeps, { state, limit, after }: Query) {
   const term = deps.term();
-  const weather = term?.weather();
+  const conditions = term?.conditions();
   const matching = [...deps.clusters().values()]
     .filter((cluster) => cluster.clientId > after && (state ?? cluster.state) === cluster.state)
     .sort((a, b) => (a.clientId < b.clientId ? -1 : 1));
   const page = matching.slice(0, limit);
   return {
-    clusters: page.map((cluster) => viewCluster(cluster, term, weather)),
+    clusters: page.map((cluster) => viewCluster(cluster, term, conditions)),
     count: page.length,
     total: matching.length,
     next: matching.length > page.length ? page.at(-1)?.clientId : null,

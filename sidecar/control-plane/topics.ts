@@ -1,7 +1,7 @@
 /** Making the topics that are absent, and what follows from how the existing ones are made. */
 
 import { ensureTopics, type TopicReport } from "../../shared/kafka/admin/topics.ts";
-import type { Wire } from "../../shared/kafka/cluster/client.ts";
+import type { KafkaClient } from "../../shared/kafka/cluster/client.ts";
 import type { KafkaError } from "../../shared/kafka/error.ts";
 import type { Log } from "../../shared/log.ts";
 import { HEARTBEAT, REGISTRY, STATUS, topicPlans } from "../../shared/protocol/topic.ts";
@@ -17,12 +17,12 @@ export type TopicFindings = {
 };
 
 export async function prepareTopics(
-  wire: Wire,
+  client: KafkaClient,
   heartbeatPartitions: number,
   log: Log,
 ): Promise<Result<TopicFindings, KafkaError>> {
   const plans = topicPlans(heartbeatPartitions);
-  const reports = await ensureTopics(wire, plans, { deadlineMs: CALL_MS });
+  const reports = await ensureTopics(client, plans, { deadlineMs: CALL_MS });
   if (!reports.ok) return reports;
   const harmful = new Map<string, string>();
   for (const report of reports.value) {

@@ -13,7 +13,10 @@
 import { withDeadline } from "../../shared/deadline.ts";
 import { EXIT, type ExitCode } from "../../shared/exit.ts";
 import type { KafkaLog } from "../../shared/kafka/cluster/client.ts";
-import { type GroupConsumer, runConsumer } from "../../shared/kafka/consumer/group-consumer.ts";
+import {
+  type GroupConsumer,
+  runGroupConsumer,
+} from "../../shared/kafka/consumer/group-consumer.ts";
 import { exitCodeOf, kafkaErrorOf } from "../../shared/kafka/error.ts";
 import type { KafkaSettings } from "../../shared/kafka/settings.ts";
 import type { Log } from "../../shared/log.ts";
@@ -42,7 +45,7 @@ export async function runIngest(options: IngestOptions): Promise<ExitCode> {
   const prefix = `${clientId}/`;
   let consumer: GroupConsumer;
   try {
-    consumer = await runConsumer({
+    consumer = await runGroupConsumer({
       kafka: options.kafka,
       groupId: group,
       topic: CLUSTER_INFO,

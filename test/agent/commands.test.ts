@@ -5,16 +5,19 @@ import { parseArguments } from "../../shared/cli/arguments.ts";
 
 describe("the agent's command line", () => {
   const right: readonly [string, unknown][] = [
-    ["register", { command: "register", waitMs: undefined, tolerance: "nothing" }],
-    ["register --wait 60s", { command: "register", waitMs: 60_000, tolerance: "nothing" }],
-    ["deregister --wait=1m30s", { command: "deregister", waitMs: 90_000, tolerance: "nothing" }],
-    ["register --wait 24h", { command: "register", waitMs: 86_400_000, tolerance: "nothing" }],
+    ["register", { command: "register", waitMs: undefined, failurePolicy: "nothing" }],
+    ["register --wait 60s", { command: "register", waitMs: 60_000, failurePolicy: "nothing" }],
+    [
+      "deregister --wait=1m30s",
+      { command: "deregister", waitMs: 90_000, failurePolicy: "nothing" },
+    ],
+    ["register --wait 24h", { command: "register", waitMs: 86_400_000, failurePolicy: "nothing" }],
     [
       "register --wait 9s --on-unconfirmed warn",
-      { command: "register", waitMs: 9000, tolerance: "unconfirmed" },
+      { command: "register", waitMs: 9000, failurePolicy: "unconfirmed" },
     ],
-    ["deregister --on-failure ignore", { command: "deregister", tolerance: "everything" }],
-    ["deregister --on-failure fail", { command: "deregister", tolerance: "nothing" }],
+    ["deregister --on-failure ignore", { command: "deregister", failurePolicy: "everything" }],
+    ["deregister --on-failure fail", { command: "deregister", failurePolicy: "nothing" }],
     ["check kafka", { command: "check kafka", timeoutMs: 30_000 }],
     ["check kafka --timeout 5s", { command: "check kafka", timeoutMs: 5000 }],
     ["heartbeat", { command: "heartbeat" }],

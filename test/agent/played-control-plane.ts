@@ -2,10 +2,10 @@
 
 import { ensureTopics } from "../../shared/kafka/admin/topics.ts";
 import type { OutRecord } from "../../shared/kafka/batch/record.ts";
-import { openWire } from "../../shared/kafka/cluster/client.ts";
-import { openReader } from "../../shared/kafka/consumer/consumer.ts";
+import { openKafkaClient } from "../../shared/kafka/cluster/client.ts";
+import { openConsumer } from "../../shared/kafka/consumer/consumer.ts";
 import { endOffsets } from "../../shared/kafka/consumer/offsets.ts";
-import { openWriter } from "../../shared/kafka/producer/producer.ts";
+import { openProducer } from "../../shared/kafka/producer/producer.ts";
 import { REGISTRY, topicPlans } from "../../shared/protocol/topic.ts";
 import { anApplied, appliedRecord } from "./given.ts";
 
@@ -26,22 +26,22 @@ export type PlayedControlPlane = {
 
 /** Makes all topics of the protocol. */
 export async function playControlPlane(bootstrap: string): Promise<PlayedControlPlane> {
-  const wire = openWire({ clientId: "played", brokers: [bootstrap] }, { log });
-  const writer = openWriter({ wire, log });
-  const made = await ensureTopics(wire, topicPlans(6), { deadlineMs: 30_000 });
+  const client = openKafkaClient({ clientId: "played", brokers: [bootstrap] }, { log });
+  const producer = openProducer({ client, log });
+  const made = await ensureTopics(client, topicPlans(6), { deadlineMs: 30_000 });
   if (!made.ok) throw new Error(made.error.detail);
   const topicId = made.value.find(({ name }) => name === REGISTRY)?.topicId ?? "";
   return {
     write: async (topic, records) => {
-      const sent = await writer.send(topic, records, CALL);
+      const sent = await producer.send(topic, records, CALL);
       if (!sent.ok) throw new Error(sent.error.detail);
     },
     applied: (offset) => appliedRecord(anApplied(offset, { topic_id: topicId })),
     answering: async (id, answer) => {
-      const ends = await endOffsets(wire, REGISTRY, CALL);
+      const ends = await endOffsets(client, REGISTRY, CALL);
       if (!ends.ok) throw new Error(ends.error.detail);
-      const reader = openReader({
-        wire,
+      const consumer = openConsumer({
+        client,
         log,
         positions: [{ topic: REGISTRY, partition: 0, offset: ends.value.offsets.get(0) ?? 0 }],
         deliver: async ({ records }) => {
@@ -50,8 +50,8 @@ export async function playControlPlane(bootstrap: string): Promise<PlayedControl
         },
         problem: () => undefined,
       });
-      return reader.close;
+      return consumer.close;
     },
-    close: wire.close,
+    close: client.close,
   };
 }

@@ -3,7 +3,7 @@ import { ByteReader, ByteWriter } from "../../shared/kafka/api/bytes.ts";
 import type { TopicMetadata } from "../../shared/kafka/api/metadata.ts";
 import type { Call, KafkaRequest } from "../../shared/kafka/api/request.ts";
 import type { OutRecord } from "../../shared/kafka/batch/record.ts";
-import type { Wire } from "../../shared/kafka/cluster/client.ts";
+import type { KafkaClient } from "../../shared/kafka/cluster/client.ts";
 import { pause } from "../../shared/kafka/deadline.ts";
 import { timeoutError } from "../../shared/kafka/error.ts";
 import type { Fields } from "../../shared/log.ts";
@@ -47,7 +47,7 @@ export function playKafka(played: Played) {
   const said: { readonly level: "warn" | "debug"; readonly message: string; fields: Fields }[] = [];
   const sent: OutRecord[] = [];
 
-  const metadata: Wire["metadata"] = async (names, call) => {
+  const metadata: KafkaClient["metadata"] = async (names, call) => {
     const asked = names === "all" ? [...topics.keys()] : names;
     if (asked.some((name) => played.silent?.includes(name))) {
       await pause(call.deadlineMs, call);
@@ -98,7 +98,7 @@ export function playKafka(played: Played) {
     });
   };
 
-  const toAny: Wire["toAny"] = <T>(request: KafkaRequest<T>, _call: Call) => {
+  const toAny: KafkaClient["toAny"] = <T>(request: KafkaRequest<T>, _call: Call) => {
     const [question, answer] = [new ByteWriter(), new ByteWriter()];
     request.encode(question, request.versions.max);
     const reader = new ByteReader(question.bytes());
@@ -112,7 +112,7 @@ export function playKafka(played: Played) {
   const notPlayed = () => {
     throw new Error("not played");
   };
-  const wire: Wire = {
+  const client: KafkaClient = {
     metadata,
     toAny,
     leaderOf: notPlayed,
@@ -128,8 +128,8 @@ export function playKafka(played: Played) {
     said,
     sent,
     kafka: {
-      wire,
-      writer: {
+      client,
+      producer: {
         send: (_topic: string, records: readonly OutRecord[]) => {
           sent.push(...records);
           return Promise.resolve(ok(records.map((_, index) => ({ partition: 0, offset: index }))));

@@ -1,6 +1,6 @@
 /** A client of the protocol by our own writer; the Java tools of the bed are the foreign ones. */
-import { openWire } from "../../shared/kafka/cluster/client.ts";
-import { openWriter } from "../../shared/kafka/producer/producer.ts";
+import { openKafkaClient } from "../../shared/kafka/cluster/client.ts";
+import { openProducer } from "../../shared/kafka/producer/producer.ts";
 import { HEARTBEAT, REGISTRY } from "../../shared/protocol/topic.ts";
 
 const SEND_MS = 10_000;
@@ -28,10 +28,10 @@ export type Sender = {
 
 export function openSender(bootstrap: string): Sender {
   const log = () => undefined;
-  const wire = openWire({ clientId: "test", brokers: bootstrap.split(",") }, { log });
-  const writer = openWriter({ wire, log });
+  const client = openKafkaClient({ clientId: "test", brokers: bootstrap.split(",") }, { log });
+  const producer = openProducer({ client, log });
   const send: Sender["send"] = async (topic, key, value) => {
-    const sent = await writer.send(topic, [{ key, value }], { deadlineMs: SEND_MS });
+    const sent = await producer.send(topic, [{ key, value }], { deadlineMs: SEND_MS });
     if (!sent.ok) throw new Error(sent.error.detail);
     return sent.value[0]?.offset ?? -1;
   };
@@ -67,6 +67,6 @@ export function openSender(bootstrap: string): Sender {
         await ended;
       };
     },
-    close: () => wire.close(),
+    close: () => client.close(),
   };
 }

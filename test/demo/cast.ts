@@ -1,9 +1,9 @@
 /** Who is on stage: a Kafka, the control plane with its workers, and an agent for each cluster. */
 import * as v from "valibot";
 import { committedOffsets } from "../../shared/kafka/admin/groups.ts";
-import type { Wire } from "../../shared/kafka/cluster/client.ts";
+import type { KafkaClient } from "../../shared/kafka/cluster/client.ts";
 import { partitionFor } from "../../shared/kafka/producer/partitioner.ts";
-import { openWriter } from "../../shared/kafka/producer/producer.ts";
+import { openProducer } from "../../shared/kafka/producer/producer.ts";
 import { type ClientId, groupOf } from "../../shared/protocol/client-id.ts";
 import { CLUSTER_INFO } from "../../shared/protocol/topic.ts";
 import { binaries } from "../bed/binaries.ts";
@@ -27,7 +27,7 @@ export type CastOptions = {
   readonly brokers: string;
   /** SASL and TLS variables of a Kafka that was given. */
   readonly credentials: Readonly<Record<string, string>>;
-  readonly wire: Wire;
+  readonly client: KafkaClient;
 };
 
 /** Where records were written; `end` is the offset after the last of them. */
@@ -52,7 +52,7 @@ export type Cast = {
   readonly close: () => Promise<void>;
 };
 
-export async function openCast({ brokers, credentials, wire }: CastOptions): Promise<Cast> {
+export async function openCast({ brokers, credentials, client }: CastOptions): Promise<Cast> {
   const { agent: binary } = await binaries();
   const fleet = await openFleet(brokers, {
     ...TIMES,
@@ -64,7 +64,7 @@ export async function openCast({ brokers, credentials, wire }: CastOptions): Pro
     RECONCILE_INTERVAL: "",
     LOG_LEVEL: "info",
   });
-  const writer = openWriter({ wire, log: () => undefined });
+  const producer = openProducer({ client, log: () => undefined });
   const agents: BedProcess[] = [];
   const start = (clientId: ClientId, words: readonly string[]): BedProcess => {
     const process = startProcess({
@@ -76,11 +76,11 @@ export async function openCast({ brokers, credentials, wire }: CastOptions): Pro
     return process;
   };
   const partitionOf = async (clientId: ClientId) =>
-    partitionFor(clientId, taken(await wire.partitionCount(CLUSTER_INFO, CALL)));
+    partitionFor(clientId, taken(await client.partitionCount(CLUSTER_INFO, CALL)));
   const write = async (clientId: ClientId, numbers: readonly number[], value: string | null) => {
     const partition = await partitionOf(clientId);
     const records = numbers.map((n) => ({ key: `${clientId}/pods/${n}`, value, partition }));
-    const written = taken(await writer.send(CLUSTER_INFO, records, CALL));
+    const written = taken(await producer.send(CLUSTER_INFO, records, CALL));
     return { partition, end: (written.at(-1)?.offset ?? -1) + 1 };
   };
   return {
@@ -102,7 +102,7 @@ export async function openCast({ brokers, credentials, wire }: CastOptions): Pro
     committed: async (clientId) => {
       const partition = await partitionOf(clientId);
       const group = groupOf(clientId);
-      return taken(await committedOffsets(wire, group, CLUSTER_INFO, [partition], CALL)).get(
+      return taken(await committedOffsets(client, group, CLUSTER_INFO, [partition], CALL)).get(
         partition,
       );
     },

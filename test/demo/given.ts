@@ -4,10 +4,10 @@
  * for it here.
  */
 import { deleteGroup } from "../../shared/kafka/admin/groups.ts";
-import type { Wire } from "../../shared/kafka/cluster/client.ts";
-import { openReader } from "../../shared/kafka/consumer/consumer.ts";
+import type { KafkaClient } from "../../shared/kafka/cluster/client.ts";
+import { openConsumer } from "../../shared/kafka/consumer/consumer.ts";
 import { endOffsets } from "../../shared/kafka/consumer/offsets.ts";
-import { openWriter } from "../../shared/kafka/producer/producer.ts";
+import { openProducer } from "../../shared/kafka/producer/producer.ts";
 import { type ClientId, groupOf } from "../../shared/protocol/client-id.ts";
 import { HEARTBEAT, REGISTRY, topicPlans } from "../../shared/protocol/topic.ts";
 import { until } from "../bed/condition.ts";
@@ -32,37 +32,37 @@ export function intentLines(ids: readonly ClientId[]): readonly string[] {
 }
 
 /** Why the demo must not run there; undefined when it may. */
-export async function refusal(wire: Wire): Promise<string | undefined> {
-  const live = await registered(wire);
+export async function refusal(client: KafkaClient): Promise<string | undefined> {
+  const live = await registered(client);
   if (live.length > 0) {
     const names = live.slice(0, NAMES_SHOWN).join(", ");
     const more = live.length > NAMES_SHOWN ? ", …" : "";
     return `a fleet is registered there (${names}${more}); give the demo a Kafka without one`;
   }
-  const before = await endsOf(wire, HEARTBEAT);
+  const before = await endsOf(client, HEARTBEAT);
   await Bun.sleep(QUIET_MS);
-  const after = await endsOf(wire, HEARTBEAT);
+  const after = await endsOf(client, HEARTBEAT);
   const grows = [...after].some(([partition, end]) => end > (before.get(partition) ?? 0));
   if (!grows) return undefined;
   return `somebody writes to ${HEARTBEAT} there: a control plane or agents; give the demo a Kafka of its own`;
 }
 
 /** End of each partition; none where there is no such topic. @throws Error when Kafka can't be asked. */
-async function endsOf(wire: Wire, topic: string): Promise<ReadonlyMap<number, number>> {
-  const ends = await endOffsets(wire, topic, CALL);
+async function endsOf(client: KafkaClient, topic: string): Promise<ReadonlyMap<number, number>> {
+  const ends = await endOffsets(client, topic, CALL);
   if (ends.ok) return ends.value.offsets;
   if (ends.error.code === "unknown-topic") return new Map();
   throw new Error(ends.error.detail);
 }
 
 /** Keys of the registry whose last record is no tombstone. */
-async function registered(wire: Wire): Promise<readonly string[]> {
-  const ends = [...(await endsOf(wire, REGISTRY))].filter(([, end]) => end > 0);
+async function registered(client: KafkaClient): Promise<readonly string[]> {
+  const ends = [...(await endsOf(client, REGISTRY))].filter(([, end]) => end > 0);
   if (ends.length === 0) return [];
   const open = new Set(ends.map(([partition]) => partition));
   const last = new Map<string, boolean>();
-  const reader = openReader({
-    wire,
+  const consumer = openConsumer({
+    client,
     log,
     positions: ends.map(([partition]) => ({ topic: REGISTRY, partition, offset: 0 })),
     deliver: ({ partition, records, nextOffset, highWatermark }) => {
@@ -71,30 +71,30 @@ async function registered(wire: Wire): Promise<readonly string[]> {
     },
     problem: (problem) => {
       if (problem.kind !== "offset-out-of-range") return;
-      reader.add({ topic: REGISTRY, partition: problem.partition, offset: problem.startOffset });
+      consumer.add({ topic: REGISTRY, partition: problem.partition, offset: problem.startOffset });
     },
   });
   try {
     await until(`the end of ${REGISTRY}`, () => open.size === 0, READ);
   } finally {
-    await reader.close();
+    await consumer.close();
   }
   return [...last].filter(([, live]) => live).map(([key]) => key);
 }
 
 /** After the control plane and all workers have ended: what the story itself has not withdrawn. */
 export async function cleanUp(
-  wire: Wire,
+  client: KafkaClient,
   fleet: string,
   ids: readonly ClientId[],
 ): Promise<readonly string[]> {
-  const writer = openWriter({ wire, log });
+  const producer = openProducer({ client, log });
   const tombstones = ids.map((key) => ({ key, value: null }));
-  const sent = await writer.send(REGISTRY, tombstones, CALL);
+  const sent = await producer.send(REGISTRY, tombstones, CALL);
   const left = sent.ok ? [] : [`tombstones: ${sent.error.detail}`];
   for (const group of [...ids.map(groupOf), `outrider-control-plane-${fleet}`]) {
     const gone = async () => {
-      const deleted = await deleteGroup(wire, group, CALL);
+      const deleted = await deleteGroup(client, group, CALL);
       if (!deleted.ok) throw new Error(deleted.error.detail);
       return true;
     };

@@ -11,7 +11,7 @@ import { readAgentConfig } from "../../agent/config.ts";
 import { openHost } from "../../shared/config/host.ts";
 import { kafkaSettings } from "../../shared/config/kafka.ts";
 import { EXIT } from "../../shared/exit.ts";
-import { openWire, type Wire } from "../../shared/kafka/cluster/client.ts";
+import { type KafkaClient, openKafkaClient } from "../../shared/kafka/cluster/client.ts";
 import { ClientId } from "../../shared/protocol/client-id.ts";
 import { binaries } from "../bed/binaries.ts";
 import { ensureJars } from "../bed/kafka/jars.ts";
@@ -50,7 +50,7 @@ const tell: Telling = openTelling({
 /** What has been opened so far, to be closed in the end however far the story got. */
 type Open = {
   kafka: KafkaBed | undefined;
-  wire: Wire | undefined;
+  client: KafkaClient | undefined;
   cast: Cast | undefined;
 };
 
@@ -61,13 +61,13 @@ function clustersOf(): Clusters {
   return { steady: id("berlin"), silent: id("oslo"), leaving: id("lima") };
 }
 
-function openGiven(brokers: string): Wire {
+function openGiven(brokers: string): KafkaClient {
   const environment = { ...process.env, KAFKA_BROKERS: brokers, CLIENT_ID: "demo" };
   const config = readAgentConfig(environment, openHost());
   if (!config.ok) {
     throw new Error(config.error.map(({ name, message }) => `${name} ${message}`).join("; "));
   }
-  return openWire(kafkaSettings(config.value, "outrider-demo"), { log: () => undefined });
+  return openKafkaClient(kafkaSettings(config.value, "outrider-demo"), { log: () => undefined });
 }
 
 const credentials = (): Record<string, string> =>
@@ -79,11 +79,11 @@ const credentials = (): Record<string, string> =>
 
 async function play(open: Open, clusters: Clusters): Promise<void> {
   const brokers = given ?? (await startOwn(open));
-  open.wire = openGiven(brokers);
+  open.client = openGiven(brokers);
   if (given !== undefined) {
-    const { wire } = open;
+    const { client } = open;
     await tell.step("is that Kafka free for a demo?", async () => {
-      const why = await refusal(wire);
+      const why = await refusal(client);
       if (why !== undefined) throw new Error(why);
       return "yes: no cluster is registered, and nobody beats";
     });
@@ -92,7 +92,7 @@ async function play(open: Open, clusters: Clusters): Promise<void> {
     await binaries();
     return "dist/agent, dist/sidecar (only when a source has changed)";
   });
-  open.cast = await openCast({ brokers, credentials: credentials(), wire: open.wire });
+  open.cast = await openCast({ brokers, credentials: credentials(), client: open.client });
   const plane = await tellStory({ cast: open.cast, clusters, tell, monotonicMs });
   if (isKeeping) await keep(open.cast, clusters, brokers, plane.url);
 }
@@ -119,14 +119,15 @@ async function keep(cast: Cast, clusters: Clusters, brokers: string, url: string
   await interrupted.promise;
 }
 
-async function close({ kafka, wire, cast }: Open, clusters: Clusters): Promise<void> {
+async function close({ kafka, client, cast }: Open, clusters: Clusters): Promise<void> {
   await cast?.close();
-  if (given !== undefined && wire !== undefined && cast !== undefined) {
+  if (given !== undefined && client !== undefined && cast !== undefined) {
     const ids = Object.values(clusters);
     await cast.forget(clusters.silent, RECORDS_MAX).catch(() => undefined);
-    for (const left of await cleanUp(wire, cast.fleet.fleet, ids)) tell.say(`left there: ${left}`);
+    for (const left of await cleanUp(client, cast.fleet.fleet, ids))
+      tell.say(`left there: ${left}`);
   }
-  await wire?.close();
+  await client?.close();
   await kafka?.stop();
   const running = cast?.fleet.workers() ?? [];
   if (running.length > 0) throw new Error(`${running.length} workers are left running`);
@@ -159,7 +160,7 @@ async function main(): Promise<number> {
   }
   const sinceMs = monotonicMs();
   const clusters = clustersOf();
-  const open: Open = { kafka: undefined, wire: undefined, cast: undefined };
+  const open: Open = { kafka: undefined, client: undefined, cast: undefined };
   const times = Object.entries(TIMES).map(([name, value]) => `${name}=${value}`);
   tell.say("Outrider: three clusters on a real Kafka, by the compiled programs.");
   tell.say(`Times are shortened: ${times.join(" ")} HEARTBEAT_INTERVAL=${HEARTBEAT_INTERVAL}`);

@@ -2,13 +2,13 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { openMetrics } from "../../shared/metrics.ts";
-import { openGauges, openSink } from "../../sidecar/control-plane/metrics.ts";
+import { openGauges, openRecorder } from "../../sidecar/control-plane/metrics.ts";
 
 const DOCUMENT = join(import.meta.dir, "../../docs/operating.md");
 
 test("docs/operating.md lists the metrics of the control plane", async () => {
   const metrics = openMetrics();
-  openSink(metrics);
+  openRecorder(metrics);
   openGauges(metrics, {
     term: () => undefined,
     clusters: () => [],

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 const ROOT = join(import.meta.dir, "../..");
 const read = (path: string) => Bun.file(join(ROOT, path)).text();
-const [document, plan, situation] = await Promise.all([
+const [document, plan, input] = await Promise.all([
   read("docs/reconcile.md"),
   read("sidecar/control-plane/plan/plan.ts"),
   read("sidecar/control-plane/plan/input.ts"),
@@ -52,6 +52,6 @@ describe("docs/reconcile.md", () => {
     expect([...rowsOf(`plan:${name}`)].sort()).toEqual([...stepsIn(body)].sort());
   });
   test.each(["cleanupHold", "orphanHold"])("%s", (name) => {
-    expect([...rowsOf(`hold:${name}`)]).toEqual([...holdsIn(bodiesOf(situation).get(name) ?? "")]);
+    expect([...rowsOf(`hold:${name}`)]).toEqual([...holdsIn(bodiesOf(input).get(name) ?? "")]);
   });
 });

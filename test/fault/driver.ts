@@ -78,7 +78,7 @@ export function createDriver(deps: {
     beats.on(id);
     return `withdraw and register ${id}`;
   };
-  const silence = (id: string): Promise<string> => {
+  const expiry = (id: string): Promise<string> => {
     beats.off(id);
     return Promise.resolve(`silence ${id}`);
   };
@@ -100,7 +100,7 @@ export function createDriver(deps: {
     );
     const next = chance.pick(loud);
     if (next === undefined || !maySilence()) return register(id);
-    return silence(next);
+    return expiry(next);
   };
 
   return {

@@ -1,7 +1,7 @@
 /** Consumer groups as workers leave them: committed offsets, and no member. */
 import { committedOffsets } from "../../shared/kafka/admin/groups.ts";
 import { commitRequest } from "../../shared/kafka/api/group.ts";
-import { openWire } from "../../shared/kafka/cluster/client.ts";
+import { openKafkaClient } from "../../shared/kafka/cluster/client.ts";
 import { CLUSTER_INFO } from "../../shared/protocol/topic.ts";
 import { until } from "../bed/condition.ts";
 
@@ -20,10 +20,13 @@ export type Groups = {
 
 export function openGroups(bootstrap: string): Groups {
   const log = () => undefined;
-  const wire = openWire({ clientId: "test-groups", brokers: bootstrap.split(",") }, { log });
+  const client = openKafkaClient(
+    { clientId: "test-groups", brokers: bootstrap.split(",") },
+    { log },
+  );
   const read = async (clientId: string, partitions: readonly number[]) => {
     const group = `kg-builder-${clientId}`;
-    const offsets = await committedOffsets(wire, group, CLUSTER_INFO, partitions, CALL);
+    const offsets = await committedOffsets(client, group, CLUSTER_INFO, partitions, CALL);
     if (!offsets.ok) throw new Error(offsets.error.detail);
     return offsets.value;
   };
@@ -35,9 +38,9 @@ export function openGroups(bootstrap: string): Groups {
       await until(
         `a commit of ${groupId}`,
         async () => {
-          const answer = await wire.toCoordinator(groupId, request, CALL);
+          const answer = await client.toCoordinator(groupId, request, CALL);
           if (answer.ok && answer.value === 0) return true;
-          wire.forgetCoordinator(groupId);
+          client.forgetCoordinator(groupId);
           throw new Error(answer.ok ? `error code ${answer.value}` : answer.error.detail);
         },
         { deadlineMs: COMMIT_MS },
@@ -46,6 +49,6 @@ export function openGroups(bootstrap: string): Groups {
     committed: async (clientId) => (await read(clientId, [0])).get(0),
     committedSum: async (clientId) =>
       [...(await read(clientId, [0, 1, 2])).values()].reduce((sum, offset) => sum + offset, 0),
-    close: () => wire.close(),
+    close: () => client.close(),
   };
 }

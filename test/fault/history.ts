@@ -3,7 +3,7 @@
  * every outcome has its intent before it, no epoch comes after a later one, every epoch is one that a
  * leader announced, a worker is not started twice without a stop between.
  */
-import { openWire } from "../../shared/kafka/cluster/client.ts";
+import { openKafkaClient } from "../../shared/kafka/cluster/client.ts";
 import { type Audit, decodeAudit } from "../../shared/protocol/audit.ts";
 import { decodeControl } from "../../shared/protocol/control.ts";
 import { AUDIT, CONTROL } from "../../shared/protocol/topic.ts";
@@ -18,11 +18,14 @@ export type History = {
 /** @throws Error when Kafka cannot be read, or holds a record that is not ours */
 export async function readHistory(bootstrap: string): Promise<History> {
   const log = () => undefined;
-  const wire = openWire({ clientId: "test-history", brokers: bootstrap.split(",") }, { log });
+  const client = openKafkaClient(
+    { clientId: "test-history", brokers: bootstrap.split(",") },
+    { log },
+  );
   const audits: Audit[] = [];
   const epochs: number[] = [];
   try {
-    const first = await readToEnd({ wire, log }, AUDIT, ({ records }) => {
+    const first = await readToEnd({ client, log }, AUDIT, ({ records }) => {
       for (const { value } of records) {
         const audit = decodeAudit(value);
         if (!audit.ok) throw new Error(`cluster.audit: ${audit.error}`);
@@ -30,7 +33,7 @@ export async function readHistory(bootstrap: string): Promise<History> {
       }
     });
     if (!first.ok) throw new Error(first.error.detail);
-    const second = await readToEnd({ wire, log }, CONTROL, ({ records }) => {
+    const second = await readToEnd({ client, log }, CONTROL, ({ records }) => {
       for (const { key, value, offset } of records) {
         const control = decodeControl(key, value);
         if (!control.ok) throw new Error(`cluster.control: ${control.error}`);
@@ -40,7 +43,7 @@ export async function readHistory(bootstrap: string): Promise<History> {
     if (!second.ok) throw new Error(second.error.detail);
     return { audits, epochs };
   } finally {
-    await wire.close();
+    await client.close();
   }
 }
 

@@ -16,9 +16,9 @@ const KILL_MS_MAX = 20_000;
 const SETTLE_MS = 2 * CLEANED_MS;
 
 /** When to kill: how long after the start, or after it has begun to lead. */
-type Moment = { readonly name: string; readonly leading: boolean; readonly afterMs: number };
+type TimeReading = { readonly name: string; readonly leading: boolean; readonly afterMs: number };
 
-function randomMoment(by: Chance): Moment {
+function randomMoment(by: Chance): TimeReading {
   const dice = by.next();
   if (dice < 0.15) return { name: "boot", leading: false, afterMs: by.between(0, 1_000) };
   if (dice < 0.4) return { name: "promotion", leading: false, afterMs: by.between(1_500, 4_500) };
@@ -59,10 +59,10 @@ async function killed(stage: Stage, done: string[]): Promise<void> {
   atEnd(watch.close);
   const drive = driveOn(driver, byOps, done);
   for (let kill = 1; kill <= kills; kill += 1) {
-    const moment = randomMoment(byKills);
-    const led = await momentCame(plane, moment);
+    const readTime = randomMoment(byKills);
+    const led = await momentCame(plane, readTime);
     plane.process.kill("SIGKILL");
-    done.push(`-- kill ${kill}: ${moment.name}, ${Math.round(moment.afterMs)} ms, led: ${led}`);
+    done.push(`-- kill ${kill}: ${readTime.name}, ${Math.round(readTime.afterMs)} ms, led: ${led}`);
     await plane.process.exited;
     plane = await start();
   }
@@ -87,7 +87,10 @@ async function killed(stage: Stage, done: string[]): Promise<void> {
   say(`no cluster had two processes in ${watch.samples()} samples`);
 }
 
-async function momentCame(plane: ControlPlane, { leading, afterMs }: Moment): Promise<boolean> {
+async function momentCame(
+  plane: ControlPlane,
+  { leading, afterMs }: TimeReading,
+): Promise<boolean> {
   if (leading) await plane.leads(60_000);
   await Bun.sleep(afterMs);
   const health = await plane.health().catch(() => undefined);

@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { deleteGroup } from "../../shared/kafka/admin/groups.ts";
 import { ensureTopics } from "../../shared/kafka/admin/topics.ts";
-import { openWire, type Wire } from "../../shared/kafka/cluster/client.ts";
-import { openReader, type ReadProblem } from "../../shared/kafka/consumer/consumer.ts";
+import { type KafkaClient, openKafkaClient } from "../../shared/kafka/cluster/client.ts";
+import { openConsumer, type ReadProblem } from "../../shared/kafka/consumer/consumer.ts";
 import { endOffsets } from "../../shared/kafka/consumer/offsets.ts";
-import { joinMembership, type Term } from "../../shared/kafka/election/membership.ts";
-import { openWriter } from "../../shared/kafka/producer/producer.ts";
+import { type Generation, joinMembership } from "../../shared/kafka/election/membership.ts";
+import { openProducer } from "../../shared/kafka/producer/producer.ts";
 import { until } from "../bed/condition.ts";
 import { ensureJars } from "../bed/kafka/jars.ts";
 import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
@@ -28,13 +28,16 @@ if (missing !== undefined)
   process.stderr.write(`SKIPPED the Kafka door to a cluster: ${missing}\n`);
 
 describe.skipIf(missing !== undefined)("the door to three brokers", () => {
-  const wires: Wire[] = [];
+  const wires: KafkaClient[] = [];
   let bed: KafkaBed;
 
   const newWire = () => {
-    const wire = openWire({ clientId: "door", brokers: bed.bootstrap.split(",") }, { log });
-    wires.push(wire);
-    return wire;
+    const client = openKafkaClient(
+      { clientId: "door", brokers: bed.bootstrap.split(",") },
+      { log },
+    );
+    wires.push(client);
+    return client;
   };
 
   const newTopic = async (name: string, partitions: number) => {
@@ -44,10 +47,10 @@ describe.skipIf(missing !== undefined)("the door to three brokers", () => {
   };
 
   const join = (topic: string, epoch: string, heartbeatIntervalMs = 300) => {
-    const terms: Term[] = [];
+    const terms: Generation[] = [];
     const lost: string[] = [];
     const joined = joinMembership({
-      wire: newWire(),
+      client: newWire(),
       log,
       groupId: `group-${topic}`,
       topic,
@@ -75,13 +78,13 @@ describe.skipIf(missing !== undefined)("the door to three brokers", () => {
     "follows a killed leader with reader and writer, and loses nothing",
     async () => {
       const topic = "moves";
-      const wire = newWire();
+      const client = newWire();
       await newTopic(topic, 6);
       const seen = new Set<string>();
       const problems: ReadProblem[] = [];
       const positions = [0, 1, 2, 3, 4, 5].map((partition) => ({ topic, partition, offset: 0 }));
-      const reader = openReader({
-        wire,
+      const consumer = openConsumer({
+        client,
         log,
         positions,
         deliver: ({ records }) => {
@@ -89,19 +92,19 @@ describe.skipIf(missing !== undefined)("the door to three brokers", () => {
         },
         problem: (problem) => problems.push(problem),
       });
-      const writer = openWriter({ wire, log });
+      const producer = openProducer({ client, log });
       const write = async (from: number) => {
         const records = positions.map(({ partition }) => ({
           key: "k",
           value: `${from + partition}`,
           partition,
         }));
-        const sent = await writer.send(topic, records, { deadlineMs: 40_000 });
+        const sent = await producer.send(topic, records, { deadlineMs: 40_000 });
         expect(sent.ok ? "" : sent.error.detail).toBe("");
       };
       await write(0);
       await until("the first six", () => seen.size === 6, SOON);
-      const leader = await wire.leaderOf(topic, 0, CALL);
+      const leader = await client.leaderOf(topic, 0, CALL);
       if (!leader.ok) throw new Error(leader.error.detail);
       await bed.broker(leader.value.node.id).kill("SIGKILL");
       await write(6);
@@ -109,9 +112,9 @@ describe.skipIf(missing !== undefined)("the door to three brokers", () => {
       expect(problems.map(({ kind }) => kind)).toContain("unreachable");
       await until("recovered", () => problems.at(-1)?.kind === "recovered", SOON);
       await bed.broker(leader.value.node.id).start();
-      const ends = await endOffsets(wire, topic, CALL);
+      const ends = await endOffsets(client, topic, CALL);
       expect(ends.ok && ends.value.offsets.size).toBe(6);
-      await reader.close();
+      await consumer.close();
     },
     LIMIT_MS,
   );
@@ -173,7 +176,7 @@ describe.skipIf(missing !== undefined)("the door to three brokers", () => {
 
   test("refuses a session timeout that Kafka would refuse", () => {
     const refused = joinMembership({
-      ...{ wire: newWire(), log, groupId: "g", topic: "t", sessionTimeoutMs: 5999 },
+      ...{ client: newWire(), log, groupId: "g", topic: "t", sessionTimeoutMs: 5999 },
       ...{ rebalanceTimeoutMs: 6000, heartbeatIntervalMs: 300, standing: () => "" },
       ...{ onAssigned: () => {}, onLost: () => {} },
     });

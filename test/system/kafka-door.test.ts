@@ -2,13 +2,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { ensureTopics } from "../../shared/kafka/admin/topics.ts";
 import type { KafkaRecord, OutRecord } from "../../shared/kafka/batch/record.ts";
-import { openWire, type Wire } from "../../shared/kafka/cluster/client.ts";
+import { type KafkaClient, openKafkaClient } from "../../shared/kafka/cluster/client.ts";
 import {
-  openReader,
+  openConsumer,
   type ReadBatch,
   type ReadProblem,
 } from "../../shared/kafka/consumer/consumer.ts";
-import { BATCH_BYTES_MAX, openWriter } from "../../shared/kafka/producer/producer.ts";
+import { BATCH_BYTES_MAX, openProducer } from "../../shared/kafka/producer/producer.ts";
 import type { KafkaSettings } from "../../shared/kafka/settings.ts";
 import { until } from "../bed/condition.ts";
 import { ensureJars } from "../bed/kafka/jars.ts";
@@ -29,30 +29,35 @@ const missing = await ensureJars().then(
 );
 if (missing !== undefined) process.stderr.write(`SKIPPED the Kafka door: ${missing}\n`);
 
-const wires: Wire[] = [];
+const wires: KafkaClient[] = [];
 let names = 0;
 
-function wireTo(brokers: string, more: Partial<KafkaSettings> = {}): Wire {
-  const wire = openWire({ clientId: "door", brokers: brokers.split(","), ...more }, { log });
-  wires.push(wire);
-  return wire;
+function wireTo(brokers: string, more: Partial<KafkaSettings> = {}): KafkaClient {
+  const client = openKafkaClient(
+    { clientId: "door", brokers: brokers.split(","), ...more },
+    { log },
+  );
+  wires.push(client);
+  return client;
 }
 
-async function newTopic(wire: Wire, partitions = 1): Promise<string> {
+async function newTopic(client: KafkaClient, partitions = 1): Promise<string> {
   names += 1;
   const name = `door-${names}`;
-  const made = await ensureTopics(wire, [{ name, partitions, config: {} }], { deadlineMs: 30_000 });
+  const made = await ensureTopics(client, [{ name, partitions, config: {} }], {
+    deadlineMs: 30_000,
+  });
   if (!made.ok) throw new Error(made.error.detail);
   expect(made.value[0]?.created).toBe(true);
   return name;
 }
 
-function follow(wire: Wire, topic: string, partitions: number) {
+function follow(client: KafkaClient, topic: string, partitions: number) {
   const records: KafkaRecord[] = [];
   const batches: ReadBatch[] = [];
   const problems: ReadProblem[] = [];
-  const reader = openReader({
-    wire,
+  const consumer = openConsumer({
+    client,
     log,
     positions: [...Array(partitions).keys()].map((partition) => ({ topic, partition, offset: 0 })),
     deliver: (batch) => {
@@ -61,14 +66,14 @@ function follow(wire: Wire, topic: string, partitions: number) {
     },
     problem: (problem) => problems.push(problem),
   });
-  return { reader, records, batches, problems };
+  return { consumer, records, batches, problems };
 }
 
 const one = (value: string, partition = 0): OutRecord[] => [{ key: "k", value, partition }];
 
 describe.skipIf(missing !== undefined)("the door to one broker", () => {
   let bed: KafkaBed;
-  let wire: Wire;
+  let client: KafkaClient;
 
   beforeAll(async () => {
     bed = await startKafka({
@@ -80,7 +85,7 @@ describe.skipIf(missing !== undefined)("the door to one broker", () => {
       ],
       authorizer: true,
     });
-    wire = wireTo(bed.bootstrap);
+    client = wireTo(bed.bootstrap);
   }, LIMIT_MS);
 
   afterAll(async () => {
@@ -91,8 +96,8 @@ describe.skipIf(missing !== undefined)("the door to one broker", () => {
   test(
     "carries null, empty values and headers, both ways",
     async () => {
-      const topic = await newTopic(wire);
-      const sent = await openWriter({ wire, log }).send(
+      const topic = await newTopic(client);
+      const sent = await openProducer({ client, log }).send(
         topic,
         [
           { key: "a", value: "1", headers: { reason: "why" } },
@@ -105,11 +110,11 @@ describe.skipIf(missing !== undefined)("the door to one broker", () => {
         ok: true,
         value: [0, 1, 2].map((offset) => ({ partition: 0, offset })),
       });
-      const { reader, records } = follow(wire, topic, 1);
+      const { consumer, records } = follow(client, topic, 1);
       await until("three records", () => records.length === 3, SOON);
       expect(records.map(({ value }) => value?.toString() ?? null)).toEqual(["1", null, ""]);
       expect(records[0]?.headers()).toEqual({ reason: "why" });
-      await reader.close();
+      await consumer.close();
       const seen = await bed.tools.consume(topic, { count: 3 });
       expect(seen.map(({ value }) => value)).toEqual(["1", null, ""]);
     },
@@ -119,11 +124,11 @@ describe.skipIf(missing !== undefined)("the door to one broker", () => {
   test(
     "tells the end of an empty partition",
     async () => {
-      const topic = await newTopic(wire);
-      const { reader, batches } = follow(wire, topic, 1);
+      const topic = await newTopic(client);
+      const { consumer, batches } = follow(client, topic, 1);
       const first = await until("the end", () => batches[0], SOON);
       expect([first.nextOffset, first.highWatermark, first.records.length]).toEqual([0, 0, 0]);
-      await reader.close();
+      await consumer.close();
     },
     LIMIT_MS,
   );
@@ -131,17 +136,17 @@ describe.skipIf(missing !== undefined)("the door to one broker", () => {
   test.each(["gzip", "snappy", "lz4", "zstd"] as const)(
     "reads what Java compressed with %s",
     async (compression) => {
-      const topic = await newTopic(wire);
+      const topic = await newTopic(client);
       const sent = Array.from({ length: 50 }, (_, index) => ({
         key: `k${index}`,
         value: "v".repeat(index),
       }));
       await bed.tools.produce(topic, sent, { compression });
-      const { reader, records, batches } = follow(wire, topic, 1);
+      const { consumer, records, batches } = follow(client, topic, 1);
       await until("all records", () => records.length === sent.length, SOON);
       expect(records.map(({ value }) => value?.toString())).toEqual(sent.map(({ value }) => value));
       expect(batches.flatMap(({ corrupt }) => corrupt)).toEqual([]);
-      await reader.close();
+      await consumer.close();
     },
     LIMIT_MS,
   );
@@ -149,15 +154,15 @@ describe.skipIf(missing !== undefined)("the door to one broker", () => {
   test(
     "splits what is too much for one batch, in order",
     async () => {
-      const topic = await newTopic(wire);
+      const topic = await newTopic(client);
       const half = "x".repeat(BATCH_BYTES_MAX / 2);
-      const sent = await openWriter({ wire, log }).send(
+      const sent = await openProducer({ client, log }).send(
         topic,
         [...one(half), ...one(half), ...one("y")],
         CALL,
       );
       expect(sent.ok && sent.value.map(({ offset }) => offset)).toEqual([0, 1, 2]);
-      const large = await openWriter({ wire, log }).send(
+      const large = await openProducer({ client, log }).send(
         topic,
         one("x".repeat(2 * BATCH_BYTES_MAX)),
         CALL,
@@ -170,15 +175,15 @@ describe.skipIf(missing !== undefined)("the door to one broker", () => {
   test(
     "keeps the order of concurrent sends to a partition",
     async () => {
-      const topic = await newTopic(wire);
-      const writer = openWriter({ wire, log });
+      const topic = await newTopic(client);
+      const producer = openProducer({ client, log });
       await Promise.all(
-        Array.from({ length: 50 }, (_, index) => writer.send(topic, one(`${index}`), CALL)),
+        Array.from({ length: 50 }, (_, index) => producer.send(topic, one(`${index}`), CALL)),
       );
-      const { reader, records } = follow(wire, topic, 1);
+      const { consumer, records } = follow(client, topic, 1);
       await until("all", () => records.length === 50, SOON);
       expect(records.map(({ value }) => Number(value))).toEqual(records.map((_, index) => index));
-      await reader.close();
+      await consumer.close();
     },
     LIMIT_MS,
   );
@@ -186,9 +191,9 @@ describe.skipIf(missing !== undefined)("the door to one broker", () => {
   test(
     "notices a topic that was deleted and made again",
     async () => {
-      const topic = await newTopic(wire);
-      await openWriter({ wire, log }).send(topic, one("old"), CALL);
-      const { reader, records, problems } = follow(wire, topic, 1);
+      const topic = await newTopic(client);
+      await openProducer({ client, log }).send(topic, one("old"), CALL);
+      const { consumer, records, problems } = follow(client, topic, 1);
       await until("the old record", () => records.length === 1, SOON);
       await bed.tools.deleteTopic(topic);
       await until("missing", () => problems.some(({ kind }) => kind === "topic-missing"), SOON);
@@ -196,7 +201,7 @@ describe.skipIf(missing !== undefined)("the door to one broker", () => {
       const kinds = () => problems.map(({ kind }) => kind);
       await until("made again", () => kinds().includes("topic-recreated"), SOON);
       expect(kinds()).toContain("partition-count-changed");
-      await reader.close();
+      await consumer.close();
     },
     LIMIT_MS,
   );
@@ -204,16 +209,16 @@ describe.skipIf(missing !== undefined)("the door to one broker", () => {
   test(
     "ends calls at their deadline while the broker hangs, and goes on afterwards",
     async () => {
-      const topic = await newTopic(wire);
-      const { reader, records, problems } = follow(wire, topic, 1);
+      const topic = await newTopic(client);
+      const { consumer, records, problems } = follow(client, topic, 1);
       await bed.broker(0).kill("SIGSTOP");
       const startedMs = performance.now();
-      const hung = await wire.metadata([], { deadlineMs: 500 });
+      const hung = await client.metadata([], { deadlineMs: 500 });
       expect(hung.ok ? "ok" : hung.error.code).toBe("timeout");
       expect(performance.now() - startedMs).toBeLessThan(900);
       await until("unreachable", () => problems.some(({ kind }) => kind === "unreachable"), SOON);
       await bed.broker(0).kill("SIGCONT");
-      const sent = await openWriter({ wire, log }).send(topic, one("after"), CALL);
+      const sent = await openProducer({ client, log }).send(topic, one("after"), CALL);
       expect(sent.ok).toBe(true);
       await until(
         "the record",
@@ -221,7 +226,7 @@ describe.skipIf(missing !== undefined)("the door to one broker", () => {
         SOON,
       );
       await until("recovered", () => problems.at(-1)?.kind === "recovered", SOON);
-      await reader.close();
+      await consumer.close();
     },
     LIMIT_MS,
   );
@@ -229,7 +234,7 @@ describe.skipIf(missing !== undefined)("the door to one broker", () => {
   test(
     "asks for a topic that is not there without making it",
     async () => {
-      const answer = await wire.metadata(["nowhere"], CALL);
+      const answer = await client.metadata(["nowhere"], CALL);
       expect(answer.ok && answer.value.topics[0]?.errorCode).toBe(3);
       expect(await bed.tools.listTopics()).not.toContain("nowhere");
     },
@@ -284,11 +289,11 @@ describe.skipIf(missing !== undefined)("the door to one broker", () => {
   test(
     "names the permission that is missing",
     async () => {
-      const topic = await newTopic(wire);
+      const topic = await newTopic(client);
       await bed.tools.allow({ principal: "User:plain", operations: ["Describe"], topic });
       const sasl = { mechanism: "PLAIN", username: "plain", password: () => "right" } as const;
       const own = wireTo(bed.bootstrapOf("SASL_PLAINTEXT"), { sasl });
-      const sent = await openWriter({ wire: own, log }).send(topic, one("x"), CALL);
+      const sent = await openProducer({ client: own, log }).send(topic, one("x"), CALL);
       expect(sent.ok ? "" : `${sent.error.code}: ${sent.error.detail}`).toMatch(
         new RegExp(`^authorization: .*WRITE on topic ${topic}`),
       );

@@ -3,7 +3,7 @@
 import { backoffMs } from "../../backoff.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { Call, KafkaRequest } from "../api/request.ts";
-import type { Wire } from "../cluster/client.ts";
+import type { KafkaClient } from "../cluster/client.ts";
 import { pause, startDeadline } from "../deadline.ts";
 import { type KafkaError, protocolError } from "../error.ts";
 
@@ -12,9 +12,9 @@ const BACKOFF = { baseMs: 50, maxMs: 1000, random: Math.random };
 type Answer<T> = Promise<Result<T, KafkaError>>;
 
 /** A group that is not there counts as deleted. `group-not-empty` while it has a member. */
-export async function deleteGroup(wire: Wire, groupId: string, call: Call): Answer<null> {
+export async function deleteGroup(client: KafkaClient, groupId: string, call: Call): Answer<null> {
   const what = `delete group ${groupId}`;
-  const answer = await askCoordinator(wire, groupId, deleteRequest(groupId), call, (errorCode) =>
+  const answer = await askCoordinator(client, groupId, deleteRequest(groupId), call, (errorCode) =>
     protocolError(errorCode, what, `DELETE on group ${groupId}`),
   );
   if (answer.ok || answer.error.code === "group-not-found") return ok(null);
@@ -23,7 +23,7 @@ export async function deleteGroup(wire: Wire, groupId: string, call: Call): Answ
 
 /** Partitions without a committed offset are absent from the map. */
 export async function committedOffsets(
-  wire: Wire,
+  client: KafkaClient,
   groupId: string,
   topic: string,
   partitions: readonly number[],
@@ -32,7 +32,7 @@ export async function committedOffsets(
   const what = `read the committed offsets of group ${groupId}`;
   const permission = `DESCRIBE on group ${groupId} and topic ${topic}`;
   const request = fetchOffsetsRequest(groupId, topic, partitions);
-  const answer = await askCoordinator(wire, groupId, request, call, (errorCode) =>
+  const answer = await askCoordinator(client, groupId, request, call, (errorCode) =>
     protocolError(errorCode, what, permission),
   );
   if (!answer.ok) return answer;
@@ -44,7 +44,7 @@ export async function committedOffsets(
 
 /** Asks again, inside the deadline, while the coordinator moves or loads. */
 async function askCoordinator<T extends { readonly errorCode: number }>(
-  wire: Wire,
+  client: KafkaClient,
   groupId: string,
   request: KafkaRequest<T>,
   call: Call,
@@ -52,12 +52,12 @@ async function askCoordinator<T extends { readonly errorCode: number }>(
 ): Answer<T> {
   const deadline = startDeadline(call);
   for (let attempt = 0; ; attempt += 1) {
-    const answer = await wire.toCoordinator(groupId, request, deadline.call());
+    const answer = await client.toCoordinator(groupId, request, deadline.call());
     if (answer.ok && answer.value.errorCode === 0) return answer;
     const error = answer.ok ? errorOf(answer.value.errorCode) : answer.error;
     const moving = error.code === "not-coordinator" || error.code === "unreachable";
     if (!moving) return err(error);
-    wire.forgetCoordinator(groupId);
+    client.forgetCoordinator(groupId);
     await pause(backoffMs(attempt, BACKOFF), deadline.call());
     if (deadline.over()) return err(error);
   }

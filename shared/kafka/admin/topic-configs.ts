@@ -3,7 +3,7 @@
 import { err, ok, type Result } from "../../result.ts";
 import type { ByteReader } from "../api/bytes.ts";
 import type { Call, KafkaRequest } from "../api/request.ts";
-import type { Wire } from "../cluster/client.ts";
+import type { KafkaClient } from "../cluster/client.ts";
 import { type KafkaError, protocolError } from "../error.ts";
 
 export type TopicConfig = Readonly<Record<string, string>>;
@@ -20,12 +20,12 @@ export type DescribedTopic = {
 
 /** One result a topic: refused for one (ACL) is not refused for all. */
 export async function describeTopicConfigs(
-  wire: Wire,
+  client: KafkaClient,
   topics: readonly string[],
   call: Call,
 ): Promise<Result<ReadonlyMap<string, Result<TopicConfig, KafkaError>>, KafkaError>> {
   if (topics.length === 0) return ok(new Map());
-  const answer = await wire.toAny(topicConfigsRequest(topics, "all"), call);
+  const answer = await client.toAny(topicConfigsRequest(topics, "all"), call);
   if (!answer.ok) return answer;
   const rows = answer.value.map(({ name, errorCode, message, config }) => {
     const permission = `DESCRIBE_CONFIGS on topic ${name}`;

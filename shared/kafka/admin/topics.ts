@@ -5,7 +5,7 @@ import { err, ok, type Result } from "../../result.ts";
 import { type CreatedTopic, createTopicsRequest } from "../api/create-topics.ts";
 import type { ClusterMetadata, TopicMetadata } from "../api/metadata.ts";
 import type { Call } from "../api/request.ts";
-import type { Wire } from "../cluster/client.ts";
+import type { KafkaClient } from "../cluster/client.ts";
 import { type Deadline, pause, startDeadline } from "../deadline.ts";
 import { type KafkaError, protocolError } from "../error.ts";
 import { fewReplicas, wantedReplicas } from "./replicas.ts";
@@ -42,23 +42,23 @@ type Answer<T> = Promise<Result<T, KafkaError>>;
 
 /** One report a spec, in the same order, once each topic has its leaders. */
 export async function ensureTopics(
-  wire: Wire,
+  client: KafkaClient,
   specs: readonly TopicSpec[],
   call: Call,
 ): Answer<readonly TopicReport[]> {
   const deadline = startDeadline(call);
   const names = specs.map(({ name }) => name);
-  const before = await wire.metadata(names, deadline.call());
+  const before = await client.metadata(names, deadline.call());
   if (!before.ok) return before;
   const refused = firstRefusal(before.value);
   if (refused !== undefined) return err(refused);
   const there = new Set(before.value.topics.filter(exists).map(({ name }) => name));
   const absent = specs.filter(({ name }) => !there.has(name));
-  const created = await createAbsent(wire, absent, before.value.brokers.length, deadline);
+  const created = await createAbsent(client, absent, before.value.brokers.length, deadline);
   if (!created.ok) return created;
-  const after = await waitForLeaders(wire, names, deadline);
+  const after = await waitForLeaders(client, names, deadline);
   if (!after.ok) return after;
-  const configs = await describeTopicConfigs(wire, names, deadline.call());
+  const configs = await describeTopicConfigs(client, names, deadline.call());
   const brokers = before.value.brokers.map(({ id }) => id);
   const reports = specs.map((spec) => {
     const topic = after.value.find(({ name }) => name === spec.name);
@@ -83,7 +83,7 @@ function firstRefusal(cluster: ClusterMetadata): KafkaError | undefined {
 
 /** @returns the names of those that we made: another process may have been quicker */
 async function createAbsent(
-  wire: Wire,
+  client: KafkaClient,
   absent: readonly TopicSpec[],
   brokers: number,
   deadline: Deadline,
@@ -99,7 +99,7 @@ async function createAbsent(
       replication,
     }));
     const timeoutMs = Math.max(1, Math.floor(deadline.leftMs()));
-    const answer = await wire.toAny(createTopicsRequest(topics, timeoutMs), deadline.call());
+    const answer = await client.toAny(createTopicsRequest(topics, timeoutMs), deadline.call());
     if (!answer.ok) return answer;
     for (const { name, errorCode } of answer.value) if (errorCode === 0) made.add(name);
     const errors = new Map(answer.value.flatMap(createError));
@@ -123,12 +123,12 @@ function createError({ name, errorCode, message }: CreatedTopic): [string, Kafka
 }
 
 async function waitForLeaders(
-  wire: Wire,
+  client: KafkaClient,
   names: readonly string[],
   deadline: Deadline,
 ): Answer<readonly TopicMetadata[]> {
   for (let attempt = 0; ; attempt += 1) {
-    const asked = await wire.metadata(names, deadline.call());
+    const asked = await client.metadata(names, deadline.call());
     if (!asked.ok) return asked;
     const waiting = asked.value.topics.find((topic) => !hasLeaders(topic));
     if (waiting === undefined) return ok(asked.value.topics);

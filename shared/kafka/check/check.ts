@@ -14,7 +14,7 @@ import {
 } from "../api/authorized-operations.ts";
 import { type ClusterMetadata, metadataRequest } from "../api/metadata.ts";
 import type { Call } from "../api/request.ts";
-import { type KafkaLog, openWire, type Wire } from "../cluster/client.ts";
+import { type KafkaClient, type KafkaLog, openKafkaClient } from "../cluster/client.ts";
 import { type Deadline, pause, startDeadline } from "../deadline.ts";
 import { protocolError } from "../error.ts";
 import {
@@ -78,9 +78,9 @@ export async function checkKafka(options: CheckOptions): Promise<ExitCode> {
   const seeds: Step[] = [];
   const rest: Step[] = [];
   if (await reachSeeds(walk, keeping(seeds))) {
-    const wire = openWire(settings, { log: options.log });
-    await askCluster(walk, wire, keeping(rest));
-    await wire.close();
+    const client = openKafkaClient(settings, { log: options.log });
+    await askCluster(walk, client, keeping(rest));
+    await client.close();
   }
   return conclude(walk, seeds, rest);
 }
@@ -99,9 +99,9 @@ async function reachSeeds(walk: Walk, told: Told): Promise<boolean> {
   return reached;
 }
 
-async function askCluster(walk: Walk, wire: Wire, told: Told): Promise<void> {
+async function askCluster(walk: Walk, client: KafkaClient, told: Told): Promise<void> {
   const sinceMs = performance.now();
-  const asked = await wire.metadata([], question(walk));
+  const asked = await client.metadata([], question(walk));
   const ms = Math.round(performance.now() - sinceMs);
   if (!asked.ok) {
     const advice =
@@ -119,7 +119,7 @@ async function askCluster(walk: Walk, wire: Wire, told: Told): Promise<void> {
   });
   await reachAdvertised(walk, asked.value, told);
   const needs = walk.needs(clusterId ?? "unknown");
-  await askPermissions(walk, wire, needs, told);
+  await askPermissions(walk, client, needs, told);
 }
 
 /** What brokers advertise is where clients then go: it must be reachable from here, too. */
@@ -144,8 +144,13 @@ async function walkAdvertised(address: BrokerAddress, walk: PathOptions): Promis
   return { ...failed, advice };
 }
 
-async function askPermissions(walk: Walk, wire: Wire, needs: Needs, told: Told): Promise<void> {
-  const cluster = await wire.toAny(clusterOperationsRequest(), question(walk));
+async function askPermissions(
+  walk: Walk,
+  client: KafkaClient,
+  needs: Needs,
+  told: Told,
+): Promise<void> {
+  const cluster = await client.toAny(clusterOperationsRequest(), question(walk));
   const mayCreate =
     cluster.ok && missingOperations(cluster.value.operations, ["CREATE"]).length === 0;
   if (needs.cluster.length > 0) {
@@ -154,18 +159,18 @@ async function askPermissions(walk: Walk, wire: Wire, needs: Needs, told: Told):
       : failedBy(cluster.error, SEE_LOGS);
     told({ name: "permissions on the cluster", ms: undefined, finding });
   }
-  await askTopics(walk, wire, { needs, mayCreate }, told);
+  await askTopics(walk, client, { needs, mayCreate }, told);
   for (const need of needs.groups) {
     const name = `permissions on group ${need.prefix ?? need.group}`;
-    told(await timed(name, () => askGroup(walk, wire, need)));
+    told(await timed(name, () => askGroup(walk, client, need)));
   }
 }
 
-async function askGroup(walk: Walk, wire: Wire, need: GroupNeed): Promise<Finding> {
+async function askGroup(walk: Walk, client: KafkaClient, need: GroupNeed): Promise<Finding> {
   const deadline = startDeadline(question(walk));
   for (;;) {
     const request = groupOperationsRequest(need.group);
-    const answer = await wire.toCoordinator(need.group, request, deadline.call());
+    const answer = await client.toCoordinator(need.group, request, deadline.call());
     if (!answer.ok) {
       if (answer.error.code !== "authorization") return failedBy(answer.error, SEE_LOGS);
       return judgeGroup(need, { errorCode: GROUP_AUTHORIZATION_FAILED, operations: 0 });
@@ -174,20 +179,20 @@ async function askGroup(walk: Walk, wire: Wire, need: GroupNeed): Promise<Findin
     // The first question about a group makes Kafka make its topic of offsets.
     const isMoving = protocolError(errorCode, "").code === "not-coordinator";
     if (!isMoving || deadline.over()) return judgeGroup(need, answer.value);
-    wire.forgetCoordinator(need.group);
+    client.forgetCoordinator(need.group);
     await pause(COORDINATOR_PAUSE_MS, deadline.call());
   }
 }
 
 async function askTopics(
   walk: Walk,
-  wire: Wire,
+  client: KafkaClient,
   { needs, mayCreate }: { readonly needs: Needs; readonly mayCreate: boolean },
   told: Told,
 ): Promise<void> {
   const names = needs.topics.map(({ topic }) => topic);
   if (names.length === 0) return;
-  const asked = await wire.toAny(metadataRequest(names, { operations: true }), question(walk));
+  const asked = await client.toAny(metadataRequest(names, { operations: true }), question(walk));
   if (!asked.ok) {
     told({
       name: "topics",

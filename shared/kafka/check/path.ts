@@ -9,7 +9,7 @@ import { ok, type Result } from "../../result.ts";
 import type { Call } from "../api/request.ts";
 import type { KafkaLog } from "../cluster/client.ts";
 import { expiredCertificate } from "../connection/client-certificate.ts";
-import { openLink } from "../connection/connection.ts";
+import { openBrokerConnection } from "../connection/connection.ts";
 import { dial } from "../connection/dial.ts";
 import { bounded, type Deadline } from "../deadline.ts";
 import type { KafkaError } from "../error.ts";
@@ -152,9 +152,9 @@ async function openOnce(
   { settings, log }: Pick<PathOptions, "settings" | "log">,
   call: Call,
 ): Promise<Result<{ readonly size: number }, KafkaError>> {
-  const link = openLink(address, settings, log);
-  const opened = await link.open(call);
-  link.drop("closed by us");
+  const connection = openBrokerConnection(address, settings, log);
+  const opened = await connection.open(call);
+  connection.drop("closed by us");
   return opened;
 }
 

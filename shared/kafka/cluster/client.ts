@@ -9,12 +9,12 @@ import type { Log } from "../../log.ts";
 import { ok, type Result } from "../../result.ts";
 import type { BrokerNode, ClusterMetadata, PartitionMetadata } from "../api/metadata.ts";
 import type { Call, KafkaRequest } from "../api/request.ts";
-import { openLinks } from "../connection/pool.ts";
+import { openConnectionPool } from "../connection/pool.ts";
 import { type Deadline, startDeadline } from "../deadline.ts";
 import type { KafkaError } from "../error.ts";
 import type { KafkaSettings } from "../settings.ts";
 import { findCoordinator } from "./find-coordinator.ts";
-import { openDirectory } from "./metadata-cache.ts";
+import { openMetadataCache } from "./metadata-cache.ts";
 
 const GROUP_LANE = "group";
 
@@ -34,7 +34,7 @@ export type Leader = { readonly node: BrokerNode; readonly partition: PartitionM
 
 type Answer<T> = Promise<Result<T, KafkaError>>;
 
-export type Wire = {
+export type KafkaClient = {
   /** Asks anew each time. Errors of topics and partitions are data in the answer. */
   readonly metadata: (topics: readonly string[] | "all", call: Call) => Answer<ClusterMetadata>;
   /** From metadata at most METADATA_AGE_MAX_MS old. `not-leader` while there is none. */
@@ -52,25 +52,28 @@ export type Wire = {
   readonly close: () => Promise<void>;
 };
 
-export function openWire(settings: KafkaSettings, options: { readonly log: KafkaLog }): Wire {
-  const links = openLinks(settings, options.log);
-  const directory = openDirectory(settings.brokers, links);
+export function openKafkaClient(
+  settings: KafkaSettings,
+  options: { readonly log: KafkaLog },
+): KafkaClient {
+  const pool = openConnectionPool(settings, options.log);
+  const metadataCache = openMetadataCache(settings.brokers, pool);
   const coordinators = new Map<string, number>();
 
   const toBroker = async <T>(id: number, request: KafkaRequest<T>, call: Call): Answer<T> => {
     const deadline = startDeadline(call);
-    const node = await directory.nodeOf(id, deadline.call());
+    const node = await metadataCache.nodeOf(id, deadline.call());
     if (!node.ok) return node;
     const { host, port } = node.value;
-    const answer = await links.send({ host, port }, request, deadline.call());
-    if (!answer.ok && answer.error.code === "unreachable") directory.forgetBrokers();
+    const answer = await pool.send({ host, port }, request, deadline.call());
+    if (!answer.ok && answer.error.code === "unreachable") metadataCache.forgetBrokers();
     return answer;
   };
 
   const coordinatorOf = async (groupId: string, deadline: Deadline): Answer<number> => {
     const known = coordinators.get(groupId);
     if (known !== undefined) return ok(known);
-    const found = await findCoordinator(directory.toAny, groupId, deadline);
+    const found = await findCoordinator(metadataCache.toAny, groupId, deadline);
     if (found.ok) coordinators.set(groupId, found.value);
     return found;
   };
@@ -89,17 +92,17 @@ export function openWire(settings: KafkaSettings, options: { readonly log: Kafka
   };
 
   return {
-    metadata: directory.metadata,
-    leaderOf: directory.leaderOf,
-    partitionCount: directory.partitionCount,
+    metadata: metadataCache.metadata,
+    leaderOf: metadataCache.leaderOf,
+    partitionCount: metadataCache.partitionCount,
     toBroker,
-    toAny: directory.toAny,
+    toAny: metadataCache.toAny,
     toCoordinator,
-    forgetTopic: directory.forgetTopic,
+    forgetTopic: metadataCache.forgetTopic,
     forgetCoordinator: (groupId) => coordinators.delete(groupId),
-    closeLane: links.closeLane,
+    closeLane: pool.closeLane,
     close: () => {
-      links.close();
+      pool.close();
       return Promise.resolve();
     },
   };

@@ -8,11 +8,11 @@ import {
   type TopicMetadata,
 } from "../api/metadata.ts";
 import type { Call, KafkaRequest } from "../api/request.ts";
-import type { Links } from "../connection/pool.ts";
+import type { ConnectionPool } from "../connection/pool.ts";
 import { startDeadline } from "../deadline.ts";
 import { type KafkaError, protocolError } from "../error.ts";
 import { addressText, type BrokerAddress, parseBrokerAddress } from "../settings.ts";
-import type { Leader, Wire } from "./client.ts";
+import type { KafkaClient, Leader } from "./client.ts";
 
 export const METADATA_AGE_MAX_MS = 10_000;
 
@@ -23,15 +23,15 @@ type Answer<T> = Promise<Result<T, KafkaError>>;
 type Dated<T> = { readonly value: T; readonly atMs: number };
 type Brokers = Dated<ReadonlyMap<number, BrokerNode>>;
 
-export type Directory = Pick<
-  Wire,
+export type MetadataCache = Pick<
+  KafkaClient,
   "metadata" | "leaderOf" | "partitionCount" | "toAny" | "forgetTopic"
 > & {
   readonly nodeOf: (id: number, call: Call) => Answer<BrokerNode>;
   readonly forgetBrokers: () => void;
 };
 
-export function openDirectory(seeds: readonly string[], links: Links): Directory {
+export function openMetadataCache(seeds: readonly string[], pool: ConnectionPool): MetadataCache {
   const topics = new Map<string, Dated<TopicMetadata>>();
   let brokers: Brokers = { value: new Map(), atMs: Number.NEGATIVE_INFINITY };
   let turn = 0;
@@ -39,7 +39,7 @@ export function openDirectory(seeds: readonly string[], links: Links): Directory
   const toAny = <T>(request: KafkaRequest<T>, call: Call): Answer<T> => {
     turn += 1;
     const asked = candidates(seeds, [...brokers.value.values()], turn);
-    return asked.ok ? askInTurn(links, asked.value, request, call) : Promise.resolve(asked);
+    return asked.ok ? askInTurn(pool, asked.value, request, call) : Promise.resolve(asked);
   };
 
   const metadata = async (
@@ -130,7 +130,7 @@ function candidates(
  * be the only one that has expired; but what it said is then the answer, rather than that another one is away. Any other refusal is final.
  */
 async function askInTurn<T>(
-  links: Links,
+  pool: ConnectionPool,
   addresses: readonly BrokerAddress[],
   request: KafkaRequest<T>,
   call: Call,
@@ -140,7 +140,7 @@ async function askInTurn<T>(
   for (const [index, address] of addresses.entries()) {
     if (said !== undefined && deadline.over()) break;
     const shareMs = deadline.leftMs() / (addresses.length - index);
-    const answer = await links.send(address, request, deadline.call(shareMs));
+    const answer = await pool.send(address, request, deadline.call(shareMs));
     if (answer.ok) return answer;
     const { code, retry } = answer.error;
     if (retry === "terminal" && code !== "authentication") return answer;

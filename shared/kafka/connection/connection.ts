@@ -14,7 +14,7 @@ import { bounded, startDeadline } from "../deadline.ts";
 import { type KafkaError, kafkaErrorOf } from "../error.ts";
 import { addressText, type BrokerAddress, type KafkaSettings } from "../settings.ts";
 import { dial, saslOptions } from "./dial.ts";
-import { mendKafkajs } from "./kafkajs-patch.ts";
+import { patchKafkajs } from "./kafkajs-patch.ts";
 import { openThrottle } from "./throttle.ts";
 
 /** A guard only: our own deadlines end a call long before. */
@@ -24,7 +24,7 @@ const REAUTHENTICATE_BEFORE_MS = 10_000;
 const NEVER_MS = -Number.MAX_SAFE_INTEGER;
 const SASL_AUTHENTICATE_KEY = 36;
 
-export type Link = {
+export type BrokerConnection = {
   readonly send: <T>(request: KafkaRequest<T>, call: Call) => Promise<Result<T, KafkaError>>;
   /** Connects, asks for the versions and authenticates, and no more. */
   readonly open: (call: Call) => Promise<Result<Versions, KafkaError>>;
@@ -52,8 +52,12 @@ export type Reached = (typeof STAGES)[number];
 /** By API key. */
 type Versions = ReadonlyMap<number, { readonly min: number; readonly max: number }>;
 
-export function openLink(address: BrokerAddress, settings: KafkaSettings, log: KafkaLog): Link {
-  mendKafkajs();
+export function openBrokerConnection(
+  address: BrokerAddress,
+  settings: KafkaSettings,
+  log: KafkaLog,
+): BrokerConnection {
+  patchKafkajs();
   let socket: Socket | undefined;
   let usable = true;
   let wasOpen = false;
@@ -176,7 +180,7 @@ function connectionTo(
   });
 }
 
-async function begin(connection: Connection, drop: Link["drop"]): Promise<Versions> {
+async function begin(connection: Connection, drop: BrokerConnection["drop"]): Promise<Versions> {
   try {
     await connection.connect();
     const versions = await readVersions(connection);

@@ -9,7 +9,7 @@ const scheduled = RequestQueue.prototype.scheduleCheckPendingRequests;
 
 let mended = false;
 
-export function mendKafkajs(): void {
+export function patchKafkajs(): void {
   if (mended) return;
   mended = true;
   RequestQueue.prototype.scheduleCheckPendingRequests = function schedule(this: RequestQueue) {

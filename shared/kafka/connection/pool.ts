@@ -7,15 +7,15 @@ import type { KafkaLog } from "../cluster/client.ts";
 import { pause, startDeadline } from "../deadline.ts";
 import { abortedError, type KafkaError, timeoutError } from "../error.ts";
 import { addressText, type BrokerAddress, type KafkaSettings } from "../settings.ts";
-import { type Link, openLink } from "./connection.ts";
+import { type BrokerConnection, openBrokerConnection } from "./connection.ts";
 
 const LANE_DEFAULT = "main";
 /** Short at most: a broker that is back is to be seen at once, and a refused connection costs little. */
 const DIAL_BACKOFF = { baseMs: 20, maxMs: 1000, random: Math.random };
 
-type Place = { link: Link | undefined; failures: number; notBeforeMs: number };
+type Place = { connection: BrokerConnection | undefined; failures: number; notBeforeMs: number };
 
-export type Links = {
+export type ConnectionPool = {
   readonly send: <T>(
     address: BrokerAddress,
     request: KafkaRequest<T>,
@@ -25,24 +25,28 @@ export type Links = {
   readonly close: () => void;
 };
 
-export function openLinks(settings: KafkaSettings, log: KafkaLog): Links {
+export function openConnectionPool(settings: KafkaSettings, log: KafkaLog): ConnectionPool {
   const lanes = new Map<string, Map<string, Place>>();
   let closed = false;
 
   const placeOf = (lane: string, where: string): Place => {
     const places = lanes.get(lane) ?? new Map<string, Place>();
     lanes.set(lane, places);
-    const place = places.get(where) ?? { link: undefined, failures: 0, notBeforeMs: 0 };
+    const place = places.get(where) ?? { connection: undefined, failures: 0, notBeforeMs: 0 };
     places.set(where, place);
     return place;
   };
 
-  const linkOf = async (place: Place, address: BrokerAddress, call: Call): Promise<Link> => {
+  const linkOf = async (
+    place: Place,
+    address: BrokerAddress,
+    call: Call,
+  ): Promise<BrokerConnection> => {
     const waitMs = place.notBeforeMs - performance.now();
-    if (place.link?.usable() !== true && waitMs > 0) await pause(waitMs, call);
-    if (place.link?.usable() === true) return place.link;
-    place.link = openLink(address, settings, log);
-    return place.link;
+    if (place.connection?.usable() !== true && waitMs > 0) await pause(waitMs, call);
+    if (place.connection?.usable() === true) return place.connection;
+    place.connection = openBrokerConnection(address, settings, log);
+    return place.connection;
   };
 
   const send = async <T>(
@@ -55,17 +59,17 @@ export function openLinks(settings: KafkaSettings, log: KafkaLog): Links {
     const what = `${request.apiName} to ${where}`;
     const place = placeOf(request.lane ?? LANE_DEFAULT, where);
     if (closed) return err(closedError(what));
-    const link = await linkOf(place, address, deadline.call());
-    if (closed) link.drop("closed by us");
+    const connection = await linkOf(place, address, deadline.call());
+    if (closed) connection.drop("closed by us");
     if (call.signal?.aborted === true) return err(abortedError(what));
     if (deadline.over()) return err(timeoutError(what, Math.round(call.deadlineMs)));
-    const answer = await link.send(request, deadline.call());
-    if (link === place.link) note(place, link);
+    const answer = await connection.send(request, deadline.call());
+    if (connection === place.connection) note(place, connection);
     return answer;
   };
 
   const closeLane = (lane: string) => {
-    for (const place of lanes.get(lane)?.values() ?? []) place.link?.drop("closed by us");
+    for (const place of lanes.get(lane)?.values() ?? []) place.connection?.drop("closed by us");
     lanes.delete(lane);
   };
 
@@ -80,10 +84,10 @@ export function openLinks(settings: KafkaSettings, log: KafkaLog): Links {
 }
 
 /** A link that never opened counts as one more failure, one that did ends the count. */
-function note(place: Place, link: Link): void {
-  if (link.wasOpen()) place.failures = 0;
-  if (link.usable()) return;
-  place.link = undefined;
+function note(place: Place, connection: BrokerConnection): void {
+  if (connection.wasOpen()) place.failures = 0;
+  if (connection.usable()) return;
+  place.connection = undefined;
   place.notBeforeMs = performance.now() + backoffMs(place.failures, DIAL_BACKOFF);
   place.failures += 1;
 }

@@ -8,7 +8,7 @@
 import { backoffMs } from "../../backoff.ts";
 import type { FetchLimits } from "../api/fetch.ts";
 import type { CorruptBatch, KafkaRecord } from "../batch/record.ts";
-import type { KafkaLog, Wire } from "../cluster/client.ts";
+import type { KafkaClient, KafkaLog } from "../cluster/client.ts";
 import { METADATA_AGE_MAX_MS } from "../cluster/metadata-cache.ts";
 import { pause } from "../deadline.ts";
 import type { KafkaError } from "../error.ts";
@@ -67,8 +67,8 @@ export type ReadProblem =
   | { readonly kind: "unreachable"; readonly error: KafkaError }
   | { readonly kind: "recovered" };
 
-export type ReaderOptions = {
-  readonly wire: Wire;
+export type ConsumerOptions = {
+  readonly client: KafkaClient;
   readonly log: KafkaLog;
   readonly positions: readonly ReadPosition[];
   readonly deliver: (batch: ReadBatch) => Promise<void> | void;
@@ -77,7 +77,7 @@ export type ReaderOptions = {
   readonly maxBytes?: number;
 };
 
-export type Reader = {
+export type Consumer = {
   /** Begins at, or moves to, a position. */
   readonly add: (position: ReadPosition) => void;
   readonly remove: (topic: string, partition: number) => void;
@@ -88,8 +88,8 @@ export type Reader = {
 
 let readers = 0;
 
-export function openReader(options: ReaderOptions): Reader {
-  const { wire } = options;
+export function openConsumer(options: ConsumerOptions): Consumer {
+  const { client } = options;
   readers += 1;
   const lane = `fetch-${readers}`;
   const stop = new AbortController();
@@ -141,7 +141,7 @@ export function openReader(options: ReaderOptions): Reader {
     positions: positions.list,
     close: async () => {
       stop.abort();
-      wire.closeLane(lane);
+      client.closeLane(lane);
       await watched;
       await Promise.all(loops.values());
     },
@@ -149,7 +149,7 @@ export function openReader(options: ReaderOptions): Reader {
 }
 
 type Context = {
-  readonly wire: Wire;
+  readonly client: KafkaClient;
   readonly positions: Positions;
   readonly health: Health;
   readonly topics: TopicWatch;
@@ -157,10 +157,10 @@ type Context = {
 };
 
 /** @returns false when something has no leader, or could not be asked: look again soon */
-async function refresh({ wire, positions, health, topics, signal }: Context): Promise<boolean> {
+async function refresh({ client, positions, health, topics, signal }: Context): Promise<boolean> {
   const names = positions.topics();
   if (names.length === 0) return true;
-  const asked = await wire.metadata(names, { deadlineMs: METADATA_CALL_MS, signal });
+  const asked = await client.metadata(names, { deadlineMs: METADATA_CALL_MS, signal });
   if (signal.aborted) return true;
   health.note("metadata", asked.ok ? undefined : asked.error);
   if (!asked.ok) return false;
@@ -170,7 +170,7 @@ async function refresh({ wire, positions, health, topics, signal }: Context): Pr
   return settled;
 }
 
-function limitsOf(options: ReaderOptions): FetchLimits {
+function limitsOf(options: ConsumerOptions): FetchLimits {
   const maxBytes = options.maxBytes ?? MAX_BYTES_DEFAULT;
   return {
     maxWaitMs: options.maxWaitMs ?? MAX_WAIT_DEFAULT_MS,

@@ -4,7 +4,7 @@ import { backoffMs } from "../../backoff.ts";
 import { type FetchedPart, type FetchLimits, fetchRequest } from "../api/fetch.ts";
 import { EARLIEST, LATEST, listOffsetsRequest } from "../api/list-offsets.ts";
 import { decodeBatches } from "../batch/decode.ts";
-import type { KafkaLog, Wire } from "../cluster/client.ts";
+import type { KafkaClient, KafkaLog } from "../cluster/client.ts";
 import { pause } from "../deadline.ts";
 import { protocolError } from "../error.ts";
 import type { ReadBatch, ReadProblem } from "./consumer.ts";
@@ -19,7 +19,7 @@ const BACKOFF = { baseMs: 50, maxMs: 2000, random: Math.random };
 const OFFSET_OUT_OF_RANGE = 1;
 
 export type FetchLoopOptions = {
-  readonly wire: Wire;
+  readonly client: KafkaClient;
   readonly lane: string;
   readonly positions: Positions;
   readonly health: Health;
@@ -58,11 +58,11 @@ async function fetchOnce(
   leader: number,
   entries: readonly Entry[],
 ): Promise<boolean> {
-  const { wire, limits, signal, health } = options;
+  const { client, limits, signal, health } = options;
   const asked = entries.map((entry) => ({ entry, leader, offset: entry.offset }));
   const request = fetchRequest(entries, limits, options.lane);
   const deadlineMs = limits.maxWaitMs + FETCH_GRACE_MS;
-  const answer = await wire.toBroker(leader, request, { deadlineMs, signal });
+  const answer = await client.toBroker(leader, request, { deadlineMs, signal });
   if (signal.aborted) return true;
   health.note(leaderSource(leader), answer.ok ? undefined : answer.error);
   if (!answer.ok) {
@@ -142,7 +142,7 @@ async function tellOutOfRange(options: FetchLoopOptions, of: Asked): Promise<boo
   const { topic, partition } = entry;
   const call = { deadlineMs: OFFSETS_CALL_MS, signal: options.signal };
   const ask = async (time: typeof EARLIEST | typeof LATEST) => {
-    const answer = await options.wire.toBroker(
+    const answer = await options.client.toBroker(
       leader,
       listOffsetsRequest(topic, [partition], time),
       call,
@@ -151,7 +151,7 @@ async function tellOutOfRange(options: FetchLoopOptions, of: Asked): Promise<boo
     return row?.errorCode === 0 ? row.offset : undefined;
   };
   // A topic that was made again shows itself like this first.
-  const asked = await options.wire.metadata([topic], call);
+  const asked = await options.client.metadata([topic], call);
   if (asked.ok) options.topics.see(asked.value.topics, [topic]);
   const [startOffset, endOffset] = await Promise.all([ask(EARLIEST), ask(LATEST)]);
   if (startOffset === undefined || endOffset === undefined) return false;

@@ -7,7 +7,7 @@ import { registerCodecs } from "../batch/codec.ts";
 import type { KafkaLog } from "../cluster/client.ts";
 import { METADATA_AGE_MAX_MS } from "../cluster/metadata-cache.ts";
 import { dial, saslOptions } from "../connection/dial.ts";
-import { mendKafkajs } from "../connection/kafkajs-patch.ts";
+import { patchKafkajs } from "../connection/kafkajs-patch.ts";
 import { bounded } from "../deadline.ts";
 import { type KafkaError, kafkaErrorOf, originalOf } from "../error.ts";
 import { type BrokerAddress, type KafkaSettings, parseBrokerAddress } from "../settings.ts";
@@ -23,7 +23,7 @@ const FETCH_WAIT_MS = 500;
 const AGAIN = { baseMs: 1000, maxMs: 30_000 } as const;
 const STEADY_MS = 60_000;
 
-export type ConsumerOptions = {
+export type GroupConsumerOptions = {
   readonly kafka: KafkaSettings;
   readonly groupId: string;
   readonly topic: string;
@@ -51,7 +51,7 @@ const PARTITIONER_WARNING = "KafkaJS v2.0.0 switched default partitioner";
 /** @throws when a broker's address is malformed: the configuration was to be checked before */
 function kafkaClient(settings: KafkaSettings, log: KafkaLog): Kafka {
   registerCodecs();
-  mendKafkajs();
+  patchKafkajs();
   const sasl = saslOptions(settings);
   const seeds = settings.brokers.map(addressOf);
   return new kafkajs.Kafka({
@@ -79,7 +79,7 @@ function kafkaClient(settings: KafkaSettings, log: KafkaLog): Kafka {
  * once the signal has come.
  * @throws what hinders it from running the first time, also that it took too long
  */
-export async function runConsumer(options: ConsumerOptions): Promise<GroupConsumer> {
+export async function runGroupConsumer(options: GroupConsumerOptions): Promise<GroupConsumer> {
   const slot: Slot = { consumer: undefined };
   const first = await begin(options, slot);
   void keepRunning(first, options, slot);
@@ -92,7 +92,7 @@ type Slot = { consumer: Consumer | undefined };
 /** Resolves to why kafkajs gave up. */
 type Run = { readonly crashed: Promise<KafkaError>; readonly beganMs: number };
 
-const whatOf = ({ topic, groupId }: ConsumerOptions): string =>
+const whatOf = ({ topic, groupId }: GroupConsumerOptions): string =>
   `consume topic ${topic} in group ${groupId}`;
 
 /**
@@ -104,7 +104,7 @@ const whatOf = ({ topic, groupId }: ConsumerOptions): string =>
  * keeps the client with all that it remembers, and gives up for good on errors that heal, such as a
  * TypeError about a seed broker that it has removed: it is switched off.
  */
-async function begin(options: ConsumerOptions, slot: Slot): Promise<Run> {
+async function begin(options: GroupConsumerOptions, slot: Slot): Promise<Run> {
   const { groupId, topic, sessionTimeoutMs, signal } = options;
   const kafka = kafkaClient(options.kafka, options.log);
   const consumer = kafka.consumer({
@@ -137,7 +137,7 @@ async function begin(options: ConsumerOptions, slot: Slot): Promise<Run> {
 }
 
 /** Begins again after each crash that may heal, for as long as it takes. */
-async function keepRunning(first: Run, options: ConsumerOptions, slot: Slot): Promise<void> {
+async function keepRunning(first: Run, options: GroupConsumerOptions, slot: Slot): Promise<void> {
   const { log, signal, groupId } = options;
   let crash = first.crashed;
   let beganMs = first.beganMs;
@@ -179,7 +179,7 @@ class HandlerFailed extends Error {
 }
 
 /** Tells what our own handler threw from what kafkajs threw in it. */
-function batchHandler(onBatch: ConsumerOptions["onBatch"]): ConsumerOptions["onBatch"] {
+function batchHandler(onBatch: GroupConsumerOptions["onBatch"]): GroupConsumerOptions["onBatch"] {
   return async (payload) => {
     try {
       await onBatch(payload);

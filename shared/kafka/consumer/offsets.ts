@@ -4,7 +4,7 @@ import { err, ok, type Result } from "../../result.ts";
 import { EARLIEST, LATEST, listOffsetsRequest } from "../api/list-offsets.ts";
 import type { TopicMetadata } from "../api/metadata.ts";
 import type { Call } from "../api/request.ts";
-import type { Wire } from "../cluster/client.ts";
+import type { KafkaClient } from "../cluster/client.ts";
 import { startDeadline } from "../deadline.ts";
 import { type KafkaError, protocolError } from "../error.ts";
 
@@ -16,23 +16,23 @@ export type PartitionOffsets = {
 type Answer = Promise<Result<PartitionOffsets, KafkaError>>;
 
 /** The high watermark of each partition: the offset that the next record will get. */
-export function endOffsets(wire: Wire, topic: string, call: Call): Answer {
-  return offsetsAt(wire, topic, LATEST, call);
+export function endOffsets(client: KafkaClient, topic: string, call: Call): Answer {
+  return offsetsAt(client, topic, LATEST, call);
 }
 
 /** The first offset of each partition that is still there. */
-export function startOffsets(wire: Wire, topic: string, call: Call): Answer {
-  return offsetsAt(wire, topic, EARLIEST, call);
+export function startOffsets(client: KafkaClient, topic: string, call: Call): Answer {
+  return offsetsAt(client, topic, EARLIEST, call);
 }
 
 async function offsetsAt(
-  wire: Wire,
+  client: KafkaClient,
   topic: string,
   time: typeof LATEST | typeof EARLIEST,
   call: Call,
 ): Answer {
   const deadline = startDeadline(call);
-  const asked = await wire.metadata([topic], deadline.call());
+  const asked = await client.metadata([topic], deadline.call());
   if (!asked.ok) return asked;
   const found = asked.value.topics.find((item) => item.name === topic);
   const what = `read the offsets of topic ${topic}`;
@@ -47,7 +47,7 @@ async function offsetsAt(
   await Promise.all(
     [...byLeader].map(async ([leader, partitions]) => {
       const request = listOffsetsRequest(topic, partitions, time);
-      const answer = await wire.toBroker(leader, request, deadline.call());
+      const answer = await client.toBroker(leader, request, deadline.call());
       if (!answer.ok) for (const partition of partitions) errors.set(partition, answer.error);
       else
         for (const { partition, errorCode, offset } of answer.value)

@@ -30,7 +30,7 @@ export type Joining =
   | { readonly kind: "failed"; readonly memberId: string; readonly error: KafkaError };
 
 export async function joinOnce(context: Context, memberId: string): Promise<Joining> {
-  const { wire, groupId, topic, lane, signal } = context;
+  const { client, groupId, topic, lane, signal } = context;
   const joined = await join(context, memberId);
   if (!joined.ok) return { kind: "failed", memberId, error: joined.error };
   if (joined.value.errorCode === MEMBER_ID_REQUIRED)
@@ -44,7 +44,7 @@ export async function joinOnce(context: Context, memberId: string): Promise<Join
   const request = syncRequest(member, assignments, lane);
   const call = { deadlineMs: context.rebalanceTimeoutMs + JOIN_GRACE_MS, signal };
   const syncedMs = performance.now();
-  const synced = await wire.toCoordinator(groupId, request, call);
+  const synced = await client.toCoordinator(groupId, request, call);
   if (!synced.ok) return { kind: "failed", memberId: mine, error: synced.error };
   if (synced.value.errorCode !== 0) return refused(context, mine, synced.value.errorCode, "sync");
   const owner = assigns(synced.value.assignment, topic, PARTITION);
@@ -52,7 +52,7 @@ export async function joinOnce(context: Context, memberId: string): Promise<Join
 }
 
 function join(context: Context, memberId: string): Promise<Result<Joined, KafkaError>> {
-  const { wire, groupId, topic, sessionTimeoutMs, rebalanceTimeoutMs, lane, signal } = context;
+  const { client, groupId, topic, sessionTimeoutMs, rebalanceTimeoutMs, lane, signal } = context;
   const metadata = encodeSubscription(topic, context.standing());
   const request = joinRequest(
     {
@@ -66,14 +66,14 @@ function join(context: Context, memberId: string): Promise<Result<Joined, KafkaE
     lane,
   );
   const deadlineMs = rebalanceTimeoutMs + JOIN_GRACE_MS;
-  return wire.toCoordinator(groupId, request, { deadlineMs, signal });
+  return client.toCoordinator(groupId, request, { deadlineMs, signal });
 }
 
 /** A member that the group does not know any more joins as a new one. */
 function refused(context: Context, memberId: string, errorCode: number, what: string): Joining {
   const permission = `READ on group ${context.groupId}`;
   const error = protocolError(errorCode, `${what} group ${context.groupId}`, permission);
-  if (error.code === "not-coordinator") context.wire.forgetCoordinator(context.groupId);
+  if (error.code === "not-coordinator") context.client.forgetCoordinator(context.groupId);
   return { kind: "failed", memberId: error.code === "fenced" ? "" : memberId, error };
 }
 

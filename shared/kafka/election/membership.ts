@@ -9,7 +9,7 @@ import { backoffMs } from "../../backoff.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { commitRequest, heartbeatRequest, leaveRequest, type Member } from "../api/group.ts";
 import type { Call } from "../api/request.ts";
-import type { KafkaLog, Wire } from "../cluster/client.ts";
+import type { KafkaClient, KafkaLog } from "../cluster/client.ts";
 import { pause } from "../deadline.ts";
 import { type KafkaError, protocolError } from "../error.ts";
 import { type Joining, joinOnce } from "./join.ts";
@@ -23,7 +23,7 @@ const SILENCE = "no contact for a session timeout";
 const BACKOFF = { baseMs: 100, maxMs: 2000, random: Math.random };
 const PARTITION = 0;
 
-export type Term = {
+export type Generation = {
   readonly generation: number;
   readonly memberId: string;
   /** Owned before this rebalance too. */
@@ -34,7 +34,7 @@ export type Term = {
 };
 
 export type MembershipOptions = {
-  readonly wire: Wire;
+  readonly client: KafkaClient;
   readonly log: KafkaLog;
   readonly groupId: string;
   readonly topic: string;
@@ -43,7 +43,7 @@ export type MembershipOptions = {
   readonly heartbeatIntervalMs: number;
   /** This member's epoch as text while it leads, else "": the lowest has led longest and keeps the partition. */
   readonly standing: () => string;
-  readonly onAssigned: (term: Term) => void;
+  readonly onAssigned: (term: Generation) => void;
   readonly onLost: (reason: string) => void;
   readonly signal?: AbortSignal;
 };
@@ -93,7 +93,7 @@ const beside = (lane: string): string => `${lane}-beside`;
 async function live(options: Omit<Context, "joining">): Promise<void> {
   let joining = true;
   const context = { ...options, joining: () => joining };
-  const { wire, groupId, lane, signal } = context;
+  const { client, groupId, lane, signal } = context;
   let memberId = "";
   let failures = 0;
   let owned: Ownership | undefined;
@@ -130,10 +130,10 @@ async function live(options: Omit<Context, "joining">): Promise<void> {
   silence.end();
   if (memberId !== "") {
     const call = { deadlineMs: LEAVE_CALL_MS };
-    await wire.toCoordinator(groupId, leaveRequest(groupId, memberId, lane), call);
+    await client.toCoordinator(groupId, leaveRequest(groupId, memberId, lane), call);
   }
-  wire.closeLane(lane);
-  wire.closeLane(beside(lane));
+  client.closeLane(lane);
+  client.closeLane(beside(lane));
 }
 
 type Silence = {
@@ -176,7 +176,7 @@ function begin(context: Context, member: Member, before: Ownership | undefined):
 }
 
 async function commit(
-  { wire, topic, lane, joining }: Context,
+  { client, topic, lane, joining }: Context,
   member: Member,
   lost: AbortSignal,
   call: Call,
@@ -184,13 +184,13 @@ async function commit(
   const what = `fence as the owner of group ${member.groupId}`;
   if (lost.aborted) return err(termOver(what, lost));
   const request = commitRequest(member, topic, PARTITION, 0, beside(lane));
-  const answer = await wire.toCoordinator(member.groupId, request, call);
+  const answer = await client.toCoordinator(member.groupId, request, call);
   if (lost.aborted) return err(termOver(what, lost));
   if (!answer.ok) return answer;
   if (answer.value === 0) return ok(null);
   const permission = `READ on group ${member.groupId} and topic ${topic}`;
   const error = protocolError(answer.value, what, permission);
-  if (error.code === "not-coordinator") wire.forgetCoordinator(member.groupId);
+  if (error.code === "not-coordinator") client.forgetCoordinator(member.groupId);
   if (error.code === "fenced" && joining())
     return err({ ...error, code: "rebalancing", retry: "transient" });
   return err(error);
@@ -207,7 +207,7 @@ type Ending = "rebalancing" | "fenced" | "no contact" | "closing";
 
 /** Heartbeats until the membership changes. */
 async function hold(context: Context, member: Member, silence: Silence): Promise<Ending> {
-  const { wire, groupId, lane, signal, sessionTimeoutMs, heartbeatIntervalMs } = context;
+  const { client, groupId, lane, signal, sessionTimeoutMs, heartbeatIntervalMs } = context;
   const callMs = sessionTimeoutMs / CALLS_PER_SESSION;
   while (!signal.aborted) {
     await pause(heartbeatIntervalMs, { deadlineMs: heartbeatIntervalMs, signal });
@@ -215,7 +215,11 @@ async function hold(context: Context, member: Member, silence: Silence): Promise
     if (silence.leftMs() <= 0) return "no contact";
     const sentMs = performance.now();
     const call = { deadlineMs: Math.min(silence.leftMs(), callMs), signal };
-    const answer = await wire.toCoordinator(groupId, heartbeatRequest(member, beside(lane)), call);
+    const answer = await client.toCoordinator(
+      groupId,
+      heartbeatRequest(member, beside(lane)),
+      call,
+    );
     if (answer.ok && answer.value === 0) {
       silence.heard(sentMs);
       continue;
@@ -223,7 +227,7 @@ async function hold(context: Context, member: Member, silence: Silence): Promise
     const error = answer.ok ? protocolError(answer.value, "heartbeat") : answer.error;
     if (error.code === "rebalancing") return "rebalancing";
     if (error.code === "fenced") return "fenced";
-    wire.forgetCoordinator(groupId);
+    client.forgetCoordinator(groupId);
     context.log("debug", "heartbeat failed", { groupId, detail: error.detail });
   }
   return "closing";

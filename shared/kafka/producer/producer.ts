@@ -12,7 +12,7 @@ import { produceRequest } from "../api/produce.ts";
 import type { Call } from "../api/request.ts";
 import { encodeBatch, encodeRecord } from "../batch/encode.ts";
 import type { OutRecord } from "../batch/record.ts";
-import type { KafkaLog, Wire } from "../cluster/client.ts";
+import type { KafkaClient, KafkaLog } from "../cluster/client.ts";
 import { bounded, type Deadline, pause, startDeadline } from "../deadline.ts";
 import { type KafkaError, protocolError, timeoutError } from "../error.ts";
 import { partitionFor } from "./partitioner.ts";
@@ -27,7 +27,7 @@ const BACKOFF = { baseMs: 30, maxMs: 1000, random: Math.random };
 
 export type Written = { readonly partition: number; readonly offset: number };
 
-export type Writer = {
+export type Producer = {
   /** One entry per record, in the given order. */
   readonly send: (
     topic: string,
@@ -39,8 +39,11 @@ export type Writer = {
 type Answer<T> = Promise<Result<T, KafkaError>>;
 type Placed = { readonly index: number; readonly record: OutRecord };
 
-export function openWriter(options: { readonly wire: Wire; readonly log: KafkaLog }): Writer {
-  const { wire, log } = options;
+export function openProducer(options: {
+  readonly client: KafkaClient;
+  readonly log: KafkaLog;
+}): Producer {
+  const { client, log } = options;
   /** The last write of each partition: the next one waits for it. */
   const queues = new Map<string, Promise<unknown>>();
   let keyless = 0;
@@ -89,14 +92,14 @@ export function openWriter(options: { readonly wire: Wire; readonly log: KafkaLo
   ): Answer<readonly Written[]> => {
     if (records.length === 0) return ok([]);
     const deadline = startDeadline(call);
-    const count = await partitionCountOf(wire, topic, records, deadline);
+    const count = await partitionCountOf(client, topic, records, deadline);
     if (!count.ok) return count;
     const written: Written[] = [];
     const outcomes = await Promise.all(
       [...place(records, count.value)].map(([partition, placed]) =>
         inTurn(`${topic}/${partition}`, deadline, async () => {
           const writeBatch = (batch: Buffer) =>
-            produce(wire, log, { topic, partition, batch, deadline });
+            produce(client, log, { topic, partition, batch, deadline });
           const note = (index: number, offset: number) => {
             written[index] = { partition, offset };
           };
@@ -140,12 +143,12 @@ type Job = {
   readonly deadline: Deadline;
 };
 
-async function produce(wire: Wire, log: KafkaLog, job: Job): Answer<number> {
+async function produce(client: KafkaClient, log: KafkaLog, job: Job): Answer<number> {
   const { topic, partition, deadline } = job;
   const what = `write to ${topic}/${partition}`;
   let last = timeoutError(what, Math.round(deadline.totalMs));
   for (let attempt = 0; !deadline.over(); attempt += 1) {
-    const answer = await attemptOnce(wire, job, what);
+    const answer = await attemptOnce(client, job, what);
     if (answer.ok) return answer;
     // The deadline's own timeout says less than what went wrong before it.
     if (attempt === 0 || !deadline.over()) last = answer.error;
@@ -156,21 +159,21 @@ async function produce(wire: Wire, log: KafkaLog, job: Job): Answer<number> {
       attempt,
       detail: answer.error.detail,
     });
-    wire.forgetTopic(topic);
+    client.forgetTopic(topic);
     await pause(backoffMs(attempt, BACKOFF), deadline.call());
   }
   const limit = `${what}: not confirmed within ${Math.round(deadline.totalMs)} ms`;
   return err({ ...last, detail: `${limit}; last: ${last.detail}` });
 }
 
-async function attemptOnce(wire: Wire, job: Job, what: string): Answer<number> {
+async function attemptOnce(client: KafkaClient, job: Job, what: string): Answer<number> {
   const { topic, partition, batch, deadline } = job;
-  const leader = await wire.leaderOf(topic, partition, deadline.call(ATTEMPT_MS_MAX));
+  const leader = await client.leaderOf(topic, partition, deadline.call(ATTEMPT_MS_MAX));
   if (!leader.ok) return leader;
   const call = deadline.call(ATTEMPT_MS_MAX);
   const replicasMs = Math.max(1, Math.ceil(call.deadlineMs * REPLICA_SHARE));
   const request = produceRequest(topic, partition, batch, replicasMs);
-  const answer = await wire.toBroker(leader.value.node.id, request, call);
+  const answer = await client.toBroker(leader.value.node.id, request, call);
   if (!answer.ok) return answer;
   const { errorCode, baseOffset } = answer.value;
   if (errorCode === 0) return ok(baseOffset);
@@ -179,16 +182,16 @@ async function attemptOnce(wire: Wire, job: Job, what: string): Answer<number> {
 
 /** Not asked for when each record names its partition. A topic that is not there yet is waited for until the deadline. */
 async function partitionCountOf(
-  wire: Wire,
+  client: KafkaClient,
   topic: string,
   records: readonly OutRecord[],
   deadline: Deadline,
 ): Answer<number> {
   if (records.every((record) => record.partition !== undefined)) return ok(1);
   for (let attempt = 0; ; attempt += 1) {
-    const asked = await wire.partitionCount(topic, deadline.call());
+    const asked = await client.partitionCount(topic, deadline.call());
     if (asked.ok || asked.error.retry === "terminal") return asked;
-    wire.forgetTopic(topic);
+    client.forgetTopic(topic);
     await pause(backoffMs(attempt, BACKOFF), deadline.call());
     if (deadline.over()) return asked;
   }

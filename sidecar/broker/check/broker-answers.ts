@@ -3,7 +3,7 @@
  * only of Kafka: a fault of ours (password, certificate, CPU) is never a failure here.
  */
 
-import type { Answer, BrokerSnapshot, KafkaProcess } from "../snapshot.ts";
+import type { BrokerSnapshot, KafkaProcess, ListenerAnswer } from "../snapshot.ts";
 import type { Check, CheckSettings, Verdict } from "./check.ts";
 import { brakedMs } from "./liveness-brake.ts";
 import { ageText, bytesText, counted, verdictsOf } from "./text.ts";
@@ -39,7 +39,7 @@ export const checkBrokerAnswers: Check = (snapshot, settings, before) => {
 type Unanswered = { readonly detail: string; readonly durationMs: number };
 type There = Exclude<KafkaProcess, { readonly kind: "gone" }>;
 type SilentSnapshot = BrokerSnapshot & {
-  readonly answer: Extract<Answer, { readonly kind: "silent" }>;
+  readonly answer: Extract<ListenerAnswer, { readonly kind: "silent" }>;
   readonly process: There;
 };
 

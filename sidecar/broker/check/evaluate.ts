@@ -25,7 +25,7 @@ export type Figures = {
   readonly logDirs: readonly LogDir[] | undefined;
 };
 
-export type Judgement = {
+export type Evaluation = {
   /** One of each check, in the order of CHECKS. */
   readonly verdicts: readonly Verdict[];
   readonly risk: RestartRisk;
@@ -33,8 +33,8 @@ export type Judgement = {
 };
 
 /** A judgement and its round: what routes and metrics render. */
-export type JudgedRound = {
-  readonly judgement: Judgement;
+export type EvaluatedRound = {
+  readonly judgement: Evaluation;
   /** Monotonic clock when its reads began: nothing in it is older. */
   readonly beganMs: number;
   readonly tookMs: number;
@@ -53,11 +53,11 @@ const SIMPLE: Readonly<Record<Exclude<CheckName, "restart-safe">, Check>> = {
 };
 
 /** @param before the snapshot of the round before, if there was one: what has moved since is told as progress. */
-export function judge(
+export function evaluate(
   snapshot: BrokerSnapshot,
   settings: CheckSettings,
   before?: BrokerSnapshot,
-): Judgement {
+): Evaluation {
   const risk = restartRisk(snapshot);
   const verdicts = CHECKS.map((check) =>
     check === "restart-safe"

@@ -9,13 +9,13 @@ import type { Result } from "../../../shared/result.ts";
 import type { Misconfigured } from "../broker.ts";
 import type { BrokerConfig } from "../config.ts";
 import { drain } from "../drain.ts";
-import { openProbe, type ProbeOptions } from "../monitor.ts";
-import { outcomeOf, standing } from "../probe/status.ts";
+import { type MonitorOptions, openMonitor } from "../monitor.ts";
+import { outcomeOf, probeStatus } from "../probe/status.ts";
 import { type Drained, type RunningSidecar, runningSidecar } from "./sidecar-client.ts";
 
 const LOOKS_MAX = 2;
 
-export type ProbeClientOptions = Omit<ProbeOptions, "config" | "clientId" | "onRound"> & {
+export type ProbeClientOptions = Omit<MonitorOptions, "config" | "clientId" | "onRound"> & {
   readonly config: Result<BrokerConfig, Misconfigured>;
   /** Where a running sidecar serves; 0: it took one that nobody knows. */
   readonly port: number;
@@ -61,11 +61,11 @@ async function lookUp(
   // Who remembers nothing cannot tell when a silent broker's turn has come: the kubelet would wait for ever.
   const unbraked = { ...config, livenessBrakeMs: 0 };
   const look = { ...options, config: unbraked, clientId: "outrider-check", onRound: () => {} };
-  const probe = openProbe(look);
+  const probe = openMonitor(look);
   let outcome: Probed | undefined;
   for (let looks = 0; looks < LOOKS_MAX && outcome?.healthy !== true; looks += 1) {
     await probe.rounds.once(options.signal);
-    outcome = outcomeOf(gate, standing(probe.readings), probe.readings);
+    outcome = outcomeOf(gate, probeStatus(probe.readings), probe.readings);
   }
   probe.close();
   return outcome ?? { healthy: false };
@@ -89,7 +89,7 @@ async function drainAlone(
   config: BrokerConfig,
 ): Promise<Drained> {
   const { log, signal } = options;
-  const probe = openProbe({ ...options, config, clientId: "outrider-drain", onRound: () => {} });
+  const probe = openMonitor({ ...options, config, clientId: "outrider-drain", onRound: () => {} });
   const ended = new AbortController();
   const rounds = probe.rounds.run(AbortSignal.any([ended.signal, signal]));
   const { readings } = probe;

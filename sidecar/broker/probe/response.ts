@@ -5,7 +5,7 @@
 import type { CheckName } from "../check/check.ts";
 import type { BlockingPartition, NeverSafePartition } from "../check/restart-risk.ts";
 import type { GateName, Outcome } from "./gates.ts";
-import { outcomeOf, type Readings, type Standing, standing } from "./status.ts";
+import { outcomeOf, type ProbeStatus, probeStatus, type Readings } from "./status.ts";
 
 export type Probe = { readonly healthy: boolean; readonly body: object };
 
@@ -39,7 +39,7 @@ export function startupProbe(readings: Readings): Probe {
 
 export function restartSafeProbe(readings: Readings): Probe {
   const { brokerId } = readings;
-  const answer = (now: Standing, safe: boolean) => ({ brokerId, safe, ...riskRows(now) });
+  const answer = (now: ProbeStatus, safe: boolean) => ({ brokerId, safe, ...riskRows(now) });
   return probe("restart-safe", readings, answer);
 }
 
@@ -51,7 +51,7 @@ export type RiskRows = {
 };
 
 /** The rows that are kept of each list, and how many there are. */
-export function riskRows(now: Standing): RiskRows {
+export function riskRows(now: ProbeStatus): RiskRows {
   const risk = now.judgement?.risk.partitions;
   return {
     blocking: risk?.blocking.rows ?? [],
@@ -64,9 +64,9 @@ export function riskRows(now: Standing): RiskRows {
 function probe(
   gate: GateName,
   readings: Readings,
-  own: (now: Standing, healthy: boolean) => object,
+  own: (now: ProbeStatus, healthy: boolean) => object,
 ): Probe {
-  const now = standing(readings);
+  const now = probeStatus(readings);
   const outcome = outcomeOf(gate, now, readings);
   const { healthy, error } = outcome;
   const body = {
@@ -79,14 +79,14 @@ function probe(
   return { healthy, body };
 }
 
-const checkRows = ({ verdicts }: Outcome, { ageMs }: Standing) =>
+const checkRows = ({ verdicts }: Outcome, { ageMs }: ProbeStatus) =>
   verdicts.map(({ check, status, reason, durationMs }) => ({
     ...{ check, status, reason, ageMs },
     durationMs: Math.round(durationMs * 10) / 10,
   }));
 
-const holds = ({ verdicts }: Standing, name: CheckName): boolean =>
+const holds = ({ verdicts }: ProbeStatus, name: CheckName): boolean =>
   verdicts.some(({ check, status }) => check === name && status === "pass");
 
-const fails = ({ verdicts }: Standing, name: CheckName): boolean =>
+const fails = ({ verdicts }: ProbeStatus, name: CheckName): boolean =>
   verdicts.some(({ check, status }) => check === name && status === "fail");

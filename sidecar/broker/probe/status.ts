@@ -3,7 +3,7 @@
  * has grown old says nothing: all its verdicts are `unknown` then, with its age as the reason.
  */
 import { CHECKS, type Verdict } from "../check/check.ts";
-import type { JudgedRound, Judgement } from "../check/evaluate.ts";
+import type { EvaluatedRound, Evaluation } from "../check/evaluate.ts";
 import { ageText, verdictsOf } from "../check/text.ts";
 import { type GateName, type GateSettings, type Outcome, passGate } from "./gates.ts";
 
@@ -14,7 +14,7 @@ export type Readings = {
   /** -1: not known, because the configuration is wrong. */
   readonly brokerId: number;
   /** The last finished round. */
-  readonly latest: () => JudgedRound | undefined;
+  readonly latest: () => EvaluatedRound | undefined;
   /** What is wrong with the configuration, in the original's words where it has any; no round is made then. */
   readonly misconfigured: string | undefined;
   /** STALE_ROUNDS × PROBE_INTERVAL. */
@@ -24,15 +24,15 @@ export type Readings = {
   readonly monotonicMs: () => number;
 };
 
-export type Standing = {
+export type ProbeStatus = {
   readonly verdicts: readonly Verdict[];
   /** Undefined when there is none, or it is too old. */
-  readonly judgement: Judgement | undefined;
+  readonly judgement: Evaluation | undefined;
   /** Of the last round, also of one too old; null before the first. */
   readonly ageMs: number | null;
 };
 
-export function standing(readings: Readings): Standing {
+export function probeStatus(readings: Readings): ProbeStatus {
   const round = readings.latest();
   if (readings.misconfigured !== undefined) return unknown(readings.misconfigured, null);
   if (round === undefined) return unknown("no round has finished yet", null);
@@ -46,13 +46,13 @@ export function standing(readings: Readings): Standing {
 }
 
 /** A wrong configuration is the one error whose text comes from elsewhere. */
-export function outcomeOf(gate: GateName, now: Standing, readings: Readings): Outcome {
+export function outcomeOf(gate: GateName, now: ProbeStatus, readings: Readings): Outcome {
   const outcome = passGate(gate, now.verdicts, readings.gates);
   if (outcome.healthy || readings.misconfigured === undefined) return outcome;
   return { ...outcome, error: readings.misconfigured };
 }
 
-const unknown = (reason: string, ageMs: number | null): Standing => ({
+const unknown = (reason: string, ageMs: number | null): ProbeStatus => ({
   verdicts: CHECKS.map((check) => verdictsOf(check)("unknown", reason, 0)),
   judgement: undefined,
   ageMs,

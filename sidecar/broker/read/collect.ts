@@ -9,10 +9,10 @@ import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Result } from "../../../shared/result.ts";
 import type { KafkaFinder } from "../process/finder.ts";
 import { openRoundClock, type RoundClock } from "../round/clock.ts";
-import type { Answer, BrokerSnapshot } from "../snapshot.ts";
+import type { BrokerSnapshot, ListenerAnswer } from "../snapshot.ts";
 import type { LocalBroker, LocalReads } from "./local-broker.ts";
-import type { ClusterView } from "./other-brokers.ts";
-import type { SilenceWatch } from "./outage.ts";
+import type { OtherBrokers } from "./other-brokers.ts";
+import type { OutageWatch } from "./outage.ts";
 
 /** Of the round's deadline, after which the others are asked without waiting for the local broker. */
 const OTHERS_AFTER_SHARE = 0.5;
@@ -21,8 +21,8 @@ export type SnapshotOptions = {
   readonly brokerId: number;
   readonly deadlineMs: number;
   readonly local: LocalBroker;
-  readonly cluster: ClusterView;
-  readonly silence: SilenceWatch;
+  readonly cluster: OtherBrokers;
+  readonly silence: OutageWatch;
   readonly finder: KafkaFinder;
   readonly monotonicMs: () => number;
 };
@@ -90,4 +90,5 @@ function metadataOf({ metadata }: LocalReads, others: Others): BrokerSnapshot["m
   return { ...metadata, value: { cluster: metadata.value, from: "local" } };
 }
 
-const hasAnswered = ({ kind }: Answer): boolean => kind === "answered" || kind === "refused-us";
+const hasAnswered = ({ kind }: ListenerAnswer): boolean =>
+  kind === "answered" || kind === "refused-us";

@@ -10,7 +10,11 @@
 import type { KafkaRequest } from "../../../shared/kafka/api/request.ts";
 import type { KafkaLog } from "../../../shared/kafka/cluster/client.ts";
 import { expiredCertificate } from "../../../shared/kafka/connection/client-certificate.ts";
-import { type Link, openLink, type Reached } from "../../../shared/kafka/connection/connection.ts";
+import {
+  type BrokerConnection,
+  openBrokerConnection,
+  type Reached,
+} from "../../../shared/kafka/connection/connection.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { BrokerAddress, KafkaSettings } from "../../../shared/kafka/settings.ts";
 import { err, type Result } from "../../../shared/result.ts";
@@ -23,7 +27,7 @@ const RENEW_PAUSE_MS = 10_000;
 /** Of a session's lifetime, after which another connection is opened: time for a second attempt. */
 const SESSION_SHARE = 0.5;
 
-export type ConnectionOptions = {
+export type RenewableConnectionOptions = {
   readonly address: BrokerAddress;
   readonly settings: KafkaSettings;
   /** Changes whenever what we authenticate with does. */
@@ -40,7 +44,7 @@ export type Asking<T> = {
   readonly drop: (reason: string) => void;
 };
 
-export type Connection = {
+export type RenewableConnection = {
   readonly begin: <T>(request: KafkaRequest<T>) => Asking<T>;
   /** The answer alone. */
   readonly ask: <T>(request: KafkaRequest<T>) => Promise<Result<T, KafkaError>>;
@@ -54,16 +58,20 @@ export type Connection = {
   readonly drop: (reason: string) => void;
 };
 
-type Held = { readonly link: Link; readonly credentials: string; readonly sinceMs: number };
+type Held = {
+  readonly link: BrokerConnection;
+  readonly credentials: string;
+  readonly sinceMs: number;
+};
 
-export function openConnection(options: ConnectionOptions): Connection {
+export function openRenewableConnection(options: RenewableConnectionOptions): RenewableConnection {
   const { address, settings, log, monotonicMs } = options;
   let held: Held | undefined;
-  let renewing: Link | undefined;
+  let renewing: BrokerConnection | undefined;
   let renewNotBeforeMs = 0;
 
   const dial = (): Held => ({
-    link: openLink(address, { ...settings, reauthenticates: false }, log),
+    link: openBrokerConnection(address, { ...settings, reauthenticates: false }, log),
     credentials: options.credentials(),
     sinceMs: monotonicMs(),
   });
@@ -81,7 +89,7 @@ export function openConnection(options: ConnectionOptions): Connection {
     return undefined;
   };
 
-  const current = (): Link => {
+  const current = (): BrokerConnection => {
     held = good() ?? dial();
     return held.link;
   };
@@ -141,7 +149,7 @@ export function openConnection(options: ConnectionOptions): Connection {
 }
 
 async function send<T>(
-  link: Link,
+  link: BrokerConnection,
   request: KafkaRequest<T>,
   settings: KafkaSettings,
 ): Promise<Result<T, KafkaError>> {

@@ -3,7 +3,7 @@
 import type { Reached } from "../../../shared/kafka/connection/connection.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import { errnoOf } from "../../../shared/linux/errno.ts";
-import type { Answer } from "../snapshot.ts";
+import type { ListenerAnswer } from "../snapshot.ts";
 
 /** Our own surroundings kept us from asking. */
 const OURS: ReadonlySet<string> = new Set([
@@ -29,7 +29,7 @@ const SPOKE: ReadonlySet<Reached> = new Set(["secured", "heard", "open"]);
  * @param reached how far the connection had come that failed
  * @param durationMs observed
  */
-export function answerOf(error: KafkaError, reached: Reached, durationMs: number): Answer {
+export function answerOf(error: KafkaError, reached: Reached, durationMs: number): ListenerAnswer {
   const { detail } = error;
   if (error.code === "authentication") return { kind: "refused-us", detail, durationMs };
   // A TLS file or a password that cannot be read, or used.
@@ -47,7 +47,7 @@ export function answerOf(error: KafkaError, reached: Reached, durationMs: number
  * TLS and, with SASL, all up to the end of authentication are the work of Kafka's network threads: they
  * go on while its request handlers hang. So it takes an answer of those, on a link that is open.
  */
-function silenceOf(detail: string, reached: Reached, durationMs: number): Answer {
+function silenceOf(detail: string, reached: Reached, durationMs: number): ListenerAnswer {
   switch (reached) {
     case "nothing": {
       const unresolved = `${detail}: its name was not resolved by then`;

@@ -12,12 +12,12 @@ import type { KafkaLog } from "../../../shared/kafka/cluster/client.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { BrokerAddress, KafkaSettings } from "../../../shared/kafka/settings.ts";
 import type { RoundClock } from "../round/clock.ts";
-import type { Answer, BrokerSnapshot, LogDir, Quorum, Reading } from "../snapshot.ts";
-import { openConnection } from "./connection.ts";
+import type { BrokerSnapshot, ListenerAnswer, LogDir, Quorum, Reading } from "../snapshot.ts";
+import { openRenewableConnection } from "./connection.ts";
 import { openHiddenReplicas, unlessHidden } from "./hidden-topics.ts";
 import { openLogDirReader } from "./log-dirs.ts";
 import { openMinInsyncReader } from "./min-insync.ts";
-import { seekLife } from "./ping.ts";
+import { ping } from "./ping.ts";
 import { openQuorumReader, type QuorumReaderOptions } from "./quorum.ts";
 import { readWithin } from "./reading.ts";
 
@@ -27,7 +27,7 @@ const ENDED = "Closed connection";
 
 export type LocalReads = {
   readonly role: BrokerSnapshot["role"];
-  readonly answer: Answer;
+  readonly answer: ListenerAnswer;
   readonly metadata: Reading<ClusterMetadata>;
   readonly quorum: Reading<Quorum>;
   readonly logDirs: Reading<readonly LogDir[]>;
@@ -56,7 +56,7 @@ type Reads = Omit<LocalReads, "answer">;
 
 export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
   const { brokerId, monotonicMs } = options;
-  const open = () => openConnection(options);
+  const open = () => openRenewableConnection(options);
   const [main, quorums, directories, bulk] = [open(), open(), open(), open()];
   const connections = [main, quorums, directories, bulk];
   const quorum = openQuorumReader({ ...options, connection: quorums });
@@ -106,7 +106,7 @@ export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
       for (const connection of connections) connection.freshen();
       // At once, beside the sign of life, over connections that are open.
       const early = main.isOpen() ? readAll(clock) : undefined;
-      const { answer, dialled } = await seekLife(main, clock);
+      const { answer, dialled } = await ping(main, clock);
       if (answer.kind !== "answered") {
         const told = hinted(answer, options.settings);
         return { ...failedReads(role, told), answer: told };
@@ -135,7 +135,7 @@ function needed<T>(read: Reading<T>): Reading<T> {
 const isTimeout = (read: Reading<unknown>): boolean =>
   read.kind === "failed" && read.error.code === "timeout";
 
-type Unanswered = Exclude<Answer, { readonly kind: "answered" }>;
+type Unanswered = Exclude<ListenerAnswer, { readonly kind: "answered" }>;
 
 /** A broker that wants us to authenticate ends the connection at the first real request, and does not say why. */
 function hinted(answer: Unanswered, { sasl }: KafkaSettings): Unanswered {

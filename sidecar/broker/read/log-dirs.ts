@@ -8,9 +8,9 @@ import { type KafkaError, protocolError } from "../../../shared/kafka/error.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 import type { RoundClock } from "../round/clock.ts";
 import type { DirContents, LogDir, Reading } from "../snapshot.ts";
-import type { Connection } from "./connection.ts";
+import type { RenewableConnection } from "./connection.ts";
 import { mapReading, readWithin, unlessError } from "./reading.ts";
-import { openStandingQuestion } from "./single-flight.ts";
+import { openSingleFlight } from "./single-flight.ts";
 
 /** All replicas take at most this share of the broker's time. */
 const REPLICAS_SHARE = 0.05;
@@ -33,15 +33,15 @@ export type LogDirReader = { readonly read: (clock: RoundClock) => Promise<Readi
 
 /** Two connections, because a broker answers one question of a connection after the other. */
 export function openLogDirReader(deps: {
-  readonly directories: Connection;
-  readonly replicas: Connection;
+  readonly directories: RenewableConnection;
+  readonly replicas: RenewableConnection;
   readonly monotonicMs: () => number;
 }): LogDirReader {
   const { monotonicMs } = deps;
-  const directories = openStandingQuestion({
+  const directories = openSingleFlight({
     ...{ connection: deps.directories, request: () => logDirsRequest("none"), monotonicMs },
   });
-  const replicas = openStandingQuestion({
+  const replicas = openSingleFlight({
     ...{ connection: deps.replicas, request: () => logDirsRequest("all"), monotonicMs },
   });
   let contents: Contents = new Map();
@@ -51,7 +51,7 @@ export function openLogDirReader(deps: {
   const look = async (): Promise<void> => {
     if (monotonicMs() < nextMs) return;
     const { answer, heldMs } = replicas.ask();
-    const found = unlessError(await answer, judge);
+    const found = unlessError(await answer, evaluate);
     if (found.ok) {
       readAtMs = monotonicMs();
       contents = new Map(found.value.map((dir) => [dir.path, inside(dir)]));
@@ -69,7 +69,7 @@ export function openLogDirReader(deps: {
   return {
     read: async (clock) => {
       const looked = look();
-      const answer = directories.ask().answer.then((result) => unlessError(result, judge));
+      const answer = directories.ask().answer.then((result) => unlessError(result, evaluate));
       const dirs = await readWithin(clock, "DescribeLogDirs", answer);
       await clock.within(Promise.race([looked, clock.after(REPLICAS_WAIT_MS)]));
       const lately = known();
@@ -78,7 +78,7 @@ export function openLogDirReader(deps: {
   };
 }
 
-function judge({ errorCode, dirs }: LogDirs): Result<Told, KafkaError> {
+function evaluate({ errorCode, dirs }: LogDirs): Result<Told, KafkaError> {
   if (errorCode === 0) return ok(dirs);
   return err(protocolError(errorCode, "describe the log directories", PERMISSION));
 }

@@ -13,7 +13,7 @@ import type { KafkaError } from "../../../shared/kafka/error.ts";
 import { protocolError } from "../../../shared/kafka/error.ts";
 import type { RoundClock } from "../round/clock.ts";
 import type { Reading } from "../snapshot.ts";
-import type { Connection } from "./connection.ts";
+import type { RenewableConnection } from "./connection.ts";
 import { readingOf } from "./reading.ts";
 
 const KEY = "min.insync.replicas";
@@ -43,7 +43,7 @@ export type MinInsyncReader = {
 
 export function openMinInsyncReader(deps: {
   readonly brokerId: number;
-  readonly connection: Connection;
+  readonly connection: RenewableConnection;
   readonly monotonicMs: () => number;
 }): MinInsyncReader {
   const { brokerId, connection, monotonicMs } = deps;

@@ -6,7 +6,7 @@ import { withDeadline } from "../../../shared/deadline.ts";
 import { type ClusterMetadata, metadataRequest } from "../../../shared/kafka/api/metadata.ts";
 import type { Call, KafkaRequest } from "../../../shared/kafka/api/request.ts";
 import type { KafkaLog } from "../../../shared/kafka/cluster/client.ts";
-import { openLinks } from "../../../shared/kafka/connection/pool.ts";
+import { openConnectionPool } from "../../../shared/kafka/connection/pool.ts";
 import { startDeadline } from "../../../shared/kafka/deadline.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import {
@@ -18,13 +18,17 @@ import { err, type Result } from "../../../shared/result.ts";
 
 const NAME_CHECK_MS_MAX = 5000;
 
-type Answer<T> = Promise<Result<T, KafkaError>>;
+type ListenerAnswer<T> = Promise<Result<T, KafkaError>>;
 
-export type ClusterView = {
+export type OtherBrokers = {
   /** Is there anybody to ask? */
   readonly some: boolean;
-  readonly metadata: (call: Call) => Answer<ClusterMetadata>;
-  readonly ask: <T>(address: BrokerAddress, request: KafkaRequest<T>, call: Call) => Answer<T>;
+  readonly metadata: (call: Call) => ListenerAnswer<ClusterMetadata>;
+  readonly ask: <T>(
+    address: BrokerAddress,
+    request: KafkaRequest<T>,
+    call: Call,
+  ) => ListenerAnswer<T>;
   /** Resolves all names anew; says in the log what has changed. */
   readonly checkNames: () => Promise<void>;
   /** Names that did not resolve the last time. */
@@ -32,7 +36,7 @@ export type ClusterView = {
   readonly close: () => void;
 };
 
-export type ClusterViewOptions = {
+export type OtherBrokersOptions = {
   readonly others: readonly string[];
   /** Verified each under its own name. */
   readonly settings: KafkaSettings;
@@ -41,13 +45,13 @@ export type ClusterViewOptions = {
   readonly log: KafkaLog;
 };
 
-export function openClusterView({
+export function openOtherBrokers({
   others,
   settings,
   resolve,
   log,
-}: ClusterViewOptions): ClusterView {
-  const links = openLinks(settings, log);
+}: OtherBrokersOptions): OtherBrokers {
+  const links = openConnectionPool(settings, log);
   const addresses = others.flatMap((other) => parseBrokerAddress(other) ?? []);
   let order: readonly BrokerAddress[] = addresses;
   let unresolved: ReadonlySet<string> = new Set();
@@ -57,7 +61,7 @@ export function openClusterView({
     ...order.filter(({ host }) => unresolved.has(host)),
   ];
 
-  const metadata = async (call: Call): Answer<ClusterMetadata> => {
+  const metadata = async (call: Call): ListenerAnswer<ClusterMetadata> => {
     const deadline = startDeadline(call);
     let first: Result<ClusterMetadata, KafkaError> | undefined;
     const asked = inTurn();

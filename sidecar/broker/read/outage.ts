@@ -4,18 +4,18 @@
  */
 import { isSharedNow } from "../check/liveness-brake.ts";
 import type { RoundClock } from "../round/clock.ts";
-import type { Answer, Silence } from "../snapshot.ts";
+import type { ListenerAnswer, Silence } from "../snapshot.ts";
 import type { PeerCensus } from "./peers.ts";
 
-export type SilenceWatch = {
+export type OutageWatch = {
   /** As a round begins; what it gives is told, once, what the local broker did in that round. */
-  readonly round: (clock: RoundClock) => (answer: Answer) => Promise<Silence | undefined>;
+  readonly round: (clock: RoundClock) => (answer: ListenerAnswer) => Promise<Silence | undefined>;
 };
 
-export function openSilenceWatch(deps: {
+export function openOutageWatch(deps: {
   readonly peers: PeerCensus;
   readonly monotonicMs: () => number;
-}): SilenceWatch {
+}): OutageWatch {
   const { peers, monotonicMs } = deps;
   let sinceMs: number | undefined;
   let isShared = false;

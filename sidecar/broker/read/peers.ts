@@ -6,9 +6,9 @@
 import type { KafkaLog } from "../../../shared/kafka/cluster/client.ts";
 import type { BrokerAddress, KafkaSettings } from "../../../shared/kafka/settings.ts";
 import type { RoundClock } from "../round/clock.ts";
-import type { Answer, Peers } from "../snapshot.ts";
-import { type Connection, openConnection } from "./connection.ts";
-import { seekLife } from "./ping.ts";
+import type { ListenerAnswer, Peers } from "../snapshot.ts";
+import { openRenewableConnection, type RenewableConnection } from "./connection.ts";
+import { ping } from "./ping.ts";
 
 /** Enough to tell most from few, also in a cluster of hundreds. */
 const ASKED_MAX = 8;
@@ -36,12 +36,12 @@ export type PeerOptions = {
 export function openPeers({ brokerId, others, isSelfAmong, ...options }: PeerOptions): PeerCensus {
   const from = others.length === 0 ? 0 : brokerId % others.length;
   const sample = [...others.slice(from), ...others.slice(0, from)].slice(0, ASKED_MAX);
-  const connections: readonly Connection[] = sample.map((address) =>
-    openConnection({ ...options, address }),
+  const connections: readonly RenewableConnection[] = sample.map((address) =>
+    openRenewableConnection({ ...options, address }),
   );
   return {
     count: async (clock) => {
-      const lives = await Promise.all(connections.map((each) => seekLife(each, clock)));
+      const lives = await Promise.all(connections.map((each) => ping(each, clock)));
       const answers = lives.map(({ answer }) => answer);
       return countPeers(answers, others.length, isSelfAmong);
     },
@@ -53,7 +53,7 @@ export function openPeers({ brokerId, others, isSelfAmong, ...options }: PeerOpt
 
 /** Pure. This broker, where it may be one of those asked, is silent: else nobody would have been. */
 export function countPeers(
-  answers: readonly Answer[],
+  answers: readonly ListenerAnswer[],
   listed: number,
   isSelfAmong: boolean,
 ): Peers {
@@ -73,7 +73,7 @@ export function countPeers(
 
 type Life = "answered" | "silent" | "untaken" | "unasked";
 
-function lifeOf(answer: Answer): Life {
+function lifeOf(answer: ListenerAnswer): Life {
   switch (answer.kind) {
     case "answered":
     case "refused-us":

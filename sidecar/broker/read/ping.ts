@@ -2,18 +2,18 @@
 import { aliveRequest } from "../../../shared/kafka/api/api-versions.ts";
 import { timeoutError } from "../../../shared/kafka/error.ts";
 import type { RoundClock } from "../round/clock.ts";
-import type { Answer } from "../snapshot.ts";
-import type { Connection } from "./connection.ts";
+import type { ListenerAnswer } from "../snapshot.ts";
+import type { RenewableConnection } from "./connection.ts";
 import { answerOf } from "./listener.ts";
 
 /** One that was left from the round before may have been closed since, by a broker that lives. */
 const DIALS_MAX = 2;
 
 /** `dialled`: over a link that was opened for it. */
-export async function seekLife(
-  connection: Connection,
+export async function ping(
+  connection: RenewableConnection,
   clock: RoundClock,
-): Promise<{ readonly answer: Answer; readonly dialled: boolean }> {
+): Promise<{ readonly answer: ListenerAnswer; readonly dialled: boolean }> {
   const sinceMs = clock.observedMs();
   for (let dials = 1; ; dials += 1) {
     const dialled = !connection.isOpen();

@@ -18,9 +18,9 @@ import type { BrokerAddress } from "../../../shared/kafka/settings.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 import type { RoundClock } from "../round/clock.ts";
 import type { Reading } from "../snapshot.ts";
-import type { Connection } from "./connection.ts";
+import type { RenewableConnection } from "./connection.ts";
 import { readingOf, readWithin, unlessError } from "./reading.ts";
-import { openStandingQuestion } from "./single-flight.ts";
+import { openSingleFlight } from "./single-flight.ts";
 
 /** A broker that has held the question for so long, while it answers others, has no controller to pass it on to. An election takes less. */
 const LEADERLESS_AFTER_MS = 1000;
@@ -36,7 +36,7 @@ export type QuorumReader = {
 };
 
 export type QuorumReaderOptions = {
-  readonly connection: Connection;
+  readonly connection: RenewableConnection;
   readonly monotonicMs: () => number;
   /** Asks another controller, in at most so long. */
   readonly askOther: <T>(
@@ -48,7 +48,7 @@ export type QuorumReaderOptions = {
 
 export function openQuorumReader(options: QuorumReaderOptions): QuorumReader {
   const { connection, monotonicMs } = options;
-  const question = openStandingQuestion({ connection, request: quorumRequest, monotonicMs });
+  const question = openSingleFlight({ connection, request: quorumRequest, monotonicMs });
   let last: Quorum | undefined;
   let refusal: { readonly reading: Reading<Quorum>; readonly atMs: number } | undefined;
   const remember = (reading: Reading<Quorum>): Reading<Quorum> => {
@@ -71,7 +71,7 @@ export function openQuorumReader(options: QuorumReaderOptions): QuorumReader {
     const described = await clock.within(answer);
     const durationMs = clock.observedMs() - sinceMs;
     if (described !== undefined) {
-      return remember(readingOf(unlessError(described, judge), durationMs));
+      return remember(readingOf(unlessError(described, evaluate), durationMs));
     }
     const waitedMs = Math.round(heldMs());
     if (waitedMs >= LEADERLESS_AFTER_MS) {
@@ -95,7 +95,7 @@ export function openQuorumReader(options: QuorumReaderOptions): QuorumReader {
 const isRefusal = (reading: Reading<Quorum>): boolean =>
   reading.kind === "failed" && reading.error.code === "authorization";
 
-function judge({ errorCode, message, quorum }: DescribedQuorum): Result<Quorum, KafkaError> {
+function evaluate({ errorCode, message, quorum }: DescribedQuorum): Result<Quorum, KafkaError> {
   if (errorCode === 0) return ok(quorum);
   return err(protocolError(errorCode, "describe the quorum", PERMISSION, message));
 }
@@ -118,7 +118,7 @@ async function askController(
     connection.ask(quorumRequest()),
     connection.ask(controllersRequest()),
   ]);
-  if (!own.ok || own.value.errorCode !== NOT_LEADER_OR_FOLLOWER) return unlessError(own, judge);
+  if (!own.ok || own.value.errorCode !== NOT_LEADER_OR_FOLLOWER) return unlessError(own, evaluate);
   const known = unlessError(cluster, judgeControllers);
   if (!known.ok) return known;
   if (known.value.leaderId === NONE) return ok(leaderless(last));
@@ -126,7 +126,7 @@ async function askController(
   if (leader === undefined) return err(noAddress(known.value.leaderId));
   const leftMs = clock.leftMs();
   const answer = await askOther(leader, quorumRequest(), leftMs);
-  return answer.ok ? judge(answer.value) : err(lostLeader(leader.id, answer.error));
+  return answer.ok ? evaluate(answer.value) : err(lostLeader(leader.id, answer.error));
 }
 
 function judgeControllers(controllers: Controllers): Result<Controllers, KafkaError> {

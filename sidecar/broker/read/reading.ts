@@ -26,9 +26,9 @@ export async function readWithin<T>(
 /** The answer, unless its error code says that Kafka refuses or fails. */
 export function unlessError<T, V>(
   result: Result<T, KafkaError>,
-  judge: (value: T) => Result<V, KafkaError>,
+  evaluate: (value: T) => Result<V, KafkaError>,
 ): Result<V, KafkaError> {
-  return result.ok ? judge(result.value) : result;
+  return result.ok ? evaluate(result.value) : result;
 }
 
 export function mapReading<T, V>(reading: Reading<T>, map: (value: T) => V): Reading<V> {

@@ -7,7 +7,7 @@
 import type { KafkaRequest } from "../../../shared/kafka/api/request.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Result } from "../../../shared/result.ts";
-import type { Asking, Connection } from "./connection.ts";
+import type { Asking, RenewableConnection } from "./connection.ts";
 
 /** Then the connection itself may be what is broken. */
 const HELD_MS_MAX = 30_000;
@@ -18,8 +18,8 @@ export type Asked<T> = {
   readonly heldMs: () => number;
 };
 
-export function openStandingQuestion<T>(deps: {
-  readonly connection: Connection;
+export function openSingleFlight<T>(deps: {
+  readonly connection: RenewableConnection;
   readonly request: () => KafkaRequest<T>;
   readonly monotonicMs: () => number;
 }): { readonly ask: () => Asked<T> } {

@@ -3,40 +3,40 @@
  * or as soon as that one has ended. What goes wrong in one is told and does not end them.
  */
 import { sleep } from "../../../shared/deadline.ts";
-import type { JudgedRound, Judgement } from "../check/evaluate.ts";
+import type { EvaluatedRound, Evaluation } from "../check/evaluate.ts";
 import type { BrokerSnapshot } from "../snapshot.ts";
 
 export type RoundOptions = {
   readonly intervalMs: number;
   readonly take: (signal: AbortSignal) => Promise<BrokerSnapshot>;
-  readonly judge: (snapshot: BrokerSnapshot, before: BrokerSnapshot | undefined) => Judgement;
+  readonly evaluate: (snapshot: BrokerSnapshot, before: BrokerSnapshot | undefined) => Evaluation;
   readonly monotonicMs: () => number;
   /** Of each round that ended. */
-  readonly onRound: (round: JudgedRound, snapshot: BrokerSnapshot) => void;
+  readonly onRound: (round: EvaluatedRound, snapshot: BrokerSnapshot) => void;
   /** A defect of ours: the verdicts grow old, and say so. */
   readonly onDefect: (cause: unknown) => void;
 };
 
 export type Rounds = {
-  readonly latest: () => JudgedRound | undefined;
+  readonly latest: () => EvaluatedRound | undefined;
   /** One round, now. */
-  readonly once: (signal: AbortSignal) => Promise<JudgedRound | undefined>;
+  readonly once: (signal: AbortSignal) => Promise<EvaluatedRound | undefined>;
   /** Rounds until the signal; the one under way is cut short by it. */
   readonly run: (signal: AbortSignal) => Promise<void>;
 };
 
 export function openRounds(options: RoundOptions): Rounds {
-  const { intervalMs, take, judge, monotonicMs } = options;
-  let latest: JudgedRound | undefined;
+  const { intervalMs, take, evaluate, monotonicMs } = options;
+  let latest: EvaluatedRound | undefined;
   let before: BrokerSnapshot | undefined;
 
-  const once = async (signal: AbortSignal): Promise<JudgedRound | undefined> => {
+  const once = async (signal: AbortSignal): Promise<EvaluatedRound | undefined> => {
     const beganMs = monotonicMs();
     try {
       const snapshot = await take(signal);
       // Cut short: what it did not read is no news of Kafka.
       if (signal.aborted) return undefined;
-      const judgement = judge(snapshot, before);
+      const judgement = evaluate(snapshot, before);
       before = snapshot;
       latest = { judgement, beganMs, tookMs: monotonicMs() - beganMs };
       options.onRound(latest, snapshot);

@@ -4,7 +4,7 @@ import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { groupOf } from "../../../shared/protocol/client-id.ts";
 import type { Cluster } from "../fleet/fleet.ts";
 import type { Term } from "../leader/term.ts";
-import { cleanupHold, type Weather } from "../plan/input.ts";
+import { cleanupHold, type FleetConditions } from "../plan/input.ts";
 import { workerNameOf } from "../worker/spec.ts";
 
 export type ClusterView = {
@@ -50,10 +50,10 @@ export type Lag = { readonly records: number | null; readonly detail: string };
 export function viewCluster(
   cluster: Cluster,
   term: Term | undefined,
-  weather: Weather | undefined,
+  conditions: FleetConditions | undefined,
 ): ClusterView {
   const { clientId, worker, beat, registry } = cluster;
-  const held = term?.book.held.has(clientId) === true;
+  const held = term?.leaderState.held.has(clientId) === true;
   return {
     client_id: clientId,
     cluster_name: cluster.clusterName,
@@ -61,10 +61,10 @@ export function viewCluster(
     reason: cluster.reason,
     since: new Date(cluster.sinceMs).toISOString(),
     withdrawal: cluster.withdrawal,
-    age_seconds: term === undefined ? null : term.book.silence.ageMsOf(cluster) / 1000,
+    age_seconds: term === undefined ? null : term.leaderState.expiry.ageMsOf(cluster) / 1000,
     held:
-      term !== undefined && weather !== undefined && held
-        ? (cleanupHold(cluster, term.ages, weather) ?? null)
+      term !== undefined && conditions !== undefined && held
+        ? (cleanupHold(cluster, term.ages, conditions) ?? null)
         : null,
     last_heartbeat:
       beat === undefined
@@ -94,7 +94,7 @@ export function viewCluster(
 }
 
 /** Why its last act failed, or its worker ended, or what holds its worker's name. */
-function errorOf({ clientId }: Cluster, { book }: Term): string | null {
-  const foreign = book.actual.foreignOf(clientId);
-  return foreign?.detail ?? book.lastError.get(clientId) ?? null;
+function errorOf({ clientId }: Cluster, { leaderState }: Term): string | null {
+  const foreign = leaderState.actual.foreignOf(clientId);
+  return foreign?.detail ?? leaderState.lastError.get(clientId) ?? null;
 }

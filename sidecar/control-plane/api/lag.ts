@@ -1,6 +1,6 @@
 /** How far a cluster's worker is behind: asked for when somebody looks, and bounded. */
 import { committedOffsets } from "../../../shared/kafka/admin/groups.ts";
-import type { Wire } from "../../../shared/kafka/cluster/client.ts";
+import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import { endOffsets } from "../../../shared/kafka/consumer/offsets.ts";
 import { type ClientId, groupOf } from "../../../shared/protocol/client-id.ts";
 import { CLUSTER_INFO } from "../../../shared/protocol/topic.ts";
@@ -8,12 +8,18 @@ import type { Lag } from "./cluster.ts";
 
 const CALL_MS = 2_000;
 
-export async function lagOf(wire: Wire, clientId: ClientId): Promise<Lag> {
+export async function lagOf(client: KafkaClient, clientId: ClientId): Promise<Lag> {
   const call = { deadlineMs: CALL_MS };
-  const ends = await endOffsets(wire, CLUSTER_INFO, call);
+  const ends = await endOffsets(client, CLUSTER_INFO, call);
   if (!ends.ok) return { records: null, detail: ends.error.detail };
   const partitions = [...ends.value.offsets.keys()];
-  const committed = await committedOffsets(wire, groupOf(clientId), CLUSTER_INFO, partitions, call);
+  const committed = await committedOffsets(
+    client,
+    groupOf(clientId),
+    CLUSTER_INFO,
+    partitions,
+    call,
+  );
   if (!committed.ok) return { records: null, detail: committed.error.detail };
   if (committed.value.size === 0) return { records: null, detail: "nothing committed yet" };
   let records = 0;

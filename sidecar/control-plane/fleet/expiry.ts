@@ -5,11 +5,11 @@
 
 import { type Cluster, deadlineOf, type FleetSettings, type Seen } from "./fleet.ts";
 import type { Ages, ClockIndex } from "./observed-time.ts";
-import { createDeadlines } from "./timer-heap.ts";
+import { createTimerHeap } from "./timer-heap.ts";
 
 export type Age = "fresh" | "stale" | "dead";
 
-export type Silence = {
+export type Expiry = {
   /** Puts the cluster's next deadline where it belongs; call after its state or clock changed. */
   readonly schedule: (cluster: Cluster) => void;
   /** Clusters whose deadline came up on these clocks, each with its age by now; not rescheduled. */
@@ -27,8 +27,8 @@ type Entry = { readonly cluster: Cluster; readonly due: Seen };
 
 const waitsForDeath = ({ state }: Cluster): boolean => state === "stale" || state === "dead";
 
-export function createSilence(ages: Ages, settings: FleetSettings): Silence {
-  const heaps = Array.from({ length: ages.partitions + 1 }, () => createDeadlines<Entry>());
+export function createExpiry(ages: Ages, settings: FleetSettings): Expiry {
+  const heaps = Array.from({ length: ages.partitions + 1 }, () => createTimerHeap<Entry>());
 
   const ageMsOf = ({ seen }: Cluster): number => ages.observedMs(seen.clock) - seen.atMs;
 
@@ -72,7 +72,7 @@ export function createSilence(ages: Ages, settings: FleetSettings): Silence {
     return undefined;
   };
 
-  const take: Silence["take"] = (clocks) =>
+  const take: Expiry["take"] = (clocks) =>
     clocks
       .flatMap((clock) => heaps[clock]?.take(ages.observedMs(clock)) ?? [])
       .map(cross)

@@ -3,7 +3,7 @@
  * Entries are not removed when they become void: whoever takes one looks whether it still holds.
  */
 
-export type Deadlines<T> = {
+export type TimerHeap<T> = {
   readonly add: (atMs: number, item: T) => void;
   /** Removes and returns the items due at `nowMs` (at or before it), earliest first. */
   readonly take: (nowMs: number) => readonly T[];
@@ -13,7 +13,7 @@ export type Deadlines<T> = {
 
 type Entry<T> = { readonly atMs: number; readonly item: T };
 
-export function createDeadlines<T>(): Deadlines<T> {
+export function createTimerHeap<T>(): TimerHeap<T> {
   const heap: Entry<T>[] = [];
 
   const rise = (start: number, entry: Entry<T>): void => {
@@ -28,7 +28,7 @@ export function createDeadlines<T>(): Deadlines<T> {
     heap[index] = entry;
   };
 
-  const sink = (entry: Entry<T>): void => {
+  const recorder = (entry: Entry<T>): void => {
     let index = 0;
     for (;;) {
       const child = smallerChild(heap, index);
@@ -43,7 +43,7 @@ export function createDeadlines<T>(): Deadlines<T> {
   const pop = (): Entry<T> | undefined => {
     const first = heap[0];
     const last = heap.pop();
-    if (first !== undefined && last !== undefined && heap.length > 0) sink(last);
+    if (first !== undefined && last !== undefined && heap.length > 0) recorder(last);
     return first;
   };
 

@@ -9,7 +9,7 @@ import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { decodeHeartbeat, type Tick } from "../../../shared/protocol/message.ts";
 import type { Refused } from "../../../shared/protocol/quarantine.ts";
 import { HEARTBEAT } from "../../../shared/protocol/topic.ts";
-import type { Silence } from "../fleet/expiry.ts";
+import type { Expiry } from "../fleet/expiry.ts";
 import { type Beat, type Cluster, type Fleet, foldBeat, type Seen } from "../fleet/fleet.ts";
 import type { Ages, ClockIndex } from "../fleet/observed-time.ts";
 
@@ -36,7 +36,7 @@ export const createBeatCounts = (): BeatCounts => ({
 export type BeatDeps = {
   readonly fleet: Fleet;
   readonly ages: Ages;
-  readonly silence: Silence;
+  readonly expiry: Expiry;
   readonly counts: BeatCounts;
   readonly isOwn: (tick: Tick) => boolean;
   /** A registered cluster's beat; `ageMs` is how old its sign of life had become. */
@@ -88,7 +88,7 @@ function foldRecord(
 }
 
 function foldOne(deps: BeatDeps, partition: number, clientId: ClientId, beat: Beat): void {
-  const { fleet, silence, counts } = deps;
+  const { fleet, expiry, counts } = deps;
   counts.beats += 1;
   const cluster = fleet.clusters.get(clientId);
   if (cluster === undefined || cluster.state === "withdrawn") {
@@ -96,9 +96,9 @@ function foldOne(deps: BeatDeps, partition: number, clientId: ClientId, beat: Be
     deps.unregistered(clientId);
     return;
   }
-  deps.beat(silence.ageMsOf(cluster), beat.skewMs);
+  deps.beat(expiry.ageMsOf(cluster), beat.skewMs);
   const changed = foldBeat(cluster, seenNow(deps, partition), beat);
-  if (changed || cluster.due?.clock !== partition) silence.schedule(cluster);
+  if (changed || cluster.due?.clock !== partition) expiry.schedule(cluster);
   if (changed) deps.changed(cluster);
 }
 

@@ -5,19 +5,19 @@ import type { Refused } from "../../../shared/protocol/quarantine.ts";
 import type { Ages } from "../fleet/observed-time.ts";
 import type { Inbox } from "../inbox.ts";
 import type { QuarantineQueue } from "../record/quarantine.ts";
-import type { Sink } from "../recorder.ts";
-import { type Book, touch } from "../state/leader-state.ts";
+import type { Recorder } from "../recorder.ts";
+import { type LeaderState, touch } from "../state/leader-state.ts";
 import { type BeatCounts, type BeatDeps, foldBeats } from "./fold.ts";
 
 type HearDeps = {
   readonly deps: {
     readonly inbox: Inbox;
-    readonly sink: Sink;
+    readonly recorder: Recorder;
     readonly log: Log;
     readonly quarantine: QuarantineQueue;
     readonly nowMs: () => number;
   };
-  readonly book: Book;
+  readonly leaderState: LeaderState;
   readonly ages: Ages;
   readonly counts: BeatCounts;
   readonly epoch: number;
@@ -25,30 +25,30 @@ type HearDeps = {
 
 export function heartbeatHandler({
   deps,
-  book,
+  leaderState,
   ages,
   counts,
   epoch,
 }: HearDeps): (batch: ReadBatch) => void {
-  const { inbox, sink, log } = deps;
+  const { inbox, recorder, log } = deps;
   const beats: BeatDeps = {
-    fleet: book.fleet,
+    fleet: leaderState.fleet,
     ages,
-    silence: book.silence,
+    expiry: leaderState.expiry,
     counts,
     isOwn: (tick) => tick.epoch === epoch,
-    beat: sink.beat,
+    beat: recorder.beat,
     changed: (cluster) => {
-      touch(book, cluster);
+      touch(leaderState, cluster);
       inbox.wake();
     },
     unregistered: (clientId) => {
-      if (book.orphanSince.has(clientId)) {
-        book.orphanSince.set(clientId, ages.observedMs(ages.joint));
+      if (leaderState.orphanSince.has(clientId)) {
+        leaderState.orphanSince.set(clientId, ages.observedMs(ages.joint));
       }
     },
     refused: (refused) => {
-      countRefused(sink, log, "heartbeat", [refused]);
+      countRefused(recorder, log, "heartbeat", [refused]);
       deps.quarantine.put(refused);
     },
     nowMs: deps.nowMs,
@@ -57,20 +57,20 @@ export function heartbeatHandler({
     const advanced = foldBeats(beats, batch);
     if (advanced.size === 0) return;
     inbox.ticked();
-    const crossed = book.silence.take([...advanced]);
+    const crossed = leaderState.expiry.take([...advanced]);
     if (crossed.length > 0) inbox.crossed(crossed);
-    else if (book.held.size > 0) inbox.wake();
+    else if (leaderState.held.size > 0) inbox.wake();
   };
 }
 
 export function countRefused(
-  sink: Sink,
+  recorder: Recorder,
   log: Log,
   topic: "registry" | "heartbeat",
   refused: readonly Refused[],
 ): void {
   for (const { partition, offset, error } of refused) {
-    sink.refused(topic, error.code);
+    recorder.refused(topic, error.code);
     const fields = { topic, partition, offset, reason: error.code, detail: error.detail };
     if (topic === "registry") log.warn("quarantined a registry record", fields);
     else log.debug("quarantined a heartbeat", fields);

@@ -3,13 +3,13 @@
  * where beats fail. Reading it back proves that all that was appended before has been read (age.ts).
  */
 import { sleep } from "../../../shared/deadline.ts";
-import type { Writer } from "../../../shared/kafka/producer/producer.ts";
+import type { Producer } from "../../../shared/kafka/producer/producer.ts";
 import { encodeTick, TICK_KEY } from "../../../shared/protocol/message.ts";
 import { HEARTBEAT } from "../../../shared/protocol/topic.ts";
 import type { Ages } from "../fleet/observed-time.ts";
 
 export type TickOptions = {
-  readonly writer: Writer;
+  readonly producer: Producer;
   readonly ages: Ages;
   readonly epoch: number;
   readonly instance: string;
@@ -36,12 +36,12 @@ export async function runTicks(options: TickOptions): Promise<void> {
 }
 
 async function writeTick(
-  { writer, epoch, instance, intervalMs, signal, failed }: TickOptions,
+  { producer, epoch, instance, intervalMs, signal, failed }: TickOptions,
   partition: number,
   sequence: number,
 ): Promise<void> {
   const value = encodeTick({ epoch, sequence, interval_ms: intervalMs, instance });
   const record = { key: TICK_KEY, value, partition };
-  const sent = await writer.send(HEARTBEAT, [record], { deadlineMs: intervalMs, signal });
+  const sent = await producer.send(HEARTBEAT, [record], { deadlineMs: intervalMs, signal });
   if (!sent.ok && !signal.aborted) failed(partition, sent.error.detail);
 }

@@ -8,7 +8,7 @@ import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Log } from "../../../shared/log.ts";
 import type { Result } from "../../../shared/result.ts";
 import type { Executor } from "../act/execute.ts";
-import type { Sink } from "../recorder.ts";
+import type { Recorder } from "../recorder.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Promoted } from "./promotion.ts";
 
@@ -16,27 +16,27 @@ import type { Promoted } from "./promotion.ts";
 const FENCE_MS = 3_000;
 const FENCE_RETRY_MS = 250;
 
-export type GateDeps = {
+export type FenceDeps = {
   readonly promoted: Promoted;
   readonly settings: { readonly actWindowMs: number };
   readonly fence: (call: Call) => Promise<Result<null, KafkaError>>;
   readonly runtime: Runtime;
   readonly deleteGroup: Executor["deleteGroup"];
   readonly monotonicMs: () => number;
-  readonly sink: Sink;
+  readonly recorder: Recorder;
   readonly log: Pick<Log, "warn">;
   readonly ended: AbortSignal;
   readonly end: (reason: string) => void;
 };
 
-export type Gate = {
+export type Fence = {
   /** Resolves to undefined when nothing may be done for now; `openMs` then says when to ask again. */
   readonly fence: () => Promise<Executor | undefined>;
   /** Monotonic ms at which asking again makes sense; undefined when that is now. */
   readonly openMs: () => number | undefined;
 };
 
-export function openGate(deps: GateDeps): Gate {
+export function openFence(deps: FenceDeps): Fence {
   const { promoted, settings, monotonicMs, ended } = deps;
   /** The leader before us may have an act in the runtime's hands for this long. */
   let closedUntilMs = promoted.hadPredecessor
@@ -56,7 +56,7 @@ export function openGate(deps: GateDeps): Gate {
       closedUntilMs = monotonicMs() + FENCE_RETRY_MS;
       return undefined;
     }
-    deps.sink.fenced(monotonicMs() - askedMs);
+    deps.recorder.fenced(monotonicMs() - askedMs);
     return {
       runtime: deps.runtime,
       deleteGroup: deps.deleteGroup,

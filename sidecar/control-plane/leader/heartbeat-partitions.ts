@@ -1,10 +1,10 @@
 /** Following the heartbeat partitions from where they ended at promotion; one without a leader joins later. */
 import { sleep } from "../../../shared/deadline.ts";
-import type { Wire } from "../../../shared/kafka/cluster/client.ts";
+import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import { endOffsets } from "../../../shared/kafka/consumer/offsets.ts";
 import { HEARTBEAT } from "../../../shared/protocol/topic.ts";
 import type { Promoted } from "./promotion.ts";
-import type { Follower } from "./tail.ts";
+import type { Tail } from "./tail.ts";
 import type { Term } from "./term.ts";
 
 const CALL_MS = 5_000;
@@ -12,15 +12,15 @@ const RETRY_MS = 2_000;
 
 /** Returns what ends it. */
 export function followHeartbeats(deps: {
-  readonly wire: Wire;
-  readonly follower: Follower;
+  readonly client: KafkaClient;
+  readonly tail: Tail;
   readonly promoted: Promoted;
   readonly term: Term;
 }): () => void {
-  const { follower, promoted, term, wire } = deps;
+  const { tail, promoted, term, client } = deps;
   const stopped = new AbortController();
   const follow = (partition: number, offset: number): void => {
-    follower.follow(HEARTBEAT, partition, offset, term.onHeartbeats);
+    tail.follow(HEARTBEAT, partition, offset, term.onHeartbeats);
   };
   const missing = new Set<number>();
   for (let partition = 0; partition < promoted.heartbeatPartitions; partition += 1) {
@@ -33,7 +33,7 @@ export function followHeartbeats(deps: {
     const call = { deadlineMs: CALL_MS, signal: stopped.signal };
     while (missing.size > 0 && !stopped.signal.aborted) {
       await sleep(RETRY_MS, stopped.signal);
-      const ends = await endOffsets(wire, HEARTBEAT, call);
+      const ends = await endOffsets(client, HEARTBEAT, call);
       if (!ends.ok || stopped.signal.aborted) continue;
       for (const [partition, end] of ends.value.offsets) {
         if (missing.delete(partition)) follow(partition, end);
@@ -44,7 +44,7 @@ export function followHeartbeats(deps: {
   return () => {
     stopped.abort();
     for (let partition = 0; partition < promoted.heartbeatPartitions; partition += 1) {
-      follower.unfollow(HEARTBEAT, partition);
+      tail.unfollow(HEARTBEAT, partition);
     }
   };
 }

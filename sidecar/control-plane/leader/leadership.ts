@@ -5,9 +5,9 @@
 import { backoffMs } from "../../../shared/backoff.ts";
 import { sleep } from "../../../shared/deadline.ts";
 import type { Call } from "../../../shared/kafka/api/request.ts";
-import type { Wire } from "../../../shared/kafka/cluster/client.ts";
+import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import type { ReadProblem } from "../../../shared/kafka/consumer/consumer.ts";
-import type { Term as GroupTerm } from "../../../shared/kafka/election/membership.ts";
+import type { Generation } from "../../../shared/kafka/election/membership.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import { REGISTRY, STATUS } from "../../../shared/protocol/topic.ts";
 import { err, type Result } from "../../../shared/result.ts";
@@ -17,7 +17,7 @@ import type { TopicFindings } from "../topics.ts";
 import { followHeartbeats } from "./heartbeat-partitions.ts";
 import { type Promoted, promote } from "./promotion.ts";
 import type { Standby } from "./standby.ts";
-import type { Follower } from "./tail.ts";
+import type { Tail } from "./tail.ts";
 import { openTerm, type Term, type TermDeps } from "./term.ts";
 
 const FENCE_MS = 5_000;
@@ -25,20 +25,20 @@ const FENCE_MS = 5_000;
 const PROMOTION_MAX_MS = 120_000;
 const RETRY = { baseMs: 250, maxMs: 10_000 } as const;
 
-export type LeadDeps = Omit<
+export type LeadershipDeps = Omit<
   TermDeps,
   "promoted" | "heartbeatPartitions" | "inbox" | "fence" | "registryHarmful"
 > & {
-  readonly wire: Wire;
-  readonly follower: Follower;
+  readonly client: KafkaClient;
+  readonly tail: Tail;
   readonly standby: Standby;
   /** Makes the topics that are absent and judges the others; before each promotion. */
   readonly prepare: () => Promise<Result<TopicFindings, KafkaError>>;
 };
 
-export type Lead = {
+export type Leadership = {
   /** For the group's membership. */
-  readonly onAssigned: (term: GroupTerm) => void;
+  readonly onAssigned: (term: Generation) => void;
   readonly onLost: (reason: string) => void;
   /** The own epoch as text while we lead, else "". */
   readonly standing: () => string;
@@ -52,7 +52,7 @@ export type Lead = {
 
 /** Where leading stands; one object, so that its steps can be functions of their own. */
 type Standing = {
-  owned: GroupTerm | undefined;
+  owned: Generation | undefined;
   term: Term | undefined;
   trouble: string | undefined;
   running: Promise<void> | undefined;
@@ -61,7 +61,7 @@ type Standing = {
   readonly closing: AbortController;
 };
 
-export function openLead(deps: LeadDeps): Lead {
+export function openLeadership(deps: LeadershipDeps): Leadership {
   const standing: Standing = {
     owned: undefined,
     term: undefined,
@@ -96,10 +96,10 @@ export function openLead(deps: LeadDeps): Lead {
 const mayLead = ({ owned, closing }: Standing): boolean =>
   owned !== undefined && !closing.signal.aborted;
 
-const pause = (deps: LeadDeps, { closing }: Standing, attempt: number): Promise<void> =>
+const pause = (deps: LeadershipDeps, { closing }: Standing, attempt: number): Promise<void> =>
   sleep(backoffMs(attempt, { ...RETRY, random: deps.random }), closing.signal);
 
-async function keepLeading(deps: LeadDeps, standing: Standing): Promise<void> {
+async function keepLeading(deps: LeadershipDeps, standing: Standing): Promise<void> {
   for (let attempt = 0; mayLead(standing); ) {
     const led = await leadOnce(deps, standing);
     attempt = led ? 0 : attempt + 1;
@@ -110,7 +110,7 @@ async function keepLeading(deps: LeadDeps, standing: Standing): Promise<void> {
 }
 
 /** The term changed the fleet in memory; a standby knows only what the ledger says. */
-async function relearnLedger(deps: LeadDeps, standing: Standing): Promise<void> {
+async function relearnLedger(deps: LeadershipDeps, standing: Standing): Promise<void> {
   for (let attempt = 0; !standing.closing.signal.aborted; attempt += 1) {
     const restarted = await deps.standby.restart();
     if (restarted.ok) return;
@@ -120,7 +120,7 @@ async function relearnLedger(deps: LeadDeps, standing: Standing): Promise<void> 
 }
 
 /** @returns whether a term was begun (and has ended) */
-async function leadOnce(deps: LeadDeps, standing: Standing): Promise<boolean> {
+async function leadOnce(deps: LeadershipDeps, standing: Standing): Promise<boolean> {
   const inbox = createInbox(deps.monotonicMs);
   /** A rebalance that leaves the partition with us gives a new generation to commit with. */
   const fence = (call: Call): Promise<Result<null, KafkaError>> =>
@@ -150,7 +150,7 @@ async function leadOnce(deps: LeadDeps, standing: Standing): Promise<boolean> {
     standing.trouble = promoted.error.detail;
     deps.log.warn("could not become leader yet", { ...promoted.error });
     for (const partition of promoted.error.following ?? []) {
-      deps.follower.unfollow(REGISTRY, partition);
+      deps.tail.unfollow(REGISTRY, partition);
     }
     return false;
   }
@@ -161,24 +161,24 @@ async function leadOnce(deps: LeadDeps, standing: Standing): Promise<boolean> {
 }
 
 async function serveTerm(
-  deps: LeadDeps & Pick<TermDeps, "registryHarmful">,
+  deps: LeadershipDeps & Pick<TermDeps, "registryHarmful">,
   standing: Standing,
   promoted: Promoted,
   inbox: Inbox,
   fence: TermDeps["fence"],
 ): Promise<void> {
-  const { log, standby, follower } = deps;
+  const { log, standby, tail } = deps;
   const { heartbeatPartitions, registry, epoch, fleet } = promoted;
   warnOfRegistry(deps, registry);
   const term = openTerm({ ...deps, promoted, heartbeatPartitions, inbox, fence });
   dropPartitions(
-    term.book,
+    term.leaderState,
     registry.map(({ partition }) => partition),
   );
   for (const { partition, applied, madeAgain } of registry) {
-    if (madeAgain) forgetOffsets(term.book, partition);
+    if (madeAgain) forgetOffsets(term.leaderState, partition);
     fleet.applied.set(partition, applied);
-    term.book.unsavedApplied.add(partition);
+    term.leaderState.unsavedApplied.add(partition);
   }
   standby.takeOver(term.onLedger);
   standby.onControl(term.onControl);
@@ -192,7 +192,7 @@ async function serveTerm(
   stopFollowing();
   standing.term = undefined;
   standby.onControl(undefined);
-  for (const { partition } of registry) follower.unfollow(REGISTRY, partition);
+  for (const { partition } of registry) tail.unfollow(REGISTRY, partition);
   log.warn("the term is over", { epoch, reason });
 }
 
@@ -203,7 +203,7 @@ const NOT_OWNED: KafkaError = {
 };
 
 function warnOfRegistry(
-  { log }: LeadDeps,
+  { log }: LeadershipDeps,
   starts: readonly { readonly partition: number; readonly madeAgain: boolean }[],
 ): void {
   if (!starts.some(({ madeAgain }) => madeAgain)) return;
@@ -215,7 +215,7 @@ function warnOfRegistry(
 }
 
 /** What the reader cannot mend by itself. A topic that changed shape ends the term: promotion looks anew. */
-function heedProblem(deps: LeadDeps, standing: Standing, problem: ReadProblem): void {
+function heedProblem(deps: LeadershipDeps, standing: Standing, problem: ReadProblem): void {
   const { log } = deps;
   switch (problem.kind) {
     case "unreachable":
@@ -235,7 +235,7 @@ function heedProblem(deps: LeadDeps, standing: Standing, problem: ReadProblem): 
 }
 
 /** The ledger was deleted and made again: a leader writes what it knows, a standby reads anew. */
-function relearn(deps: LeadDeps, standing: Standing): void {
+function relearn(deps: LeadershipDeps, standing: Standing): void {
   const { term } = standing;
   if (term === undefined) {
     if (standing.running === undefined) void relearnLedger(deps, standing);

@@ -2,12 +2,12 @@
 import type { Audit } from "../../../shared/protocol/audit.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import type { AuditTrail } from "../record/audit.ts";
-import type { Book } from "../state/leader-state.ts";
+import type { LeaderState } from "../state/leader-state.ts";
 import type { ControlEntry } from "./standby.ts";
 
 /** @returns the decision's audit record; undefined for a record that is no operator's. */
-export function decide(
-  book: Book,
+export function foldControl(
+  leaderState: LeaderState,
   { offset, record }: ControlEntry,
   trail: AuditTrail,
   epoch: number,
@@ -20,40 +20,40 @@ export function decide(
       const { clients, released_at_epoch: at } = record.brake;
       const result =
         at === epoch
-          ? `${release(book, clients)} of ${clients.length} released`
+          ? `${release(leaderState, clients)} of ${clients.length} released`
           : `ignored: released in epoch ${at}, this is ${epoch}; ages began anew, look again`;
       return trail.decision({ client_id: null, action: "release-brake", reason: where, result });
     }
     case "accept-registry": {
       const { topic_id: topicId } = record.acceptRegistry;
-      const result = accept(book, topicId);
+      const result = accept(leaderState, topicId);
       return trail.decision({ client_id: null, action: "accept-registry", reason: where, result });
     }
   }
 }
 
 /** Those still silent may go; one that beats again is protected again. */
-function release(book: Book, clients: readonly ClientId[]): number {
+function release(leaderState: LeaderState, clients: readonly ClientId[]): number {
   let released = 0;
   for (const clientId of clients) {
-    const cluster = book.fleet.clusters.get(clientId);
-    if (cluster === undefined || book.silence.ageOf(cluster) === "fresh") continue;
+    const cluster = leaderState.fleet.clusters.get(clientId);
+    if (cluster === undefined || leaderState.expiry.ageOf(cluster) === "fresh") continue;
     cluster.released = true;
-    book.dirty.add(clientId);
+    leaderState.dirty.add(clientId);
     released += 1;
   }
   return released;
 }
 
-function accept(book: Book, topicId: string): string {
+function accept(leaderState: LeaderState, topicId: string): string {
   let freed = 0;
-  for (const [partition, applied] of book.fleet.applied) {
+  for (const [partition, applied] of leaderState.fleet.applied) {
     if (applied.held !== true || applied.topic_id !== topicId) continue;
     const { held: _, ...rest } = applied;
-    book.fleet.applied.set(partition, rest);
-    book.unsavedApplied.add(partition);
+    leaderState.fleet.applied.set(partition, rest);
+    leaderState.unsavedApplied.add(partition);
     freed += 1;
   }
-  for (const clientId of book.held) book.dirty.add(clientId);
+  for (const clientId of leaderState.held) leaderState.dirty.add(clientId);
   return freed > 0 ? "accepted" : "nothing was held for this topic id";
 }

@@ -4,19 +4,19 @@
  * written until the fence), then the registry beyond `_applied`. Nothing is planned before.
  */
 
-import type { Wire } from "../../../shared/kafka/cluster/client.ts";
+import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import type { ReadBatch } from "../../../shared/kafka/consumer/consumer.ts";
 import type { PartitionOffsets } from "../../../shared/kafka/consumer/offsets.ts";
 import { endOffsets, startOffsets } from "../../../shared/kafka/consumer/offsets.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
-import type { Writer } from "../../../shared/kafka/producer/producer.ts";
+import type { Producer } from "../../../shared/kafka/producer/producer.ts";
 import { encodeControl } from "../../../shared/protocol/control.ts";
 import type { Applied } from "../../../shared/protocol/ledger.ts";
 import { CONTROL, HEARTBEAT, REGISTRY } from "../../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import type { Standby } from "./standby.ts";
-import type { Follower } from "./tail.ts";
+import type { Tail } from "./tail.ts";
 
 const CALL_MS = 10_000;
 
@@ -29,9 +29,9 @@ export type PromoteError = {
 };
 
 export type PromoteDeps = {
-  readonly wire: Wire;
-  readonly writer: Writer;
-  readonly follower: Follower;
+  readonly client: KafkaClient;
+  readonly producer: Producer;
+  readonly tail: Tail;
   readonly standby: Standby;
   readonly instance: string;
   readonly scope: string;
@@ -81,7 +81,7 @@ export async function promote(deps: PromoteDeps): Promise<Result<Promoted, Promo
   if (!after.ok) return err(after.error === "aborted" ? ABORTED : kafka(after.error));
   const fleet = standby.fleet();
   if (fleet.epoch >= epoch.value) return err(madeAgain(fleet.epoch, epoch.value));
-  const heartbeatEnds = await endOffsets(deps.wire, HEARTBEAT, { deadlineMs: CALL_MS, signal });
+  const heartbeatEnds = await endOffsets(deps.client, HEARTBEAT, { deadlineMs: CALL_MS, signal });
   if (!heartbeatEnds.ok) return err(kafka(heartbeatEnds.error));
   const registry = await readRegistry(deps, fleet, epoch.value);
   if (!registry.ok) return registry;
@@ -102,7 +102,7 @@ async function writeLeader(deps: PromoteDeps): Promise<Result<number, PromoteErr
     ...encodeControl({ kind: "leader", leader: { instance, scope, fleet } }),
     partition: 0,
   };
-  const sent = await deps.writer.send(CONTROL, [record], { deadlineMs: CALL_MS, signal });
+  const sent = await deps.producer.send(CONTROL, [record], { deadlineMs: CALL_MS, signal });
   if (!sent.ok) return err(kafka(sent.error));
   const written = sent.value[0];
   return written === undefined ? err(ABORTED) : ok(written.offset);
@@ -114,25 +114,25 @@ async function readRegistry(
   fleet: Fleet,
   epoch: number,
 ): Promise<Result<Pick<Promoted, "topicId" | "registry">, PromoteError>> {
-  const { wire, follower, signal } = deps;
+  const { client, tail, signal } = deps;
   const call = { deadlineMs: CALL_MS, signal };
-  const metadata = await wire.metadata([REGISTRY], call);
+  const metadata = await client.metadata([REGISTRY], call);
   if (!metadata.ok) return err(kafka(metadata.error));
   const topicId = metadata.value.topics[0]?.topicId ?? "";
-  const starts = await startOffsets(wire, REGISTRY, call);
+  const starts = await startOffsets(client, REGISTRY, call);
   if (!starts.ok) return err(kafka(starts.error));
-  const ends = await endOffsets(wire, REGISTRY, call);
+  const ends = await endOffsets(client, REGISTRY, call);
   if (!ends.ok) return err(kafka(ends.error));
   const missing = [...starts.value.errors, ...ends.value.errors][0];
   if (missing !== undefined) return err(kafka(missing[1]));
   const accepted = deps.standby.acceptedRegistries();
   const from = registryStarts({ fleet, topicId, epoch, accepted }, starts.value, ends.value);
   for (const { partition, from: offset } of from) {
-    follower.follow(REGISTRY, partition, offset, deps.onRegistry);
+    tail.follow(REGISTRY, partition, offset, deps.onRegistry);
   }
   for (const { partition } of from) {
     const end = ends.value.offsets.get(partition) ?? 0;
-    const reached = await follower.reached(REGISTRY, partition, end, signal);
+    const reached = await tail.reached(REGISTRY, partition, end, signal);
     if (!reached.ok) {
       return err({ ...ABORTED, following: from.map((start) => start.partition) });
     }

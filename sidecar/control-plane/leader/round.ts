@@ -10,16 +10,16 @@ import { withDeadline } from "../../../shared/deadline.ts";
 import type { Audit } from "../../../shared/protocol/audit.ts";
 import type { Refused } from "../../../shared/protocol/quarantine.ts";
 import { type Act, describeAct, type Executor, execute, type Outcome } from "../act/execute.ts";
-import { foldOutcome, type Moment, type Outcomes } from "../act/outcome.ts";
+import { foldOutcome, type Outcomes, type TimeReading } from "../act/outcome.ts";
 import type { Crossing } from "../fleet/expiry.ts";
 import { type Cluster, foldSilence } from "../fleet/fleet.ts";
 import type { Ages } from "../fleet/observed-time.ts";
-import { cleanupHold, type Weather } from "../plan/input.ts";
+import { cleanupHold, type FleetConditions } from "../plan/input.ts";
 import { plannedActs, replaces } from "../plan/schedule.ts";
 import type { AuditTrail } from "../record/audit.ts";
-import { type Judged, judge } from "../registry/admission.ts";
+import { type Admitted, admit } from "../registry/admission.ts";
 import type { RegistryRecord } from "../registry/order.ts";
-import { type Book, remember, touch } from "../state/leader-state.ts";
+import { type LeaderState, remember, touch } from "../state/leader-state.ts";
 import type { WorkerSettings } from "../worker/spec.ts";
 
 /**
@@ -33,15 +33,15 @@ const ACT_MS_MAX = {
 } as const satisfies Record<Act["kind"], number>;
 
 export type RoundDeps = {
-  readonly book: Book;
+  readonly leaderState: LeaderState;
   /** Of the registry that is read in this term. */
   readonly topicId: string;
   readonly ages: Ages;
   readonly trail: AuditTrail;
   readonly worker: WorkerSettings;
   readonly outcomes: Outcomes;
-  readonly moment: () => Moment;
-  readonly weather: () => Weather;
+  readonly readTime: () => TimeReading;
+  readonly conditions: () => FleetConditions;
   /** Each of the three retries until it is written, or throws when the term is lost. */
   readonly saveQuarantine: (refused: readonly Refused[]) => Promise<void>;
   readonly saveLedger: () => Promise<void>;
@@ -50,7 +50,7 @@ export type RoundDeps = {
   readonly fence: () => Promise<Executor | undefined>;
   readonly wake: () => void;
   readonly refusedSeen: (refused: readonly Refused[]) => void;
-  readonly judged: (judged: Judged) => void;
+  readonly judged: (judged: Admitted) => void;
   readonly warn: (message: string, fields: Record<string, unknown>) => void;
 };
 
@@ -66,30 +66,31 @@ export type Round = {
 export async function runRound(deps: RoundDeps, input: Round): Promise<void> {
   const refused = [...input.corrupt, ...takeRegistry(deps, input.registry)];
   deps.refusedSeen(refused);
-  const weather = deps.weather();
-  takeSilence(deps, input, weather);
+  const conditions = deps.conditions();
+  takeSilence(deps, input, conditions);
   await deps.saveQuarantine(refused);
   await deps.saveLedger();
   await saveAudits(deps);
-  await act(deps, plannedActs(deps, weather));
+  await act(deps, plannedActs(deps, conditions));
 }
 
 function takeRegistry(deps: RoundDeps, records: readonly RegistryRecord[]): readonly Refused[] {
   if (records.length === 0) return [];
-  const { book } = deps;
-  const { monotonicMs, nowMs, seen } = deps.moment();
+  const { leaderState } = deps;
+  const { monotonicMs, nowMs, seen } = deps.readTime();
   const { topicId } = deps;
-  const judged = judge(book.fleet, records, { seen, nowMs, topicId });
+  const judged = admit(leaderState.fleet, records, { seen, nowMs, topicId });
   for (const cluster of judged.changed) {
     const { clientId, withdrawal } = cluster;
-    touch(book, cluster);
-    book.silence.schedule(cluster);
-    book.orphanSince.delete(clientId);
+    touch(leaderState, cluster);
+    leaderState.expiry.schedule(cluster);
+    leaderState.orphanSince.delete(clientId);
     if (withdrawal === "pending") {
-      book.spawnAsked.delete(clientId);
-      if (book.actual.workersOf(clientId).length > 0) book.stopAsked.set(clientId, monotonicMs);
-    } else if (book.actual.workersOf(clientId).length === 0) {
-      book.spawnAsked.set(clientId, monotonicMs);
+      leaderState.spawnAsked.delete(clientId);
+      if (leaderState.actual.workersOf(clientId).length > 0)
+        leaderState.stopAsked.set(clientId, monotonicMs);
+    } else if (leaderState.actual.workersOf(clientId).length === 0) {
+      leaderState.spawnAsked.set(clientId, monotonicMs);
     }
   }
   for (const clientId of judged.conflicts) {
@@ -104,52 +105,60 @@ function takeRegistry(deps: RoundDeps, records: readonly RegistryRecord[]): read
 }
 
 /** Deadlines that came up, and those that were held while they might be due no longer. */
-function takeSilence(deps: RoundDeps, { crossed, ticked }: Round, weather: Weather): void {
-  const { book } = deps;
-  for (const { cluster } of crossed) cross(deps, cluster, weather);
+function takeSilence(
+  deps: RoundDeps,
+  { crossed, ticked }: Round,
+  conditions: FleetConditions,
+): void {
+  const { leaderState } = deps;
+  for (const { cluster } of crossed) cross(deps, cluster, conditions);
   if (!ticked) return;
-  const again = [...book.held];
-  book.held.clear();
+  const again = [...leaderState.held];
+  leaderState.held.clear();
   for (const clientId of again) {
-    const cluster = book.fleet.clusters.get(clientId);
-    if (cluster === undefined || cluster.state === "withdrawn") book.dirty.add(clientId);
-    else if (book.silence.ageOf(cluster) === "dead") die(deps, cluster, weather);
-    else book.silence.schedule(cluster);
+    const cluster = leaderState.fleet.clusters.get(clientId);
+    if (cluster === undefined || cluster.state === "withdrawn") leaderState.dirty.add(clientId);
+    else if (leaderState.expiry.ageOf(cluster) === "dead") die(deps, cluster, conditions);
+    else leaderState.expiry.schedule(cluster);
   }
 }
 
 /** What was read since may have made it fresh, or withdrawn. */
-function cross(deps: RoundDeps, cluster: Cluster, weather: Weather): void {
-  const { silence } = deps.book;
-  const age = silence.ageOf(cluster);
+function cross(deps: RoundDeps, cluster: Cluster, conditions: FleetConditions): void {
+  const { expiry } = deps.leaderState;
+  const age = expiry.ageOf(cluster);
   if (cluster.state === "withdrawn") return;
   const isQuiet = cluster.state === "stale" || cluster.state === "dead";
   if (isQuiet && age === "dead") {
-    die(deps, cluster, weather);
+    die(deps, cluster, conditions);
     return;
   }
   if (!isQuiet && age !== "fresh") silent(deps, cluster, "stale");
-  silence.schedule(cluster);
+  expiry.schedule(cluster);
 }
 
 /** Past the last deadline: dead, unless something holds it back. */
-function die(deps: RoundDeps, cluster: Cluster, weather: Weather): void {
-  const { book } = deps;
-  if (cleanupHold(cluster, deps.ages, weather) !== undefined) {
-    book.held.add(cluster.clientId);
+function die(deps: RoundDeps, cluster: Cluster, conditions: FleetConditions): void {
+  const { leaderState } = deps;
+  if (cleanupHold(cluster, deps.ages, conditions) !== undefined) {
+    leaderState.held.add(cluster.clientId);
     return;
   }
-  if (cluster.state === "dead") book.dirty.add(cluster.clientId);
+  if (cluster.state === "dead") leaderState.dirty.add(cluster.clientId);
   else silent(deps, cluster, "dead");
 }
 
-function silent({ book, moment }: RoundDeps, cluster: Cluster, state: "stale" | "dead"): void {
-  foldSilence(cluster, state, moment().nowMs);
-  touch(book, cluster);
+function silent(
+  { leaderState, readTime }: RoundDeps,
+  cluster: Cluster,
+  state: "stale" | "dead",
+): void {
+  foldSilence(cluster, state, readTime().nowMs);
+  touch(leaderState, cluster);
 }
 
-async function saveAudits({ book, saveAudits: save }: RoundDeps): Promise<void> {
-  const audits = book.audits.splice(0);
+async function saveAudits({ leaderState, saveAudits: save }: RoundDeps): Promise<void> {
+  const audits = leaderState.audits.splice(0);
   if (audits.length > 0) await save(audits);
 }
 
@@ -160,7 +169,7 @@ async function act(deps: RoundDeps, acts: readonly Act[]): Promise<void> {
   if (executor === undefined) return;
   const intents = deps.trail.intents(acts);
   // Outcomes of meanwhile made room for these acts: in the audit, too, they come first.
-  await deps.saveAudits([...deps.book.audits.splice(0), ...intents]);
+  await deps.saveAudits([...deps.leaderState.audits.splice(0), ...intents]);
   acts.forEach((one, index) => {
     const intent = intents[index];
     if (intent !== undefined) begin(deps, one, intent, executor);
@@ -168,11 +177,11 @@ async function act(deps: RoundDeps, acts: readonly Act[]): Promise<void> {
 }
 
 function begin(deps: RoundDeps, act: Act, intent: Audit, executor: Executor): void {
-  const { book } = deps;
-  book.busy.set(act.clientId, act.kind);
-  book.dirty.delete(act.clientId);
-  if (replaces(act)) book.replacing.add(act.clientId);
-  remember(book, intent, act.clientId);
+  const { leaderState } = deps;
+  leaderState.busy.set(act.clientId, act.kind);
+  leaderState.dirty.delete(act.clientId);
+  if (replaces(act)) leaderState.replacing.add(act.clientId);
+  remember(leaderState, intent, act.clientId);
   void withDeadline(execute(act, executor), ACT_MS_MAX[act.kind], describeAct(act).reason)
     .catch(
       (cause: unknown): Outcome => ({
@@ -182,9 +191,9 @@ function begin(deps: RoundDeps, act: Act, intent: Audit, executor: Executor): vo
     )
     .then((outcome) => {
       const audit = deps.trail.outcome(intent, outcome);
-      remember(book, audit, act.clientId);
-      book.audits.push(audit);
-      foldOutcome(book, act, outcome, deps.moment(), deps.outcomes);
+      remember(leaderState, audit, act.clientId);
+      leaderState.audits.push(audit);
+      foldOutcome(leaderState, act, outcome, deps.readTime(), deps.outcomes);
       deps.wake();
     });
 }

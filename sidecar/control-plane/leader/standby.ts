@@ -3,7 +3,7 @@
  * A leader takes the fleet over and changes it; when its term ends the ledger is read anew.
  */
 
-import type { Wire } from "../../../shared/kafka/cluster/client.ts";
+import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import type { ReadBatch } from "../../../shared/kafka/consumer/consumer.ts";
 import { endOffsets, startOffsets } from "../../../shared/kafka/consumer/offsets.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
@@ -13,7 +13,7 @@ import { CONTROL, STATUS } from "../../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 import { createFleet, type Fleet, foldLedger } from "../fleet/fleet.ts";
 import { describe } from "../registry/admission.ts";
-import type { Follower } from "./tail.ts";
+import type { Tail } from "./tail.ts";
 
 /** One call to Kafka, in ms. */
 const CALL_MS = 10_000;
@@ -41,11 +41,11 @@ export type Standby = {
 };
 
 export function openStandby(options: {
-  readonly wire: Wire;
-  readonly follower: Follower;
+  readonly client: KafkaClient;
+  readonly tail: Tail;
   readonly warn: (message: string, fields: Record<string, unknown>) => void;
 }): Standby {
-  const { wire, follower, warn } = options;
+  const { client, tail, warn } = options;
   let fleet = createFleet();
   let lastLeader: number | undefined;
   let ready = false;
@@ -84,21 +84,21 @@ export function openStandby(options: {
 
   const restart = async (): Promise<Result<null, KafkaError>> => {
     const call = { deadlineMs: CALL_MS };
-    const status = await startOffsets(wire, STATUS, call);
+    const status = await startOffsets(client, STATUS, call);
     if (!status.ok) return status;
-    const control = await startOffsets(wire, CONTROL, call);
+    const control = await startOffsets(client, CONTROL, call);
     if (!control.ok) return control;
     fleet = createFleet();
     lastLeader = undefined;
     leading = undefined;
-    follower.follow(STATUS, 0, status.value.offsets.get(0) ?? 0, foldStatus);
-    follower.follow(CONTROL, 0, control.value.offsets.get(0) ?? 0, foldControl);
+    tail.follow(STATUS, 0, status.value.offsets.get(0) ?? 0, foldStatus);
+    tail.follow(CONTROL, 0, control.value.offsets.get(0) ?? 0, foldControl);
     return ok(null);
   };
 
   const caughtUp: Standby["caughtUp"] = async (signal) => {
     for (const topic of [STATUS, CONTROL]) {
-      const reached = await readToPresentEnd(wire, follower, topic, signal);
+      const reached = await readToPresentEnd(client, tail, topic, signal);
       if (!reached.ok) return reached;
     }
     ready = true;
@@ -115,7 +115,7 @@ export function openStandby(options: {
     takeOver: (onLedger) => {
       leading = onLedger;
     },
-    rereadLedger: (offset) => follower.follow(STATUS, 0, offset, foldStatus),
+    rereadLedger: (offset) => tail.follow(STATUS, 0, offset, foldStatus),
     restart,
     caughtUp,
     ready: () => ready,
@@ -129,14 +129,14 @@ const noEnd = (topic: string): KafkaError => ({
 });
 
 async function readToPresentEnd(
-  wire: Wire,
-  follower: Follower,
+  client: KafkaClient,
+  tail: Tail,
   topic: string,
   signal: AbortSignal,
 ): Promise<Result<null, KafkaError | "aborted">> {
-  const ends = await endOffsets(wire, topic, { deadlineMs: CALL_MS, signal });
+  const ends = await endOffsets(client, topic, { deadlineMs: CALL_MS, signal });
   if (!ends.ok) return ends;
   const end = ends.value.offsets.get(0);
   if (end === undefined) return err(ends.value.errors.get(0) ?? noEnd(topic));
-  return await follower.reached(topic, 0, end, signal);
+  return await tail.reached(topic, 0, end, signal);
 }

@@ -3,9 +3,9 @@
  * it has been read to a given offset. Handlers are per topic and may be exchanged when roles change.
  */
 
-import type { KafkaLog, Wire } from "../../../shared/kafka/cluster/client.ts";
+import type { KafkaClient, KafkaLog } from "../../../shared/kafka/cluster/client.ts";
 import {
-  openReader,
+  openConsumer,
   type ReadBatch,
   type ReadProblem,
 } from "../../../shared/kafka/consumer/consumer.ts";
@@ -17,7 +17,7 @@ const FETCH_WAIT_MS = 250;
 
 export type Handler = (batch: ReadBatch) => void | Promise<void>;
 
-export type Follower = {
+export type Tail = {
   /** Reads a partition from an offset on and gives it to `handler`; again: moves there. */
   readonly follow: (topic: string, partition: number, offset: number, handler: Handler) => void;
   readonly unfollow: (topic: string, partition: number) => void;
@@ -36,12 +36,12 @@ export type Follower = {
 type Place = { next: number | undefined; handler: Handler };
 type Waiter = { readonly place: string; readonly offset: number; readonly done: () => void };
 
-export function openFollower(options: {
-  readonly wire: Wire;
+export function openTail(options: {
+  readonly client: KafkaClient;
   readonly log: KafkaLog;
   /** Whatever is not about reachability. */
   readonly onProblem: (problem: ReadProblem) => void;
-}): Follower {
+}): Tail {
   const places = new Map<string, Place>();
   const waiters = new Set<Waiter>();
   let trouble: KafkaError | undefined;
@@ -71,9 +71,9 @@ export function openFollower(options: {
     else options.onProblem(found);
   };
 
-  const { wire, log } = options;
-  const reader = openReader({
-    wire,
+  const { client, log } = options;
+  const consumer = openConsumer({
+    client,
     log,
     positions: [],
     deliver,
@@ -84,11 +84,11 @@ export function openFollower(options: {
   return {
     follow: (topic, partition, offset, handler) => {
       places.set(placeName(topic, partition), { next: undefined, handler });
-      reader.add({ topic, partition, offset });
+      consumer.add({ topic, partition, offset });
     },
     unfollow: (topic, partition) => {
       places.delete(placeName(topic, partition));
-      reader.remove(topic, partition);
+      consumer.remove(topic, partition);
     },
     reached: (topic, partition, offset, signal) => {
       const place = placeName(topic, partition);
@@ -109,7 +109,7 @@ export function openFollower(options: {
       });
     },
     trouble: () => trouble,
-    close: reader.close,
+    close: consumer.close,
   };
 }
 

@@ -6,21 +6,21 @@ import { sleep } from "../../../shared/deadline.ts";
 import type { Call } from "../../../shared/kafka/api/request.ts";
 import type { ReadBatch } from "../../../shared/kafka/consumer/consumer.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
-import type { Writer } from "../../../shared/kafka/producer/producer.ts";
+import type { Producer } from "../../../shared/kafka/producer/producer.ts";
 import type { Log } from "../../../shared/log.ts";
 import type { LedgerRecord } from "../../../shared/protocol/ledger.ts";
 import { AUDIT } from "../../../shared/protocol/topic.ts";
 import type { Result } from "../../../shared/result.ts";
 import type { Executor } from "../act/execute.ts";
-import type { Moment, Outcomes } from "../act/outcome.ts";
-import { createSilence } from "../fleet/expiry.ts";
+import type { Outcomes, TimeReading } from "../act/outcome.ts";
+import { createExpiry } from "../fleet/expiry.ts";
 import type { FleetSettings } from "../fleet/fleet.ts";
 import { type Ages, createAges } from "../fleet/observed-time.ts";
 import { type BeatCounts, createBeatCounts } from "../heartbeat/fold.ts";
 import { countRefused, heartbeatHandler } from "../heartbeat/handler.ts";
 import { runTicks, type TickOptions } from "../heartbeat/watermark.ts";
 import type { Inbox } from "../inbox.ts";
-import { readWeather, type Weather } from "../plan/input.ts";
+import { type FleetConditions, readConditions } from "../plan/input.ts";
 import { type AuditTrail, auditRecord, openAuditTrail } from "../record/audit.ts";
 import type { QuarantineQueue } from "../record/quarantine.ts";
 import {
@@ -30,17 +30,17 @@ import {
   saveQuarantine,
   TermLost,
 } from "../record/write.ts";
-import type { Sink } from "../recorder.ts";
+import type { Recorder } from "../recorder.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { createActual } from "../state/actual-state.ts";
-import { createRetries } from "../state/backoff.ts";
-import { type Book, openBook } from "../state/leader-state.ts";
-import { applyOffsets, begin, heedLedger } from "../state/ledger.ts";
+import { createBackoffs } from "../state/backoff.ts";
+import { type LeaderState, openLeaderState } from "../state/leader-state.ts";
+import { applyOffsets, begin, noticeLedger } from "../state/ledger.ts";
 import { specHashOf, type WorkerSettings } from "../worker/spec.ts";
-import { type Gate, openGate } from "./fence.ts";
-import { decide } from "./operator-records.ts";
+import { type Fence, openFence } from "./fence.ts";
+import { foldControl } from "./operator-records.ts";
 import type { Promoted } from "./promotion.ts";
-import { keepListing } from "./resync.ts";
+import { keepResyncing } from "./resync.ts";
 import { type RoundDeps, runRound } from "./round.ts";
 import type { ControlEntry } from "./standby.ts";
 
@@ -64,11 +64,11 @@ export type TermDeps = {
   readonly registryHarmful: boolean;
   readonly inbox: Inbox;
   readonly runtime: Runtime;
-  readonly writer: Writer;
+  readonly producer: Producer;
   readonly quarantine: QuarantineQueue;
   readonly deleteGroup: Executor["deleteGroup"];
   readonly fence: (call: Call) => Promise<Result<null, KafkaError>>;
-  readonly sink: Sink;
+  readonly recorder: Recorder;
   readonly log: Log;
   readonly monotonicMs: () => number;
   readonly nowMs: () => number;
@@ -77,12 +77,12 @@ export type TermDeps = {
 
 export type Term = {
   readonly epoch: number;
-  readonly book: Book;
+  readonly leaderState: LeaderState;
   readonly ages: Ages;
   readonly counts: BeatCounts;
   /** Monotonic ms. */
   readonly beganMs: number;
-  readonly weather: () => Weather;
+  readonly conditions: () => FleetConditions;
   /** Why nothing can be written, and so nothing is done; undefined when all is well. */
   readonly trouble: () => string | undefined;
   readonly onHeartbeats: (batch: ReadBatch) => void;
@@ -99,7 +99,7 @@ export type Term = {
 type Parts = {
   readonly deps: TermDeps;
   readonly epoch: number;
-  readonly book: Book;
+  readonly leaderState: LeaderState;
   readonly ages: Ages;
   readonly counts: BeatCounts;
   readonly trail: AuditTrail;
@@ -107,35 +107,36 @@ type Parts = {
   readonly trouble: () => string | undefined;
   readonly ended: AbortSignal;
   readonly end: (reason: string) => void;
-  readonly moment: () => Moment;
-  readonly weather: () => Weather;
+  readonly readTime: () => TimeReading;
+  readonly conditions: () => FleetConditions;
 };
 
 export function openTerm(deps: TermDeps): Term {
   const parts = openParts(deps);
-  const { book, epoch, ages, counts, trail, end, weather } = parts;
+  const { leaderState, epoch, ages, counts, trail, end, conditions } = parts;
   const { inbox } = deps;
   return {
     epoch,
-    book,
+    leaderState,
     ages,
     counts,
     beganMs: deps.monotonicMs(),
-    weather,
+    conditions,
     trouble: parts.trouble,
     onHeartbeats: heartbeatHandler(parts),
-    onLedger: (record) => heedLedger(book, record, epoch, end),
+    onLedger: (record) => noticeLedger(leaderState, record, epoch, end),
     onControl: (entry) => {
       if (entry.record.kind === "leader" && entry.offset > epoch) {
         end(`a newer leader has epoch ${entry.offset}`);
       }
-      const audit = decide(book, entry, trail, epoch);
-      if (audit !== undefined) book.audits.push(audit);
+      const audit = foldControl(leaderState, entry, trail, epoch);
+      if (audit !== undefined) leaderState.audits.push(audit);
       inbox.wake();
     },
     rewriteLedger: () => {
-      for (const clientId of book.fleet.clusters.keys()) book.unsaved.add(clientId);
-      for (const partition of book.fleet.applied.keys()) book.unsavedApplied.add(partition);
+      for (const clientId of leaderState.fleet.clusters.keys()) leaderState.unsaved.add(clientId);
+      for (const partition of leaderState.fleet.applied.keys())
+        leaderState.unsavedApplied.add(partition);
       inbox.wake();
     },
     end,
@@ -152,20 +153,20 @@ function openParts(deps: TermDeps): Parts {
     intervalMs: settings.watermarkIntervalMs,
     heartbeatTimeoutMs: settings.heartbeatTimeoutMs,
   });
-  const silence = createSilence(ages, settings);
+  const expiry = createExpiry(ages, settings);
   const actual = createActual(deps.worker.fleet);
-  const book = openBook({ fleet, actual, silence, retries: createRetries(random) });
+  const leaderState = openLeaderState({ fleet, actual, expiry, backoffs: createBackoffs(random) });
   const specHash = specHashOf(deps.worker);
   let trouble: string | undefined;
   return {
     deps,
     epoch,
-    book,
+    leaderState,
     ages,
     counts: createBeatCounts(),
     trail: openAuditTrail({ epoch, nowMs, log }),
     save: {
-      writer: deps.writer,
+      producer: deps.producer,
       signal: ended.signal,
       random,
       warn: log.warn,
@@ -176,13 +177,13 @@ function openParts(deps: TermDeps): Parts {
     trouble: () => trouble,
     ended: ended.signal,
     end: (reason) => ended.abort(reason),
-    moment: () => ({
+    readTime: () => ({
       monotonicMs: monotonicMs(),
       nowMs: nowMs(),
       seen: { clock: ages.joint, atMs: ages.observedMs(ages.joint) },
     }),
-    weather: () =>
-      readWeather(book, {
+    conditions: () =>
+      readConditions(leaderState, {
         registryHarmful: deps.registryHarmful,
         specHash,
         monotonicMs: monotonicMs(),
@@ -194,25 +195,25 @@ function openParts(deps: TermDeps): Parts {
 
 /** Rounds, one after the other, until the term is over; what runs beside them ends with it. */
 async function runTerm(parts: Parts): Promise<string> {
-  const { deps, book, epoch, ended, end } = parts;
-  const { inbox, sink, monotonicMs } = deps;
-  const gate = openGate({ ...deps, ended, end });
-  const outcomes = { runtime: deps.runtime.runtime, tell: sink.event };
-  const round = roundDeps(parts, gate, outcomes);
-  begin(book, parts.ages);
+  const { deps, leaderState, epoch, ended, end } = parts;
+  const { inbox, recorder, monotonicMs } = deps;
+  const fence = openFence({ ...deps, ended, end });
+  const outcomes = { runtime: deps.runtime.runtime, tell: recorder.event };
+  const round = roundDeps(parts, fence, outcomes);
+  begin(leaderState, parts.ages);
   const beside = [
     runTicks(tickOptions(parts)),
     deps.quarantine.run(parts.save),
-    keepListing({ ...deps, book, moment: parts.moment, outcomes, signal: ended }),
+    keepResyncing({ ...deps, leaderState, readTime: parts.readTime, outcomes, signal: ended }),
   ];
   while (!ended.aborted) {
     const startedMs = monotonicMs();
-    for (const clientId of book.retries.take(startedMs)) book.dirty.add(clientId);
+    for (const clientId of leaderState.backoffs.take(startedMs)) leaderState.dirty.add(clientId);
     const taken = inbox.take();
-    applyOffsets(book, taken, epoch);
+    applyOffsets(leaderState, taken, epoch);
     if (!(await survives(runRound(round, taken), end))) break;
-    sink.round(monotonicMs() - startedMs);
-    await inbox.wait(earliest(book.retries.nextMs(), gate.openMs()), ended);
+    recorder.round(monotonicMs() - startedMs);
+    await inbox.wait(earliest(leaderState.backoffs.nextMs(), fence.openMs()), ended);
   }
   await flushAudits(parts);
   await Promise.all(beside);
@@ -220,33 +221,37 @@ async function runTerm(parts: Parts): Promise<string> {
 }
 
 /** What was done before the end is said: acts under way get a moment, their outcomes one write. */
-async function flushAudits({ deps, book }: Parts): Promise<void> {
-  for (let waitedMs = 0; book.busy.size > 0 && waitedMs < FLUSH_MS; waitedMs += FLUSH_STEP_MS) {
+async function flushAudits({ deps, leaderState }: Parts): Promise<void> {
+  for (
+    let waitedMs = 0;
+    leaderState.busy.size > 0 && waitedMs < FLUSH_MS;
+    waitedMs += FLUSH_STEP_MS
+  ) {
     await sleep(FLUSH_STEP_MS);
   }
-  const audits = book.audits.splice(0).map(auditRecord);
-  if (audits.length > 0) await deps.writer.send(AUDIT, audits, { deadlineMs: FLUSH_MS });
+  const audits = leaderState.audits.splice(0).map(auditRecord);
+  if (audits.length > 0) await deps.producer.send(AUDIT, audits, { deadlineMs: FLUSH_MS });
 }
 
-function roundDeps(parts: Parts, gate: Gate, outcomes: Outcomes): RoundDeps {
-  const { deps, book, ages, trail, save, epoch, moment, weather } = parts;
+function roundDeps(parts: Parts, fence: Fence, outcomes: Outcomes): RoundDeps {
+  const { deps, leaderState, ages, trail, save, epoch, readTime, conditions } = parts;
   return {
-    book,
+    leaderState,
     topicId: deps.promoted.topicId,
     ages,
     trail,
     worker: deps.worker,
     outcomes,
-    moment,
-    weather,
+    readTime,
+    conditions,
     saveQuarantine: (refused) => saveQuarantine(refused, save),
-    saveLedger: () => saveLedger(book, epoch, save),
+    saveLedger: () => saveLedger(leaderState, epoch, save),
     saveAudits: (audits) => saveAudits(audits, save),
-    fence: gate.fence,
+    fence: fence.fence,
     wake: deps.inbox.wake,
-    refusedSeen: (refused) => countRefused(deps.sink, deps.log, "registry", refused),
+    refusedSeen: (refused) => countRefused(deps.recorder, deps.log, "registry", refused),
     judged: (judged) => {
-      deps.sink.judged(judged);
+      deps.recorder.judged(judged);
       for (const { clientId } of judged.changed) parts.counts.unregistered.delete(clientId);
     },
     warn: deps.log.warn,
@@ -254,7 +259,7 @@ function roundDeps(parts: Parts, gate: Gate, outcomes: Outcomes): RoundDeps {
 }
 
 const tickOptions = ({ deps, ages, epoch, ended }: Parts): TickOptions => ({
-  writer: deps.writer,
+  producer: deps.producer,
   ages,
   epoch,
   instance: deps.instance,
@@ -262,7 +267,7 @@ const tickOptions = ({ deps, ages, epoch, ended }: Parts): TickOptions => ({
   monotonicMs: deps.monotonicMs,
   signal: ended,
   failed: (partition, detail) => {
-    deps.sink.tickFailed(partition);
+    deps.recorder.tickFailed(partition);
     deps.log.debug("a tick was not written", { partition, detail });
   },
 });

@@ -3,11 +3,11 @@
  * to do, asks, writes one record, and waits until the leader has taken it in (from the audit).
  */
 import { EXIT, type ExitCode } from "../../../shared/exit.ts";
-import type { KafkaLog, Wire } from "../../../shared/kafka/cluster/client.ts";
-import { openReader } from "../../../shared/kafka/consumer/consumer.ts";
+import type { KafkaClient, KafkaLog } from "../../../shared/kafka/cluster/client.ts";
+import { openConsumer } from "../../../shared/kafka/consumer/consumer.ts";
 import { endOffsets } from "../../../shared/kafka/consumer/offsets.ts";
 import { exitCodeOf, type KafkaError } from "../../../shared/kafka/error.ts";
-import { openWriter, type Writer } from "../../../shared/kafka/producer/producer.ts";
+import { openProducer, type Producer } from "../../../shared/kafka/producer/producer.ts";
 import { type Audit, decodeAudit } from "../../../shared/protocol/audit.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { encodeControl } from "../../../shared/protocol/control.ts";
@@ -20,7 +20,7 @@ const CALL_MS = 10_000;
 const CONFIRM_MS = 30_000;
 
 export type OperatorDeps = {
-  readonly wire: Wire;
+  readonly client: KafkaClient;
   readonly log: KafkaLog;
   readonly say: (line: string) => void;
   /** Asks a yes-or-no question; `--yes` answers for the operator. */
@@ -30,7 +30,7 @@ export type OperatorDeps = {
 type Written = { readonly partition: number; readonly offset: number };
 type Deed = {
   readonly question: string;
-  readonly write: (writer: Writer) => Promise<Result<Written, KafkaError>>;
+  readonly write: (producer: Producer) => Promise<Result<Written, KafkaError>>;
   readonly answers: (audit: Audit, written: Written) => boolean;
   readonly done: string;
 };
@@ -46,7 +46,8 @@ export async function withdraw(deps: OperatorDeps, clientId: ClientId): Promise<
   const headers = { "outrider-by": "sidecar withdraw" };
   return perform(deps, {
     question: `Withdraw ${clientId} (${known})? Its worker is stopped and its consumer group deleted.`,
-    write: (writer) => one(writer.send(REGISTRY, [{ key: clientId, value: null, headers }], CALL)),
+    write: (producer) =>
+      one(producer.send(REGISTRY, [{ key: clientId, value: null, headers }], CALL)),
     answers: ({ client_id: about, action, phase }) =>
       about === clientId && action === "delete-group" && phase === "outcome",
     done: `${clientId} is withdrawn: worker and consumer group are gone`,
@@ -70,7 +71,7 @@ export async function releaseBrake(deps: OperatorDeps): Promise<ExitCode> {
   });
   return perform(deps, {
     question: `Let ${clients.length} silent clusters be cleaned up (${shown(clients)})?`,
-    write: (writer) => one(writer.send(CONTROL, records, CALL)),
+    write: (producer) => one(producer.send(CONTROL, records, CALL)),
     answers: byOffset("release-brake"),
     done: "released",
   });
@@ -79,7 +80,7 @@ export async function releaseBrake(deps: OperatorDeps): Promise<ExitCode> {
 export async function acceptRegistry(deps: OperatorDeps): Promise<ExitCode> {
   const fleet = await readLedger(deps);
   if (!fleet.ok) return failed(deps, fleet.error);
-  const metadata = await deps.wire.metadata([REGISTRY], CALL);
+  const metadata = await deps.client.metadata([REGISTRY], CALL);
   if (!metadata.ok) return failed(deps, metadata.error);
   const topicId = metadata.value.topics[0]?.topicId ?? "";
   const heldFor = [...fleet.value.applied.values()].filter(({ held }) => held === true);
@@ -93,7 +94,7 @@ export async function acceptRegistry(deps: OperatorDeps): Promise<ExitCode> {
   };
   return perform(deps, {
     question: `Accept the registry with topic id ${topicId}? Clean-ups and orphan stops go on then.`,
-    write: (writer) => one(writer.send(CONTROL, [record], CALL)),
+    write: (producer) => one(producer.send(CONTROL, [record], CALL)),
     answers: byOffset("accept-registry"),
     done: "accepted",
   });
@@ -145,14 +146,14 @@ function failed({ say }: OperatorDeps, error: KafkaError): ExitCode {
 
 /** Asks, writes, and waits for the leader's answer in the audit. */
 async function perform(deps: OperatorDeps, deed: Deed): Promise<ExitCode> {
-  const { wire, log, say } = deps;
+  const { client, log, say } = deps;
   if (!(await deps.confirm(deed.question))) {
     say("not done");
     return EXIT.done;
   }
-  const end = await endOffsets(wire, AUDIT, CALL);
+  const end = await endOffsets(client, AUDIT, CALL);
   if (!end.ok && end.error.code !== "unknown-topic") return failed(deps, end.error);
-  const written = await deed.write(openWriter({ wire, log }));
+  const written = await deed.write(openProducer({ client, log }));
   if (!written.ok) return failed(deps, written.error);
   const answer = await awaitAnswer(
     deps,
@@ -172,7 +173,7 @@ async function perform(deps: OperatorDeps, deed: Deed): Promise<ExitCode> {
 }
 
 async function awaitAnswer(
-  { wire, log }: OperatorDeps,
+  { client, log }: OperatorDeps,
   deed: Deed,
   written: Written,
   offset: number,
@@ -180,8 +181,8 @@ async function awaitAnswer(
   const { promise, resolve } = Promise.withResolvers<Audit | undefined>();
   let last: Audit | undefined;
   const timer = setTimeout(() => resolve(last), CONFIRM_MS);
-  const reader = openReader({
-    wire,
+  const consumer = openConsumer({
+    client,
     log,
     positions: [{ topic: AUDIT, partition: 0, offset }],
     deliver: ({ records }) => {
@@ -197,6 +198,6 @@ async function awaitAnswer(
   });
   const answer = await promise;
   clearTimeout(timer);
-  await reader.close();
+  await consumer.close();
   return answer;
 }

@@ -3,33 +3,33 @@
  * leader would do. Joins no group and writes nothing.
  */
 import { EXIT, type ExitCode } from "../../../shared/exit.ts";
-import type { KafkaLog, Wire } from "../../../shared/kafka/cluster/client.ts";
+import type { KafkaClient, KafkaLog } from "../../../shared/kafka/cluster/client.ts";
 import { endOffsets, startOffsets } from "../../../shared/kafka/consumer/offsets.ts";
 import { exitCodeOf, type KafkaError } from "../../../shared/kafka/error.ts";
 import { groupOf } from "../../../shared/protocol/client-id.ts";
 import { decodeControl } from "../../../shared/protocol/control.ts";
 import { CONTROL, REGISTRY } from "../../../shared/protocol/topic.ts";
 import { ok, type Result } from "../../../shared/result.ts";
-import { createSilence } from "../fleet/expiry.ts";
+import { createExpiry } from "../fleet/expiry.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { createAges } from "../fleet/observed-time.ts";
 import { createInbox } from "../inbox.ts";
 import { registryStarts } from "../leader/promotion.ts";
 import type { TermSettings } from "../leader/term.ts";
-import { readWeather, situationOf } from "../plan/input.ts";
+import { planInputOf, readConditions } from "../plan/input.ts";
 import { planCluster, type Step } from "../plan/plan.ts";
-import { judge } from "../registry/admission.ts";
+import { admit } from "../registry/admission.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { createActual } from "../state/actual-state.ts";
-import { createRetries } from "../state/backoff.ts";
-import { openBook } from "../state/leader-state.ts";
+import { createBackoffs } from "../state/backoff.ts";
+import { openLeaderState } from "../state/leader-state.ts";
 import { specHashOf, type WorkerSettings, workerNameOf } from "../worker/spec.ts";
 import { readLedger, readToEnd } from "./read-topic.ts";
 
 const CALL = { deadlineMs: 10_000 } as const;
 
-export type PreviewDeps = {
-  readonly wire: Wire;
+export type DryRunDeps = {
+  readonly client: KafkaClient;
   readonly log: KafkaLog;
   readonly say: (line: string) => void;
   readonly runtime: Runtime;
@@ -40,7 +40,7 @@ export type PreviewDeps = {
   readonly signal: AbortSignal;
 };
 
-export async function previewPlan(deps: PreviewDeps): Promise<ExitCode> {
+export async function dryRun(deps: DryRunDeps): Promise<ExitCode> {
   const { say } = deps;
   const fleet = await readLedger(deps);
   if (!fleet.ok) return failed(deps, fleet.error);
@@ -59,25 +59,25 @@ export async function previewPlan(deps: PreviewDeps): Promise<ExitCode> {
   return EXIT.done;
 }
 
-function failed({ say }: PreviewDeps, error: KafkaError): ExitCode {
+function failed({ say }: DryRunDeps, error: KafkaError): ExitCode {
   say(error.detail);
   return exitCodeOf(error);
 }
 
 /** Judges what lies beyond `_applied`, in memory. Returns what is worth saying about it. */
 async function foldRegistry(
-  deps: PreviewDeps,
+  deps: DryRunDeps,
   fleet: Fleet,
 ): Promise<Result<readonly string[], KafkaError>> {
-  const { wire } = deps;
-  const metadata = await wire.metadata([REGISTRY, CONTROL], CALL);
+  const { client } = deps;
+  const metadata = await client.metadata([REGISTRY, CONTROL], CALL);
   if (!metadata.ok) return metadata;
   const topicId = metadata.value.topics.find(({ name }) => name === REGISTRY)?.topicId ?? "";
-  const starts = await startOffsets(wire, REGISTRY, CALL);
+  const starts = await startOffsets(client, REGISTRY, CALL);
   if (!starts.ok) {
     return starts.error.code === "unknown-topic" ? ok([`there is no ${REGISTRY} yet`]) : starts;
   }
-  const ends = await endOffsets(wire, REGISTRY, CALL);
+  const ends = await endOffsets(client, REGISTRY, CALL);
   if (!ends.ok) return ends;
   const accepted = await acceptedRegistries(deps);
   if (!accepted.ok) return accepted;
@@ -88,7 +88,7 @@ async function foldRegistry(
   const read = await readToEnd(deps, REGISTRY, (batch) => void inbox.registry(batch), offsets);
   if (!read.ok) return read;
   const seen = { clock: 1, atMs: 0 };
-  const judged = judge(fleet, inbox.take().registry, { seen, nowMs: deps.nowMs(), topicId });
+  const judged = admit(fleet, inbox.take().registry, { seen, nowMs: deps.nowMs(), topicId });
   for (const { partition, applied } of from) fleet.applied.set(partition, applied);
   return ok([
     ...(from.some(({ madeAgain }) => madeAgain)
@@ -102,7 +102,7 @@ async function foldRegistry(
 }
 
 async function acceptedRegistries(
-  deps: PreviewDeps,
+  deps: DryRunDeps,
 ): Promise<Result<ReadonlyMap<string, number>, KafkaError>> {
   const accepted = new Map<string, number>();
   const read = await readToEnd(deps, CONTROL, ({ records }) => {
@@ -118,7 +118,7 @@ async function acceptedRegistries(
 
 /** As a leader sees it in its first moment: everybody at age zero. */
 function planLines(
-  deps: PreviewDeps,
+  deps: DryRunDeps,
   fleet: Fleet,
   listing: Parameters<ReturnType<typeof createActual>["fold"]>[0],
 ): readonly string[] {
@@ -130,10 +130,10 @@ function planLines(
   });
   const actual = createActual(worker.fleet);
   actual.fold(listing, 0);
-  const silence = createSilence(ages, settings);
-  const book = openBook({ fleet, actual, silence, retries: createRetries(() => 0) });
+  const expiry = createExpiry(ages, settings);
+  const leaderState = openLeaderState({ fleet, actual, expiry, backoffs: createBackoffs(() => 0) });
   for (const cluster of fleet.clusters.values()) cluster.seen = { clock: ages.joint, atMs: 0 };
-  const weather = readWeather(book, {
+  const conditions = readConditions(leaderState, {
     registryHarmful: false,
     specHash: specHashOf(worker),
     monotonicMs: deps.monotonicMs(),
@@ -142,11 +142,11 @@ function planLines(
   });
   const clientIds = [...new Set([...fleet.clusters.keys(), ...actual.clientIds()])].sort();
   return clientIds.flatMap((clientId) => {
-    const situation = situationOf(book, clientId, ages, weather);
-    return stepLine(planCluster(situation), {
+    const input = planInputOf(leaderState, clientId, ages, conditions);
+    return stepLine(planCluster(input), {
       name: workerNameOf(clientId),
       group: groupOf(clientId),
-      foreign: situation.foreign?.detail,
+      foreign: input.foreign?.detail,
     });
   });
 }

@@ -1,7 +1,7 @@
 /** Reading a topic's present content once, without following it: for the operator's commands and `--plan`. */
 
-import type { KafkaLog, Wire } from "../../../shared/kafka/cluster/client.ts";
-import { openReader, type ReadBatch } from "../../../shared/kafka/consumer/consumer.ts";
+import type { KafkaClient, KafkaLog } from "../../../shared/kafka/cluster/client.ts";
+import { openConsumer, type ReadBatch } from "../../../shared/kafka/consumer/consumer.ts";
 import { endOffsets, startOffsets } from "../../../shared/kafka/consumer/offsets.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import { decodeLedger } from "../../../shared/protocol/ledger.ts";
@@ -14,18 +14,18 @@ const CALL = { deadlineMs: 10_000 } as const;
 /** A replay of 100,000 clusters takes seconds. */
 const READ_MS = 60_000;
 
-type Source = { readonly wire: Wire; readonly log: KafkaLog };
+type Source = { readonly client: KafkaClient; readonly log: KafkaLog };
 
 /** Gives every record from `from` (default: the start) up to the present end to `take`. */
 export async function readToEnd(
-  { wire, log }: Source,
+  { client, log }: Source,
   topic: string,
   take: (batch: ReadBatch) => void,
   from?: ReadonlyMap<number, number>,
 ): Promise<Result<null, KafkaError>> {
-  const starts = await startOffsets(wire, topic, CALL);
+  const starts = await startOffsets(client, topic, CALL);
   if (!starts.ok) return starts;
-  const ends = await endOffsets(wire, topic, CALL);
+  const ends = await endOffsets(client, topic, CALL);
   if (!ends.ok) return ends;
   const [refused] = ends.value.errors.values();
   if (refused !== undefined) return err(refused);
@@ -40,8 +40,8 @@ export async function readToEnd(
   if (open.size === 0) return ok(null);
   const { promise, resolve } = Promise.withResolvers<Result<null, KafkaError>>();
   const timer = setTimeout(() => resolve(err(tooLong(topic))), READ_MS);
-  const reader = openReader({
-    wire,
+  const consumer = openConsumer({
+    client,
     log,
     positions,
     deliver: (batch) => {
@@ -56,7 +56,7 @@ export async function readToEnd(
   });
   const done = await promise;
   clearTimeout(timer);
-  await reader.close();
+  await consumer.close();
   return done;
 }
 

@@ -1,20 +1,23 @@
 /** What holds the acts on the whole fleet, in words; shown where health is asked for. Pure. */
-import type { Book } from "../state/leader-state.ts";
-import { hasRegistration, type Weather } from "./input.ts";
+import type { LeaderState } from "../state/leader-state.ts";
+import { type FleetConditions, hasRegistration } from "./input.ts";
 
 /** @returns undefined when nothing does */
-export function describeHold(book: Book, weather: Weather): string | undefined {
-  if (!book.actual.listed()) {
+export function describeHold(
+  leaderState: LeaderState,
+  conditions: FleetConditions,
+): string | undefined {
+  if (!leaderState.actual.listed()) {
     return "the workers cannot be listed: nothing is started or stopped until they can";
   }
-  if (weather.registryMadeAgain) {
+  if (conditions.registryMadeAgain) {
     return "cluster.registry is not the one that the ledger knows: clean-ups and orphan stops are held until `sidecar accept-registry`";
   }
-  const workers = book.actual.count();
-  if (workers > 0 && !hasRegistration(book)) {
+  const workers = leaderState.actual.count();
+  if (workers > 0 && !hasRegistration(leaderState)) {
     return `cluster.registry holds no registration, but ${workers} workers of this fleet run: none is stopped; is this the right Kafka?`;
   }
-  const { holds, silent, counted } = weather.brake();
+  const { holds, silent, counted } = conditions.brake();
   if (!holds) return undefined;
   return `the brake holds: ${silent} of ${counted} clusters are silent; clean-ups wait until they beat, or for \`sidecar release-brake\``;
 }

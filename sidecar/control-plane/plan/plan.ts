@@ -15,7 +15,7 @@ import type { Foreign, Worker } from "../runtime/runtime.ts";
 /** Why clean-ups and orphan stops wait; shown on the cluster. */
 export type Hold = "gap" | "brake" | "registry-made-again" | "registry-empty" | "registry-harmful";
 
-export type Situation = {
+export type PlanInput = {
   readonly cluster: Cluster | undefined;
   /** Past its last deadline by observed time of this term. */
   readonly expired: boolean;
@@ -66,62 +66,62 @@ const none = (why: NoneReason): Step => ({ kind: "none", why });
 const wait = (why: WaitReason): Step => ({ kind: "wait", why });
 const stop = (worker: Worker, cause: StopCause): Step => ({ kind: "stop", worker, cause });
 
-export function planCluster(situation: Situation): Step {
-  const { cluster, workers } = situation;
-  if (!situation.listed) return wait("not-listed");
-  if (situation.busy) return wait("busy");
+export function planCluster(input: PlanInput): Step {
+  const { cluster, workers } = input;
+  if (!input.listed) return wait("not-listed");
+  if (input.busy) return wait("busy");
   const isChanging = workers.some(({ state }) => state === "starting" || state === "stopping");
-  if (isChanging && !situation.changingTooLong) return wait("changing");
+  if (isChanging && !input.changingTooLong) return wait("changing");
   const newest = workers.toSorted(byAge).at(-1);
-  if (cluster === undefined) return planOrphan(situation, newest);
-  if (cluster.withdrawal !== null) return planWithdrawn(situation, cluster, newest);
-  if (situation.foreign !== undefined) return planForeign(situation, cluster, situation.foreign);
+  if (cluster === undefined) return planOrphan(input, newest);
+  if (cluster.withdrawal !== null) return planWithdrawn(input, cluster, newest);
+  if (input.foreign !== undefined) return planForeign(input, cluster, input.foreign);
   if (newest !== undefined && workers.length > 1) {
-    return situation.backingOff ? wait("backoff") : stop(newest, "duplicate");
+    return input.backingOff ? wait("backoff") : stop(newest, "duplicate");
   }
-  if (cluster.state === "dead") return planDead(situation, newest);
-  return planLive(situation, cluster, newest);
+  if (cluster.state === "dead") return planDead(input, newest);
+  return planLive(input, cluster, newest);
 }
 
 /** Taken over only where an operator allowed it, and where another would be started at once. */
-function planForeign(situation: Situation, cluster: Cluster, { takeOver }: Foreign): Step {
+function planForeign(input: PlanInput, cluster: Cluster, { takeOver }: Foreign): Step {
   const isFresh = cluster.state === "registered" || cluster.state === "active";
   if (takeOver === undefined || !isFresh) return none("blocked");
-  if (situation.backingOff) return wait("backoff");
-  return situation.replaceable ? stop(takeOver, "taken-over") : wait("replace-slot");
+  if (input.backingOff) return wait("backoff");
+  return input.replaceable ? stop(takeOver, "taken-over") : wait("replace-slot");
 }
 
 /** Fresh or stale: stale is a warning only. */
-function planLive(situation: Situation, cluster: Cluster, worker: Worker | undefined): Step {
+function planLive(input: PlanInput, cluster: Cluster, worker: Worker | undefined): Step {
   if (worker === undefined) {
-    return situation.backingOff ? wait("backoff") : { kind: "start", cause: "spawn" };
+    return input.backingOff ? wait("backoff") : { kind: "start", cause: "spawn" };
   }
   if (worker.state === "exited") {
-    return situation.backingOff ? wait("backoff") : stop(worker, "exited");
+    return input.backingOff ? wait("backoff") : stop(worker, "exited");
   }
-  if (worker.specHash === situation.specHash || cluster.state === "stale") return none("converged");
-  if (situation.backingOff) return wait("backoff");
-  return situation.replaceable ? stop(worker, "spec-changed") : wait("replace-slot");
+  if (worker.specHash === input.specHash || cluster.state === "stale") return none("converged");
+  if (input.backingOff) return wait("backoff");
+  return input.replaceable ? stop(worker, "spec-changed") : wait("replace-slot");
 }
 
 /** The consumer group is kept: a beat or a registration resumes at its committed offsets. */
-function planDead(situation: Situation, worker: Worker | undefined): Step {
+function planDead(input: PlanInput, worker: Worker | undefined): Step {
   if (worker === undefined) return none("dead");
   if (worker.state === "exited") {
-    return situation.backingOff ? wait("backoff") : stop(worker, "dead");
+    return input.backingOff ? wait("backoff") : stop(worker, "dead");
   }
-  if (!situation.expired) return none("expired-later");
-  if (situation.holdCleanup !== undefined) return wait(situation.holdCleanup);
-  return situation.backingOff ? wait("backoff") : stop(worker, "dead");
+  if (!input.expired) return none("expired-later");
+  if (input.holdCleanup !== undefined) return wait(input.holdCleanup);
+  return input.backingOff ? wait("backoff") : stop(worker, "dead");
 }
 
 /** Never held: a tombstone is somebody's word, not our conclusion. */
-function planWithdrawn(situation: Situation, cluster: Cluster, worker: Worker | undefined): Step {
+function planWithdrawn(input: PlanInput, cluster: Cluster, worker: Worker | undefined): Step {
   if (worker !== undefined) {
-    return situation.backingOff ? wait("backoff") : stop(worker, "withdrawn");
+    return input.backingOff ? wait("backoff") : stop(worker, "withdrawn");
   }
   if (cluster.withdrawal === "done") return none("withdrawn");
-  const { foreign, backingOff } = situation;
+  const { foreign, backingOff } = input;
   if (foreign === undefined || foreign.inert === true) {
     return backingOff ? wait("backoff") : { kind: "delete-group" };
   }
@@ -131,11 +131,11 @@ function planWithdrawn(situation: Situation, cluster: Cluster, worker: Worker | 
   return backingOff ? wait("backoff") : stop(takeOver, "withdrawn");
 }
 
-function planOrphan(situation: Situation, worker: Worker | undefined): Step {
+function planOrphan(input: PlanInput, worker: Worker | undefined): Step {
   if (worker === undefined) return none("unregistered");
-  if (situation.holdOrphan !== undefined) return wait(situation.holdOrphan);
-  if (!situation.orphanExpired) return wait("orphan");
-  return situation.backingOff ? wait("backoff") : stop(worker, "orphan");
+  if (input.holdOrphan !== undefined) return wait(input.holdOrphan);
+  if (!input.orphanExpired) return wait("orphan");
+  return input.backingOff ? wait("backoff") : stop(worker, "orphan");
 }
 
 /** Oldest first; a tie is broken by the instance, so that every leader names the same one. */

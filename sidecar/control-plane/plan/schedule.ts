@@ -2,9 +2,9 @@
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import type { Act } from "../act/execute.ts";
 import type { Ages } from "../fleet/observed-time.ts";
-import type { Book } from "../state/leader-state.ts";
+import type { LeaderState } from "../state/leader-state.ts";
 import { type WorkerSettings, workerSpec } from "../worker/spec.ts";
-import { REPLACED_AT_ONCE_MAX, situationOf, type Weather } from "./input.ts";
+import { type FleetConditions, planInputOf, REPLACED_AT_ONCE_MAX } from "./input.ts";
 import { isReplaced, planCluster, type Step } from "./plan.ts";
 
 /** Acts under way at the same time; what is beyond stays dirty until one ends. */
@@ -15,7 +15,7 @@ export const ACTS_AT_ONCE_MAX = {
 } as const satisfies Record<Act["kind"], number>;
 
 export type PlanDeps = {
-  readonly book: Book;
+  readonly leaderState: LeaderState;
   readonly ages: Ages;
   readonly worker: WorkerSettings;
 };
@@ -24,26 +24,26 @@ export type PlanDeps = {
  * Plans what is dirty, each cluster once: it comes back when what it waits for has happened. An act
  * for which there is no room queues until one of its kind ends; a round costs what changed.
  */
-export function plannedActs(deps: PlanDeps, weather: Weather): readonly Act[] {
-  const { book } = deps;
-  const room = openRoom(book);
+export function plannedActs(deps: PlanDeps, conditions: FleetConditions): readonly Act[] {
+  const { leaderState } = deps;
+  const room = openRoom(leaderState);
   const acts: Act[] = [];
-  for (const clientId of book.dirty) {
-    const replaceable = room.slots > 0 || book.replacing.has(clientId);
+  for (const clientId of leaderState.dirty) {
+    const replaceable = room.slots > 0 || leaderState.replacing.has(clientId);
     const step = planCluster({
-      ...situationOf(book, clientId, deps.ages, weather),
+      ...planInputOf(leaderState, clientId, deps.ages, conditions),
       replaceable,
     });
-    const next = toAct(deps, clientId, step, weather.specHash);
+    const next = toAct(deps, clientId, step, conditions.specHash);
     if (next === undefined) {
       settle(deps, clientId, step);
     } else if (room.acts[next.kind] > 0) {
       room.acts[next.kind] -= 1;
       acts.push(next);
-      if (replaces(next) && !book.replacing.has(clientId)) room.slots -= 1;
+      if (replaces(next) && !leaderState.replacing.has(clientId)) room.slots -= 1;
     } else {
-      book.dirty.delete(clientId);
-      book.queued[next.kind].add(clientId);
+      leaderState.dirty.delete(clientId);
+      leaderState.queued[next.kind].add(clientId);
     }
   }
   return acts;
@@ -52,31 +52,34 @@ export function plannedActs(deps: PlanDeps, weather: Weather): readonly Act[] {
 export const replaces = (act: Act): boolean => act.kind === "stop" && isReplaced(act.cause);
 
 /** How many acts of each kind may begin; as many of those that queue are made dirty again. */
-function openRoom(book: Book): { readonly acts: Record<Act["kind"], number>; slots: number } {
+function openRoom(leaderState: LeaderState): {
+  readonly acts: Record<Act["kind"], number>;
+  slots: number;
+} {
   const acts: Record<Act["kind"], number> = { ...ACTS_AT_ONCE_MAX };
-  for (const kind of book.busy.values()) acts[kind] -= 1;
+  for (const kind of leaderState.busy.values()) acts[kind] -= 1;
   for (const kind of ["start", "stop", "delete-group"] as const) {
-    readmit(book, book.queued[kind], acts[kind]);
+    readmit(leaderState, leaderState.queued[kind], acts[kind]);
   }
-  const slots = REPLACED_AT_ONCE_MAX - book.replacing.size;
-  readmit(book, book.queuedReplacements, slots);
+  const slots = REPLACED_AT_ONCE_MAX - leaderState.replacing.size;
+  readmit(leaderState, leaderState.queuedReplacements, slots);
   return { acts, slots };
 }
 
-function readmit(book: Book, queue: Set<ClientId>, countMax: number): void {
+function readmit(leaderState: LeaderState, queue: Set<ClientId>, countMax: number): void {
   let left = countMax;
   for (const clientId of queue) {
     if (left <= 0) return;
     left -= 1;
     queue.delete(clientId);
-    book.dirty.add(clientId);
+    leaderState.dirty.add(clientId);
   }
 }
 
 /** Where a cluster that needs no act now waits; nothing has to be looked at before its time. */
-function settle({ book, ages }: PlanDeps, clientId: ClientId, step: Step): void {
-  book.dirty.delete(clientId);
-  if (step.kind === "none") book.replacing.delete(clientId);
+function settle({ leaderState, ages }: PlanDeps, clientId: ClientId, step: Step): void {
+  leaderState.dirty.delete(clientId);
+  if (step.kind === "none") leaderState.replacing.delete(clientId);
   if (step.kind !== "wait") return;
   switch (step.why) {
     // The first listing, the outcome of the act, a listing or resync, the end of the backoff.
@@ -86,20 +89,20 @@ function settle({ book, ages }: PlanDeps, clientId: ClientId, step: Step): void 
     case "backoff":
       return;
     case "replace-slot":
-      book.queuedReplacements.add(clientId);
+      leaderState.queuedReplacements.add(clientId);
       return;
     case "orphan":
-      book.held.add(clientId);
+      leaderState.held.add(clientId);
       return;
     case "gap":
     case "brake":
     case "registry-made-again":
     case "registry-empty":
     case "registry-harmful":
-      book.held.add(clientId);
+      leaderState.held.add(clientId);
       // An orphan's grace begins when nothing holds it any more.
-      if (!book.fleet.clusters.has(clientId)) {
-        book.orphanSince.set(clientId, ages.observedMs(ages.joint));
+      if (!leaderState.fleet.clusters.has(clientId)) {
+        leaderState.orphanSince.set(clientId, ages.observedMs(ages.joint));
       }
   }
 }

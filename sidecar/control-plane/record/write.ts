@@ -5,13 +5,13 @@
 import { backoffMs } from "../../../shared/backoff.ts";
 import { sleep } from "../../../shared/deadline.ts";
 import type { OutRecord } from "../../../shared/kafka/batch/record.ts";
-import type { Writer } from "../../../shared/kafka/producer/producer.ts";
+import type { Producer } from "../../../shared/kafka/producer/producer.ts";
 import type { Audit } from "../../../shared/protocol/audit.ts";
 import { appliedKey, encodeApplied, encodeStatus } from "../../../shared/protocol/ledger.ts";
 import { quarantineHeaders, type Refused } from "../../../shared/protocol/quarantine.ts";
 import { AUDIT, QUARANTINE, STATUS } from "../../../shared/protocol/topic.ts";
 import { toStatus } from "../fleet/fleet.ts";
-import type { Book } from "../state/leader-state.ts";
+import type { LeaderState } from "../state/leader-state.ts";
 import { auditRecord } from "./audit.ts";
 
 /** One try of a write, in ms; then it is tried again. */
@@ -27,7 +27,7 @@ export class TermLost extends Error {
 }
 
 export type SaveOptions = {
-  readonly writer: Writer;
+  readonly producer: Producer;
   readonly signal: AbortSignal;
   readonly random: () => number;
   readonly warn: (message: string, fields: Record<string, unknown>) => void;
@@ -41,10 +41,10 @@ async function writeUntilDone(
   records: readonly OutRecord[],
   options: SaveOptions,
 ): Promise<void> {
-  const { writer, signal, random, warn, trouble } = options;
+  const { producer, signal, random, warn, trouble } = options;
   for (let attempt = 0; ; attempt += 1) {
     if (signal.aborted) throw new TermLost(`${topic} was not written`);
-    const sent = await writer.send(topic, records, { deadlineMs: WRITE_DEADLINE_MS, signal });
+    const sent = await producer.send(topic, records, { deadlineMs: WRITE_DEADLINE_MS, signal });
     if (sent.ok) {
       trouble(undefined);
       return;
@@ -60,37 +60,45 @@ async function writeUntilDone(
 }
 
 /** Changed clusters first, then `_applied`: what the ledger says was judged is in the ledger. */
-export async function saveLedger(book: Book, epoch: number, options: SaveOptions): Promise<void> {
-  const records = [...ledgerRecords(book, epoch)];
+export async function saveLedger(
+  leaderState: LeaderState,
+  epoch: number,
+  options: SaveOptions,
+): Promise<void> {
+  const records = [...ledgerRecords(leaderState, epoch)];
   if (records.length > 0) await writeUntilDone(STATUS, records, options);
 }
 
-function nextSequence(book: Book): number {
-  book.sequence += 1;
-  return book.sequence;
+function nextSequence(leaderState: LeaderState): number {
+  leaderState.sequence += 1;
+  return leaderState.sequence;
 }
 
-function* ledgerRecords(book: Book, epoch: number): Generator<OutRecord> {
-  for (const clientId of book.unsaved) {
-    const cluster = book.fleet.clusters.get(clientId);
+function* ledgerRecords(leaderState: LeaderState, epoch: number): Generator<OutRecord> {
+  for (const clientId of leaderState.unsaved) {
+    const cluster = leaderState.fleet.clusters.get(clientId);
     if (cluster === undefined) continue;
     cluster.epoch = epoch;
-    const status = { ...toStatus(cluster, epoch), sequence: nextSequence(book) };
-    if (book.actual.listed()) {
+    const status = { ...toStatus(cluster, epoch), sequence: nextSequence(leaderState) };
+    if (leaderState.actual.listed()) {
       yield { key: clientId, value: encodeStatus(status), partition: 0 };
     } else {
       // What the last leader knew of its worker may be gone with the host: nobody must believe it.
-      book.savedUnlisted.add(clientId);
+      leaderState.savedUnlisted.add(clientId);
       yield { key: clientId, value: encodeStatus({ ...status, worker: null }), partition: 0 };
     }
   }
-  book.unsaved.clear();
-  for (const partition of book.unsavedApplied) {
-    const applied = book.fleet.applied.get(partition) ?? { topic_id: "", offset: 0, removed: true };
-    const value = encodeApplied({ ...applied, epoch, sequence: nextSequence(book) });
+  leaderState.unsaved.clear();
+  for (const partition of leaderState.unsavedApplied) {
+    const applied = leaderState.fleet.applied.get(partition) ?? {
+      topic_id: "",
+      offset: 0,
+      removed: true,
+    };
+    const value = encodeApplied({ ...applied, epoch, sequence: nextSequence(leaderState) });
     yield { key: appliedKey(partition), value, partition: 0 };
   }
-  book.unsavedApplied.clear();
+  leaderState.unsavedApplied.clear();
 }
 
 export async function saveAudits(audits: readonly Audit[], options: SaveOptions): Promise<void> {
@@ -102,10 +110,13 @@ export async function saveQuarantine(
   options: SaveOptions,
 ): Promise<void> {
   if (refused.length === 0) return;
-  const { writer, signal, warn, random } = options;
+  const { producer, signal, warn, random } = options;
   const records = refused.map(toQuarantine);
   for (let attempt = 1; attempt <= QUARANTINE_TRIES; attempt += 1) {
-    const sent = await writer.send(QUARANTINE, records, { deadlineMs: WRITE_DEADLINE_MS, signal });
+    const sent = await producer.send(QUARANTINE, records, {
+      deadlineMs: WRITE_DEADLINE_MS,
+      signal,
+    });
     if (sent.ok) return;
     if (signal.aborted) throw new TermLost(`${QUARANTINE} was not written`);
     const { detail } = sent.error;

@@ -22,7 +22,7 @@ import { inOrder, type RegistryRecord } from "./order.ts";
 const HEADERS_KEPT_MAX = 16;
 const HEADER_CHARS_MAX = 1024;
 
-export type Judged = {
+export type Admitted = {
   readonly changed: readonly Cluster[];
   readonly refused: readonly Refused[];
   readonly registrations: number;
@@ -31,14 +31,18 @@ export type Judged = {
   readonly conflicts: readonly ClientId[];
 };
 
-export type JudgeAt = {
+export type AdmitOptions = {
   readonly seen: Seen;
   readonly nowMs: number;
   /** Of the registry that is read: a replay is one of the same topic only. */
   readonly topicId?: string;
 };
 
-export function judge(fleet: Fleet, records: readonly RegistryRecord[], at: JudgeAt): Judged {
+export function admit(
+  fleet: Fleet,
+  records: readonly RegistryRecord[],
+  at: AdmitOptions,
+): Admitted {
   const refused: Refused[] = [];
   const read = new Map<RegistryRecord, RegistryMessage>();
   for (const record of records) {
@@ -66,7 +70,7 @@ function isReplay(
   fleet: Fleet,
   clientId: ClientId,
   { partition, offset }: RegistryRecord,
-  { topicId }: JudgeAt,
+  { topicId }: AdmitOptions,
 ): boolean {
   const known = fleet.clusters.get(clientId)?.registry;
   return (
@@ -82,7 +86,7 @@ function fold(
   fleet: Fleet,
   record: RegistryRecord,
   message: RegistryMessage,
-  at: JudgeAt & { readonly inConflict: boolean },
+  at: AdmitOptions & { readonly inConflict: boolean },
 ): Cluster {
   const { clientId } = message;
   const topic = at.topicId === undefined ? {} : { topic_id: at.topicId };

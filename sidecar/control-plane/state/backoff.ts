@@ -5,7 +5,7 @@
  */
 import { backoffMs } from "../../../shared/backoff.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
-import { createDeadlines } from "../fleet/timer-heap.ts";
+import { createTimerHeap } from "../fleet/timer-heap.ts";
 
 /** Kubernetes begins at 10 s and ends at 5 min; a worker here is cheap, a gap in its data is not. */
 const BACKOFF_BASE_MS = 1_000;
@@ -15,7 +15,7 @@ export const STABLE_MS = 60_000;
 
 type Attempts = { failures: number; notBeforeMs: number };
 
-export type Retries = {
+export type Backoffs = {
   /** An act failed. Returns how many in a row by now. */
   readonly failed: (clientId: ClientId, nowMs: number) => number;
   /** Its worker exited after `ranMs`; the first exit in a row waits for nothing. */
@@ -28,11 +28,11 @@ export type Retries = {
   readonly nextMs: () => number | undefined;
 };
 
-export function createRetries(random: () => number): Retries {
+export function createBackoffs(random: () => number): Backoffs {
   /** At least half of the wait: a crash loop must not spin by luck. */
   const half = () => 0.5 + random() / 2;
   const attempts = new Map<ClientId, Attempts>();
-  const due = createDeadlines<ClientId>();
+  const due = createTimerHeap<ClientId>();
 
   const waitFor = (attempt: number): number =>
     backoffMs(attempt, { baseMs: BACKOFF_BASE_MS, maxMs: BACKOFF_MAX_MS, random: half });

@@ -5,20 +5,20 @@
 import type { Audit } from "../../../shared/protocol/audit.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import type { LedgerWorker } from "../../../shared/protocol/ledger.ts";
-import type { Silence } from "../fleet/expiry.ts";
+import type { Expiry } from "../fleet/expiry.ts";
 import type { Cluster, Fleet } from "../fleet/fleet.ts";
 import type { Worker } from "../runtime/runtime.ts";
 import type { Actual } from "./actual-state.ts";
-import type { Retries } from "./backoff.ts";
+import type { Backoffs } from "./backoff.ts";
 
 /** Actions remembered per cluster, for the API. */
 const RECENT_MAX = 5;
 
-export type Book = {
+export type LeaderState = {
   readonly fleet: Fleet;
   readonly actual: Actual;
-  readonly silence: Silence;
-  readonly retries: Retries;
+  readonly expiry: Expiry;
+  readonly backoffs: Backoffs;
   /** To be planned in the next round. */
   readonly dirty: Set<ClientId>;
   /** Held back by a gap, the brake or an orphan's grace: looked at again when time advances. */
@@ -57,7 +57,9 @@ export type Book = {
   readonly audits: Audit[];
 };
 
-export function openBook(parts: Pick<Book, "fleet" | "actual" | "silence" | "retries">): Book {
+export function openLeaderState(
+  parts: Pick<LeaderState, "fleet" | "actual" | "expiry" | "backoffs">,
+): LeaderState {
   return {
     ...parts,
     dirty: new Set(),
@@ -83,23 +85,23 @@ export function openBook(parts: Pick<Book, "fleet" | "actual" | "silence" | "ret
   };
 }
 
-export function remember(book: Book, audit: Audit, clientId: ClientId): void {
-  const before = book.recent.get(clientId) ?? [];
-  book.recent.set(clientId, [...before, audit].slice(-RECENT_MAX));
+export function remember(leaderState: LeaderState, audit: Audit, clientId: ClientId): void {
+  const before = leaderState.recent.get(clientId) ?? [];
+  leaderState.recent.set(clientId, [...before, audit].slice(-RECENT_MAX));
 }
 
 /** A cluster that changed must be written and looked at again. */
-export function touch(book: Book, cluster: Cluster): void {
-  book.unsaved.add(cluster.clientId);
-  book.dirty.add(cluster.clientId);
+export function touch(leaderState: LeaderState, cluster: Cluster): void {
+  leaderState.unsaved.add(cluster.clientId);
+  leaderState.dirty.add(cluster.clientId);
 }
 
 /**
  * Brings a cluster's `worker` in line with what runs.
  * @returns true when it changed, and so must be written
  */
-export function syncWorker(book: Book, cluster: Cluster, runtime: string): boolean {
-  const next = ledgerWorker(book, cluster, runtime);
+export function syncWorker(leaderState: LeaderState, cluster: Cluster, runtime: string): boolean {
+  const next = ledgerWorker(leaderState, cluster, runtime);
   const before = cluster.worker;
   const same =
     before === next ||
@@ -114,23 +116,27 @@ export function syncWorker(book: Book, cluster: Cluster, runtime: string): boole
   return true;
 }
 
-function ledgerWorker(book: Book, cluster: Cluster, runtime: string): LedgerWorker | null {
+function ledgerWorker(
+  leaderState: LeaderState,
+  cluster: Cluster,
+  runtime: string,
+): LedgerWorker | null {
   const { clientId } = cluster;
-  const worker = book.actual.workersOf(clientId)[0];
-  const restarts = book.restarts.get(clientId) ?? 0;
+  const worker = leaderState.actual.workersOf(clientId)[0];
+  const restarts = leaderState.restarts.get(clientId) ?? 0;
   if (worker !== undefined) {
-    const state = shownState(book, worker);
+    const state = shownState(leaderState, worker);
     const { instance, specHash } = worker;
     return { runtime, instance, spec_hash: specHash, restarts, state };
   }
-  const blocked = book.actual.foreignOf(clientId) !== undefined;
+  const blocked = leaderState.actual.foreignOf(clientId) !== undefined;
   if (!blocked || cluster.withdrawal === "done") return null;
   return { runtime, instance: "", spec_hash: "", restarts, state: "blocked" };
 }
 
 /** A worker that keeps exiting is a crash loop, also while it waits for its next start. */
-function shownState(book: Book, worker: Worker): LedgerWorker["state"] {
-  const looping = book.retries.failures(worker.clientId) >= CRASH_LOOP_SHOWN;
+function shownState(leaderState: LeaderState, worker: Worker): LedgerWorker["state"] {
+  const looping = leaderState.backoffs.failures(worker.clientId) >= CRASH_LOOP_SHOWN;
   return worker.state === "exited" && looping ? "crash-loop" : worker.state;
 }
 

@@ -2,26 +2,27 @@
 import type { LedgerRecord } from "../../../shared/protocol/ledger.ts";
 import type { Ages } from "../fleet/observed-time.ts";
 import type { Taken } from "../inbox.ts";
-import type { Book } from "./leader-state.ts";
+import type { LeaderState } from "./leader-state.ts";
 
 /** Everybody starts at age zero: what happened before this term we have not seen. */
-export function begin(book: Book, ages: Ages): void {
+export function begin(leaderState: LeaderState, ages: Ages): void {
   const seen = { clock: ages.joint, atMs: 0 };
-  for (const cluster of book.fleet.clusters.values()) {
+  for (const cluster of leaderState.fleet.clusters.values()) {
     cluster.seen = seen;
     cluster.beat = undefined;
-    if (cluster.worker !== null) book.restarts.set(cluster.clientId, cluster.worker.restarts);
-    book.silence.schedule(cluster);
-    if (cluster.withdrawal !== "done") book.dirty.add(cluster.clientId);
+    if (cluster.worker !== null)
+      leaderState.restarts.set(cluster.clientId, cluster.worker.restarts);
+    leaderState.expiry.schedule(cluster);
+    if (cluster.withdrawal !== "done") leaderState.dirty.add(cluster.clientId);
   }
 }
 
-export function applyOffsets(book: Book, taken: Taken, epoch: number): void {
+export function applyOffsets(leaderState: LeaderState, taken: Taken, epoch: number): void {
   for (const [partition, offset] of taken.applied) {
-    const before = book.fleet.applied.get(partition);
+    const before = leaderState.fleet.applied.get(partition);
     if (before === undefined || (before.offset === offset && before.epoch === epoch)) continue;
-    book.fleet.applied.set(partition, { ...before, offset, epoch });
-    book.unsavedApplied.add(partition);
+    leaderState.fleet.applied.set(partition, { ...before, offset, epoch });
+    leaderState.unsavedApplied.add(partition);
   }
 }
 
@@ -30,8 +31,8 @@ export function applyOffsets(book: Book, taken: Taken, epoch: number): void {
  * but held up on its way (a try that was given up, and appended when a hung broker went on). Ours is
  * written again.
  */
-export function heedLedger(
-  book: Book,
+export function noticeLedger(
+  leaderState: LeaderState,
   record: LedgerRecord,
   epoch: number,
   end: (reason: string) => void,
@@ -39,31 +40,31 @@ export function heedLedger(
   const { epoch: written, sequence = 0 } =
     record.kind === "status" ? record.status : record.applied;
   if (written > epoch) end(`the ledger has a record of epoch ${written}`);
-  if (written > epoch || (written === epoch && sequence >= book.readSequence)) {
-    book.readSequence = Math.max(book.readSequence, sequence);
+  if (written > epoch || (written === epoch && sequence >= leaderState.readSequence)) {
+    leaderState.readSequence = Math.max(leaderState.readSequence, sequence);
     return;
   }
-  if (record.kind === "applied") book.unsavedApplied.add(record.partition);
-  else if (book.fleet.clusters.has(record.status.client_id)) {
-    book.unsaved.add(record.status.client_id);
+  if (record.kind === "applied") leaderState.unsavedApplied.add(record.partition);
+  else if (leaderState.fleet.clusters.has(record.status.client_id)) {
+    leaderState.unsaved.add(record.status.client_id);
   }
 }
 
 /** Partitions that the registry does not have any more: what was judged there is said no longer. */
-export function dropPartitions(book: Book, present: readonly number[]): void {
-  for (const partition of [...book.fleet.applied.keys()]) {
+export function dropPartitions(leaderState: LeaderState, present: readonly number[]): void {
+  for (const partition of [...leaderState.fleet.applied.keys()]) {
     if (present.includes(partition)) continue;
-    book.fleet.applied.delete(partition);
-    book.unsavedApplied.add(partition);
+    leaderState.fleet.applied.delete(partition);
+    leaderState.unsavedApplied.add(partition);
   }
 }
 
 /** The registry lost its end: offsets that the ledger knows will be given anew, to other records. */
-export function forgetOffsets(book: Book, partition: number): void {
-  for (const cluster of book.fleet.clusters.values()) {
+export function forgetOffsets(leaderState: LeaderState, partition: number): void {
+  for (const cluster of leaderState.fleet.clusters.values()) {
     const { topic_id: _, ...registry } = cluster.registry;
     if (registry.partition !== partition || cluster.registry.topic_id === undefined) continue;
     cluster.registry = registry;
-    book.unsaved.add(cluster.clientId);
+    leaderState.unsaved.add(cluster.clientId);
   }
 }

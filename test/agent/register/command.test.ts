@@ -17,7 +17,7 @@ function hook(played: Played, more: Partial<HookOptions> = {}) {
   let stage: Stage = "reach";
   const stages: Stage[] = [];
   const outcome = runHook({
-    wish: "register",
+    action: "register",
     identity: anIdentity(),
     kafka,
     log: () => undefined,
@@ -25,7 +25,7 @@ function hook(played: Played, more: Partial<HookOptions> = {}) {
     timeoutMs: 1000,
     budgetMs: 900,
     waitMs: undefined,
-    tolerance: "nothing",
+    failurePolicy: "nothing",
     nowMs: () => 0,
     signal: new AbortController().signal,
     came: (next) => {
@@ -39,8 +39,8 @@ function hook(played: Played, more: Partial<HookOptions> = {}) {
 
 test.each(["register", "deregister"] as const)(
   "runHook() of %s --wait writes though the ledger cannot be read, and ends with 75",
-  async (wish) => {
-    const { outcome, sent } = hook({ topics, silent: [STATUS] }, { wish, waitMs: 1000 });
+  async (action) => {
+    const { outcome, sent } = hook({ topics, silent: [STATUS] }, { action, waitMs: 1000 });
     const { exit, line } = await outcome;
     expect(sent.map(({ key }) => key)).toEqual(["af-10"]);
     expect(exit).toBe(75);
@@ -51,13 +51,13 @@ test.each(["register", "deregister"] as const)(
 );
 
 test("runHook() that tolerates no answer ends with 0 and a warning once Kafka has the record", async () => {
-  const tolerance = "unconfirmed";
-  const { outcome, sent } = hook({ topics, silent: [STATUS] }, { waitMs: 1000, tolerance });
+  const failurePolicy = "unconfirmed";
+  const { outcome, sent } = hook({ topics, silent: [STATUS] }, { waitMs: 1000, failurePolicy });
   const { exit, line } = await outcome;
   expect(sent).toHaveLength(1);
   expect(exit).toBe(0);
   expect(line).toMatch(/^WARNING: registered af-10 .*; not confirmed: /u);
-  const unreached = hook({ topics, silent: [REGISTRY] }, { waitMs: 1000, tolerance });
+  const unreached = hook({ topics, silent: [REGISTRY] }, { waitMs: 1000, failurePolicy });
   expect((await unreached.outcome).exit).toBe(69);
 });
 
@@ -84,7 +84,7 @@ test("runHook() tells its stage before and after it writes, and not where it doe
 });
 
 test("lateOutcome() is 69 before the write, 75 from it on", () => {
-  const command = { wish: "register", identity: anIdentity(), tolerance: "nothing" } as const;
+  const command = { action: "register", identity: anIdentity(), failurePolicy: "nothing" } as const;
   expect(lateOutcome(command, "reach").exit).toBe(69);
   const { exit, line } = lateOutcome(command, "write");
   expect(exit).toBe(75);
@@ -93,7 +93,11 @@ test("lateOutcome() is 69 before the write, 75 from it on", () => {
 });
 
 test("lateOutcome() forgives a missing answer only once Kafka has the record", () => {
-  const command = { wish: "register", identity: anIdentity(), tolerance: "unconfirmed" } as const;
+  const command = {
+    action: "register",
+    identity: anIdentity(),
+    failurePolicy: "unconfirmed",
+  } as const;
   const exits = (["reach", "write", "written"] as const).map((each) => lateOutcome(command, each));
   expect(exits.map(({ exit }) => exit)).toEqual([69, 75, 0]);
   expect(exits[2]?.line).toMatch(/^WARNING: .*the record is written, and not confirmed/u);

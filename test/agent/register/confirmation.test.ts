@@ -1,9 +1,9 @@
 /** `--wait`: what the ledger's records mean for ours. Our record is af-10's, in partition 0 at offset 5. */
 import { expect, test } from "bun:test";
 import {
+  type Confirmation,
+  confirm,
   foldEvidence,
-  type Judgement,
-  judge,
   NO_EVIDENCE,
   type Target,
 } from "../../../agent/register/confirmation.ts";
@@ -13,21 +13,21 @@ import { anApplied, appliedRecord, aStatus, aWorker, clientId, statusRecord } fr
 type Text = { readonly key: string; readonly value: string };
 
 const target: Target = {
-  wish: "register",
+  action: "register",
   clientId: clientId("af-10"),
   topicId: "topic-1",
   partition: 0,
   offset: 5,
 };
 
-const judged = (records: readonly Text[], wish: Target["wish"] = "register") => {
-  const mine = { ...target, wish };
+const judged = (records: readonly Text[], action: Target["action"] = "register") => {
+  const mine = { ...target, action };
   const evidence = records.reduce(
     (seen, { key, value }) =>
       foldEvidence(seen, mine, { key: Buffer.from(key), value: Buffer.from(value) }),
     NO_EVIDENCE,
   );
-  return judge(mine, evidence);
+  return confirm(mine, evidence);
 };
 
 const done = appliedRecord(anApplied(6));
@@ -55,7 +55,12 @@ const tombstone = (offset: number, withdrawal: Status["withdrawal"], more: Parti
     }),
   );
 
-type Row = readonly [what: string, records: readonly Text[], kind: Judgement["kind"], says: RegExp];
+type Row = readonly [
+  what: string,
+  records: readonly Text[],
+  kind: Confirmation["kind"],
+  says: RegExp,
+];
 
 const REGISTER: readonly Row[] = [
   ["nothing at all", [], "open", /no control plane has answered/],
@@ -289,5 +294,5 @@ test("judge() names no worker whose name the control plane shortened", () => {
       foldEvidence(seen, mine, { key: Buffer.from(key), value: Buffer.from(value) }),
     NO_EVIDENCE,
   );
-  expect(judge(mine, evidence)).toEqual({ kind: "done", detail: "its worker runs" });
+  expect(confirm(mine, evidence)).toEqual({ kind: "done", detail: "its worker runs" });
 });

@@ -1,13 +1,13 @@
 /** What a Helm hook forgives, and what not. */
 import { expect, test } from "bun:test";
-import { answerMissing, tolerated } from "../../../agent/register/failure-policy.ts";
+import { answerMissing, unlessIgnored } from "../../../agent/register/failure-policy.ts";
 
 const failed = { exit: 69, line: "Kafka at kafka:9092 cannot be reached" } as const;
 
 test("tolerated() ends with 0 only where everything is tolerated, and says what went wrong", () => {
-  expect(tolerated(failed, "nothing")).toBe(failed);
-  expect(tolerated(failed, "unconfirmed")).toBe(failed);
-  const { exit, line } = tolerated(failed, "everything");
+  expect(unlessIgnored(failed, "nothing")).toBe(failed);
+  expect(unlessIgnored(failed, "unconfirmed")).toBe(failed);
+  const { exit, line } = unlessIgnored(failed, "everything");
   expect(exit).toBe(0);
   expect(line).toMatch(/^IGNORED.*exit code 69\): Kafka at kafka:9092 cannot be reached\n/u);
   expect(line).toContain("CLEANUP_TIMEOUT");
@@ -15,7 +15,7 @@ test("tolerated() ends with 0 only where everything is tolerated, and says what 
 
 test("tolerated() and answerMissing() leave what went well as it is", () => {
   const done = { exit: 0, line: "withdrew af-10" } as const;
-  expect(tolerated(done, "everything")).toBe(done);
+  expect(unlessIgnored(done, "everything")).toBe(done);
   expect(answerMissing(done, "unconfirmed")).toBe(done);
 });
 

@@ -55,10 +55,10 @@ export async function runJava(options: JavaOptions): Promise<JavaResult> {
 }
 
 /** A tool that ends before it has read everything is told by its exit code, not by this. */
-async function feed(sink: Bun.FileSink, text: string | undefined): Promise<void> {
+async function feed(recorder: Bun.FileSink, text: string | undefined): Promise<void> {
   try {
-    if (text !== undefined) await sink.write(text);
-    await sink.end();
+    if (text !== undefined) await recorder.write(text);
+    await recorder.end();
   } catch {
     // The pipe was closed from the other end.
   }

@@ -1,7 +1,7 @@
 /** A wire whose brokers are functions: they are given and give the bytes of the requests' highest version. */
 import { ByteReader, ByteWriter } from "../../../shared/kafka/api/bytes.ts";
 import type { Call, KafkaRequest } from "../../../shared/kafka/api/request.ts";
-import type { Wire } from "../../../shared/kafka/cluster/client.ts";
+import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 
@@ -21,7 +21,7 @@ type Played = {
 
 const TIMED_OUT: KafkaError = { code: "timeout", retry: "transient", detail: "no answer" };
 
-export function playedWire({ leaders = () => ({}), answer }: Played): Wire {
+export function playedClient({ leaders = () => ({}), answer }: Played): KafkaClient {
   const node = { id: 1, host: "played", port: 1, rack: null };
   const partition = (leader: number) => ({
     partition: 0,

@@ -5,7 +5,7 @@ import { BUILD } from "../../../shared/build-info.ts";
 import { type HttpBindings, openApp } from "../../../shared/http.ts";
 import { openLog } from "../../../shared/log.ts";
 import { openMetrics } from "../../../shared/metrics.ts";
-import type { JudgedRound } from "../../../sidecar/broker/check/evaluate.ts";
+import type { EvaluatedRound } from "../../../sidecar/broker/check/evaluate.ts";
 import {
   DRAIN_MS_DEFAULT,
   DRAINS_MAX,
@@ -34,8 +34,8 @@ function openWorld(
 ) {
   let nowMs = 500;
   const lines: string[] = [];
-  const rounds: JudgedRound[] = [];
-  const roundAt = (number: number): JudgedRound => {
+  const rounds: EvaluatedRound[] = [];
+  const roundAt = (number: number): EvaluatedRound => {
     const seen = isSafe(number) ? {} : blocked;
     rounds[number] ??= judged(
       isAlive(number) ? seen : { ...seen, ...silent },

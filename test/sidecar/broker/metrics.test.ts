@@ -2,12 +2,12 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { openMetrics } from "../../../shared/metrics.ts";
-import type { JudgedRound } from "../../../sidecar/broker/check/evaluate.ts";
+import type { EvaluatedRound } from "../../../sidecar/broker/check/evaluate.ts";
 import { openGauges } from "../../../sidecar/broker/metrics.ts";
 import type { Readings } from "../../../sidecar/broker/probe/status.ts";
 import { dir, failed, judged, metadataOf, partition, readIn } from "./snapshot-sample.ts";
 
-function open(round: JudgedRound | undefined, nowMs = 1500) {
+function open(round: EvaluatedRound | undefined, nowMs = 1500) {
   const readings: Readings = {
     ...{ brokerId: 0, latest: () => round, misconfigured: undefined, staleAfterMs: 6000 },
     gates: { liveness: "local", futureReplicas: "warn" },

@@ -5,7 +5,7 @@ import { sleep } from "../../../shared/deadline.ts";
 import { type HttpServer, serve } from "../../../shared/http.ts";
 import { openLog } from "../../../shared/log.ts";
 import { openMetrics } from "../../../shared/metrics.ts";
-import type { JudgedRound } from "../../../sidecar/broker/check/evaluate.ts";
+import type { EvaluatedRound } from "../../../sidecar/broker/check/evaluate.ts";
 import { openGauges } from "../../../sidecar/broker/metrics.ts";
 import type { Readings } from "../../../sidecar/broker/probe/status.ts";
 import { brokerRoutes } from "../../../sidecar/broker/routes.ts";
@@ -24,7 +24,7 @@ function open() {
     ...{ level: "info", format: "json", write: (line) => lines.push(line), nowMs: () => 0 },
   });
   const blocked = metadataOf({ a: [partition(0, [0, 1], [0])] });
-  const round = (): JudgedRound => {
+  const round = (): EvaluatedRound => {
     world.beganMs = performance.now();
     return judged(world.safe ? {} : blocked, world.beganMs);
   };

@@ -3,8 +3,8 @@
 import type { ClusterMetadata, PartitionMetadata } from "../../../shared/kafka/api/metadata.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { CheckSettings, Status, Verdict } from "../../../sidecar/broker/check/check.ts";
-import type { JudgedRound } from "../../../sidecar/broker/check/evaluate.ts";
-import { judge } from "../../../sidecar/broker/check/evaluate.ts";
+import type { EvaluatedRound } from "../../../sidecar/broker/check/evaluate.ts";
+import { evaluate } from "../../../sidecar/broker/check/evaluate.ts";
 import type {
   BrokerSnapshot,
   DirContents,
@@ -122,8 +122,8 @@ export const judged = (
   changed: Partial<BrokerSnapshot> = {},
   beganMs = 0,
   settings: CheckSettings = SETTINGS,
-): JudgedRound => ({
-  judgement: judge(snapshot(changed), settings),
+): EvaluatedRound => ({
+  judgement: evaluate(snapshot(changed), settings),
   beganMs,
   tookMs: 12,
 });

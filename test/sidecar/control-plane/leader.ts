@@ -4,12 +4,12 @@ import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { err, ok } from "../../../shared/result.ts";
 import { describeAct, type Executor } from "../../../sidecar/control-plane/act/execute.ts";
 import type { Event } from "../../../sidecar/control-plane/act/outcome.ts";
-import { createSilence } from "../../../sidecar/control-plane/fleet/expiry.ts";
+import { createExpiry } from "../../../sidecar/control-plane/fleet/expiry.ts";
 import { createFleet } from "../../../sidecar/control-plane/fleet/fleet.ts";
 import { createAges } from "../../../sidecar/control-plane/fleet/observed-time.ts";
 import type { Round, RoundDeps } from "../../../sidecar/control-plane/leader/round.ts";
 import { runRound } from "../../../sidecar/control-plane/leader/round.ts";
-import { readWeather } from "../../../sidecar/control-plane/plan/input.ts";
+import { readConditions } from "../../../sidecar/control-plane/plan/input.ts";
 import {
   type SaveOptions,
   saveAudits,
@@ -18,8 +18,11 @@ import {
 } from "../../../sidecar/control-plane/record/write.ts";
 import type { Runtime } from "../../../sidecar/control-plane/runtime/runtime.ts";
 import { createActual } from "../../../sidecar/control-plane/state/actual-state.ts";
-import { createRetries } from "../../../sidecar/control-plane/state/backoff.ts";
-import { type Book, openBook } from "../../../sidecar/control-plane/state/leader-state.ts";
+import { createBackoffs } from "../../../sidecar/control-plane/state/backoff.ts";
+import {
+  type LeaderState,
+  openLeaderState,
+} from "../../../sidecar/control-plane/state/leader-state.ts";
 import { until } from "../../bed/condition.ts";
 import { FLEET, workerOf } from "./sample.ts";
 
@@ -36,9 +39,9 @@ export function openBench() {
   const journal: string[] = [];
   const events: Event[] = [];
   const ages = createAges({ partitions: 1, intervalMs: INTERVAL_MS, ...TIMEOUTS });
-  const silence = createSilence(ages, TIMEOUTS);
-  const parts = { fleet: createFleet(), actual: createActual(FLEET), silence };
-  const book: Book = openBook({ ...parts, retries: createRetries(() => 1) });
+  const expiry = createExpiry(ages, TIMEOUTS);
+  const parts = { fleet: createFleet(), actual: createActual(FLEET), expiry };
+  const leaderState: LeaderState = openLeaderState({ ...parts, backoffs: createBackoffs(() => 1) });
   const clock = { ms: 0, tick: 0 };
   /** What a test turns: refused fences, topics that cannot be written, how acts end. */
   const knobs = {
@@ -51,7 +54,7 @@ export function openBench() {
   const lost = new AbortController();
 
   const save: SaveOptions = {
-    writer: {
+    producer: {
       send: (topic, records) => {
         if (topic === knobs.brokenTopic) {
           lost.abort();
@@ -100,7 +103,7 @@ export function openBench() {
   let audits = 0;
   const at = "2026-01-01T00:00:00.000Z";
   const deps: RoundDeps = {
-    book,
+    leaderState,
     topicId: "registry-1",
     ages,
     trail: {
@@ -129,17 +132,17 @@ export function openBench() {
       secretEnvironment: () => ({}),
     },
     outcomes: { runtime: "process", tell: (event) => events.push(event) },
-    moment: () => ({
+    readTime: () => ({
       ...{ monotonicMs: clock.ms, nowMs: clock.ms },
       seen: { clock: ages.joint, atMs: ages.observedMs(ages.joint) },
     }),
-    weather: () =>
-      readWeather(book, {
+    conditions: () =>
+      readConditions(leaderState, {
         ...{ registryHarmful: false, specHash: knobs.specHash, monotonicMs: clock.ms },
         ...{ cleanupTimeoutMs: TIMEOUTS.cleanupTimeoutMs, brakePercent: 30 },
       }),
     saveQuarantine: (refused) => saveQuarantine(refused, save),
-    saveLedger: () => saveLedger(book, EPOCH, save),
+    saveLedger: () => saveLedger(leaderState, EPOCH, save),
     saveAudits: (list) => saveAudits(list, save),
     fence: () => {
       journal.push("fence");
@@ -152,13 +155,13 @@ export function openBench() {
   };
 
   return {
-    ...{ deps, book, ages, clock, knobs, journal, events, runtime },
+    ...{ deps, leaderState, ages, clock, knobs, journal, events, runtime },
     /** One round, to the end of the acts that it began, and what was done in it. */
     round: async (input: Partial<Round> = {}): Promise<readonly string[]> => {
       const before = journal.length;
-      for (const clientId of book.retries.take(clock.ms)) book.dirty.add(clientId);
+      for (const clientId of leaderState.backoffs.take(clock.ms)) leaderState.dirty.add(clientId);
       await runRound(deps, { ...NOTHING, ...input });
-      await until("the acts to end", () => book.busy.size === 0, {
+      await until("the acts to end", () => leaderState.busy.size === 0, {
         deadlineMs: 5_000,
         intervalMs: 1,
       });
@@ -171,10 +174,10 @@ export function openBench() {
         if (clock.tick > 0) clock.ms += INTERVAL_MS;
         clock.tick += 1;
         ages.sent(clock.tick, clock.ms);
-        crossed.push(...silence.take(ages.read(0, clock.tick)));
+        crossed.push(...expiry.take(ages.read(0, clock.tick)));
       }
       return crossed;
     },
-    stateOf: (clientId: ClientId) => book.fleet.clusters.get(clientId)?.state,
+    stateOf: (clientId: ClientId) => leaderState.fleet.clusters.get(clientId)?.state,
   };
 }

@@ -3,7 +3,7 @@ import { fewReplicas } from "../../../../shared/kafka/admin/replicas.ts";
 import { ensureTopics } from "../../../../shared/kafka/admin/topics.ts";
 import type { TopicMetadata } from "../../../../shared/kafka/api/metadata.ts";
 import { ok } from "../../../../shared/result.ts";
-import { playedWire } from "../played-wire.ts";
+import { playedClient } from "../played-wire.ts";
 
 const topic = (...replicas: readonly number[][]): TopicMetadata => ({
   name: "t",
@@ -43,12 +43,12 @@ test("that are too few are named, with a plan that keeps those that are", () => 
 test("of a topic that exists are judged when it is looked at", async () => {
   const brokers = [1, 2].map((id) => ({ id, host: "h", port: 1, rack: null }));
   const cluster = { clusterId: "c", controllerId: 1, brokers, topics: [topic([1])] };
-  const wire = {
-    ...playedWire({ answer: () => Promise.resolve(undefined) }),
+  const client = {
+    ...playedClient({ answer: () => Promise.resolve(undefined) }),
     metadata: () => Promise.resolve(ok(cluster)),
   };
   const specs = [{ name: "t", partitions: 1, config: {} }];
-  const made = await ensureTopics(wire, specs, { deadlineMs: 1000 });
+  const made = await ensureTopics(client, specs, { deadlineMs: 1000 });
   const commands = made.ok ? made.value[0]?.warnings.map(({ command }) => command) : [];
   expect(commands?.some((command) => command.includes("kafka-reassign-partitions.sh"))).toBe(true);
 });

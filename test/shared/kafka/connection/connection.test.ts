@@ -2,7 +2,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { sleep } from "../../../../shared/deadline.ts";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
-import { openLink } from "../../../../shared/kafka/connection/connection.ts";
+import { openBrokerConnection } from "../../../../shared/kafka/connection/connection.ts";
 import { type PlayedBroker, playBroker, playedRequest } from "../played-broker.ts";
 
 const SLOW = playedRequest(0, "Produce");
@@ -17,18 +17,18 @@ async function open() {
     return new ByteWriter();
   });
   broker = played;
-  const link = openLink(played.address, { clientId: "x", brokers: [] }, () => {});
-  return { played, link };
+  const connection = openBrokerConnection(played.address, { clientId: "x", brokers: [] }, () => {});
+  return { played, connection };
 }
 
 test("leaves the others their own, takes nothing new, and closes after them", async () => {
-  const { played, link } = await open();
-  const slow = link.send(SLOW, { deadlineMs: 5000 });
+  const { played, connection } = await open();
+  const slow = connection.send(SLOW, { deadlineMs: 5000 });
   await sleep(100);
-  const other = await link.send(OTHER, { deadlineMs: 200 });
+  const other = await connection.send(OTHER, { deadlineMs: 200 });
   expect(other.ok ? "ok" : other.error.code).toBe("timeout");
-  expect(link.usable()).toBe(false);
-  const late = await link.send(OTHER, { deadlineMs: 200 });
+  expect(connection.usable()).toBe(false);
+  const late = await connection.send(OTHER, { deadlineMs: 200 });
   expect(late.ok ? "ok" : late.error.code).toBe("unreachable");
   expect(played.connections()).toBe(1);
   expect((await slow).ok).toBe(true);
@@ -37,8 +37,8 @@ test("leaves the others their own, takes nothing new, and closes after them", as
 });
 
 test("closes at once when there are no others", async () => {
-  const { played, link } = await open();
-  const slow = await link.send(SLOW, { deadlineMs: 100 });
+  const { played, connection } = await open();
+  const slow = await connection.send(SLOW, { deadlineMs: 100 });
   expect(slow.ok ? "ok" : slow.error.code).toBe("timeout");
   for (let turn = 0; turn < 40 && played.connections() > 0; turn += 1) await sleep(10);
   expect(played.connections()).toBe(0);

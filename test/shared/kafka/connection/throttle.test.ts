@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import { fetchRequest } from "../../../../shared/kafka/api/fetch.ts";
 import { produceRequest } from "../../../../shared/kafka/api/produce.ts";
-import { openLink } from "../../../../shared/kafka/connection/connection.ts";
+import { openBrokerConnection } from "../../../../shared/kafka/connection/connection.ts";
 import { playBroker, playedRequest } from "../played-broker.ts";
 
 const THROTTLED = {
@@ -17,16 +17,16 @@ test("holds the next request of the connection, and is no hang", async () => {
     asked += 1;
     return new ByteWriter().int32(asked === 1 ? 400 : 0);
   });
-  const link = openLink(broker.address, { clientId: "x", brokers: [] }, () => {});
-  expect((await link.send(THROTTLED, { deadlineMs: 2000 })).ok).toBe(true);
+  const connection = openBrokerConnection(broker.address, { clientId: "x", brokers: [] }, () => {});
+  expect((await connection.send(THROTTLED, { deadlineMs: 2000 })).ok).toBe(true);
   const began = performance.now();
-  const early = await link.send(THROTTLED, { deadlineMs: 100 });
+  const early = await connection.send(THROTTLED, { deadlineMs: 100 });
   expect(early.ok ? "ok" : early.error.detail).toContain("quota");
-  expect([link.usable(), asked]).toEqual([true, 1]);
-  expect((await link.send(THROTTLED, { deadlineMs: 2000 })).ok).toBe(true);
+  expect([connection.usable(), asked]).toEqual([true, 1]);
+  expect((await connection.send(THROTTLED, { deadlineMs: 2000 })).ok).toBe(true);
   expect(performance.now() - began).toBeGreaterThan(300);
   expect(asked).toBe(2);
-  link.drop("done");
+  connection.drop("done");
   broker.close();
 });
 

@@ -1,7 +1,7 @@
 /** ingest's consumer against a broker that takes connections and never answers. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createServer, type Socket } from "node:net";
-import { runConsumer } from "../../../../shared/kafka/consumer/group-consumer.ts";
+import { runGroupConsumer } from "../../../../shared/kafka/consumer/group-consumer.ts";
 
 const sockets = new Set<Socket>();
 const server = createServer((socket) => {
@@ -23,7 +23,7 @@ afterAll(() => {
 });
 
 function run(startMs: number, signal: AbortSignal) {
-  return runConsumer({
+  return runGroupConsumer({
     kafka: { clientId: "x", brokers: [`127.0.0.1:${port}`] },
     log: () => {},
     groupId: "g",

@@ -3,8 +3,8 @@ import { expect, test } from "bun:test";
 import { sleep } from "../../../../shared/deadline.ts";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import { encodeBatch, encodeRecord } from "../../../../shared/kafka/batch/encode.ts";
-import { openReader } from "../../../../shared/kafka/consumer/consumer.ts";
-import { playedWire } from "../played-wire.ts";
+import { openConsumer } from "../../../../shared/kafka/consumer/consumer.ts";
+import { playedClient } from "../played-wire.ts";
 
 const END = 160;
 
@@ -42,7 +42,7 @@ test("reads each record once, one delivery at a time, though the old leader answ
   let most = 0;
   const fromOldLeader = async () => {
     leader = 2;
-    reader.add({ topic: "other", partition: 0, offset: 0 });
+    consumer.add({ topic: "other", partition: 0, offset: 0 });
     await sleep(700);
     lateMs = performance.now();
     return part(120, batch(100, 20));
@@ -53,16 +53,16 @@ test("reads each record once, one delivery at a time, though the old leader answ
       served += 10;
       return part(150, batch(served - 10, 10));
     }
-    const at = reader.positions().find(({ topic }) => topic === "t")?.offset ?? 0;
+    const at = consumer.positions().find(({ topic }) => topic === "t")?.offset ?? 0;
     const late = lateMs !== 0 && performance.now() > lateMs + 100;
     return late && at < END ? part(END, batch(at, END - at)) : part(150, Buffer.alloc(0));
   };
-  const wire = playedWire({
+  const client = playedClient({
     leaders: () => ({ t: leader }),
     answer: (id) => (id === 1 ? fromOldLeader() : fromNewLeader()),
   });
-  const reader = openReader({
-    wire,
+  const consumer = openConsumer({
+    client,
     log: () => {},
     positions: [{ topic: "t", partition: 0, offset: 100 }],
     problem: () => {},
@@ -75,7 +75,7 @@ test("reads each record once, one delivery at a time, though the old leader answ
     },
   });
   for (let turn = 0; turn < 300 && !got.includes(END - 1); turn += 1) await sleep(10);
-  await reader.close();
+  await consumer.close();
   expect(got).toEqual(Array.from({ length: END - 100 }, (_, i) => 100 + i));
   expect(most).toBe(1);
 });

@@ -4,11 +4,11 @@ import { sleep } from "../../../../shared/deadline.ts";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import { encodeAssignment } from "../../../../shared/kafka/election/assignment.ts";
 import {
+  type Generation,
   joinMembership,
   type Membership,
-  type Term,
 } from "../../../../shared/kafka/election/membership.ts";
-import { type Asked, playedWire } from "../played-wire.ts";
+import { type Asked, playedClient } from "../played-wire.ts";
 
 const JOIN_MS = 1000;
 const CALL = { deadlineMs: 3000 };
@@ -59,7 +59,7 @@ function play(refusing: boolean) {
     return plain;
   };
   const lanes = new Map<string | undefined, Promise<unknown>>();
-  const wire = playedWire({
+  const client = playedClient({
     answer: (_id, asked) => {
       const before = lanes.get(asked.lane) ?? Promise.resolve();
       const mine = before.then(() => serve(asked));
@@ -67,15 +67,15 @@ function play(refusing: boolean) {
       return mine;
     },
   });
-  return { wire, rebalance: () => (rebalancing = true), joins: () => joins };
+  return { client, rebalance: () => (rebalancing = true), joins: () => joins };
 }
 
 async function lead(refusing: boolean) {
   const played = play(refusing);
-  const terms: Term[] = [];
+  const terms: Generation[] = [];
   const losses: string[] = [];
   const member = joinMembership({
-    wire: played.wire,
+    client: played.client,
     log: () => {},
     groupId: "g",
     topic: "c",

@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import { sleep } from "../../../../shared/deadline.ts";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import { decodeBatches } from "../../../../shared/kafka/batch/decode.ts";
-import { openWriter } from "../../../../shared/kafka/producer/producer.ts";
-import { type Asked, playedWire } from "../played-wire.ts";
+import { openProducer } from "../../../../shared/kafka/producer/producer.ts";
+import { type Asked, playedClient } from "../played-wire.ts";
 
 const TOO_LARGE = 10;
 
@@ -37,25 +37,25 @@ const record = (key: string) => ({ key, value: "v" });
 
 test("ends a call that waits for its turn at its deadline or signal, and never writes it", async () => {
   const asked: string[] = [];
-  const wire = playedWire({
+  const client = playedClient({
     answer: async (_id, request) => {
       asked.push(...produced(request).keys);
       await sleep(600);
       return answered(0, 0);
     },
   });
-  const writer = openWriter({ wire, log: () => {} });
+  const producer = openProducer({ client, log: () => {} });
   const stop = new AbortController();
   const started = performance.now();
-  const endedAt = async (sent: ReturnType<typeof writer.send>) => {
+  const endedAt = async (sent: ReturnType<typeof producer.send>) => {
     const answer = await sent;
     return [answer.ok ? "ok" : answer.error.code, performance.now() - started] as const;
   };
-  const first = endedAt(writer.send("t", [record("a")], { deadlineMs: 5000 }));
-  const timed = endedAt(writer.send("t", [record("b")], { deadlineMs: 100 }));
+  const first = endedAt(producer.send("t", [record("a")], { deadlineMs: 5000 }));
+  const timed = endedAt(producer.send("t", [record("b")], { deadlineMs: 100 }));
   const call = { deadlineMs: 5000, signal: stop.signal };
-  const stopped = endedAt(writer.send("t", [record("c")], call));
-  const last = endedAt(writer.send("t", [record("d")], { deadlineMs: 5000 }));
+  const stopped = endedAt(producer.send("t", [record("c")], call));
+  const last = endedAt(producer.send("t", [record("d")], { deadlineMs: 5000 }));
   await sleep(150);
   stop.abort();
   for (const ended of [await timed, await stopped]) {
@@ -67,20 +67,20 @@ test("ends a call that waits for its turn at its deadline or signal, and never w
 });
 
 test("splits a batch that the topic finds too large, and names the record that is", async () => {
-  const wire = playedWire({
+  const client = playedClient({
     answer: (_id, request) => {
       const { keys } = produced(request);
       const refused = keys.length > 2 || keys.includes("7");
       return Promise.resolve(answered(refused ? TOO_LARGE : 0, Number(keys[0])));
     },
   });
-  const writer = openWriter({ wire, log: () => {} });
+  const producer = openProducer({ client, log: () => {} });
   const keys = Array.from({ length: 7 }, (_, i) => String(i));
-  const sent = await writer.send("t", keys.map(record), { deadlineMs: 1000 });
+  const sent = await producer.send("t", keys.map(record), { deadlineMs: 1000 });
   expect(sent.ok ? sent.value : sent.error).toEqual(
     keys.map((key) => ({ partition: 0, offset: Number(key) })),
   );
-  const refused = await writer.send("t", ["6", "7"].map(record), { deadlineMs: 1000 });
+  const refused = await producer.send("t", ["6", "7"].map(record), { deadlineMs: 1000 });
   expect(refused.ok ? "ok" : `${refused.error.code} ${refused.error.retry}`).toBe(
     "too-large terminal",
   );
@@ -88,12 +88,12 @@ test("splits a batch that the topic finds too large, and names the record that i
 
 test("gives the replicas less time than the attempt, and goes by a lane of its own", async () => {
   const seen: unknown[] = [];
-  const wire = playedWire({
+  const client = playedClient({
     answer: (_id, request) => {
       seen.push(request.lane, produced(request).replicasMs < request.call.deadlineMs * 0.85);
       return Promise.resolve(answered(0, 0));
     },
   });
-  await openWriter({ wire, log: () => {} }).send("t", [record("a")], { deadlineMs: 9000 });
+  await openProducer({ client, log: () => {} }).send("t", [record("a")], { deadlineMs: 9000 });
   expect(seen).toEqual(["produce", true]);
 });

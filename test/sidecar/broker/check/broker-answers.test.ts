@@ -2,18 +2,22 @@
 import { describe, expect, test } from "bun:test";
 import { checkBrokerAnswers } from "../../../../sidecar/broker/check/broker-answers.ts";
 import type { Status } from "../../../../sidecar/broker/check/check.ts";
-import type { Answer, BrokerSnapshot, KafkaProcess } from "../../../../sidecar/broker/snapshot.ts";
+import type {
+  BrokerSnapshot,
+  KafkaProcess,
+  ListenerAnswer,
+} from "../../../../sidecar/broker/snapshot.ts";
 import { running, SETTINGS, said, snapshot } from "../snapshot-sample.ts";
 
-const closed: Answer = { kind: "closed", detail: "ECONNREFUSED", durationMs: 1 };
+const closed: ListenerAnswer = { kind: "closed", detail: "ECONNREFUSED", durationMs: 1 };
 const silent = {
   kind: "silent",
   connected: true,
   detail: "no answer within 2000 ms",
   durationMs: 2000,
 } as const;
-const refused: Answer = { kind: "refused-us", detail: "wrong password", durationMs: 4 };
-const notAsked: Answer = { kind: "not-asked", detail: "no such name", durationMs: 0 };
+const refused: ListenerAnswer = { kind: "refused-us", detail: "wrong password", durationMs: 4 };
+const notAsked: ListenerAnswer = { kind: "not-asked", detail: "no such name", durationMs: 0 };
 
 const gone: KafkaProcess = { kind: "gone" };
 const hidden: KafkaProcess = { kind: "hidden", reason: "no shared process namespace" };
@@ -23,7 +27,7 @@ const earlier = starting({ ageMs: 28_000, ioBytes: 1024 });
 
 type Row = {
   readonly when: string;
-  readonly answer: Answer;
+  readonly answer: ListenerAnswer;
   readonly process?: KafkaProcess;
   readonly before?: KafkaProcess;
   readonly lagMs?: number;

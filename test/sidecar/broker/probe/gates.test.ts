@@ -7,7 +7,7 @@ import {
   STATUSES,
   type Verdict,
 } from "../../../../sidecar/broker/check/check.ts";
-import { judge } from "../../../../sidecar/broker/check/evaluate.ts";
+import { evaluate } from "../../../../sidecar/broker/check/evaluate.ts";
 import {
   GATES,
   type GateName,
@@ -33,7 +33,7 @@ const LOCAL: GateSettings = { liveness: "local", futureReplicas: "warn" };
 const CLUSTER: GateSettings = { ...LOCAL, liveness: "cluster" };
 
 const pass = (gate: GateName, changed: Partial<BrokerSnapshot>, settings = LOCAL) =>
-  passGate(gate, judge(snapshot(changed), { ...SETTINGS, ...settings }).verdicts, settings);
+  passGate(gate, evaluate(snapshot(changed), { ...SETTINGS, ...settings }).verdicts, settings);
 
 const silent: Partial<BrokerSnapshot> = {
   answer: { kind: "silent", connected: true, detail: "no answer within 2000 ms", durationMs: 2000 },

@@ -1,9 +1,13 @@
 /** From any snapshot at all: liveness fails only for a local broker that is silent, closed or gone, and never for a fault of ours. */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { judge } from "../../../../sidecar/broker/check/evaluate.ts";
+import { evaluate } from "../../../../sidecar/broker/check/evaluate.ts";
 import { passGate } from "../../../../sidecar/broker/probe/gates.ts";
-import type { Answer, BrokerSnapshot, KafkaProcess } from "../../../../sidecar/broker/snapshot.ts";
+import type {
+  BrokerSnapshot,
+  KafkaProcess,
+  ListenerAnswer,
+} from "../../../../sidecar/broker/snapshot.ts";
 import {
   absent,
   failed,
@@ -21,7 +25,7 @@ const LONG = { forMs: 4 * SETTINGS.livenessBrakeMs, isShared: true, peers: undef
 
 const ms = fc.integer({ min: 0, max: 10_000 });
 const detail = fc.constant("detail");
-const answers: fc.Arbitrary<Answer> = fc.oneof(
+const answers: fc.Arbitrary<ListenerAnswer> = fc.oneof(
   fc.record({ kind: fc.constant("answered" as const), durationMs: ms }),
   fc.record({
     kind: fc.constantFrom("refused-us" as const, "closed" as const, "not-asked" as const),
@@ -79,7 +83,7 @@ const snapshots: fc.Arbitrary<BrokerSnapshot> = fc.record({
 });
 
 const isLive = (seen: BrokerSnapshot, before?: BrokerSnapshot): boolean => {
-  const { verdicts } = judge(seen, SETTINGS, before);
+  const { verdicts } = evaluate(seen, SETTINGS, before);
   return passGate("live", verdicts, { liveness: "local", futureReplicas: "warn" }).healthy;
 };
 
@@ -142,10 +146,10 @@ test("nothing but answer, process, our own lag and the brake's grounds changes i
 test("judge() gives one verdict of each check, in order, whatever it is given", () => {
   fc.assert(
     fc.property(snapshots, fc.option(snapshots, { nil: undefined }), (seen, before) => {
-      const { verdicts } = judge(seen, SETTINGS, before);
+      const { verdicts } = evaluate(seen, SETTINGS, before);
       for (const { reason } of verdicts) expect(reason.length).toBeGreaterThan(0);
       expect(verdicts.map(({ check }) => check)).toEqual(
-        judge(snapshot(), SETTINGS).verdicts.map(({ check }) => check),
+        evaluate(snapshot(), SETTINGS).verdicts.map(({ check }) => check),
       );
     }),
   );

@@ -4,7 +4,7 @@ import { BUILD } from "../../../../shared/build-info.ts";
 import { openApp } from "../../../../shared/http.ts";
 import { openLog } from "../../../../shared/log.ts";
 import { openMetrics } from "../../../../shared/metrics.ts";
-import type { JudgedRound } from "../../../../sidecar/broker/check/evaluate.ts";
+import type { EvaluatedRound } from "../../../../sidecar/broker/check/evaluate.ts";
 import { openGauges } from "../../../../sidecar/broker/metrics.ts";
 import type { Readings } from "../../../../sidecar/broker/probe/status.ts";
 import { brokerRoutes, PROBE_PATHS } from "../../../../sidecar/broker/routes.ts";
@@ -21,7 +21,7 @@ import {
 const log = openLog({ level: "error", format: "json", write: () => undefined, nowMs: () => 0 });
 
 type World = {
-  readonly round?: JudgedRound;
+  readonly round?: EvaluatedRound;
   readonly nowMs?: number;
   readonly wrong?: string;
   readonly futureReplicas?: "warn" | "fail";

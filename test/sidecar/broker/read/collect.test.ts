@@ -2,8 +2,8 @@
 import { afterEach, expect, test } from "bun:test";
 import { openSnapshots } from "../../../../sidecar/broker/read/collect.ts";
 import { openLocalBroker } from "../../../../sidecar/broker/read/local-broker.ts";
-import { openClusterView } from "../../../../sidecar/broker/read/other-brokers.ts";
-import { openSilenceWatch } from "../../../../sidecar/broker/read/outage.ts";
+import { openOtherBrokers } from "../../../../sidecar/broker/read/other-brokers.ts";
+import { openOutageWatch } from "../../../../sidecar/broker/read/outage.ts";
 import { playBroker } from "../../../shared/kafka/played-broker.ts";
 import { playedMetadata } from "./played-answers.ts";
 
@@ -26,7 +26,7 @@ function snapshotsOf(localPort: number, otherPort: number) {
     askOther: () => Promise.reject(new Error("nobody leads")),
     ...{ credentials: () => "", log, monotonicMs },
   });
-  const cluster = openClusterView({
+  const cluster = openOtherBrokers({
     others: [`${LOOPBACK}:${otherPort}`],
     ...{ settings: SETTINGS, resolve: () => Promise.resolve(), log },
   });
@@ -36,7 +36,7 @@ function snapshotsOf(localPort: number, otherPort: number) {
     counted += 1;
     return Promise.resolve({ known: 2, asked: 2, answered: 0, untaken: 0 });
   };
-  const silence = openSilenceWatch({ peers: { count, rest: () => {} }, monotonicMs });
+  const silence = openOutageWatch({ peers: { count, rest: () => {} }, monotonicMs });
   const finder = {
     asking: () => () => {},
     look: () => ({ kind: "hidden", reason: "not looked for" }) as const,

@@ -2,8 +2,8 @@
 import { afterEach, expect, test } from "bun:test";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import type { KafkaSettings } from "../../../../shared/kafka/settings.ts";
-import { openConnection } from "../../../../sidecar/broker/read/connection.ts";
-import { openStandingQuestion } from "../../../../sidecar/broker/read/single-flight.ts";
+import { openRenewableConnection } from "../../../../sidecar/broker/read/connection.ts";
+import { openSingleFlight } from "../../../../sidecar/broker/read/single-flight.ts";
 import { until } from "../../../bed/condition.ts";
 import {
   type PlayedAnswer,
@@ -52,7 +52,7 @@ async function open(changed: Partial<Kafka> = {}) {
   });
   const sasl = { mechanism: "PLAIN", username: "u", password: () => ours.password } as const;
   const settings: KafkaSettings = { clientId: "x", brokers: [], sasl };
-  const connection = openConnection({
+  const connection = openRenewableConnection({
     address: broker.address,
     settings,
     credentials: () => ours.password,
@@ -136,7 +136,7 @@ test("openStandingQuestion() asks once while the broker holds it, and again once
     return asked === 1 ? held.promise : new ByteWriter();
   });
   closing.push(played.close);
-  const connection = openConnection({
+  const connection = openRenewableConnection({
     address: played.address,
     settings: { clientId: "x", brokers: [] },
     credentials: () => "",
@@ -144,7 +144,7 @@ test("openStandingQuestion() asks once while the broker holds it, and again once
     monotonicMs: () => performance.now(),
   });
   closing.push(() => connection.drop("the test is over"));
-  const question = openStandingQuestion({
+  const question = openSingleFlight({
     connection,
     request: () => ASK,
     monotonicMs: () => performance.now(),

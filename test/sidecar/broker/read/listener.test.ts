@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import type { Reached } from "../../../../shared/kafka/connection/connection.ts";
 import { type KafkaError, kafkaErrorOf, timeoutError } from "../../../../shared/kafka/error.ts";
 import { answerOf } from "../../../../sidecar/broker/read/listener.ts";
-import type { Answer } from "../../../../sidecar/broker/snapshot.ts";
+import type { ListenerAnswer } from "../../../../sidecar/broker/snapshot.ts";
 
 const thrown = (code: string, message = code): KafkaError =>
   kafkaErrorOf(Object.assign(new Error(message), { code }), "connect to 127.0.0.1:9092");
@@ -17,7 +17,7 @@ describe("answerOf()", () => {
   const silent = { kind: "silent", connected: true } as const;
   const timeout = timeoutError("ApiVersions", 2000);
   const failedToOpen = (fault: string) => thrown("", `Failed to connect: ${fault}`);
-  const rows: readonly [string, KafkaError, Reached, Partial<Answer>][] = [
+  const rows: readonly [string, KafkaError, Reached, Partial<ListenerAnswer>][] = [
     ["nobody listens", thrown("ECONNREFUSED"), "resolved", { kind: "closed" }],
     ["it was cut without a byte", thrown("ECONNRESET"), "connected", { kind: "closed" }],
     ["it was cut after the TLS handshake", thrown("ECONNRESET"), "secured", REFUSED],

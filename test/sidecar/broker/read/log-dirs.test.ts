@@ -1,7 +1,7 @@
 /** What lies in the directories is no figure before it was read, nor long after. */
 import { afterEach, expect, test } from "bun:test";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
-import { openConnection } from "../../../../sidecar/broker/read/connection.ts";
+import { openRenewableConnection } from "../../../../sidecar/broker/read/connection.ts";
 import { openLogDirReader } from "../../../../sidecar/broker/read/log-dirs.ts";
 import { openRoundClock } from "../../../../sidecar/broker/round/clock.ts";
 import golden from "../../../shared/kafka/api/describe-golden.json" with { type: "json" };
@@ -29,7 +29,7 @@ test("read() shows contents once they were read, and forgets them after 15 minut
     );
     const settings = { clientId: "x", brokers: [] };
     const options = { address: played.address, settings, credentials: () => "", log: () => {} };
-    const connection = openConnection({ ...options, monotonicMs });
+    const connection = openRenewableConnection({ ...options, monotonicMs });
     closing.push(() => connection.drop("the test is over"), played.close);
     return connection;
   };

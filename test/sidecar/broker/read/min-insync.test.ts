@@ -1,6 +1,6 @@
 /** Which topics are asked for, and how often, on a played broker. */
 import { afterEach, expect, test } from "bun:test";
-import { openConnection } from "../../../../sidecar/broker/read/connection.ts";
+import { openRenewableConnection } from "../../../../sidecar/broker/read/connection.ts";
 import { openMinInsyncReader } from "../../../../sidecar/broker/read/min-insync.ts";
 import { openRoundClock } from "../../../../sidecar/broker/round/clock.ts";
 import { playBroker } from "../../../shared/kafka/played-broker.ts";
@@ -40,7 +40,7 @@ async function open(refused: ReadonlySet<string>) {
   );
   const settings = { clientId: "x", brokers: [] };
   const options = { address: played.address, settings, credentials: () => "", log: () => {} };
-  const connection = openConnection({ ...options, monotonicMs });
+  const connection = openRenewableConnection({ ...options, monotonicMs });
   closing.push(() => connection.drop("the test is over"), played.close);
   const reader = openMinInsyncReader({ brokerId: 0, connection, monotonicMs });
   const read = async () => {

@@ -1,6 +1,6 @@
 /** The other brokers, played on real sockets: who is asked for the metadata, and in which order. */
 import { afterEach, describe, expect, test } from "bun:test";
-import { openClusterView } from "../../../../sidecar/broker/read/other-brokers.ts";
+import { openOtherBrokers } from "../../../../sidecar/broker/read/other-brokers.ts";
 import { freePort } from "../../../bed/port.ts";
 import { type PlayedAnswer, playBroker } from "../../../shared/kafka/played-broker.ts";
 import { playedMetadata } from "./played-answers.ts";
@@ -35,7 +35,7 @@ type Told = readonly [message: string, fields: unknown];
 
 function view(others: readonly string[], names: ReadonlySet<string> = new Set()) {
   const told: Told[] = [];
-  const cluster = openClusterView({
+  const cluster = openOtherBrokers({
     others,
     settings: { clientId: "x", brokers: [] },
     resolve: (host) =>

@@ -1,9 +1,9 @@
 /** A silence of the local broker, and the others on real sockets: who counts as silent with it, and until when it is shared. */
 import { afterEach, describe, expect, test } from "bun:test";
-import { openSilenceWatch } from "../../../../sidecar/broker/read/outage.ts";
+import { openOutageWatch } from "../../../../sidecar/broker/read/outage.ts";
 import { countPeers, openPeers, type PeerOptions } from "../../../../sidecar/broker/read/peers.ts";
 import { openRoundClock } from "../../../../sidecar/broker/round/clock.ts";
-import type { Answer } from "../../../../sidecar/broker/snapshot.ts";
+import type { ListenerAnswer } from "../../../../sidecar/broker/snapshot.ts";
 import { freePort } from "../../../bed/port.ts";
 import { playBroker } from "../../../shared/kafka/played-broker.ts";
 
@@ -116,15 +116,15 @@ describe("count()", () => {
 describe("countPeers()", () => {
   const detail = "";
   const durationMs = 1;
-  const answered: Answer = { kind: "answered", durationMs };
-  const refused: Answer = { kind: "refused-us", detail, durationMs };
-  const closed: Answer = { kind: "closed", detail, durationMs };
-  const mute: Answer = { kind: "silent", connected: true, detail, durationMs };
-  const untaken: Answer = { kind: "silent", connected: false, detail, durationMs };
-  const unasked: Answer = { kind: "not-asked", detail, durationMs };
+  const answered: ListenerAnswer = { kind: "answered", durationMs };
+  const refused: ListenerAnswer = { kind: "refused-us", detail, durationMs };
+  const closed: ListenerAnswer = { kind: "closed", detail, durationMs };
+  const mute: ListenerAnswer = { kind: "silent", connected: true, detail, durationMs };
+  const untaken: ListenerAnswer = { kind: "silent", connected: false, detail, durationMs };
+  const unasked: ListenerAnswer = { kind: "not-asked", detail, durationMs };
   type Row = readonly [
     what: string,
-    answers: readonly Answer[],
+    answers: readonly ListenerAnswer[],
     counted: readonly [asked: number, answered: number, untaken?: number],
   ];
   const rows: readonly Row[] = [
@@ -156,15 +156,15 @@ describe("countPeers()", () => {
 });
 
 describe("openSilenceWatch()", () => {
-  const silent: Answer = { kind: "silent", connected: true, detail: "", durationMs: 1 };
-  const answered: Answer = { kind: "answered", durationMs: 1 };
+  const silent: ListenerAnswer = { kind: "silent", connected: true, detail: "", durationMs: 1 };
+  const answered: ListenerAnswer = { kind: "answered", durationMs: 1 };
 
   test("asks the others from the second silent round on, and is shared until all of them answer", async () => {
     let nowMs = 1000;
     let alive = 2;
     let counts = 0;
     let rests = 0;
-    const watch = openSilenceWatch({
+    const watch = openOutageWatch({
       monotonicMs: () => nowMs,
       peers: {
         count: () => {
@@ -176,7 +176,7 @@ describe("openSilenceWatch()", () => {
         },
       },
     });
-    const round = (answer: Answer) => {
+    const round = (answer: ListenerAnswer) => {
       nowMs += 100;
       return inRound((clock) => watch.round(clock)(answer));
     };

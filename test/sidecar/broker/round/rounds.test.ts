@@ -1,6 +1,6 @@
 /** Rounds: their pace, and what goes wrong in one. */
 import { afterEach, expect, test } from "bun:test";
-import { judge } from "../../../../sidecar/broker/check/evaluate.ts";
+import { evaluate } from "../../../../sidecar/broker/check/evaluate.ts";
 import { openRounds } from "../../../../sidecar/broker/round/rounds.ts";
 import type { BrokerSnapshot } from "../../../../sidecar/broker/snapshot.ts";
 import { until } from "../../../bed/condition.ts";
@@ -32,7 +32,7 @@ function open(take: Take) {
         atOnce -= 1;
       }
     },
-    judge: (now, before) => judge(now, SETTINGS, before),
+    evaluate: (now, before) => evaluate(now, SETTINGS, before),
     monotonicMs: () => performance.now(),
     onRound: () => {},
     onDefect: (cause) => defects.push(cause),

@@ -12,25 +12,25 @@ const exited = workerOf({ state: "exited", exit: 3 });
 
 let bench: Bench;
 const fold = (workers: readonly Worker[], foreign: readonly Foreign[] = []) => {
-  const { actual } = bench.book;
+  const { actual } = bench.leaderState;
   const changes = actual.fold({ workers, foreign }, actual.mark());
-  foldChanges(bench.book, changes, bench.deps.moment(), bench.deps.outcomes);
+  foldChanges(bench.leaderState, changes, bench.deps.readTime(), bench.deps.outcomes);
 };
-const begin = () => bench.book.busy.set(A, "start");
+const begin = () => bench.leaderState.busy.set(A, "start");
 const end = (outcome: Outcome) => {
   const act = { kind: "start", clientId: A, spec: workerSpec(A, bench.deps.worker, SPEC) } as const;
-  foldOutcome(bench.book, act, outcome, bench.deps.moment(), bench.deps.outcomes);
+  foldOutcome(bench.leaderState, act, outcome, bench.deps.readTime(), bench.deps.outcomes);
 };
 const failed = (code: ActError["code"], more: Partial<ActError> = {}) =>
   end({ kind: "failed", error: { code, detail: "it says why", ...more } });
 const counts = () => ({
-  restarts: bench.book.restarts.get(A) ?? 0,
-  failures: bench.book.retries.failures(A),
+  restarts: bench.leaderState.restarts.get(A) ?? 0,
+  failures: bench.leaderState.backoffs.failures(A),
 });
 
 beforeEach(() => {
   bench = openBench();
-  bench.book.fleet.clusters.set(A, clusterOf());
+  bench.leaderState.fleet.clusters.set(A, clusterOf());
 });
 
 describe("an exit right after the start counts once", () => {
@@ -66,7 +66,7 @@ describe("an exit while nobody led counts in the next term", () => {
     ["another instance", ledger("running", "older"), 0],
     ["none known", null, 0],
   ])("%s", (_name, worker, restarts) => {
-    bench.book.fleet.clusters.set(A, { ...clusterOf(), worker });
+    bench.leaderState.fleet.clusters.set(A, { ...clusterOf(), worker });
     fold([exited]);
     fold([exited]);
     expect(counts()).toEqual({ restarts, failures: restarts });
@@ -88,9 +88,9 @@ describe("what the original left", () => {
   test("blocks the start of a worker whose name we shorten", async () => {
     fold([], [theirs]);
     expect(await bench.round({ registry: [recordOf(long, 1)] })).not.toContain(`start ${long}`);
-    expect(bench.book.actual.foreignOf(long)?.detail).toBe("container 1234");
+    expect(bench.leaderState.actual.foreignOf(long)?.detail).toBe("container 1234");
     fold([]);
-    expect(bench.book.dirty.has(long)).toBe(true);
+    expect(bench.leaderState.dirty.has(long)).toBe(true);
     expect(await bench.round()).toContain(`start ${long}`);
   });
   test("blocks a withdrawal, and is shown on it", async () => {
@@ -99,7 +99,7 @@ describe("what the original left", () => {
     expect(bench.journal).not.toContain(`delete kg-builder-${long}`);
     fold([]);
     fold([], [theirs]);
-    const { clusters } = bench.book.fleet;
+    const { clusters } = bench.leaderState.fleet;
     expect(clusters.get(long)?.worker?.state).toBe("blocked");
     fold([]);
     await bench.round();

@@ -1,7 +1,7 @@
 /** Deadlines of silence, against a model that looks at every cluster every time. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { createSilence } from "../../../../sidecar/control-plane/fleet/expiry.ts";
+import { createExpiry } from "../../../../sidecar/control-plane/fleet/expiry.ts";
 import { type Cluster, foldSilence } from "../../../../sidecar/control-plane/fleet/fleet.ts";
 import { createAges } from "../../../../sidecar/control-plane/fleet/observed-time.ts";
 import { clusterOf, idOf } from "../sample.ts";
@@ -13,7 +13,7 @@ const PARTITIONS = 2;
 const open = () => {
   const { heartbeatTimeoutMs } = TIMEOUTS;
   const ages = createAges({ partitions: PARTITIONS, intervalMs: INTERVAL_MS, heartbeatTimeoutMs });
-  return { ages, silence: createSilence(ages, TIMEOUTS) };
+  return { ages, expiry: createExpiry(ages, TIMEOUTS) };
 };
 
 /** One clock that has observed `ms`, in steps of one interval. */
@@ -42,28 +42,28 @@ describe("createSilence()", () => {
     [50_001, 5, "dead"],
   ];
   test.each(cases)("after %d ms, with an interval of %p s: %s", (ms, intervalSeconds, want) => {
-    const { ages, silence } = open();
+    const { ages, expiry } = open();
     advance(ages, ms);
-    expect<string>(silence.ageOf(clusterOf({ intervalSeconds }))).toBe(want);
+    expect<string>(expiry.ageOf(clusterOf({ intervalSeconds }))).toBe(want);
   });
   test("a withdrawn cluster has no deadline", () => {
-    const { ages, silence } = open();
+    const { ages, expiry } = open();
     const cluster = clusterOf();
-    silence.schedule(cluster);
+    expiry.schedule(cluster);
     cluster.state = "withdrawn";
-    silence.schedule(cluster);
+    expiry.schedule(cluster);
     advance(ages, 40_000);
-    expect(silence.take([0])).toEqual([]);
+    expect(expiry.take([0])).toEqual([]);
   });
   test("a cluster that is stale already comes up when it is dead, not before", () => {
-    const { ages, silence } = open();
+    const { ages, expiry } = open();
     const cluster = clusterOf({ state: "stale" });
-    silence.schedule(cluster);
+    expiry.schedule(cluster);
     advance(ages, 30_000);
-    expect(silence.take([0])).toEqual([]);
+    expect(expiry.take([0])).toEqual([]);
     ages.sent(99_999, 30_500);
     ages.read(0, 99_999);
-    expect(silence.take([0])).toEqual([{ cluster, age: "dead" }]);
+    expect(expiry.take([0])).toEqual([{ cluster, age: "dead" }]);
   });
 });
 
@@ -91,11 +91,11 @@ const move: fc.Arbitrary<Move> = fc.oneof(
 type World = ReturnType<typeof open> & { readonly clusters: readonly Cluster[] };
 
 /** What comes up, beside what a model says that looks at all of them. */
-function tick({ ages, silence, clusters }: World, round: number, partitions: readonly number[]) {
+function tick({ ages, expiry, clusters }: World, round: number, partitions: readonly number[]) {
   const advanced = new Set(partitions.flatMap((partition) => [...ages.read(partition, round)]));
-  const crossed = silence.take([...advanced]);
+  const crossed = expiry.take([...advanced]);
   const due = clusters.filter((cluster) => {
-    const age = silence.ageOf(cluster);
+    const age = expiry.ageOf(cluster);
     return age === "dead"
       ? cluster.state !== "dead"
       : age === "stale" && cluster.state === "active";
@@ -104,15 +104,15 @@ function tick({ ages, silence, clusters }: World, round: number, partitions: rea
 }
 
 /** A sign of life, folded as the leader folds it. */
-function live({ ages, silence }: World, cluster: Cluster, clock: number): void {
+function live({ ages, expiry }: World, cluster: Cluster, clock: number): void {
   const moved = cluster.due?.clock !== clock || cluster.state !== "active";
   cluster.seen = { clock, atMs: ages.observedMs(clock) };
   cluster.state = "active";
-  if (moved) silence.schedule(cluster);
+  if (moved) expiry.schedule(cluster);
 }
 
 function openWorld(): World {
-  const { ages, silence } = open();
+  const { ages, expiry } = open();
   const clusters = Array.from({ length: WHO }, (_, index) =>
     clusterOf({
       clientId: idOf(`c${index}`),
@@ -120,8 +120,8 @@ function openWorld(): World {
       intervalSeconds: index === 0 ? 5 : undefined,
     }),
   );
-  for (const cluster of clusters) silence.schedule(cluster);
-  return { ages, silence, clusters };
+  for (const cluster of clusters) expiry.schedule(cluster);
+  return { ages, expiry, clusters };
 }
 
 function step(world: World, one: Move, round: number, nowMs: number): void {
@@ -135,9 +135,9 @@ function step(world: World, one: Move, round: number, nowMs: number): void {
   expect(new Set(crossed.map(({ cluster }) => cluster))).toEqual(new Set(due));
   expect(crossed.length).toBe(due.length);
   for (const { cluster, age } of crossed) {
-    expect(age).toBe(world.silence.ageOf(cluster));
+    expect(age).toBe(world.expiry.ageOf(cluster));
     foldSilence(cluster, age === "dead" ? "dead" : "stale", nowMs);
-    if (age === "stale") world.silence.schedule(cluster);
+    if (age === "stale") world.expiry.schedule(cluster);
   }
 }
 
@@ -157,9 +157,9 @@ describe("createSilence() against a model", () => {
   test("a cluster that beats once in each deadline never comes up, whatever the pauses", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(60_000), { maxLength: 100 }), (pauses) => {
-        const { ages, silence } = open();
+        const { ages, expiry } = open();
         const cluster = clusterOf();
-        silence.schedule(cluster);
+        expiry.schedule(cluster);
         let nowMs = 0;
         pauses.forEach((pauseMs, index) => {
           const round = index + 1;
@@ -167,7 +167,7 @@ describe("createSilence() against a model", () => {
           ages.sent(round, nowMs);
           // Appended before the tick, so read before it: six ticks of at most two intervals each.
           if (round % 6 === 0) cluster.seen = { clock: 0, atMs: ages.observedMs(0) };
-          expect(silence.take(ages.read(0, round))).toEqual([]);
+          expect(expiry.take(ages.read(0, round))).toEqual([]);
         });
       }),
     );

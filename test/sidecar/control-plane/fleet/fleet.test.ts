@@ -13,8 +13,8 @@ import {
   toStatus,
 } from "../../../../sidecar/control-plane/fleet/fleet.ts";
 import {
+  admit,
   describe as describeText,
-  judge,
 } from "../../../../sidecar/control-plane/registry/admission.ts";
 import { A, clusterOf, idOf, recordOf, registrationText } from "../sample.ts";
 
@@ -31,7 +31,7 @@ function fleetAfter(moves: string): Fleet {
 
 function play(fleet: Fleet, move: string, offset: number, clientId = A): void {
   const value = { r: undefined, t: null, g: "not json" }[move];
-  if ("rtg".includes(move)) judge(fleet, [recordOf(clientId, offset, value)], AT);
+  if ("rtg".includes(move)) admit(fleet, [recordOf(clientId, offset, value)], AT);
   const cluster = fleet.clusters.get(clientId);
   if (move === "b" && cluster !== undefined) foldBeat(cluster, SEEN, BEAT);
   if (move === "w" && cluster?.withdrawal === "pending") foldWithdrawn(cluster, AT);
@@ -109,7 +109,7 @@ describe("the fold", () => {
   });
   test("an empty cluster_name is shown as the client id", () => {
     const fleet = createFleet();
-    judge(fleet, [recordOf(A, 1, registrationText(A, { cluster_name: "" }))], AT);
+    admit(fleet, [recordOf(A, 1, registrationText(A, { cluster_name: "" }))], AT);
     expect(fleet.clusters.get(A)?.clusterName).toBe(A);
   });
 });

@@ -1,7 +1,7 @@
 /** Deadlines in a heap: what a sorted list would give. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { createDeadlines } from "../../../../sidecar/control-plane/fleet/timer-heap.ts";
+import { createTimerHeap } from "../../../../sidecar/control-plane/fleet/timer-heap.ts";
 
 type Move =
   | { readonly kind: "add"; readonly atMs: number }
@@ -15,7 +15,7 @@ describe("createDeadlines()", () => {
   test("takes what a sorted list takes, earliest first, each item once", () => {
     fc.assert(
       fc.property(fc.array(move, { maxLength: 200 }), (moves) => {
-        const heap = createDeadlines<number>();
+        const heap = createTimerHeap<number>();
         let list: { readonly atMs: number; readonly item: number }[] = [];
         const taken: number[] = [];
         moves.forEach((one, item) => {
@@ -40,7 +40,7 @@ describe("createDeadlines()", () => {
     );
   });
   test("takes at the deadline, not a millisecond before", () => {
-    const heap = createDeadlines<string>();
+    const heap = createTimerHeap<string>();
     heap.add(100, "x");
     expect(heap.take(99)).toEqual([]);
     expect(heap.take(100)).toEqual(["x"]);

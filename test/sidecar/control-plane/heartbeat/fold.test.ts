@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import type { KafkaRecord } from "../../../../shared/kafka/batch/record.ts";
 import { toBytes } from "../../../../shared/protocol/json.ts";
 import { encodeTick } from "../../../../shared/protocol/message.ts";
-import { createSilence } from "../../../../sidecar/control-plane/fleet/expiry.ts";
+import { createExpiry } from "../../../../sidecar/control-plane/fleet/expiry.ts";
 import { createFleet } from "../../../../sidecar/control-plane/fleet/fleet.ts";
 import { createAges } from "../../../../sidecar/control-plane/fleet/observed-time.ts";
 import {
@@ -31,7 +31,7 @@ const tickOf = (epoch: number, sequence: number) =>
 
 function openFold() {
   const ages = createAges({ partitions: 1, intervalMs: 1_000, ...TIMES });
-  const silence = createSilence(ages, TIMES);
+  const expiry = createExpiry(ages, TIMES);
   const fleet = createFleet();
   const cluster = clusterOf({ state: "registered", reason: "registration" });
   fleet.clusters.set(A, cluster);
@@ -45,7 +45,7 @@ function openFold() {
   const deps: BeatDeps = {
     fleet,
     ages,
-    silence,
+    expiry,
     counts,
     isOwn: (tick) => tick.epoch === EPOCH,
     beat: (_ageMs, skewMs) => seen.beats.push(skewMs),

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import type { KafkaError } from "../../../../shared/kafka/error.ts";
 import { err, ok } from "../../../../shared/result.ts";
 import { createFleet } from "../../../../sidecar/control-plane/fleet/fleet.ts";
-import { type GateDeps, openGate } from "../../../../sidecar/control-plane/leader/fence.ts";
+import { type FenceDeps, openFence } from "../../../../sidecar/control-plane/leader/fence.ts";
 import { openBench } from "../leader.ts";
 
 const ACT_WINDOW_MS = 5_000;
@@ -12,10 +12,10 @@ const refusedBy = (code: KafkaError["code"]) =>
 
 function gateAt(hadPredecessor: boolean) {
   const clock = { ms: 1_000 };
-  const answers: Awaited<ReturnType<GateDeps["fence"]>>[] = [];
+  const answers: Awaited<ReturnType<FenceDeps["fence"]>>[] = [];
   const ended = new AbortController();
   const reasons: string[] = [];
-  const gate = openGate({
+  const fence = openFence({
     promoted: {
       epoch: 1,
       fleet: createFleet(),
@@ -31,7 +31,7 @@ function gateAt(hadPredecessor: boolean) {
     runtime: openBench().runtime,
     deleteGroup: () => Promise.resolve(ok(null)),
     monotonicMs: () => clock.ms,
-    sink: {
+    recorder: {
       event: () => undefined,
       beat: () => undefined,
       refused: () => undefined,
@@ -47,43 +47,43 @@ function gateAt(hadPredecessor: boolean) {
       ended.abort(reason);
     },
   });
-  return { gate, clock, answers, ended, reasons };
+  return { fence, clock, answers, ended, reasons };
 }
 
 describe("openGate()", () => {
   test("lets the first leader ever act at once", async () => {
-    const { gate } = gateAt(false);
-    expect(gate.openMs()).toBeUndefined();
-    expect((await gate.fence())?.mayAct()).toBe(true);
+    const { fence } = gateAt(false);
+    expect(fence.openMs()).toBeUndefined();
+    expect((await fence.fence())?.mayAct()).toBe(true);
   });
   test("keeps a successor waiting for one ACT_WINDOW after its own first fence", async () => {
-    const { gate, clock } = gateAt(true);
+    const { fence, clock } = gateAt(true);
     clock.ms = 1_000 + ACT_WINDOW_MS - 1;
-    expect(await gate.fence()).toBeUndefined();
-    expect(gate.openMs()).toBe(1_000 + ACT_WINDOW_MS);
+    expect(await fence.fence()).toBeUndefined();
+    expect(fence.openMs()).toBe(1_000 + ACT_WINDOW_MS);
     clock.ms += 1;
-    expect((await gate.fence())?.mayAct()).toBe(true);
+    expect((await fence.fence())?.mayAct()).toBe(true);
   });
   test("a fence is good for one ACT_WINDOW from before it was sent, and not after the term", async () => {
-    const { gate, clock, ended } = gateAt(false);
-    const executor = await gate.fence();
+    const { fence, clock, ended } = gateAt(false);
+    const executor = await fence.fence();
     clock.ms += ACT_WINDOW_MS - 1;
     expect(executor?.mayAct()).toBe(true);
     clock.ms += 1;
     expect(executor?.mayAct()).toBe(false);
-    const next = await gate.fence();
+    const next = await fence.fence();
     ended.abort();
     expect(next?.mayAct()).toBe(false);
   });
   test("a refused fence ends the term; one that was not answered is tried again", async () => {
-    const { gate, clock, answers, reasons } = gateAt(false);
+    const { fence, clock, answers, reasons } = gateAt(false);
     answers.push(refusedBy("rebalancing"), refusedBy("fenced"));
-    expect(await gate.fence()).toBeUndefined();
+    expect(await fence.fence()).toBeUndefined();
     expect(reasons).toEqual([]);
-    expect(await gate.fence()).toBeUndefined();
-    expect(gate.openMs()).toBe(clock.ms + 250);
+    expect(await fence.fence()).toBeUndefined();
+    expect(fence.openMs()).toBe(clock.ms + 250);
     clock.ms += 250;
-    expect(await gate.fence()).toBeUndefined();
+    expect(await fence.fence()).toBeUndefined();
     expect(reasons).toEqual(["fenced: fenced"]);
   });
 });

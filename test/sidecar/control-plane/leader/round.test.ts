@@ -19,13 +19,13 @@ const doneOf = (journal: readonly string[]) =>
 
 let bench: Bench;
 const list = (...workers: readonly ReturnType<typeof workerOf>[]) =>
-  bench.book.actual.fold({ workers, foreign: [] }, bench.book.actual.mark());
+  bench.leaderState.actual.fold({ workers, foreign: [] }, bench.leaderState.actual.mark());
 const beat = (clientId = A) => {
-  const cluster = bench.book.fleet.clusters.get(clientId);
+  const cluster = bench.leaderState.fleet.clusters.get(clientId);
   if (cluster === undefined) throw new Error(`${clientId} is not registered`);
   const heartbeat = { client_id: clientId };
   const beaten = { heartbeat, skewMs: undefined, atMs: bench.clock.ms };
-  return foldBeat(cluster, bench.deps.moment().seen, beaten);
+  return foldBeat(cluster, bench.deps.readTime().seen, beaten);
 };
 
 beforeEach(() => {
@@ -37,8 +37,8 @@ beforeEach(() => {
 describe("runRound()", () => {
   test("writes the refused, the clusters, `_applied`, fence and intents, and acts after them", async () => {
     const applied = { topic_id: "t", offset: 2, epoch: 7 };
-    bench.book.fleet.applied.set(0, applied);
-    bench.book.unsavedApplied.add(0);
+    bench.leaderState.fleet.applied.set(0, applied);
+    bench.leaderState.unsavedApplied.add(0);
     expect(await bench.round({ registry: [recordOf("No", 0), recordOf(A, 1)] })).toEqual([
       "cluster.quarantine: No",
       `cluster.status: ${A} ${appliedKey(0)}`,
@@ -67,10 +67,10 @@ describe("runRound()", () => {
     expect(doneOf(await bench.round())).toEqual([`start ${A}`]);
   });
   test("plans nothing before the workers were listed", async () => {
-    bench.book.actual.unlisted();
+    bench.leaderState.actual.unlisted();
     expect(doneOf(await bench.round({ registry: [recordOf(A, 1)] }))).toEqual([]);
     list();
-    touchAll(bench.book, "process");
+    touchAll(bench.leaderState, "process");
     expect(doneOf(await bench.round())).toEqual([`start ${A}`]);
   });
   test("a tombstone stops, deletes the group, and is done", async () => {
@@ -78,7 +78,10 @@ describe("runRound()", () => {
     expect(doneOf(await bench.round({ registry: [recordOf(A, 2, null)] }))).toEqual([`stop ${A}`]);
     expect(doneOf(await bench.round())).toEqual([`delete kg-builder-${A}`]);
     await bench.round();
-    expect(bench.book.fleet.clusters.get(A)).toMatchObject({ withdrawal: "done", worker: null });
+    expect(bench.leaderState.fleet.clusters.get(A)).toMatchObject({
+      withdrawal: "done",
+      worker: null,
+    });
   });
   test("a registration that comes while the group is deleted goes on after it", async () => {
     await bench.round({ registry: [recordOf(A, 1), recordOf(A, 2, null), recordOf(A, 3)] });
@@ -89,14 +92,14 @@ describe("runRound()", () => {
 
 describe("runRound(), acts at once", () => {
   const begun = async (input: Parameters<typeof runRound>[1]) => {
-    const gate = Promise.withResolvers<void>();
-    bench.knobs.act = () => gate.promise;
+    const fence = Promise.withResolvers<void>();
+    bench.knobs.act = () => fence.promise;
     await runRound(bench.deps, input);
     const first = doneOf(bench.journal.splice(0)).length;
     await runRound(bench.deps, NOTHING);
     const second = doneOf(bench.journal.splice(0)).length;
-    gate.resolve();
-    await until("the acts to end", () => bench.book.busy.size === 0, { deadlineMs: 5_000 });
+    fence.resolve();
+    await until("the acts to end", () => bench.leaderState.busy.size === 0, { deadlineMs: 5_000 });
     await bench.round();
     return [first, second, doneOf(bench.journal).length];
   };
@@ -135,13 +138,13 @@ describe("runRound(), outcomes", () => {
   test("a failed start waits for its backoff", async () => {
     bench.knobs.act = () => Promise.reject(new Error("no such image"));
     await bench.round({ registry: [recordOf(A, 1)] });
-    expect(bench.book.lastError.get(A)).toBe("no such image");
+    expect(bench.leaderState.lastError.get(A)).toBe("no such image");
     expect(bench.events).toEqual([{ kind: "failed", action: "start" }]);
     bench.knobs.act = () => Promise.resolve();
     expect(doneOf(await bench.round())).toEqual([]);
     bench.clock.ms += 1_000;
     expect(doneOf(await bench.round())).toEqual([`start ${A}`]);
-    expect(bench.book.lastError.has(A)).toBe(false);
+    expect(bench.leaderState.lastError.has(A)).toBe(false);
   });
   test("a dropped act is planned again at once", async () => {
     bench.knobs.mayAct = false;
@@ -153,7 +156,7 @@ describe("runRound(), outcomes", () => {
   });
   test("intent and outcome share an id, and are remembered for the cluster", async () => {
     await bench.round({ registry: [recordOf(A, 1)] });
-    const recent = bench.book.recent.get(A) ?? [];
+    const recent = bench.leaderState.recent.get(A) ?? [];
     expect(recent.map(({ id, phase }) => [id, phase])).toEqual([
       ["7-1", "intent"],
       ["7-1", "outcome"],

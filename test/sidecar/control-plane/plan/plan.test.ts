@@ -3,14 +3,14 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import {
   type Hold,
+  type PlanInput,
   planCluster,
-  type Situation,
   type Step,
 } from "../../../../sidecar/control-plane/plan/plan.ts";
 import type { Worker } from "../../../../sidecar/control-plane/runtime/runtime.ts";
 import { clusterOf, SPEC, workerOf } from "../sample.ts";
 
-const situationOf = (changes: Partial<Situation> = {}): Situation => ({
+const planInputOf = (changes: Partial<PlanInput> = {}): PlanInput => ({
   cluster: clusterOf(),
   expired: false,
   listed: true,
@@ -51,7 +51,7 @@ const wordsOf = (step: Step): string => {
 };
 
 describe("planCluster()", () => {
-  const cases: readonly [string, Partial<Situation>, string][] = [
+  const cases: readonly [string, Partial<PlanInput>, string][] = [
     ["an unlisted runtime: unknown is not none", { listed: false }, "wait not-listed"],
     ["an act under way", { busy: true, cluster: pending }, "wait busy"],
     ["a worker that starts", { workers: [workerOf({ state: "starting" })] }, "wait changing"],
@@ -138,7 +138,7 @@ describe("planCluster()", () => {
     ],
   ];
   test.each(cases)("%s", (_name, changes, want) => {
-    expect(wordsOf(planCluster(situationOf(changes)))).toBe(want);
+    expect(wordsOf(planCluster(planInputOf(changes)))).toBe(want);
   });
 
   const HOLDS = [
@@ -149,24 +149,24 @@ describe("planCluster()", () => {
     "registry-harmful",
   ] as const;
   test.each([...HOLDS])("%s holds a clean-up and an orphan's stop", (hold: Hold) => {
-    const held = situationOf({ cluster: dead, workers: running, expired: true, holdCleanup: hold });
+    const held = planInputOf({ cluster: dead, workers: running, expired: true, holdCleanup: hold });
     expect(wordsOf(planCluster(held))).toBe(`wait ${hold}`);
-    const kept = situationOf({ ...orphan, orphanExpired: true, holdOrphan: hold });
+    const kept = planInputOf({ ...orphan, orphanExpired: true, holdOrphan: hold });
     expect(wordsOf(planCluster(kept))).toBe(`wait ${hold}`);
   });
 
   // An act that failed is not tried again before its backoff is over, whichever act it was.
-  const failing: readonly [string, Partial<Situation>][] = [
+  const failing: readonly [string, Partial<PlanInput>][] = [
     ["the newer of two", { workers: two }],
     ["a dead cluster's exited worker", { cluster: dead, workers: exited }],
     ["a worker of an old spec", { workers: old }],
   ];
   test.each(failing)("waits before it tries again to stop %s", (_name, changes) => {
-    expect(wordsOf(planCluster(situationOf({ ...changes, backingOff })))).toBe("wait backoff");
+    expect(wordsOf(planCluster(planInputOf({ ...changes, backingOff })))).toBe("wait backoff");
   });
   test("names the same one of two that started together, however they are listed", () => {
     const pair = [workerOf({ instance: "a" }), workerOf({ instance: "b" })];
-    const of = (workers: readonly Worker[]) => wordsOf(planCluster(situationOf({ workers })));
+    const of = (workers: readonly Worker[]) => wordsOf(planCluster(planInputOf({ workers })));
     expect([of(pair), of(pair.toReversed())]).toEqual(["stop duplicate b", "stop duplicate b"]);
   });
 });
@@ -203,7 +203,7 @@ const hold = fc.constantFrom<(Hold | undefined)[]>(
   "brake",
   "registry-made-again",
 );
-const situation: fc.Arbitrary<Situation> = fc
+const input: fc.Arbitrary<PlanInput> = fc
   .record({
     cluster: fc.option(cluster, { nil: undefined }),
     expired: fc.boolean(),
@@ -217,12 +217,12 @@ const situation: fc.Arbitrary<Situation> = fc
     orphanExpired: fc.boolean(),
     replaceable: fc.boolean(),
   })
-  .map(situationOf);
+  .map(planInputOf);
 
 describe("planCluster() properties", () => {
   test("stops only what is listed, starts only what is registered and has no worker", () => {
     fc.assert(
-      fc.property(situation, (given) => {
+      fc.property(input, (given) => {
         const step = planCluster(given);
         const known = [...given.workers, given.foreign?.takeOver];
         if (step.kind === "stop") expect(known).toContain(step.worker);
@@ -235,7 +235,7 @@ describe("planCluster() properties", () => {
   });
   test("silence deletes no group: only a pending withdrawal does, of which nothing runs", () => {
     fc.assert(
-      fc.property(situation, (given) => {
+      fc.property(input, (given) => {
         if (planCluster(given).kind !== "delete-group") return;
         expect(given.cluster?.withdrawal).toBe("pending");
         expect(given.workers).toEqual([]);
@@ -246,15 +246,15 @@ describe("planCluster() properties", () => {
   });
   test("acts on nothing while the runtime is not listed or an act is under way", () => {
     fc.assert(
-      fc.property(situation, fc.boolean(), (given, busy) => {
+      fc.property(input, fc.boolean(), (given, busy) => {
         expect(planCluster({ ...given, busy, listed: busy }).kind).toBe("wait");
       }),
     );
   });
   test("carried out step by step it converges, and never runs two", () => {
     fc.assert(
-      fc.property(situation, (given) => {
-        let now: Situation = { ...given, listed: true, busy: false, backingOff: false };
+      fc.property(input, (given) => {
+        let now: PlanInput = { ...given, listed: true, busy: false, backingOff: false };
         const settled = now.workers.map((one) =>
           one.state === "starting" ? { ...one, state: "running" as const } : one,
         );
@@ -274,7 +274,7 @@ describe("planCluster() properties", () => {
 });
 
 /** The model runtime: every act succeeds. */
-function carryOut(now: Situation, step: Step): Situation {
+function carryOut(now: PlanInput, step: Step): PlanInput {
   switch (step.kind) {
     case "none":
     case "wait":

@@ -21,7 +21,7 @@ function brokerWith(failures = 0) {
   const ended = new AbortController();
   let tries = 0;
   const options: SaveOptions = {
-    writer: {
+    producer: {
       send: (_topic, records) => {
         tries += 1;
         if (tries <= failures) {

@@ -4,8 +4,8 @@ import fc from "fast-check";
 import { toBytes } from "../../../../shared/protocol/json.ts";
 import { createFleet } from "../../../../sidecar/control-plane/fleet/fleet.ts";
 import {
+  admit,
   describe as describeText,
-  judge,
 } from "../../../../sidecar/control-plane/registry/admission.ts";
 import type { RegistryRecord } from "../../../../sidecar/control-plane/registry/order.ts";
 import { A, B, recordOf, registrationText } from "../sample.ts";
@@ -15,7 +15,7 @@ const AT = { seen: { clock: 0, atMs: 0 }, nowMs: 1_000 };
 describe("judge()", () => {
   test("counts, keeps and refuses in one reading", () => {
     const fleet = createFleet();
-    const got = judge(
+    const got = admit(
       fleet,
       [recordOf(A, 1), recordOf(A, 2, "not json"), recordOf("No Label", 3), recordOf(B, 4, null)],
       AT,
@@ -32,12 +32,12 @@ describe("judge()", () => {
     });
   });
   test("a cluster that changed twice is told once, as it is by then", () => {
-    const got = judge(createFleet(), [recordOf(A, 1), recordOf(A, 2, null)], AT);
+    const got = admit(createFleet(), [recordOf(A, 1), recordOf(A, 2, null)], AT);
     expect(got.changed.map(({ state }) => state)).toEqual(["withdrawn"]);
   });
   test("a refused record keeps key, value and headers", () => {
     const record = recordOf("X", 1, "not json", { headers: { trace: "1" } });
-    expect(judge(createFleet(), [record], AT).refused[0]).toMatchObject({
+    expect(admit(createFleet(), [record], AT).refused[0]).toMatchObject({
       key: toBytes("X"),
       value: toBytes("not json"),
       headers: { trace: "1" },
@@ -48,7 +48,7 @@ describe("judge()", () => {
     const long = (count: number) =>
       Object.fromEntries(names.slice(0, count).map((name) => [name, "x".repeat(1025)]));
     const fleet = createFleet();
-    judge(fleet, [recordOf(A, 1, undefined, { headers: long(17) })], AT);
+    admit(fleet, [recordOf(A, 1, undefined, { headers: long(17) })], AT);
     const headers = fleet.clusters.get(A)?.registry.headers ?? {};
     expect(Object.keys(headers)).toEqual(names.slice(0, 16));
     expect(new Set(Object.values(headers))).toEqual(new Set(["x".repeat(1024)]));
@@ -56,7 +56,7 @@ describe("judge()", () => {
   test("a conflict is told, and the registration won", () => {
     const create = { timestampType: "create" } as const;
     const fleet = createFleet();
-    const got = judge(
+    const got = admit(
       fleet,
       [recordOf(A, 1, undefined, create), recordOf(A, 1, null, { ...create, partition: 1 })],
       AT,
@@ -69,7 +69,7 @@ describe("judge()", () => {
     const list = fc.array(fc.tuple(fc.constantFrom<string>(A, B), value), { maxLength: 30 });
     const shown = (pieces: readonly (readonly RegistryRecord[])[]) => {
       const fleet = createFleet();
-      for (const piece of pieces) judge(fleet, piece, AT);
+      for (const piece of pieces) admit(fleet, piece, AT);
       return [...fleet.clusters.values()];
     };
     fc.assert(

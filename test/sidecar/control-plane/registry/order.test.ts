@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { keyText } from "../../../../shared/protocol/json.ts";
 import { createFleet } from "../../../../sidecar/control-plane/fleet/fleet.ts";
-import { judge } from "../../../../sidecar/control-plane/registry/admission.ts";
+import { admit } from "../../../../sidecar/control-plane/registry/admission.ts";
 import { inOrder, type RegistryRecord } from "../../../../sidecar/control-plane/registry/order.ts";
 import { A, recordOf } from "../sample.ts";
 
@@ -101,7 +101,7 @@ describe("inOrder()", () => {
 describe("inOrder() and judge()", () => {
   const stateOf = (records: readonly RegistryRecord[]) => {
     const fleet = createFleet();
-    judge(fleet, records, { seen: { clock: 0, atMs: 0 }, nowMs: 0 });
+    admit(fleet, records, { seen: { clock: 0, atMs: 0 }, nowMs: 0 });
     return fleet.clusters.get(A)?.registry.value === null ? "withdrawn" : "registered";
   };
   test("by CreateTime a registration has the last word", () => {
