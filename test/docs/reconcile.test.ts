@@ -19,7 +19,7 @@ const bodiesOf = (source: string): ReadonlyMap<string, string> =>
   );
 
 const OUTCOME =
-  /(?<kind>none|wait)\("(?<why>[a-z-]+)"\)|wait\(situation\.(?<hold>hold\w+)\)|stop\(\w+, "(?<cause>[a-z-]+)"\)|kind: "(?<bare>start|delete-group)"/gu;
+  /(?<kind>none|wait)\("(?<why>[a-z-]+)"\)|wait\(input\.(?<hold>hold\w+)\)|stop\(\w+, "(?<cause>[a-z-]+)"\)|kind: "(?<bare>start|delete-group)"/gu;
 
 const stepsIn = (body: string): readonly string[] =>
   [...body.matchAll(OUTCOME)].map(({ groups }) => {

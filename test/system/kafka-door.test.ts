@@ -33,10 +33,8 @@ const wires: KafkaClient[] = [];
 let names = 0;
 
 function wireTo(brokers: string, more: Partial<KafkaSettings> = {}): KafkaClient {
-  const client = openKafkaClient(
-    { clientId: "door", brokers: brokers.split(","), ...more },
-    { log },
-  );
+  const settings = { clientId: "door", brokers: brokers.split(","), ...more };
+  const client = openKafkaClient(settings, { log });
   wires.push(client);
   return client;
 }
@@ -44,9 +42,7 @@ function wireTo(brokers: string, more: Partial<KafkaSettings> = {}): KafkaClient
 async function newTopic(client: KafkaClient, partitions = 1): Promise<string> {
   names += 1;
   const name = `door-${names}`;
-  const made = await ensureTopics(client, [{ name, partitions, config: {} }], {
-    deadlineMs: 30_000,
-  });
+  const made = await ensureTopics(client, [{ name, partitions, config: {} }], SOON);
   if (!made.ok) throw new Error(made.error.detail);
   expect(made.value[0]?.created).toBe(true);
   return name;

@@ -281,14 +281,10 @@ async function readVersions(connection: Connection): Promise<Versions> {
   const reader = new ByteReader(body);
   reader.int16();
   const rows = reader.array((row) => ({ key: row.int16(), min: row.int16(), max: row.int16() }));
-  connection.setVersions(
-    Object.fromEntries(
-      rows.map(({ key, min, max }) => [key, { minVersion: min, maxVersion: max }]),
-    ),
-  );
-  connection.setSupportAuthenticationProtocol(
-    rows.some(({ key }) => key === SASL_AUTHENTICATE_KEY),
-  );
+  const ranges = rows.map(({ key, min, max }) => [key, { minVersion: min, maxVersion: max }]);
+  connection.setVersions(Object.fromEntries(ranges));
+  const framed = rows.some(({ key }) => key === SASL_AUTHENTICATE_KEY);
+  connection.setSupportAuthenticationProtocol(framed);
   return new Map(rows.map(({ key, min, max }) => [key, { min, max }]));
 }
 
