@@ -31,6 +31,14 @@ type ProgramImage = {
 
 /** The compiled programs on glibc's five files, as in the images that the Dockerfiles make. */
 export async function loadImages(bed: KubernetesBed): Promise<void> {
+  await loadIdle(bed);
+  await loadProgram(bed, { name: IMAGES.agent, program: "agent" });
+  await loadProgram(bed, { name: IMAGES.sidecar, program: "sidecar" });
+  await loadProgram(bed, { name: IMAGES.worker, program: "sidecar", args: ["ingest"] });
+}
+
+/** A program that does nothing until it is ended. */
+export async function loadIdle(bed: KubernetesBed): Promise<void> {
   const tar = join(bed.directory, "image.tar");
   await writeImage(tar, {
     name: IMAGES.idle,
@@ -39,9 +47,6 @@ export async function loadImages(bed: KubernetesBed): Promise<void> {
     entrypoint: IDLE,
   });
   await bed.loadImage(tar);
-  await loadProgram(bed, { name: IMAGES.agent, program: "agent" });
-  await loadProgram(bed, { name: IMAGES.sidecar, program: "sidecar" });
-  await loadProgram(bed, { name: IMAGES.worker, program: "sidecar", args: ["ingest"] });
 }
 
 export async function loadProgram(

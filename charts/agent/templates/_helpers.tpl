@@ -55,7 +55,13 @@ tls.key: {{ required "client.kafka.tls.key is required with client.kafka.tls.cer
 {{- end }}
 {{- end }}
 
+{{- /*
+`(dict "root" $ "pod" <settings of the pod>)`, as the templates below. `pod.optional`: the pod starts
+also without the Secrets, and the agent says what is missing.
+*/ -}}
 {{- define "agent.env" -}}
+{{- $optional := .pod.optional -}}
+{{- with .root -}}
 {{- $sasl := .Values.client.kafka.sasl -}}
 {{- $tls := .Values.client.kafka.tls -}}
 - name: CLIENT_ID
@@ -90,6 +96,9 @@ tls.key: {{ required "client.kafka.tls.key is required with client.kafka.tls.cer
     secretKeyRef:
       name: {{ $sasl.existingSecret | default (include "agent.secretName" .) }}
       key: {{ ternary $sasl.usernameKey "sasl-username" (ne $sasl.existingSecret "") }}
+      {{- if $optional }}
+      optional: true
+      {{- end }}
 - name: SASL_PASSWORD_FILE
   value: /etc/outrider/sasl/password
 {{- end }}
@@ -112,6 +121,7 @@ tls.key: {{ required "client.kafka.tls.key is required with client.kafka.tls.cer
 {{- end }}
 {{- end }}
 {{- end }}
+{{- end }}
 
 {{- /* Files, so that a rotated password or certificate is read without a restart. */ -}}
 {{- define "agent.volumeMounts" -}}
@@ -128,6 +138,8 @@ tls.key: {{ required "client.kafka.tls.key is required with client.kafka.tls.cer
 {{- end }}
 
 {{- define "agent.volumes" -}}
+{{- $optional := .pod.optional -}}
+{{- with .root -}}
 {{- $sasl := .Values.client.kafka.sasl -}}
 {{- $tls := .Values.client.kafka.tls -}}
 {{- if $sasl.enabled }}
@@ -135,6 +147,9 @@ tls.key: {{ required "client.kafka.tls.key is required with client.kafka.tls.cer
   secret:
     secretName: {{ $sasl.existingSecret | default (include "agent.secretName" .) }}
     defaultMode: 0440
+    {{- if $optional }}
+    optional: true
+    {{- end }}
     items:
       - key: {{ ternary $sasl.passwordKey "sasl-password" (ne $sasl.existingSecret "") }}
         path: password
@@ -142,10 +157,14 @@ tls.key: {{ required "client.kafka.tls.key is required with client.kafka.tls.cer
 {{- with (include "agent.tlsItems" .) }}
 - name: tls
   secret:
-    secretName: {{ $tls.existingSecret | default (include "agent.secretName" $) }}
+    secretName: {{ $tls.existingSecret | default (include "agent.secretName" $.root) }}
     defaultMode: 0440
+    {{- if $optional }}
+    optional: true
+    {{- end }}
     items:
       {{- . | trim | nindent 6 }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -172,8 +191,46 @@ tls.key: {{ required "client.kafka.tls.key is required with client.kafka.tls.cer
 {{- end }}
 {{- end }}
 
+{{- /* What the Deployment's pod is given. */ -}}
+{{- define "agent.pod" -}}
+{{- with .Values -}}
+{{- toYaml (dict "labels" .podLabels "annotations" .podAnnotations "resources" .resources "nodeSelector" .nodeSelector "tolerations" .tolerations "affinity" .affinity "priorityClassName" .priorityClassName) }}
+{{- end }}
+{{- end }}
+
+{{- /* The pods of hooks: where they run as the Deployment's, unless `hooks` says otherwise; what they need is their own. */ -}}
+{{- define "agent.hookPod" -}}
+{{- $pod := fromYaml (include "agent.pod" .) -}}
+{{- $hooks := .Values.hooks -}}
+{{- range $name := list "nodeSelector" "tolerations" "affinity" "priorityClassName" -}}
+{{- if not (kindIs "invalid" (index $hooks $name)) -}}
+{{- $_ := set $pod $name (index $hooks $name) -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set $pod "labels" (mergeOverwrite (dict) (.Values.podLabels | default dict) ($hooks.podLabels | default dict)) -}}
+{{- $_ := set $pod "annotations" (mergeOverwrite (dict) (.Values.podAnnotations | default dict) ($hooks.podAnnotations | default dict)) -}}
+{{- $_ := set $pod "resources" $hooks.resources -}}
+{{- toYaml $pod }}
+{{- end }}
+
+{{- /* `component` beside `root` and `pod`. No label of others takes the place of one of ours. */ -}}
+{{- define "agent.podLabels" -}}
+{{- $ours := fromYaml (include "agent.labels" .root) -}}
+{{- $_ := set $ours "app.kubernetes.io/component" .component -}}
+{{- include "agent.texts" (mergeOverwrite (dict) (.pod.labels | default dict) $ours) }}
+{{- end }}
+
+{{- /* `--set podLabels.x=false` gives a boolean, and Kubernetes takes strings alone. */ -}}
+{{- define "agent.texts" -}}
+{{- range $name, $value := . }}
+{{- /* Of a number from a file helm makes 1e+06. */ -}}
+{{- if and (kindIs "float64" $value) (eq $value (floor $value)) }}{{ $value = int64 $value }}{{ end }}
+{{ $name }}: {{ $value | toString | quote }}
+{{- end }}
+{{- end }}
+
 {{- define "agent.podSettings" -}}
-serviceAccountName: {{ include "agent.serviceAccount" . }}
+serviceAccountName: {{ include "agent.serviceAccount" .root }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 securityContext:
@@ -182,23 +239,23 @@ securityContext:
   runAsGroup: 65532
   fsGroup: 65532
   seccompProfile: { type: RuntimeDefault }
-{{- with .Values.imagePullSecrets }}
+{{- with .root.Values.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.nodeSelector }}
+{{- with .pod.nodeSelector }}
 nodeSelector:
-  {{- toYaml . | nindent 2 }}
+  {{- include "agent.texts" . | trim | nindent 2 }}
 {{- end }}
-{{- with .Values.tolerations }}
+{{- with .pod.tolerations }}
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.affinity }}
+{{- with .pod.affinity }}
 affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.priorityClassName }}
+{{- with .pod.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
 {{- with (include "agent.volumes" .) }}
@@ -208,16 +265,16 @@ volumes:
 {{- end }}
 
 {{- define "agent.containerSettings" -}}
-image: {{ include "agent.image" . }}
-imagePullPolicy: {{ .Values.image.pullPolicy }}
+image: {{ include "agent.image" .root }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 env:
   {{- include "agent.env" . | trim | nindent 2 }}
-{{- with (include "agent.volumeMounts" .) }}
+{{- with (include "agent.volumeMounts" .root) }}
 volumeMounts:
   {{- . | trim | nindent 2 }}
 {{- end }}
 resources:
-  {{- toYaml .Values.resources | nindent 2 }}
+  {{- toYaml .pod.resources | nindent 2 }}
 securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
@@ -230,6 +287,9 @@ from starting, and leaves room for every attempt: its timeout, its start, and th
 */ -}}
 {{- define "agent.hookJob" -}}
 {{- $root := .root -}}
+{{- $pod := fromYaml (include "agent.hookPod" $root) -}}
+{{- $_ := set $pod "optional" .optional -}}
+{{- $parts := dict "root" $root "pod" $pod "component" .name -}}
 {{- $attempts := add1 $root.Values.hooks.backoffLimit | int -}}
 {{- $pauses := 0 -}}
 {{- range $n := until (int $root.Values.hooks.backoffLimit) }}{{ $pauses = add $pauses (mul 10 (int (index (list 1 2 4 8 16 32) $n))) }}{{ end -}}
@@ -261,21 +321,17 @@ spec:
   template:
     metadata:
       labels:
-        {{- include "agent.labels" $root | nindent 8 }}
-        {{- with $root.Values.podLabels }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
-        app.kubernetes.io/component: {{ .name }}
-      {{- with $root.Values.podAnnotations }}
+        {{- include "agent.podLabels" $parts | trim | nindent 8 }}
+      {{- with $pod.annotations }}
       annotations:
-        {{- toYaml . | nindent 8 }}
+        {{- include "agent.texts" . | trim | nindent 8 }}
       {{- end }}
     spec:
       restartPolicy: Never
-      {{- include "agent.podSettings" $root | nindent 6 }}
+      {{- include "agent.podSettings" $parts | nindent 6 }}
       containers:
         - name: agent
           args:
             {{- toYaml .args | nindent 12 }}
-          {{- include "agent.containerSettings" $root | nindent 10 }}
+          {{- include "agent.containerSettings" $parts | nindent 10 }}
 {{- end }}

@@ -201,6 +201,36 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
+{{- /* `--set podLabels.x=false` gives a boolean, and Kubernetes takes strings alone. */ -}}
+{{- define "outrider.texts" -}}
+{{- range $name, $value := . }}
+{{- /* Of a number from a file helm makes 1e+06. */ -}}
+{{- if and (kindIs "float64" $value) (eq $value (floor $value)) }}{{ $value = int64 $value }}{{ end }}
+{{ $name }}: {{ $value | toString | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* `(dict "root" $ "component" ... "labels" ...)`. No label of others takes the place of one of ours. */ -}}
+{{- define "outrider.podLabels" -}}
+{{- $ours := fromYaml (include "outrider.labels" .root) -}}
+{{- $_ := set $ours "app.kubernetes.io/component" .component -}}
+{{- include "outrider.texts" (mergeOverwrite (dict) (.labels | default dict) $ours) }}
+{{- end }}
+
+{{- /* `(dict "pod" <values of a pod> "otherwise" <those for what is null>)`: on which nodes a pod may run. */ -}}
+{{- define "outrider.placement" -}}
+{{- range $name := list "nodeSelector" "tolerations" "affinity" "priorityClassName" }}
+{{- $value := index $.pod $name }}
+{{- if kindIs "invalid" $value }}{{ $value = index $.otherwise $name }}{{ end }}
+{{- if and $value (eq $name "nodeSelector") }}
+nodeSelector:
+  {{- include "outrider.texts" $value | trim | nindent 2 }}
+{{- else if $value }}
+{{ toYaml (dict $name $value) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "outrider.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
