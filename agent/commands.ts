@@ -12,6 +12,8 @@ export type AgentRun =
       readonly command: "register" | "deregister";
       readonly waitMs: number | undefined;
       readonly failurePolicy: FailurePolicy;
+      /** Of `deregister`. */
+      readonly force: boolean;
     }
   | { readonly command: "heartbeat" }
   | { readonly command: "run"; readonly deregisterOnExit: boolean }
@@ -52,6 +54,7 @@ export const AGENT: Program<AgentRun> = {
       run: ({ waitMs, onUnconfirmed: action }) => ({
         ...{ command: "register", waitMs },
         failurePolicy: action === "warn" ? "unconfirmed" : "nothing",
+        force: false,
       }),
     }),
     heartbeat: command({
@@ -62,10 +65,17 @@ export const AGENT: Program<AgentRun> = {
     }),
     deregister: command({
       describe: "write the tombstone, and exit",
-      flags: { waitMs: wait("the cluster's worker and group are gone"), onFailure },
+      flags: {
+        waitMs: wait("the cluster's worker and group are gone"),
+        onFailure,
+        force: switchFlag({
+          name: "force",
+          describe: "Withdraw although two agents beat under this client id",
+        }),
+      },
       variables: AGENT_TABLE,
-      run: ({ waitMs, onFailure: action }) => ({
-        ...{ command: "deregister", waitMs },
+      run: ({ waitMs, onFailure: action, force }) => ({
+        ...{ command: "deregister", waitMs, force },
         failurePolicy: action === "ignore" ? "everything" : "nothing",
       }),
     }),

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import type { Host } from "../shared/config/host.ts";
 import { CONNECTION_CHECKS, KAFKA_TABLE, type KafkaConfig } from "../shared/config/kafka.ts";
-import { duration, port, text } from "../shared/config/schema.ts";
+import { duration, path, port, text } from "../shared/config/schema.ts";
 import {
   type Config,
   type Environment,
@@ -70,6 +70,19 @@ export const AGENT_TABLE = {
     schema: duration({ minMs: 1000, maxMs: HOOK_MAX_MS }),
     default: "60s",
     describe: "How long `register` and `deregister` may take in all",
+  }),
+  installationTokenFile: optional({
+    name: "INSTALLATION_TOKEN_FILE",
+    schema: path(),
+    without: "STATE_DIR, where that is set",
+    describe:
+      "A ServiceAccount's projected token; that account's uid becomes the installation id. It is read, never sent",
+  }),
+  stateDir: optional({
+    name: "STATE_DIR",
+    schema: path(),
+    without: "no installation id",
+    describe: "A directory that outlives the agent, for the installation id",
   }),
   port: withDefault({
     name: "PORT",

@@ -18,7 +18,9 @@ import { type Log, openLog } from "../shared/log.ts";
 import { AGENT, type AgentRun } from "./commands.ts";
 import { type AgentConfig, HOOK_MAX_MS, readAgentConfig, readCheckConfig } from "./config.ts";
 import { runHeartbeat } from "./heartbeat/command.ts";
+import { readInstallation } from "./installation.ts";
 import { AGENT_NEEDS } from "./kafka-needs.ts";
+import type { Identity } from "./records.ts";
 import { lateOutcome, type Outcome, runHook, type Stage } from "./register/command.ts";
 import { type FailurePolicy, unlessIgnored } from "./register/failure-policy.ts";
 import type { Kafka } from "./registry.ts";
@@ -122,13 +124,16 @@ function run(command: Announcing): Outcome | Promise<Outcome> {
     log: kafkaLog,
   });
   const producer = openProducer({ client, log: kafkaLog });
+  const installation = readInstallation(config, command.command !== "deregister");
+  if (installation.problem !== undefined) log.warn(installation.problem);
+  const identity = { ...config, installationId: installation.id };
   const kafka: Kafka = { client, producer, warn: log.warn, debug: log.debug };
   if (command.command === "register" || command.command === "deregister") {
-    const { command: action, waitMs, failurePolicy } = command;
-    return hook(config, { action, waitMs, failurePolicy, kafka, kafkaLog, signal });
+    const { command: action, waitMs, failurePolicy, force } = command;
+    return hook(identity, { action, waitMs, failurePolicy, force, kafka, kafkaLog, signal });
   }
   return runHeartbeat({
-    identity: config,
+    identity,
     instanceId: crypto.randomUUID(),
     registers: command.command === "run",
     deregisterOnExit: command.command === "run" && command.deregisterOnExit,
@@ -153,12 +158,13 @@ type HookParts = {
   readonly action: "register" | "deregister";
   readonly waitMs: number | undefined;
   readonly failurePolicy: FailurePolicy;
+  readonly force: boolean;
   readonly kafka: Kafka;
   readonly kafkaLog: KafkaLog;
   readonly signal: AbortSignal;
 };
 
-function hook(config: AgentConfig, parts: HookParts): Promise<Outcome> {
+function hook(config: AgentConfig & Identity, parts: HookParts): Promise<Outcome> {
   const { hookTimeoutMs: timeoutMs } = config;
   // Counted from the start of the process, not from here.
   const leftMs = timeoutMs - performance.now();
@@ -173,6 +179,7 @@ function hook(config: AgentConfig, parts: HookParts): Promise<Outcome> {
     action: parts.action,
     waitMs: parts.waitMs,
     failurePolicy: parts.failurePolicy,
+    force: parts.force,
     identity: config,
     kafka: parts.kafka,
     log: parts.kafkaLog,

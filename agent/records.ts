@@ -5,6 +5,7 @@
 import type { OutRecord } from "../shared/kafka/batch/record.ts";
 import type { ClientId } from "../shared/protocol/client-id.ts";
 import { encodeHeartbeat, encodeRegistration } from "../shared/protocol/message.ts";
+import { FORCE, FORCED, INSTALLATION } from "../shared/protocol/registry-header.ts";
 
 const PROTOCOL = 1;
 /** What readers keep of a reason (shared/protocol/message.ts); a longer one would be dropped. */
@@ -17,6 +18,8 @@ export type Identity = {
   readonly namespace: string | undefined;
   readonly releaseName: string | undefined;
   readonly heartbeatIntervalMs: number;
+  /** Undefined where the platform has none that outlives the process. */
+  readonly installationId: string | undefined;
 };
 
 /** Idempotent: the same registration again changes nothing but its time. */
@@ -29,11 +32,23 @@ export const registrationRecord = (identity: Identity, nowMs: number): OutRecord
     registered_at: timeText(nowMs),
     metadata: { namespace: identity.namespace, release_name: identity.releaseName },
     heartbeat_interval_seconds: identity.heartbeatIntervalMs / 1000,
+    installation_id: identity.installationId,
     protocol: PROTOCOL,
   }),
 });
 
-export const tombstoneRecord = (clientId: ClientId): OutRecord => ({ key: clientId, value: null });
+/** `force`: withdraw although two agents beat under this client id. */
+export const tombstoneRecord = (
+  { clientId, installationId }: Pick<Identity, "clientId" | "installationId">,
+  force = false,
+): OutRecord => ({
+  key: clientId,
+  value: null,
+  headers: {
+    ...(installationId === undefined ? {} : { [INSTALLATION]: installationId }),
+    ...(force ? { [FORCE]: FORCED } : {}),
+  },
+});
 
 /** How a cluster is, in its own words. */
 export type Condition =

@@ -27,7 +27,12 @@ export type SidecarRun =
     }
   | { readonly command: "ingest" }
   | CheckRun
-  | { readonly command: "withdraw"; readonly clientId: ClientId; readonly yes: boolean }
+  | {
+      readonly command: "withdraw";
+      readonly clientId: ClientId;
+      readonly yes: boolean;
+      readonly force: boolean;
+    }
   | { readonly command: "release-brake" | "accept-registry"; readonly yes: boolean };
 
 const yes = switchFlag({ name: "yes", describe: "Do not ask first" });
@@ -112,6 +117,10 @@ export const SIDECAR: Program<SidecarRun> = {
           v.pipe(v.string(), ClientId),
         ),
         yes,
+        force: switchFlag({
+          name: "force",
+          describe: "Withdraw although two agents beat under this client id",
+        }),
       },
       variables: OPERATOR_TABLE,
       run: (flags) => ({ command: "withdraw", ...flags }),

@@ -202,7 +202,7 @@ async function perform(run: Operation, deps: OperatorDeps): Promise<ExitCode> {
   );
   switch (run.command) {
     case "withdraw":
-      return await withdraw(deps, run.clientId);
+      return await withdraw(deps, run.clientId, run.force);
     case "release-brake":
       return await releaseBrake(deps);
     case "accept-registry":

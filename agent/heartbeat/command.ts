@@ -117,7 +117,7 @@ async function takeLeave(options: HeartbeatCommandOptions, heartbeat: Heartbeat)
 }
 
 function withdraw({ identity, kafka }: HeartbeatCommandOptions) {
-  const record = tombstoneRecord(identity.clientId);
+  const record = tombstoneRecord(identity);
   return retried(startDeadline({ deadlineMs: TOMBSTONE_MS_MAX }), async (call) => {
     const topicId = await findRegistry(kafka, call);
     if (!topicId.ok) return topicId;

@@ -40,6 +40,8 @@ export type HookOptions = {
   readonly budgetMs: number;
   readonly waitMs: number | undefined;
   readonly failurePolicy: FailurePolicy;
+  /** Of `deregister`: although two agents beat under this client id. */
+  readonly force: boolean;
   readonly nowMs: () => number;
   readonly signal: AbortSignal;
   /** Told before the record is written, and once Kafka has it. */
@@ -51,6 +53,9 @@ export type Outcome = {
   /** For a person; undefined where the log has said it. */
   readonly line: string | undefined;
 };
+
+/** The refusal of a tombstone whose installation another has replaced: that is gone already. */
+const REPLACED = "other-installation";
 
 type Failure = { readonly step: Exclude<Stage, "written">; readonly error: KafkaError };
 
@@ -77,10 +82,8 @@ export async function runHook(options: HookOptions): Promise<Outcome> {
   return waitFor(options, { deadline, waitMs: options.waitMs, written: written.value, start });
 }
 
-const recordOf = ({ action, identity, nowMs }: HookOptions) =>
-  action === "register"
-    ? registrationRecord(identity, nowMs())
-    : tombstoneRecord(identity.clientId);
+const recordOf = ({ action, identity, force, nowMs }: HookOptions) =>
+  action === "register" ? registrationRecord(identity, nowMs()) : tombstoneRecord(identity, force);
 
 type Reached = {
   /** Undefined: there is no registry. */
@@ -127,6 +130,10 @@ async function waitFor(options: HookOptions, waiting: Waiting): Promise<Outcome>
   if (waited.kind === "failed") return unreadable(options, written, waited.error);
   if (waited.kind !== "refused") return answered(options, { written, waited, tookMs });
   const reason = await findReason({ ...reading, deadline: waiting.deadline }, target, start.value);
+  if (reason?.reason === REPLACED && action === "deregister") {
+    const line = `nothing to withdraw for ${identity.clientId}: ${reason.detail}`;
+    return { exit: EXIT.done, line };
+  }
   const why = reason === undefined ? waited.detail : `${reason.reason}: ${reason.detail}`;
   return {
     exit: EXIT.refused,

@@ -168,6 +168,8 @@ function folder(): (batch: ReadBatch) => void {
         ages,
         expiry,
         counts,
+        settings,
+        conflictChanged: () => undefined,
         isOwn: () => false,
         beat: recorder.beat,
         changed: () => undefined,

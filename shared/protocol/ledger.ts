@@ -9,6 +9,7 @@ import * as v from "valibot";
 import { err, ok, type Result } from "../result.ts";
 import { ClientId } from "./client-id.ts";
 import { keyText, OWN_VALUE_BYTES_MAX, parseJson } from "./json.ts";
+import { FACTS } from "./ledger-facts.ts";
 
 const offset = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
@@ -68,6 +69,7 @@ const Status = v.object({
   registry: Accepted,
   withdrawal: v.nullable(v.picklist(["pending", "done"])),
   worker: v.nullable(LedgerWorker),
+  ...FACTS,
 });
 export type Status = v.InferOutput<typeof Status>;
 

@@ -32,6 +32,7 @@ const Registration = v.object({
   /** Decides deadlines, so a wrong one is refused. */
   heartbeat_interval_seconds: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(3600))),
   instance_id: shown(text(128)),
+  installation_id: shown(text(128)),
   protocol: shown(v.number()),
 });
 export type Registration = v.InferOutput<typeof Registration>;

@@ -4,6 +4,13 @@
  */
 import type { DecodeError } from "./message.ts";
 
+/** Why a record is not accepted: its bytes, or who speaks for that cluster. */
+export type Refusal = {
+  readonly code: DecodeError["code"] | "identity-conflict" | "other-installation";
+  /** One sentence for an operator. */
+  readonly detail: string;
+};
+
 export type Refused = {
   readonly topic: string;
   readonly partition: number;
@@ -11,7 +18,7 @@ export type Refused = {
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
   readonly headers: Readonly<Record<string, string>>;
-  readonly error: DecodeError;
+  readonly error: Refusal;
 };
 
 export type Place = {

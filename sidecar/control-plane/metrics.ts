@@ -152,8 +152,13 @@ export function openGauges(metrics: Metrics, readings: Readings): void {
     help: "Clusters by state",
     labels: { state: STATES },
   });
+  const conflicts = metrics.gauge({
+    name: "outrider_identity_conflicts",
+    help: "Client ids under which two agents beat in turn",
+  });
   metrics.beforeText(() => {
     const counts = countStates(clusters());
+    conflicts.set(counts.conflicts);
     for (const state of STATES) states.set(counts[state], { state });
     for (const status of SEED_STATUS) seed.set(seedCount(counts, status), { status });
   });
@@ -207,9 +212,14 @@ function tickAge({ term, monotonicMs }: Readings): number | undefined {
   return (monotonicMs() - (now.ages.slowestReadMs() ?? now.beganMs)) / 1000;
 }
 
-function countStates(clusters: Iterable<Cluster>): Record<State, number> {
-  const counts = { registered: 0, active: 0, stale: 0, dead: 0, withdrawn: 0 };
-  for (const { state } of clusters) counts[state] += 1;
+function countStates(
+  clusters: Iterable<Cluster>,
+): Record<State, number> & { readonly conflicts: number } {
+  const counts = { registered: 0, active: 0, stale: 0, dead: 0, withdrawn: 0, conflicts: 0 };
+  for (const { state, facts } of clusters) {
+    counts[state] += 1;
+    if (facts?.conflict !== undefined) counts.conflicts += 1;
+  }
   return counts;
 }
 

@@ -5,19 +5,35 @@ import { parseArguments } from "../../shared/cli/arguments.ts";
 
 describe("the agent's command line", () => {
   const right: readonly [string, unknown][] = [
-    ["register", { command: "register", waitMs: undefined, failurePolicy: "nothing" }],
-    ["register --wait 60s", { command: "register", waitMs: 60_000, failurePolicy: "nothing" }],
+    [
+      "register",
+      { command: "register", waitMs: undefined, failurePolicy: "nothing", force: false },
+    ],
+    [
+      "register --wait 60s",
+      { command: "register", waitMs: 60_000, failurePolicy: "nothing", force: false },
+    ],
     [
       "deregister --wait=1m30s",
-      { command: "deregister", waitMs: 90_000, failurePolicy: "nothing" },
+      { command: "deregister", waitMs: 90_000, failurePolicy: "nothing", force: false },
     ],
-    ["register --wait 24h", { command: "register", waitMs: 86_400_000, failurePolicy: "nothing" }],
+    [
+      "register --wait 24h",
+      { command: "register", waitMs: 86_400_000, failurePolicy: "nothing", force: false },
+    ],
     [
       "register --wait 9s --on-unconfirmed warn",
-      { command: "register", waitMs: 9000, failurePolicy: "unconfirmed" },
+      { command: "register", waitMs: 9000, failurePolicy: "unconfirmed", force: false },
     ],
-    ["deregister --on-failure ignore", { command: "deregister", failurePolicy: "everything" }],
-    ["deregister --on-failure fail", { command: "deregister", failurePolicy: "nothing" }],
+    [
+      "deregister --on-failure ignore",
+      { command: "deregister", failurePolicy: "everything", force: false },
+    ],
+    [
+      "deregister --on-failure fail",
+      { command: "deregister", failurePolicy: "nothing", force: false },
+    ],
+    ["deregister --force", { command: "deregister", failurePolicy: "nothing", force: true }],
     ["check kafka", { command: "check kafka", timeoutMs: 30_000 }],
     ["check kafka --timeout 5s", { command: "check kafka", timeoutMs: 5000 }],
     ["heartbeat", { command: "heartbeat" }],

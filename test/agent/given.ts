@@ -20,6 +20,7 @@ export const anIdentity = (more: Partial<Identity> = {}): Identity => ({
   namespace: "outrider",
   releaseName: "edge",
   heartbeatIntervalMs: 30_000,
+  installationId: undefined,
   ...more,
 });
 

@@ -64,12 +64,22 @@ test("registrationRecord() is the same for the same moment", () => {
 });
 
 test("tombstoneRecord() is a null value under the client id", () => {
-  const { key, value } = tombstoneRecord(clientId("af-10"));
+  const { key, value } = tombstoneRecord(anIdentity());
   expect(value).toBeNull();
   expect(decodeRegistry(bytes(key), null)).toEqual({
     ok: true,
     value: { kind: "tombstone", clientId: clientId("af-10") },
   });
+});
+
+test("both name their installation where there is one, and a forced tombstone says so", () => {
+  const identity = anIdentity({ installationId: "i-9" });
+  expect(JSON.parse(String(registrationRecord(identity, AT).value))).toMatchObject({
+    installation_id: "i-9",
+  });
+  expect(tombstoneRecord(identity).headers).toEqual({ "outrider-installation-id": "i-9" });
+  expect(tombstoneRecord(anIdentity(), true).headers).toEqual({ "outrider-force": "true" });
+  expect(tombstoneRecord(anIdentity()).headers).toEqual({});
 });
 
 test("heartbeatRecord() says the fields of the contract", () => {

@@ -33,6 +33,7 @@ const ClusterSeen = v.object({
   withdrawal: v.nullable(v.string()),
   held: v.nullable(v.string()),
   age_seconds: v.nullable(v.number()),
+  conflict: v.nullable(v.object({ instances: v.array(v.string()), since: v.string() })),
   error: v.nullable(v.string()),
   worker: v.nullable(v.object({ state: v.string(), instance: v.string(), restarts: v.number() })),
   last_heartbeat: v.nullable(

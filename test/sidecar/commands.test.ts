@@ -9,7 +9,14 @@ describe("the sidecar's command line", () => {
     ["control-plane --plan", { command: "control-plane", plan: true, takeOver: false }],
     ["control-plane --plan --take-over", { command: "control-plane", plan: true, takeOver: true }],
     ["ingest", { command: "ingest" }],
-    ["withdraw --client-id af-10 --yes", { command: "withdraw", clientId: "af-10", yes: true }],
+    [
+      "withdraw --client-id af-10 --yes",
+      { command: "withdraw", clientId: "af-10", yes: true, force: false },
+    ],
+    [
+      "withdraw --client-id af-10 --force",
+      { command: "withdraw", clientId: "af-10", yes: false, force: true },
+    ],
     ["check kafka", { command: "check kafka", role: "control-plane", timeoutMs: 30_000 }],
     [
       "check kafka --as worker --timeout 1m",

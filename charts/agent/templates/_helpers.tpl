@@ -84,6 +84,8 @@ also without the Secrets, and the agent says what is missing.
   value: {{ .Values.log.level | quote }}
 - name: LOG_FORMAT
   value: json
+- name: INSTALLATION_TOKEN_FILE
+  value: /var/run/outrider/installation/token
 - name: KAFKA_BROKERS
   value: {{ .Values.client.kafka.brokers | quote }}
 {{- if $sasl.enabled }}
@@ -125,6 +127,9 @@ also without the Secrets, and the agent says what is missing.
 
 {{- /* Files, so that a rotated password or certificate is read without a restart. */ -}}
 {{- define "agent.volumeMounts" -}}
+- name: installation
+  mountPath: /var/run/outrider/installation
+  readOnly: true
 {{- if .Values.client.kafka.sasl.enabled }}
 - name: sasl
   mountPath: /etc/outrider/sasl
@@ -142,6 +147,12 @@ also without the Secrets, and the agent says what is missing.
 {{- with .root -}}
 {{- $sasl := .Values.client.kafka.sasl -}}
 {{- $tls := .Values.client.kafka.tls -}}
+# The uid of the ServiceAccount is the installation's id. No API server takes a token for this audience.
+- name: installation
+  projected:
+    defaultMode: 0440
+    sources:
+      - serviceAccountToken: { path: token, audience: outrider, expirationSeconds: 3600 }
 {{- if $sasl.enabled }}
 - name: sasl
   secret:

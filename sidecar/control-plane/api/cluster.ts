@@ -34,6 +34,8 @@ export type ClusterView = {
     readonly state: string;
     readonly restarts: number;
   } | null;
+  /** Two agents that beat in turn under this client id; null where there is one. */
+  readonly conflict: { readonly instances: readonly string[]; readonly since: string } | null;
   readonly error: string | null;
   readonly registry: { readonly partition: number; readonly offset: number };
 };
@@ -88,6 +90,7 @@ export function viewCluster(
             state: worker.state,
             restarts: worker.restarts,
           },
+    conflict: cluster.facts?.conflict ?? null,
     error: term === undefined ? null : errorOf(cluster, term),
     registry: { partition: registry.partition, offset: registry.offset },
   };

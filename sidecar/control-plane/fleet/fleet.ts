@@ -12,12 +12,12 @@ import type { Heartbeat } from "../../../shared/protocol/heartbeat.ts";
 import type {
   Accepted,
   Applied,
-  LedgerRecord,
   LedgerWorker,
   Reason,
   State,
-  Status,
 } from "../../../shared/protocol/ledger.ts";
+import { type Facts, factsOf } from "../../../shared/protocol/ledger-facts.ts";
+import type { Agents } from "./contest.ts";
 import type { ClockIndex } from "./observed-time.ts";
 
 /** A registration's own interval stretches the deadlines by these factors (docs/protocol.md). */
@@ -44,7 +44,7 @@ export type Beat = {
  * What is kept of a cluster's last beat: one object per cluster, written in place. Keeping what was
  * parsed would make each beat outlive its batch, and the collector's work half of the fold.
  */
-export type LastBeat = {
+export type LastBeat = Agents & {
   atMs: number;
   skewMs: number | undefined;
   sequence: number | undefined;
@@ -64,6 +64,8 @@ export type Cluster = {
   worker: LedgerWorker | null;
   clusterName: string;
   intervalSeconds: number | undefined;
+  /** What few clusters have, and the ledger keeps. */
+  facts: Facts | undefined;
   /** From here on: known to the leader alone. */
   seen: Seen;
   /** The one entry among the deadlines that counts; undefined while there is none. */
@@ -99,67 +101,6 @@ export type Described = {
   readonly intervalSeconds: number | undefined;
 };
 
-/** Before the first beat of a term nothing is known of a cluster's partition: the joint clock. */
-const UNSEEN: Seen = { clock: 0, atMs: 0 };
-
-export type Folded = "folded" | "older";
-
-/** Folds one ledger record, as a standby and a new leader read it. */
-export function foldLedger(
-  fleet: Fleet,
-  record: LedgerRecord,
-  describe: (clientId: ClientId, value: string | null) => Described,
-): Folded {
-  const { epoch } = record.kind === "status" ? record.status : record.applied;
-  fleet.epoch = Math.max(fleet.epoch, epoch);
-  if (record.kind === "applied") {
-    if (epoch < (fleet.applied.get(record.partition)?.epoch ?? 0)) return "older";
-    if (record.applied.removed === true) fleet.applied.delete(record.partition);
-    else fleet.applied.set(record.partition, record.applied);
-    return "folded";
-  }
-  const { status } = record;
-  const known = fleet.clusters.get(status.client_id);
-  if (known !== undefined && epoch < known.epoch) return "older";
-  fleet.clusters.set(status.client_id, fromStatus(status, describe));
-  return "folded";
-}
-
-function fromStatus(
-  status: Status,
-  describe: (clientId: ClientId, value: string | null) => Described,
-): Cluster {
-  const { client_id: clientId, state, reason, registry, worker } = status;
-  return {
-    clientId,
-    epoch: status.epoch,
-    state,
-    reason,
-    sinceMs: Date.parse(status.since) || 0,
-    registry,
-    withdrawal: status.withdrawal,
-    worker,
-    ...describe(clientId, registry.value),
-    seen: UNSEEN,
-    due: undefined,
-    beaten: worker !== null && (state === "active" || reason === "silent"),
-    released: false,
-    returned: undefined,
-    beat: undefined,
-  };
-}
-
-export const toStatus = (cluster: Cluster, epoch: number): Status => ({
-  client_id: cluster.clientId,
-  epoch,
-  state: cluster.state,
-  reason: cluster.reason,
-  since: new Date(cluster.sinceMs).toISOString(),
-  registry: cluster.registry,
-  withdrawal: cluster.withdrawal,
-  worker: cluster.worker,
-});
-
 const wasSilent = ({ state }: Cluster): boolean => state === "stale" || state === "dead";
 
 function enter(cluster: Cluster, state: State, reason: Reason, nowMs: number): void {
@@ -188,6 +129,7 @@ export function foldRegistration(
       registry,
       withdrawal: null,
       worker: null,
+      facts: undefined,
       seen: at.seen,
       due: undefined,
       beaten: false,
@@ -218,7 +160,7 @@ export function foldTombstone(
   const known =
     fleet.clusters.get(clientId) ??
     foldRegistration(fleet, accepted, described, { ...at, reason: "tombstone" });
-  Object.assign(known, described, { registry, withdrawal: "pending" as const });
+  Object.assign(known, described, { registry, withdrawal: "pending" as const, facts: undefined });
   enter(known, "withdrawn", "tombstone", at.nowMs);
   return known;
 }
@@ -271,10 +213,24 @@ const NO_BEAT: Readonly<LastBeat> = {
   status: undefined,
   reason: undefined,
   instanceId: undefined,
+  lastInstance: undefined,
+  contest: undefined,
 };
+
+/** Sets a fact of the ledger, or takes it away. */
+export function setFact<Name extends keyof Facts>(
+  cluster: Cluster,
+  name: Name,
+  fact: Facts[Name],
+): void {
+  if (cluster.facts?.[name] === undefined && fact === undefined) return;
+  cluster.facts = factsOf({ ...cluster.facts, [name]: fact });
+}
 
 /** Silence: past the stale deadline, or past the last one. */
 export function foldSilence(cluster: Cluster, state: "stale" | "dead", nowMs: number): void {
+  setFact(cluster, "conflict", undefined);
+  if (cluster.beat !== undefined) cluster.beat.contest = undefined;
   enter(cluster, state, cluster.beaten ? "silent" : "never-heard", nowMs);
 }
 

@@ -9,8 +9,18 @@ import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { decodeHeartbeat, type Tick } from "../../../shared/protocol/message.ts";
 import type { Refused } from "../../../shared/protocol/quarantine.ts";
 import { HEARTBEAT } from "../../../shared/protocol/topic.ts";
+import { foldInstance } from "../fleet/contest.ts";
 import type { Expiry } from "../fleet/expiry.ts";
-import { type Beat, type Cluster, type Fleet, foldBeat, type Seen } from "../fleet/fleet.ts";
+import {
+  type Beat,
+  type Cluster,
+  deadlineOf,
+  type Fleet,
+  type FleetSettings,
+  foldBeat,
+  type Seen,
+  setFact,
+} from "../fleet/fleet.ts";
 import type { Ages, ClockIndex } from "../fleet/observed-time.ts";
 
 /** Ids of unregistered senders that are remembered, to be shown; what is beyond is only counted. */
@@ -37,12 +47,15 @@ export type BeatDeps = {
   readonly fleet: Fleet;
   readonly ages: Ages;
   readonly expiry: Expiry;
+  readonly settings: FleetSettings;
   readonly counts: BeatCounts;
   readonly isOwn: (tick: Tick) => boolean;
   /** A registered cluster's beat; `ageMs` is how old its sign of life had become. */
   readonly beat: (ageMs: number, skewMs: number | undefined) => void;
   /** Its state changed: to be written and planned. */
   readonly changed: (cluster: Cluster) => void;
+  /** Two agents beat in turn from now on, or do so no longer: to be written and said. */
+  readonly conflictChanged: (cluster: Cluster) => void;
   /** A beat of somebody not registered: a worker of that name is no orphan yet. */
   readonly unregistered: (clientId: ClientId) => void;
   readonly refused: (refused: Refused) => void;
@@ -100,6 +113,28 @@ function foldOne(deps: BeatDeps, partition: number, clientId: ClientId, beat: Be
   const changed = foldBeat(cluster, seenNow(deps, partition), beat);
   if (changed || cluster.due?.clock !== partition) expiry.schedule(cluster);
   if (changed) deps.changed(cluster);
+  foldSender(deps, cluster, beat);
+}
+
+/** Which instance it is of: the same as before, nearly always. */
+function foldSender(deps: BeatDeps, cluster: Cluster, { heartbeat, atMs }: Beat): void {
+  const { instance_id: instance, status } = heartbeat;
+  const { beat: agents } = cluster;
+  if (instance === undefined || agents === undefined) return;
+  const known = cluster.facts?.conflict;
+  const stopping = status === "stopping";
+  const isUsual =
+    instance === agents.lastInstance && agents.contest === undefined && known === undefined;
+  if (isUsual && !stopping) return;
+  const { ages, settings } = deps;
+  const { staleAfterMs } = deadlineOf(cluster, settings);
+  const observedMs = ages.observedMs(ages.joint);
+  const at = { observedMs, nowMs: atMs, staleAfterMs };
+  const conflict = foldInstance(agents, known, { instance, stopping }, at);
+  const isSame = (conflict === undefined) === (known === undefined);
+  if (isSame) return;
+  setFact(cluster, "conflict", conflict);
+  deps.conflictChanged(cluster);
 }
 
 /** All beats between two ticks were seen at one moment: one object serves them. */

@@ -2,6 +2,7 @@
 import type { ReadBatch } from "../../../shared/kafka/consumer/consumer.ts";
 import type { Log } from "../../../shared/log.ts";
 import type { Refused } from "../../../shared/protocol/quarantine.ts";
+import type { Cluster, FleetSettings } from "../fleet/fleet.ts";
 import type { Ages } from "../fleet/observed-time.ts";
 import type { Inbox } from "../inbox.ts";
 import type { QuarantineQueue } from "../record/quarantine.ts";
@@ -15,6 +16,7 @@ type HearDeps = {
     readonly recorder: Recorder;
     readonly log: Log;
     readonly quarantine: QuarantineQueue;
+    readonly settings: FleetSettings;
     readonly nowMs: () => number;
   };
   readonly leaderState: LeaderState;
@@ -35,11 +37,17 @@ export function heartbeatHandler({
     fleet: leaderState.fleet,
     ages,
     expiry: leaderState.expiry,
+    settings: deps.settings,
     counts,
     isOwn: (tick) => tick.epoch === epoch,
     beat: recorder.beat,
     changed: (cluster) => {
       touch(leaderState, cluster);
+      inbox.wake();
+    },
+    conflictChanged: (cluster) => {
+      leaderState.unsaved.add(cluster.clientId);
+      reportConflict(log, cluster);
       inbox.wake();
     },
     unregistered: (clientId) => {
@@ -61,6 +69,20 @@ export function heartbeatHandler({
     if (crossed.length > 0) inbox.crossed(crossed);
     else if (leaderState.held.size > 0) inbox.wake();
   };
+}
+
+/** Once when it begins and once when it ends. */
+function reportConflict(log: Log, { clientId, facts }: Cluster): void {
+  const conflict = facts?.conflict;
+  if (conflict === undefined) {
+    log.info("only one agent beats under this client id again", { client_id: clientId });
+    return;
+  }
+  log.error(
+    "two agents beat in turn under one client id (a cloned host, a cluster restored beside the " +
+      "first?): stop one of them, or give it a CLIENT_ID of its own; a tombstone is refused meanwhile",
+    { client_id: clientId, instances: conflict.instances },
+  );
 }
 
 export function countRefused(

@@ -11,7 +11,8 @@ import { type ControlRecord, decodeControl } from "../../../shared/protocol/cont
 import { decodeLedger, type LedgerRecord } from "../../../shared/protocol/ledger.ts";
 import { CONTROL, STATUS } from "../../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
-import { createFleet, type Fleet, foldLedger } from "../fleet/fleet.ts";
+import { createFleet, type Fleet } from "../fleet/fleet.ts";
+import { foldLedger } from "../fleet/ledger.ts";
 import { describe } from "../registry/admission.ts";
 import type { Tail } from "./tail.ts";
 

@@ -11,6 +11,7 @@ import { openProducer, type Producer } from "../../../shared/kafka/producer/prod
 import { type Audit, decodeAudit } from "../../../shared/protocol/audit.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { encodeControl } from "../../../shared/protocol/control.ts";
+import { BY, BY_OPERATOR, FORCE, FORCED } from "../../../shared/protocol/registry-header.ts";
 import { AUDIT, CONTROL, REGISTRY } from "../../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 import { readLedger } from "./read-topic.ts";
@@ -35,15 +36,28 @@ type Deed = {
   readonly done: string;
 };
 
-export async function withdraw(deps: OperatorDeps, clientId: ClientId): Promise<ExitCode> {
+export async function withdraw(
+  deps: OperatorDeps,
+  clientId: ClientId,
+  force: boolean,
+): Promise<ExitCode> {
   const fleet = await readLedger(deps);
   if (!fleet.ok) return failed(deps, fleet.error);
   const cluster = fleet.value.clusters.get(clientId);
+  const conflict = cluster?.facts?.conflict;
+  if (conflict !== undefined && !force) {
+    deps.say(
+      `${clientId} is not withdrawn: two agents beat in turn under this client id (instances ` +
+        `${conflict.instances.join(" and ")}, since ${conflict.since}), so its worker serves one ` +
+        "that lives. Stop one of them, or give --force",
+    );
+    return EXIT.refused;
+  }
   const known =
     cluster === undefined
       ? "it is not in the ledger"
       : `it is ${cluster.state} since ${since(cluster)}`;
-  const headers = { "outrider-by": "sidecar withdraw" };
+  const headers = { [BY]: BY_OPERATOR, ...(force ? { [FORCE]: FORCED } : {}) };
   return perform(deps, {
     question: `Withdraw ${clientId} (${known})? Its worker is stopped and its consumer group deleted.`,
     write: (producer) =>

@@ -7,7 +7,8 @@ import type { KafkaError } from "../../../shared/kafka/error.ts";
 import { decodeLedger } from "../../../shared/protocol/ledger.ts";
 import { STATUS } from "../../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
-import { createFleet, type Fleet, foldLedger } from "../fleet/fleet.ts";
+import { createFleet, type Fleet } from "../fleet/fleet.ts";
+import { foldLedger } from "../fleet/ledger.ts";
 import { describe } from "../registry/admission.ts";
 
 const CALL = { deadlineMs: 10_000 } as const;

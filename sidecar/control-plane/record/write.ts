@@ -10,7 +10,7 @@ import type { Audit } from "../../../shared/protocol/audit.ts";
 import { appliedKey, encodeApplied, encodeStatus } from "../../../shared/protocol/ledger.ts";
 import { quarantineHeaders, type Refused } from "../../../shared/protocol/quarantine.ts";
 import { AUDIT, QUARANTINE, STATUS } from "../../../shared/protocol/topic.ts";
-import { toStatus } from "../fleet/fleet.ts";
+import { toStatus } from "../fleet/ledger.ts";
 import type { LeaderState } from "../state/leader-state.ts";
 import { auditRecord } from "./audit.ts";
 

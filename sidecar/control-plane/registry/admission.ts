@@ -16,6 +16,7 @@ import {
   foldTombstone,
   type Seen,
 } from "../fleet/fleet.ts";
+import { refusalOf } from "./identity.ts";
 import { inOrder, type RegistryRecord } from "./order.ts";
 
 /** Headers of an accepted record that the ledger keeps, at most, and characters of each. */
@@ -56,6 +57,11 @@ export function admit(
   for (const record of ordered.records) {
     const message = read.get(record);
     if (message === undefined || isReplay(fleet, message.clientId, record, at)) continue;
+    const error = refusalOf(fleet.clusters.get(message.clientId), message, record.headers);
+    if (error !== undefined) {
+      refused.push({ ...record, topic: REGISTRY, error });
+      continue;
+    }
     const inConflict = ordered.conflicts.has(message.clientId);
     counts[message.kind === "tombstone" ? "tombstones" : "registrations"] += 1;
     if (message.kind === "tombstone" && inConflict) continue;

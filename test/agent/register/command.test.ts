@@ -26,6 +26,7 @@ function hook(played: Played, more: Partial<HookOptions> = {}) {
     budgetMs: 900,
     waitMs: undefined,
     failurePolicy: "nothing",
+    force: false,
     nowMs: () => 0,
     signal: new AbortController().signal,
     came: (next) => {

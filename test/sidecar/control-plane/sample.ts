@@ -28,6 +28,7 @@ export const clusterOf = (changes: Partial<Cluster> = {}): Cluster => ({
   worker: null,
   clusterName: "prod",
   intervalSeconds: undefined,
+  facts: undefined,
   seen: { clock: 0, atMs: 0 },
   due: undefined,
   beaten: false,

@@ -7,11 +7,10 @@ import {
   createFleet,
   type Fleet,
   foldBeat,
-  foldLedger,
   foldSilence,
   foldWithdrawn,
-  toStatus,
 } from "../../../../sidecar/control-plane/fleet/fleet.ts";
+import { foldLedger, toStatus } from "../../../../sidecar/control-plane/fleet/ledger.ts";
 import {
   admit,
   describe as describeText,

@@ -35,9 +35,15 @@ function openFold() {
   const fleet = createFleet();
   const cluster = clusterOf({ state: "registered", reason: "registration" });
   fleet.clusters.set(A, cluster);
-  const seen: { beats: (number | undefined)[]; changed: number; unregistered: string[] } = {
+  const seen: {
+    beats: (number | undefined)[];
+    changed: number;
+    conflicts: number;
+    unregistered: string[];
+  } = {
     beats: [],
     changed: 0,
+    conflicts: 0,
     unregistered: [],
   };
   const refused: string[] = [];
@@ -49,6 +55,10 @@ function openFold() {
     counts,
     isOwn: (tick) => tick.epoch === EPOCH,
     beat: (_ageMs, skewMs) => seen.beats.push(skewMs),
+    settings: TIMES,
+    conflictChanged: () => {
+      seen.conflicts += 1;
+    },
     changed: () => {
       seen.changed += 1;
     },

@@ -1,0 +1,95 @@
+/**
+ * Which installation of the agent this is: read where the platform has such an identity for nothing and
+ * it outlives the process, else none. It tells a cluster that was set up anew from the one before it; it
+ * cannot tell a clone, which has the same (two agents that beat in turn do, docs/protocol.md).
+ *
+ * It is never made in a chart's template, which would make another one at each rendering, and never
+ * invented where no state outlives the process.
+ */
+import { randomUUID } from "node:crypto";
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import * as v from "valibot";
+
+const FILE = "installation-id";
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u;
+
+export type InstallationSource = {
+  /** A ServiceAccount's token, projected into the pod. */
+  readonly installationTokenFile: string | undefined;
+  /** A directory that outlives the process. */
+  readonly stateDir: string | undefined;
+};
+
+export type Installation = {
+  readonly id: string | undefined;
+  /** Why there is none although a source is named. */
+  readonly problem: string | undefined;
+};
+
+/** `create`: an id that is not there yet is made. A command that withdraws never makes one. */
+export function readInstallation(source: InstallationSource, create: boolean): Installation {
+  const { installationTokenFile: tokenFile, stateDir } = source;
+  try {
+    if (tokenFile !== undefined) return fromToken(tokenFile);
+    if (stateDir !== undefined) return fromDirectory(stateDir, create);
+    return { id: undefined, problem: undefined };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const from = tokenFile === undefined ? "STATE_DIR" : "INSTALLATION_TOKEN_FILE";
+    return { id: undefined, problem: `no installation id from ${from}: ${reason}` };
+  }
+}
+
+function fromToken(path: string): Installation {
+  const id = serviceAccountUid(readFileSync(path, "utf8"));
+  if (id !== undefined) return { id, problem: undefined };
+  const problem = `no installation id: ${path} is no token of a Kubernetes ServiceAccount`;
+  return { id: undefined, problem };
+}
+
+const Claims = v.object({
+  "kubernetes.io": v.object({
+    serviceaccount: v.object({ uid: v.pipe(v.string(), v.regex(UUID)) }),
+  }),
+});
+
+/** The uid in a token's claims (Kubernetes, "Bound service account tokens"); undefined: no such token. */
+export function serviceAccountUid(token: string): string | undefined {
+  const [, payload] = token.trim().split(".");
+  if (payload === undefined) return undefined;
+  try {
+    const claims = v.safeParse(Claims, JSON.parse(Buffer.from(payload, "base64url").toString()));
+    return claims.success ? claims.output["kubernetes.io"].serviceaccount.uid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function fromDirectory(directory: string, create: boolean): Installation {
+  const path = join(directory, FILE);
+  const found = readId(path);
+  if (found !== undefined || !create) return { id: found, problem: undefined };
+  mkdirSync(directory, { recursive: true });
+  const made = join(directory, `${FILE}.${process.pid}`);
+  writeFileSync(made, `${randomUUID()}\n`, { flush: true });
+  try {
+    // Whoever comes first wins; what is there and is no id is what a crash left of one.
+    linkSync(made, path);
+    rmSync(made);
+  } catch {
+    if (readId(path) === undefined) renameSync(made, path);
+    else rmSync(made);
+  }
+  return { id: readId(path), problem: undefined };
+}
+
+function readId(path: string): string | undefined {
+  try {
+    const id = readFileSync(path, "utf8").trim();
+    return UUID.test(id) ? id : undefined;
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
+    throw cause;
+  }
+}

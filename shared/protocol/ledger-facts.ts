@@ -1,0 +1,26 @@
+/**
+ * Facts about a cluster that not every ledger record has. Each is optional, and one that cannot be read
+ * is left out: an older or a newer control plane must never lose a cluster over it.
+ */
+import * as v from "valibot";
+
+/** Two agents that beat in turn under one client id. */
+const Conflict = v.object({
+  /** The `instance_id`s that beat last. */
+  instances: v.array(v.string()),
+  /** RFC 3339, by the leader's clock. */
+  since: v.string(),
+});
+export type Conflict = v.InferOutput<typeof Conflict>;
+
+const fact = <T>(schema: v.GenericSchema<unknown, T>) => v.fallback(v.optional(schema), undefined);
+
+export const FACTS = { conflict: fact(Conflict) } as const;
+
+const Facts = v.object(FACTS);
+export type Facts = v.InferOutput<typeof Facts>;
+
+/** The facts of a record; undefined where it has none, as nearly all have none. */
+export function factsOf({ conflict }: Facts): Facts | undefined {
+  return conflict === undefined ? undefined : { conflict };
+}

@@ -1,0 +1,12 @@
+/** Headers of registry records. All are optional: a record without them counts as it always has. */
+
+/** Who wrote it, where that decides on anything. */
+export const BY = "outrider-by";
+export const BY_OPERATOR = "sidecar withdraw";
+
+/** Of a tombstone: the installation that is withdrawn. A registration has it in its value. */
+export const INSTALLATION = "outrider-installation-id";
+
+/** `true`: withdraw although two agents beat under this client id. */
+export const FORCE = "outrider-force";
+export const FORCED = "true";

@@ -1,0 +1,86 @@
+/**
+ * Two agents with one client id: a cloned host, a cluster restored beside the first. Each names itself
+ * by the `instance_id` of its beats. One instance after another is a restart; an instance that comes
+ * back after another has beaten lives beside it, and for longer than a stale deadline that is a
+ * conflict. Pure; times are observed ms on the joint clock.
+ *
+ * Invariants (test/sidecar/control-plane/fleet/contest.test.ts):
+ *  - restarts, a crash loop and a rolling update are no conflict, in whatever number;
+ *  - an instance that said `stopping` has ended, and is no rival of those that come after it;
+ *  - a conflict ends when no two beat in turn for a stale deadline, however one of them ended: whoever
+ *    stops one of two must not have the other's worker removed by that one's tombstone;
+ *  - a beat without an `instance_id` says nothing about instances.
+ */
+import type { Conflict } from "../../../shared/protocol/ledger-facts.ts";
+
+/** Instances that are told apart in one contest; beyond that the oldest is forgotten. */
+const INSTANCES_MAX = 8;
+
+export type Contest = {
+  /** When another instance first beat after this one. */
+  readonly interruptedMs: Map<string, number>;
+  /** When the instance last changed. */
+  switchedMs: number;
+};
+
+/** Who beats under one client id; written in place, for it is there once for each cluster. */
+export type Agents = {
+  /** The instance that beat last, and has not said that it stops. */
+  lastInstance: string | undefined;
+  contest: Contest | undefined;
+};
+
+export type InstanceBeat = { readonly instance: string; readonly stopping: boolean };
+
+export type ContestTime = {
+  readonly observedMs: number;
+  readonly nowMs: number;
+  /** The cluster's own stale deadline. */
+  readonly staleAfterMs: number;
+};
+
+/** Takes a beat in. @returns the conflict as it now is; undefined: there is none (any more) */
+export function foldInstance(
+  agents: Agents,
+  known: Conflict | undefined,
+  beat: InstanceBeat,
+  at: ContestTime,
+): Conflict | undefined {
+  const { observedMs, staleAfterMs } = at;
+  // What a leader before us saw began no later than our term.
+  if (known !== undefined) agents.contest ??= { interruptedMs: new Map(), switchedMs: 0 };
+  const isOver =
+    agents.contest !== undefined && observedMs - agents.contest.switchedMs > staleAfterMs;
+  if (isOver) agents.contest = undefined;
+  const lasting = isOver ? undefined : known;
+  if (beat.stopping) {
+    leave(agents, beat.instance, lasting !== undefined);
+    return lasting;
+  }
+  const { lastInstance: last } = agents;
+  agents.lastInstance = beat.instance;
+  if (last === undefined || last === beat.instance) return lasting;
+  const besideMs = switchTo(agents, last, beat.instance, observedMs);
+  if (besideMs <= staleAfterMs) return lasting;
+  const since = lasting?.since ?? new Date(at.nowMs).toISOString();
+  return { instances: [last, beat.instance].toSorted(), since };
+}
+
+/** @returns for how long the instance that beats now has lived beside others, in ms */
+function switchTo(agents: Agents, last: string, instance: string, observedMs: number): number {
+  agents.contest ??= { interruptedMs: new Map(), switchedMs: observedMs };
+  const { interruptedMs } = agents.contest;
+  agents.contest.switchedMs = observedMs;
+  if (!interruptedMs.has(last)) interruptedMs.set(last, observedMs);
+  const [oldest] = interruptedMs.keys();
+  if (interruptedMs.size > INSTANCES_MAX && oldest !== undefined) interruptedMs.delete(oldest);
+  return observedMs - (interruptedMs.get(instance) ?? observedMs);
+}
+
+/** A conflict lasts until it is over by time: the tombstone of the one that stops comes right after. */
+function leave(agents: Agents, instance: string, inConflict: boolean): void {
+  const { contest } = agents;
+  contest?.interruptedMs.delete(instance);
+  if (contest?.interruptedMs.size === 0 && !inConflict) agents.contest = undefined;
+  if (agents.lastInstance === instance) agents.lastInstance = undefined;
+}

@@ -1,0 +1,68 @@
+/** The fleet and the ledger: reading its records into a fleet, and writing a cluster's. Pure. */
+import type { ClientId } from "../../../shared/protocol/client-id.ts";
+import type { LedgerRecord, Status } from "../../../shared/protocol/ledger.ts";
+import { factsOf } from "../../../shared/protocol/ledger-facts.ts";
+import type { Cluster, Described, Fleet, Seen } from "./fleet.ts";
+
+/** Before the first beat of a term nothing is known of a cluster's partition: the joint clock. */
+const UNSEEN: Seen = { clock: 0, atMs: 0 };
+
+export type Folded = "folded" | "older";
+
+/** Folds one ledger record, as a standby and a new leader read it. */
+export function foldLedger(
+  fleet: Fleet,
+  record: LedgerRecord,
+  describe: (clientId: ClientId, value: string | null) => Described,
+): Folded {
+  const { epoch } = record.kind === "status" ? record.status : record.applied;
+  fleet.epoch = Math.max(fleet.epoch, epoch);
+  if (record.kind === "applied") {
+    if (epoch < (fleet.applied.get(record.partition)?.epoch ?? 0)) return "older";
+    if (record.applied.removed === true) fleet.applied.delete(record.partition);
+    else fleet.applied.set(record.partition, record.applied);
+    return "folded";
+  }
+  const { status } = record;
+  const known = fleet.clusters.get(status.client_id);
+  if (known !== undefined && epoch < known.epoch) return "older";
+  fleet.clusters.set(status.client_id, fromStatus(status, describe));
+  return "folded";
+}
+
+function fromStatus(
+  status: Status,
+  describe: (clientId: ClientId, value: string | null) => Described,
+): Cluster {
+  const { client_id: clientId, state, reason, registry, worker } = status;
+  return {
+    clientId,
+    epoch: status.epoch,
+    state,
+    reason,
+    sinceMs: Date.parse(status.since) || 0,
+    registry,
+    withdrawal: status.withdrawal,
+    worker,
+    ...describe(clientId, registry.value),
+    facts: factsOf(status),
+    seen: UNSEEN,
+    due: undefined,
+    beaten: worker !== null && (state === "active" || reason === "silent"),
+    released: false,
+    returned: undefined,
+    beat: undefined,
+  };
+}
+
+export const toStatus = (cluster: Cluster, epoch: number): Status => ({
+  client_id: cluster.clientId,
+  epoch,
+  state: cluster.state,
+  reason: cluster.reason,
+  since: new Date(cluster.sinceMs).toISOString(),
+  registry: cluster.registry,
+  withdrawal: cluster.withdrawal,
+  worker: cluster.worker,
+  ...cluster.facts,
+});

@@ -1,0 +1,69 @@
+/**
+ * Whether a record that is well-formed may speak for its cluster: not a tombstone that one of two
+ * living agents wrote, and not one of an installation that another has replaced. Pure; what the
+ * headers mean stands in docs/protocol.md.
+ */
+import { parseJson, toBytes } from "../../../shared/protocol/json.ts";
+import type { RegistryMessage } from "../../../shared/protocol/message.ts";
+import type { Refusal } from "../../../shared/protocol/quarantine.ts";
+import { FORCE, FORCED, INSTALLATION } from "../../../shared/protocol/registry-header.ts";
+import type { Cluster } from "../fleet/fleet.ts";
+
+type Headers = Readonly<Record<string, string>>;
+
+/** Undefined: it may. A cluster that nobody registered yet has nothing to protect. */
+export function refusalOf(
+  cluster: Cluster | undefined,
+  message: RegistryMessage,
+  headers: Headers,
+): Refusal | undefined {
+  if (cluster === undefined || cluster.registry.value === null) return undefined;
+  const accepted = installationOf(cluster.registry.value);
+  if (message.kind === "tombstone") return refuseTombstone(cluster, accepted, headers);
+  const { installation_id: sender } = message.registration;
+  const isTakeover = accepted !== undefined && sender !== undefined && sender !== accepted;
+  if (!isTakeover || cluster.facts?.conflict === undefined) return undefined;
+  return inConflict(cluster, "a registration of another installation is not accepted meanwhile");
+}
+
+function refuseTombstone(
+  cluster: Cluster,
+  accepted: string | undefined,
+  headers: Headers,
+): Refusal | undefined {
+  const sender = headers[INSTALLATION];
+  if (accepted !== undefined && sender !== undefined && sender !== accepted) {
+    const detail =
+      `the tombstone is of installation ${shortened(sender)}, the registration of installation ` +
+      `${shortened(accepted)}, which has taken over ${cluster.clientId}; it stays registered`;
+    return { code: "other-installation", detail };
+  }
+  if (cluster.facts?.conflict === undefined || headers[FORCE] === FORCED) return undefined;
+  return inConflict(
+    cluster,
+    "stop one of them and wait until this is over, or withdraw with --force",
+  );
+}
+
+function inConflict({ clientId, facts }: Cluster, advice: string): Refusal {
+  const { instances = [], since = "" } = facts?.conflict ?? {};
+  const names = instances.map(shortened).join(" and ");
+  const detail = `two agents beat in turn as ${clientId} (instances ${names}, since ${since}): ${advice}`;
+  return { code: "identity-conflict", detail };
+}
+
+const CHARS_SHOWN_MAX = 64;
+const shortened = (id: string): string => id.slice(0, CHARS_SHOWN_MAX);
+
+/** What an accepted registration says of its installation; its text was validated then. */
+export function installationOf(value: string): string | undefined {
+  const parsed = parseJson(toBytes(value));
+  const json = parsed.ok ? parsed.value.json : undefined;
+  if (typeof json !== "object" || json === null || !("installation_id" in json)) return undefined;
+  const { installation_id: id } = json;
+  return typeof id === "string" && id !== "" && id.length <= INSTALLATION_CHARS_MAX
+    ? id
+    : undefined;
+}
+
+const INSTALLATION_CHARS_MAX = 128;
