@@ -71,6 +71,15 @@ const CASES: readonly AlertCase[] = [
     },
     firing: { "45s": 0, "60s": 1, "120s": 1, "150s": 0 },
   },
+  {
+    name: "two agents beat in turn, as leader and standby show it, until one has stopped",
+    alert: "OutriderTwoAgentsOneClientId",
+    series: {
+      [plane("outrider_identity_conflicts", "a")]: "0x3 1x4 0x8",
+      [plane("outrider_identity_conflicts", "b")]: "0x3 1x4 0x8",
+    },
+    firing: { "45s": 0, "60s": 1, "105s": 1, "135s": 0 },
+  },
 ];
 
 const tool = await openPromtool().catch((error: unknown) => {

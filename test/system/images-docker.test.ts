@@ -184,7 +184,8 @@ async function start(service: Service, image: string, more: Readonly<Record<stri
     ...(service.container_name === undefined ? {} : { name: service.container_name }),
     Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
     HostConfig: {
-      Binds: service.volumes.map((each) => each.replace(/^[^:]+/u, docker.engine.socket)),
+      // A path is the engine's socket; a name is a volume.
+      Binds: service.volumes.map((each) => each.replace(/^\/[^:]+/u, docker.engine.socket)),
       GroupAdd: [...service.group_add],
       ReadonlyRootfs: service.read_only,
       CapDrop: [...service.cap_drop],
