@@ -56,7 +56,7 @@ const CHARS_SHOWN_MAX = 64;
 const shortened = (id: string): string => id.slice(0, CHARS_SHOWN_MAX);
 
 /** What an accepted registration says of its installation; its text was validated then. */
-export function installationOf(value: string): string | undefined {
+function installationOf(value: string): string | undefined {
   const parsed = parseJson(toBytes(value));
   const json = parsed.ok ? parsed.value.json : undefined;
   if (typeof json !== "object" || json === null || !("installation_id" in json)) return undefined;
