@@ -156,20 +156,26 @@ const CERTIFICATE =
 const PRIVATE_KEY =
   /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----[\s\S]+?-----END (?:[A-Z0-9]+ )*PRIVATE KEY-----/u;
 
+/** Undefined where there is at least one such block. */
+export function pemProblem(text: string, what: "certificate" | "private key"): string | undefined {
+  const block = what === "certificate" ? CERTIFICATE : PRIVATE_KEY;
+  return block.test(text) ? undefined : `the file has no ${what} in PEM`;
+}
+
 /**
  * Wrong at the start is wrong configuration; a file that goes wrong later is taken for one that is being
  * rotated, and is read again at the next connection.
  */
 const pemFile =
-  (name: string, block: RegExp, what: string): Check =>
+  (name: string, what: "certificate" | "private key"): Check =>
   (lookup) => {
     const file = lookup.text(name);
     const enabled = v.safeParse(tlsEnabled, lookup);
     if (file === undefined || (enabled.success && !enabled.output)) return undefined;
     const read = lookup.host.readFile(file);
     if (!read.ok) return { name, value: file, message: read.error };
-    if (block.test(read.value)) return undefined;
-    return { name, value: file, message: `the file has no ${what} in PEM` };
+    const message = pemProblem(read.value, what);
+    return message === undefined ? undefined : { name, value: file, message };
   };
 
 const missing = (name: string): Problem => ({ name, message: "is required when SASL_ENABLED" });
@@ -189,9 +195,9 @@ export const CONNECTION_CHECKS: readonly Check[] = [
         : ["TLS_CERT_FILE", "TLS_KEY_FILE"];
     return { name, message: `is required when ${other} is set` };
   }),
-  pemFile("TLS_CA_FILE", CERTIFICATE, "certificate"),
-  pemFile("TLS_CERT_FILE", CERTIFICATE, "certificate"),
-  pemFile("TLS_KEY_FILE", PRIVATE_KEY, "private key"),
+  pemFile("TLS_CA_FILE", "certificate"),
+  pemFile("TLS_CERT_FILE", "certificate"),
+  pemFile("TLS_KEY_FILE", "private key"),
 ];
 
 /** What the Kafka door wants. The password is asked for again at each connection. */

@@ -11,7 +11,7 @@ import { splitWords } from "./shell-words.ts";
 const PORT_MAX = 65_535;
 
 /** A parser of ours as a schema; its error is the message. */
-function parsed<T>(parse: (text: string) => Result<T, string>, allowed: string) {
+export function parsed<T>(parse: (text: string) => Result<T, string>, allowed: string) {
   return v.pipe(
     v.string(),
     v.description(allowed),

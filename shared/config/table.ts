@@ -86,6 +86,19 @@ export function optional<T>(
   });
 }
 
+/** What `open` makes of the file at that path; what is wrong with the file is wrong with the variable. */
+export function optionalFile<T>(
+  spec: Spec<string> & {
+    readonly without: string;
+    readonly open: (path: string, readFile: Host["readFile"]) => Result<T, string>;
+  },
+): Variable<T | undefined> {
+  return variable(aboutOf(spec, spec.without), (lookup) => {
+    const path = lookup.text(spec.name);
+    return path === undefined ? ok(undefined) : spec.open(path, lookup.host.readFile);
+  });
+}
+
 /** X itself or the file that X_FILE names, not both. The schema judges the first value read. */
 export function optionalSecret(
   spec: Spec<string> & { readonly without?: string },

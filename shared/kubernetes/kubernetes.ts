@@ -13,11 +13,11 @@ import {
   ResponseContext,
   ServerConfiguration,
   setHeaderOptions,
-  type V1Job,
   type V1JobSpec,
   type V1Secret,
   wrapHttpLibrary,
 } from "@kubernetes/client-node";
+import * as v from "valibot";
 import { err, ok, type Result } from "../result.ts";
 import type { Credentials } from "./credentials.ts";
 import {
@@ -45,6 +45,9 @@ export type JobFields = {
   readonly spec: Partial<V1JobSpec>;
 };
 
+/** What is created as it stands, with fields that the package's types do not know yet. */
+export type NamedObject = { readonly metadata?: { readonly name?: string } };
+
 export type Kubernetes = {
   readonly server: string;
   /** Our own namespace. */
@@ -52,7 +55,9 @@ export type Kubernetes = {
   /** The uid of kube-system, which is the cluster's identity. Needs `get` on that one namespace. */
   readonly clusterUid: (signal: AbortSignal) => Answer<string>;
   /** Fails with `already-exists` where the name is taken. Returns the uid. */
-  readonly createJob: (namespace: string, job: V1Job, signal: AbortSignal) => Answer<string>;
+  readonly createJob: (namespace: string, job: NamedObject, signal: AbortSignal) => Answer<string>;
+  /** Would it be created? Unknown fields are `invalid`, and nothing is kept. */
+  readonly tryJob: (namespace: string, job: NamedObject, signal: AbortSignal) => Answer<null>;
   /** Server-side apply by our field manager; the uid is a precondition. */
   readonly applyJob: (namespace: string, job: JobFields, signal: AbortSignal) => Answer<null>;
   /** That very Job and no other of its name: else `conflict`. */
@@ -95,11 +100,12 @@ export function openKubernetes(options: KubernetesOptions): Kubernetes {
       return read.ok ? ok(read.value.metadata?.uid ?? "") : read;
     },
     createJob: async (namespace, body, signal) => {
-      const asked = askedJob("create", namespace, body.metadata?.name);
-      const made = await call(transport, asked, signal, (configuration) =>
-        new BatchV1Api(configuration).createNamespacedJob({ namespace, body, fieldManager }),
-      );
-      return made.ok ? ok(made.value.metadata?.uid ?? "") : made;
+      const made = await postJob(transport, { namespace, body, query: { fieldManager } }, signal);
+      return made.ok ? ok(readUid(made.value)) : made;
+    },
+    tryJob: async (namespace, body, signal) => {
+      const query = { fieldManager, dryRun: "All", fieldValidation: "Strict" };
+      return await done(postJob(transport, { namespace, body, query }, signal));
     },
     applyJob: async (namespace, body, signal) => {
       const { name } = body.metadata;
@@ -153,6 +159,41 @@ const askedJob = (verb: string, namespace: string, name: string | undefined): As
   namespace,
   name,
 });
+
+const Created = v.object({ metadata: v.object({ uid: v.optional(v.string(), "") }) });
+const readUid = (value: unknown): string => {
+  const read = v.safeParse(Created, value);
+  return read.success ? read.output.metadata.uid : "";
+};
+
+type Post = {
+  readonly namespace: string;
+  readonly body: NamedObject;
+  readonly query: Readonly<Record<string, string>>;
+};
+
+/** As JSON: the package drops fields that it does not know, and the server shall see them. */
+async function postJob(
+  transport: Transport,
+  { namespace, body, query }: Post,
+  signal: AbortSignal,
+): Answer<unknown> {
+  const asked = askedJob("create", namespace, body.metadata?.name);
+  const path = `/apis/batch/v1/namespaces/${encodeURIComponent(namespace)}/jobs`;
+  try {
+    const response = await transport.send({
+      method: "POST",
+      path: `${path}?${new URLSearchParams(query)}`,
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(CALL_MS_MAX)]),
+    });
+    const read = bodyOf(await response.text());
+    return response.ok ? ok(read) : err(statusError(asked, response.status, readStatus(read)));
+  } catch (cause) {
+    return err(transportError(asked, transport.server, cause));
+  }
+}
 
 const done = async (answer: Answer<unknown>): Answer<null> => {
   const result = await answer;

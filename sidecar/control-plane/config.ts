@@ -120,9 +120,19 @@ export const CONTROL_PLANE_TABLE = {
 export type ControlPlaneConfig = Config<typeof CONTROL_PLANE_TABLE>;
 
 const { heartbeatTimeoutMs, cleanupTimeoutMs, watermarkIntervalMs } = TIME_TABLE;
+const { workerTlsCertFile, workerTlsKeyFile } = WORKER_TABLE;
 
 const CONTROL_PLANE_CHECKS: readonly Check[] = [
   ...CONNECTION_CHECKS,
+  check(
+    { workerTlsCertFile, workerTlsKeyFile },
+    ({ workerTlsCertFile: cert, workerTlsKeyFile: key }) => {
+      if ((cert === undefined) === (key === undefined)) return undefined;
+      const [name, other] = cert === undefined ? ["CERT", "KEY"] : ["KEY", "CERT"];
+      const message = `is required when WORKER_TLS_${other}_FILE is set`;
+      return { name: `WORKER_TLS_${name}_FILE`, message };
+    },
+  ),
   check({ heartbeatTimeoutMs, cleanupTimeoutMs }, (c) => {
     if (c.cleanupTimeoutMs > c.heartbeatTimeoutMs) return undefined;
     const least = formatDuration(c.heartbeatTimeoutMs);

@@ -1,8 +1,27 @@
 /** The variables about the workers: what runs, where, with how much of the machine. */
 
-import { bytes, command, cpu, flag, oneOf, path, text } from "../../shared/config/schema.ts";
-import { optional, secretWithDefault, withDefault } from "../../shared/config/table.ts";
+import { pemProblem } from "../../shared/config/kafka.ts";
+import {
+  bytes,
+  command,
+  cpu,
+  flag,
+  oneOf,
+  parsed,
+  path,
+  text,
+} from "../../shared/config/schema.ts";
+import { fileSecret } from "../../shared/config/secret.ts";
+import {
+  optional,
+  optionalFile,
+  secretWithDefault,
+  withDefault,
+} from "../../shared/config/table.ts";
+import { err, ok } from "../../shared/result.ts";
 import { SECRETS_MODES } from "./runtime/docker/container.ts";
+import { parseLabels, parseVolumes } from "./runtime/docker/extras.ts";
+import { parsePodTemplate } from "./runtime/kubernetes/pod-template.ts";
 import { RUNTIMES } from "./runtime/runtime.ts";
 
 const TEXT_CHARS_MAX = 4096;
@@ -10,6 +29,23 @@ const TEXT_CHARS_MAX = 4096;
 const MEMORY_MIN_BYTES = 6 * 1024 * 1024;
 const CPU_MIN_MILLIS = 10;
 const STATE_DIR = "/var/lib/outrider";
+
+const workerFile = (name: "CA" | "CERT" | "KEY", describe: string) =>
+  optionalFile({
+    name: `WORKER_TLS_${name}_FILE`,
+    schema: path("a PEM file"),
+    without: `no TLS_${name}_FILE, unless it is inherited`,
+    describe: `${describe}, as TLS_${name}_FILE on every runtime: a file of the control plane's, given to each worker as it is when the worker starts`,
+    open: (file, readFile) => {
+      const content = fileSecret(file, readFile);
+      if (!content.ok) return content;
+      const wrong = pemProblem(
+        content.value.read(),
+        name === "KEY" ? "private key" : "certificate",
+      );
+      return wrong === undefined ? ok({ path: file, content: content.value }) : err(wrong);
+    },
+  });
 
 /** Only passed on: we never connect to Neo4j. */
 export const NEO4J_TABLE = {
@@ -133,7 +169,34 @@ export const WORKER_TABLE = {
     schema: flag(),
     default: "false",
     describe:
-      "Give workers the control plane's own SASL and TLS variables after all; on Docker and Kubernetes not those that name a TLS file, which must be in the image",
+      "Give workers the control plane's own SASL and TLS variables after all; on Docker and Kubernetes TLS files go along, as they are when the worker starts",
+  }),
+  workerTlsCaFile: workerFile("CA", "Authorities that may sign the broker's certificate"),
+  workerTlsCertFile: workerFile("CERT", "The workers' client certificate"),
+  workerTlsKeyFile: workerFile("KEY", "The key of WORKER_TLS_CERT_FILE"),
+  workerLabels: optional({
+    name: "WORKER_LABELS",
+    schema: parsed(parseLabels, "name=value words, quoted as in a shell"),
+    without: "no further labels",
+    describe: "On Docker: further labels of the workers' containers",
+  }),
+  workerVolumes: optional({
+    name: "WORKER_VOLUMES",
+    schema: parsed(parseVolumes, "source:target words, each with :rw where it may be written"),
+    without: "no volumes",
+    describe:
+      "On Docker: volumes, by name, or directories of the engine's host that workers see, read-only; none that hands over the engine or the kernel",
+  }),
+  workerPodTemplate: optionalFile({
+    name: "WORKER_POD_TEMPLATE",
+    schema: path("a file with a partial pod template, YAML or JSON"),
+    without: "nothing is added",
+    describe:
+      "On Kubernetes: laid over the pod of every worker (metadata.labels and annotations, spec); read once, at the start",
+    open: (file, readFile) => {
+      const text = readFile(file);
+      return text.ok ? parsePodTemplate(text.value) : text;
+    },
   }),
   stateDir: withDefault({
     name: "STATE_DIR",

@@ -1,5 +1,6 @@
 /** Both charts on a real cluster, against a real Kafka that the pods reach (issue 5, shows 2). */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import * as v from "valibot";
 import { until } from "../bed/condition.ts";
 import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
 import { type KubernetesBed, openKubernetes } from "../bed/kubernetes/kubernetes.ts";
@@ -49,6 +50,9 @@ async function withScene(namespace: string, play: (scene: Scene) => Promise<void
     await forget(kafka);
   }
 }
+
+const Pods = v.object({ items: v.array(v.object({ spec: v.looseObject({}) })) });
+const podsOf = (json: string) => v.parse(Pods, JSON.parse(json)).items.map(({ spec }) => spec);
 
 const groupOf = (clientId: string) => `kg-builder-${clientId}`;
 
@@ -157,7 +161,25 @@ test(
       const planes = sidecarValues({ brokers, sasl: own, tls: { enabled: true, ca } });
       await scene.install("sidecar", "op", {
         ...planes,
-        workers: { image: IMAGES.idle },
+        workers: {
+          ...{ image: IMAGES.worker, memoryLimit: "256M", inheritKafkaAuth: true },
+          env: { LOG_LEVEL: "debug", NOTE: ' it\'s "quoted" ' },
+          podTemplate: {
+            metadata: { labels: { team: "edge" } },
+            spec: {
+              tolerations: [{ key: "edge", operator: "Exists" }],
+              volumes: [{ name: "scratch", emptyDir: { sizeLimit: "1Mi" } }],
+              containers: [
+                {
+                  name: "worker",
+                  resources: { requests: { cpu: "10m" } },
+                  env: [{ name: "PLACE", value: "edge" }],
+                  volumeMounts: [{ name: "scratch", mountPath: "/scratch" }],
+                },
+              ],
+            },
+          },
+        },
       });
       await untilReady(scene, PLANES, 2);
       const others = {
@@ -166,7 +188,31 @@ test(
         tls: { enabled: true, existingSecret: "others" },
       };
       await scene.install("agent", "edge", agentValues("af-30", others, { waitForWorker: true }));
-      expect(await scene.readyPods("outrider.client-id=af-30")).toHaveLength(1);
+      expect(await scene.readyPods("outrider.client-id=af-30,team=edge")).toHaveLength(1);
+      // It logs in over TLS by the authority of the control plane, or has no group.
+      await until(
+        "the worker's group",
+        async () => (await kafka.tools.listGroups()).includes(groupOf("af-30")),
+        { deadlineMs: 60_000 },
+      );
+      const [worker] = podsOf(
+        await bed.kubectl([
+          ...["get", "pods", "-n", "secure", "-l", "outrider.client-id=af-30", "-o", "json"],
+        ]),
+      );
+      expect(worker).toMatchObject({
+        tolerations: expect.arrayContaining([{ key: "edge", operator: "Exists" }]),
+        containers: [
+          {
+            resources: { requests: { cpu: "10m", memory: "256Mi" } },
+            env: expect.arrayContaining([
+              { name: "PLACE", value: "edge" },
+              { name: "TLS_CA_FILE", value: "/run/outrider/TLS_CA" },
+            ]),
+            volumeMounts: expect.arrayContaining([{ name: "scratch", mountPath: "/scratch" }]),
+          },
+        ],
+      });
       expect(await scene.test("edge")).toMatch(/ok +sasl .*edge by SCRAM-SHA-512/u);
       await scene.uninstall("edge");
       expect(await scene.jobUid("af-30")).toBeUndefined();

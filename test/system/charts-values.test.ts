@@ -108,6 +108,45 @@ const refused: readonly (readonly [string, string, Values, string])[] = [
     { workers: { image: "worker:latest" } },
     "workers.image",
   ],
+  [
+    "a pod template for an engine's workers",
+    SIDECAR_CHART,
+    {
+      ...{ runtime: "docker", docker: { host: "tcp://engine:2375", plain: true } },
+      workers: { podTemplate: { spec: { nodeSelector: { a: "b" } } } },
+    },
+    "workers.podTemplate",
+  ],
+  [
+    "labels of containers for Jobs",
+    SIDECAR_CHART,
+    { workers: { labels: { a: "b" } } },
+    "workers.podTemplate",
+  ],
+  [
+    "variables beside a Secret that is all",
+    SIDECAR_CHART,
+    { workers: { existingSecret: "own", env: { a: "b" } } },
+    "workers.existingSecret",
+  ],
+  [
+    "variables twice",
+    SIDECAR_CHART,
+    { workers: { existingEnvSecret: "own", env: { a: "b" } } },
+    "workers.existingEnvSecret",
+  ],
+  [
+    "a variable of two lines",
+    SIDECAR_CHART,
+    { workers: { env: { A: "b\nCLIENT_ID=c" } } },
+    "workers",
+  ],
+  [
+    "a pod template with a name",
+    SIDECAR_CHART,
+    { workers: { podTemplate: { metadata: { name: "x" } } } },
+    "name",
+  ],
   ["memory in words", SIDECAR_CHART, { workers: { memoryLimit: "much" } }, "memoryLimit"],
 ];
 

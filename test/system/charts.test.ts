@@ -61,6 +61,16 @@ const everyWay: readonly (readonly [string, string, Values])[] = [
     SIDECAR_CHART,
     { kafka: { sasl: ownSasl, tls: ownTls }, workers: { existingSecret: "workers" } },
   ],
+  [
+    "sidecar, workers of one's own",
+    SIDECAR_CHART,
+    {
+      workers: {
+        ...{ env: { A: "b" }, tls: { existingSecret: "ca" }, inheritKafkaAuth: true },
+        podTemplate: { spec: { nodeSelector: { disk: "ssd" } } },
+      },
+    },
+  ],
   ["sidecar, elsewhere", SIDECAR_CHART, { workers: { namespace: "workers" } }],
   [
     "sidecar, docker",
@@ -76,10 +86,12 @@ const everyWay: readonly (readonly [string, string, Values])[] = [
 /** Of a pod: whatever file is mounted is there. */
 const host: Host = {
   terminal: false,
-  readFile: () =>
+  readFile: (path) =>
     ok(
-      "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n" +
-        "-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n",
+      path.endsWith(".yaml")
+        ? "spec: {}"
+        : "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n" +
+            "-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n",
     ),
   writable: () => false,
 };

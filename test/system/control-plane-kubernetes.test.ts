@@ -161,3 +161,38 @@ test(
   },
   TEST_MS,
 );
+
+const wrongTemplates: readonly (readonly [string, string])[] = [
+  ["spec: {restartPolicy: Always}", "spec.restartPolicy is ours"],
+  ["spec: {tolerationz: []}", 'unknown field "spec.template.spec.tolerationz"'],
+  ["spec: {tolerations: {key: a}}", "tolerations"],
+  [
+    "spec: {containers: [{name: worker, volumeMounts: [{name: ca, mountPath: /ca}]}]}",
+    'volumeMounts[1].name: Not found: "ca"',
+  ],
+];
+
+test(
+  "sidecar control-plane refuses a pod template at the start, and says what is wrong with it",
+  async () => {
+    const { sidecar } = await binaries();
+    const path = join(bed.directory, "template.yaml");
+    for (const [template, why] of wrongTemplates) {
+      await Bun.write(path, template);
+      const child = Bun.spawn([sidecar, "control-plane"], {
+        env: {
+          ...{ K8S_MODE: "true", KUBECONFIG: bed.kubeconfig, WORKER_NAMESPACE: NAMESPACE },
+          ...{ WORKER_POD_TEMPLATE: path, KAFKA_BROKERS: "127.0.0.1:1", HOME: bed.directory },
+        },
+        stdin: "ignore",
+        stdout: "ignore",
+        stderr: "pipe",
+      });
+      const [said, code] = await Promise.all([child.stderr.text(), child.exited]);
+      expect(said).toMatch(/WORKER_POD_TEMPLATE/u);
+      expect(said).toContain(why);
+      expect(code).toBe(64);
+    }
+  },
+  TEST_MS,
+);

@@ -4,7 +4,7 @@ import { until } from "../bed/condition.ts";
 import type { ClusterSeen, ControlPlane } from "../bed/control-plane.ts";
 import { type DockerBed, startDocker } from "../bed/docker/docker.ts";
 import { WORKER_IMAGE } from "../bed/docker/image.ts";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
+import { type KafkaBed, type KafkaOptions, startKafka } from "../bed/kafka/kafka.ts";
 import { type Scene, withFleet } from "./scenario.ts";
 
 export const START_MS = 120_000;
@@ -27,9 +27,11 @@ export type DockerScene = {
 };
 
 /** @throws BedUnavailable */
-export async function openDockerScene(): Promise<DockerScene> {
+export async function openDockerScene(
+  options: Pick<KafkaOptions, "listeners" | "users"> = {},
+): Promise<DockerScene> {
   const docker = await startDocker();
-  const kafka = await startKafka({ host: docker.network.gateway });
+  const kafka = await startKafka({ host: docker.network.gateway, ...options });
   const running = async () =>
     Object.fromEntries(
       (await docker.client.listContainers()).map(({ Names, Id }) => [Names[0]?.slice(1) ?? "", Id]),

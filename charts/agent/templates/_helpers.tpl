@@ -205,7 +205,7 @@ also without the Secrets, and the agent says what is missing.
 {{- /* What the Deployment's pod is given. */ -}}
 {{- define "agent.pod" -}}
 {{- with .Values -}}
-{{- toYaml (dict "labels" .podLabels "annotations" .podAnnotations "resources" .resources "nodeSelector" .nodeSelector "tolerations" .tolerations "affinity" .affinity "priorityClassName" .priorityClassName) }}
+{{- toYaml (dict "labels" .podLabels "annotations" .podAnnotations "resources" .resources "nodeSelector" .nodeSelector "tolerations" .tolerations "affinity" .affinity "priorityClassName" .priorityClassName "extraEnv" .extraEnv "extraVolumes" .extraVolumes "extraVolumeMounts" .extraVolumeMounts) }}
 {{- end }}
 {{- end }}
 
@@ -213,7 +213,7 @@ also without the Secrets, and the agent says what is missing.
 {{- define "agent.hookPod" -}}
 {{- $pod := fromYaml (include "agent.pod" .) -}}
 {{- $hooks := .Values.hooks -}}
-{{- range $name := list "nodeSelector" "tolerations" "affinity" "priorityClassName" -}}
+{{- range $name := list "nodeSelector" "tolerations" "affinity" "priorityClassName" "extraEnv" "extraVolumes" "extraVolumeMounts" -}}
 {{- if not (kindIs "invalid" (index $hooks $name)) -}}
 {{- $_ := set $pod $name (index $hooks $name) -}}
 {{- end -}}
@@ -269,9 +269,15 @@ affinity:
 {{- with .pod.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
-{{- with (include "agent.volumes" .) }}
+{{- $volumes := include "agent.volumes" . -}}
+{{- if or $volumes .pod.extraVolumes }}
 volumes:
+  {{- with $volumes }}
   {{- . | trim | nindent 2 }}
+  {{- end }}
+  {{- with .pod.extraVolumes }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 {{- end }}
 
@@ -280,9 +286,18 @@ image: {{ include "agent.image" .root }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 env:
   {{- include "agent.env" . | trim | nindent 2 }}
-{{- with (include "agent.volumeMounts" .root) }}
+  {{- with .pod.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- $mounts := include "agent.volumeMounts" .root -}}
+{{- if or $mounts .pod.extraVolumeMounts }}
 volumeMounts:
+  {{- with $mounts }}
   {{- . | trim | nindent 2 }}
+  {{- end }}
+  {{- with .pod.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 resources:
   {{- toYaml .pod.resources | nindent 2 }}

@@ -52,6 +52,10 @@
 - name: NEO4J_PASS_FILE
   value: /etc/outrider/neo4j/password
 {{- end }}
+{{- include "outrider.workerEnv" . }}
+{{- with $plane.extraEnv }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "outrider.checkDocker" -}}
@@ -79,6 +83,10 @@
   mountPath: /etc/outrider/docker
   readOnly: true
 {{- end }}
+{{- include "outrider.workerMounts" . }}
+{{- with .Values.controlPlane.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "outrider.controlPlaneVolumes" -}}
@@ -97,5 +105,9 @@
   secret:
     secretName: {{ . }}
     defaultMode: 0440
+{{- end }}
+{{- include "outrider.workerVolumes" . }}
+{{- with .Values.controlPlane.extraVolumes }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}

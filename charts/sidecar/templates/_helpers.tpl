@@ -80,6 +80,12 @@ tls.key: {{ required "kafka.tls.key is required with kafka.tls.certificate" $tls
 {{- if not (or .Values.neo4j.existingSecret (include "outrider.workerSecret" .)) }}
 neo4j-password: {{ .Values.neo4j.password | quote }}
 {{- end }}
+{{- if and .Values.workers.env (not .Values.workers.existingEnvSecret) }}
+worker.env: {{ include "outrider.workerEnvFile" . | trim | quote }}
+{{- end }}
+{{- if and .Values.workers.tls.ca (not .Values.workers.tls.existingSecret) }}
+worker-ca.crt: {{ .Values.workers.tls.ca | quote }}
+{{- end }}
 {{- end }}
 
 {{- /* The files of TLS; none where the authorities that come with the program are enough. */ -}}

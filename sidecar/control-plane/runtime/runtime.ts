@@ -28,6 +28,8 @@ export type WorkerSpec = {
   readonly environment: Readonly<Record<string, string>>;
   /** Wins over `environment`; never logged, and kept out of listings where the platform can. */
   readonly secrets: Readonly<Record<string, string>>;
+  /** Contents by name: each is put where the worker can read it, and the variable X_FILE says where X is. */
+  readonly files?: Readonly<Record<string, string>>;
 };
 
 /** Identity of one incarnation of a worker; opaque outside the runtime that made it. */

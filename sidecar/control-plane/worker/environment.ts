@@ -9,6 +9,8 @@ import { type ContainerSettings, dockerProgram } from "../runtime/docker/contain
 import { programOf } from "../runtime/kubernetes/manifest.ts";
 import { processRuntime } from "../runtime/process/runtime.ts";
 import type { Runtime, RuntimeName } from "../runtime/runtime.ts";
+import { openEnvFile } from "./env-file.ts";
+import { workerAuth } from "./kafka-auth.ts";
 import type { WorkerSettings } from "./spec.ts";
 
 export type Surroundings = {
@@ -122,6 +124,8 @@ const dockerSettings = (config: ControlPlaneConfig): ContainerSettings => ({
   cpuMillis: config.cpuLimitMillis,
   secrets: config.workerSecrets,
   isPublic: (name) => PUBLIC_NAMES.has(name),
+  labels: config.workerLabels ?? {},
+  mounts: config.workerVolumes ?? [],
 });
 
 /** What `ingest` reads from its environment alone; from a file it reads secrets only. */
@@ -135,6 +139,7 @@ const kubernetesSettings = (config: ControlPlaneConfig) => ({
   cpuMillis: config.cpuLimitMillis,
   serviceAccount: config.workerServiceAccount,
   secretName: config.workerSecret,
+  podTemplate: config.workerPodTemplate,
 });
 
 /** What of the configuration changes a worker, besides its variables. */
@@ -162,8 +167,12 @@ export function openWorkers(
 ): Result<(fleet: string) => WorkerSettings, string> {
   const envFile = openEnvFile(config.workerEnvFile, around);
   if (!envFile.ok) return envFile;
+  const { runtime } = chooseRuntime(config, around);
+  const auth = workerAuth(config, { ...around, runtime });
+  if (!auth.ok) return auth;
+  warnOfUnused(config, runtime, around.log);
+  const { environment, password, files } = auth.value;
   const program = programFor(config, around);
-  const inherited = inheritedAuth(config, around);
   return ok((fleet) => ({
     fleet,
     program,
@@ -172,84 +181,32 @@ export function openWorkers(
       NEO4J_URI: config.neo4jUri,
       NEO4J_USER: config.neo4jUser,
       LOG_LEVEL: config.logLevel,
-      ...inherited.environment,
+      ...environment,
     },
     secretEnvironment: () => ({
       NEO4J_PASS: config.neo4jPass.read(),
-      ...(inherited.password === undefined ? {} : { SASL_PASSWORD: inherited.password.read() }),
+      ...(password === undefined ? {} : { SASL_PASSWORD: password.read() }),
       ...envFile.value(),
     }),
+    files,
   }));
 }
 
-const AUTH_NAMES = /^(?:SASL_|TLS_)[A-Z_]+$/u;
-const AUTH_FILES = /^(?:SASL_|TLS_)[A-Z_]+_FILE$/u;
-const PASSWORD_NAMES: readonly string[] = ["SASL_PASSWORD", "SASL_PASSWORD_FILE"];
-
-type Inherited = {
-  readonly environment: Readonly<Record<string, string>>;
-  readonly password: ControlPlaneConfig["saslPassword"];
-};
-
-/** A path of ours is nothing in a container: there the password goes by itself, and TLS files do not go. */
-function inheritedAuth(config: ControlPlaneConfig, around: Surroundings): Inherited {
-  if (!config.workerInheritKafkaAuth) return { environment: {}, password: undefined };
-  const { runtime } = chooseRuntime(config, around);
-  const set = Object.entries(around.environment).flatMap(([name, value = ""]) =>
-    AUTH_NAMES.test(name) && value !== "" ? [[name, value] as const] : [],
+/** What another runtime would have used. */
+function warnOfUnused(config: ControlPlaneConfig, runtime: RuntimeName, log: Log): void {
+  const forDocker = [
+    ...(config.workerLabels === undefined ? [] : ["WORKER_LABELS"]),
+    ...(config.workerVolumes === undefined ? [] : ["WORKER_VOLUMES"]),
+  ];
+  const unused = [
+    ...(runtime === "docker" ? [] : forDocker),
+    ...(runtime === "kubernetes" || config.workerPodTemplate === undefined
+      ? []
+      : ["WORKER_POD_TEMPLATE"]),
+  ];
+  if (unused.length === 0) return;
+  log.warn(
+    "set and not used: WORKER_LABELS and WORKER_VOLUMES are for RUNTIME=docker, WORKER_POD_TEMPLATE is for RUNTIME=kubernetes",
+    { runtime, variables: unused },
   );
-  const shown = set.filter(([name]) => !PASSWORD_NAMES.includes(name)).sort();
-  const left = runtime === "process" ? [] : shown.filter(([name]) => AUTH_FILES.test(name));
-  if (left.length > 0) {
-    around.log.warn(
-      `WORKER_INHERIT_KAFKA_AUTH: files are not passed on to workers of RUNTIME ${runtime}; put them into GRAPH_BUILDER_IMAGE and name them there, or in WORKER_ENV_FILE`,
-      { variables: left.map(([name]) => name) },
-    );
-  }
-  if (runtime === "kubernetes" && config.workerSecret !== undefined && config.saslPassword) {
-    around.log.warn(
-      "WORKER_INHERIT_KAFKA_AUTH: with WORKER_SECRET no other secret is given to workers; put SASL_PASSWORD into it",
-      { secret: config.workerSecret },
-    );
-  }
-  return {
-    environment: {
-      ...Object.fromEntries(shown.filter((each) => !left.includes(each))),
-      // One of the files that are left out may have been all that said so.
-      ...(left.length > 0 ? { TLS_ENABLED: String(config.tlsEnabled) } : {}),
-    },
-    password: config.saslPassword,
-  };
 }
-
-/**
- * NAME=value lines, `#` comments and blank lines; read again for each start. One that has become
- * unreadable keeps its last content: workers without credentials would be no workers.
- */
-function openEnvFile(
-  path: string | undefined,
-  around: Surroundings,
-): Result<() => Record<string, string>, string> {
-  if (path === undefined) return ok(() => ({}));
-  const first = around.readFile(path);
-  if (!first.ok) return err(`WORKER_ENV_FILE: ${first.error}`);
-  let last = first.value;
-  return ok(() => {
-    const text = around.readFile(path);
-    if (text.ok) last = text.value;
-    else around.log.error("WORKER_ENV_FILE: its last content is used", { error: text.error });
-    return parseEnvFile(last);
-  });
-}
-
-function parseEnvFile(text: string): Record<string, string> {
-  const entries = text.split(/\r?\n/u).flatMap((line): [string, string][] => {
-    const match = /^\s*(?:export\s+)?(?<name>[A-Za-z_]\w*)\s*=(?<value>.*)$/u.exec(line);
-    const { name, value } = match?.groups ?? {};
-    return name === undefined || value === undefined ? [] : [[name, unquote(value.trim())]];
-  });
-  return Object.fromEntries(entries);
-}
-
-const unquote = (value: string): string =>
-  /^(["']).*\1$/u.test(value) ? value.slice(1, -1) : value;

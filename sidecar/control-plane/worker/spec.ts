@@ -19,6 +19,15 @@ export type WorkerSettings = {
   readonly environment: Readonly<Record<string, string>>;
   /** The same, but secret: names are hashed, values are not (no plain hash of a secret). */
   readonly secretEnvironment: () => Readonly<Record<string, string>>;
+  /** Undefined where paths of ours are the workers', too. */
+  readonly files?: WorkerFiles | undefined;
+};
+
+/** Files that the runtime puts where a worker can read them, by name: the variable X_FILE says where X is. */
+export type WorkerFiles = {
+  /** Names that are part of the hash. */
+  readonly hashed: readonly string[];
+  readonly read: () => Readonly<Record<string, string>>;
 };
 
 const digest = (text: string): string => createHash("sha256").update(text).digest("hex");
@@ -48,7 +57,10 @@ export function workerNamesOf(clientId: ClientId): readonly string[] {
 export function specHashOf(settings: WorkerSettings): string {
   const shown = Object.entries(settings.environment).sort();
   const secretNames = Object.keys(settings.secretEnvironment()).sort();
-  const text = JSON.stringify([settings.program, shown, secretNames]);
+  const files = settings.files?.hashed ?? [];
+  // Nothing is added where there is nothing: hashes stay what they were.
+  const more = files.length === 0 ? [] : [files];
+  const text = JSON.stringify([settings.program, shown, secretNames, ...more]);
   return digest(text).slice(0, SPEC_HASH_CHARS);
 }
 
@@ -69,5 +81,15 @@ export function workerSpec(
     specHash,
     environment: { ...settings.environment, ...identity },
     secrets: Object.fromEntries(secrets),
+    ...filesOf(settings, Object.fromEntries(secrets)),
   };
+}
+
+/** Who names a file by WORKER_ENV_FILE means one that the worker has. */
+function filesOf(
+  { files }: WorkerSettings,
+  secrets: Readonly<Record<string, string>>,
+): Pick<WorkerSpec, "files"> {
+  const read = Object.entries(files?.read() ?? {}).filter(([name]) => !(`${name}_FILE` in secrets));
+  return read.length === 0 ? {} : { files: Object.fromEntries(read) };
 }

@@ -5,6 +5,7 @@
 
 import type { WorkerSpec } from "../runtime.ts";
 import type { ContainerBody } from "./engine.ts";
+import type { Labels, Mount } from "./extras.ts";
 
 /** Where secrets are put as files, one per variable; `X_FILE` then names the file of X. */
 export const SECRETS_DIRECTORY = "/run/secrets";
@@ -28,6 +29,9 @@ export type ContainerSettings = {
   readonly secrets: SecretsMode;
   /** In mode `file`: a name that is no secret after all stays a variable. */
   readonly isPublic: (name: string) => boolean;
+  /** The operator's own, beside those by which a worker is known. */
+  readonly labels?: Labels;
+  readonly mounts?: readonly Mount[];
 };
 
 export const LABELS = {
@@ -66,7 +70,14 @@ export const dockerProgram = (settings: ContainerSettings): readonly string[] =>
   settings.image,
   settings.secrets,
   JSON.stringify(hostConfig(settings)),
+  ...extrasText(settings),
 ];
+
+/** Nothing where there is nothing: hashes stay what they were. */
+const extrasText = ({ labels = {}, mounts = [] }: ContainerSettings): readonly string[] =>
+  Object.keys(labels).length === 0 && mounts.length === 0
+    ? []
+    : [JSON.stringify([Object.entries(labels).sort(), mounts])];
 
 export type Container = {
   readonly body: ContainerBody;
@@ -81,7 +92,10 @@ export function containerOf(
 ): Container {
   const isFile = (name: string) => settings.secrets === "file" && !settings.isPublic(name);
   const secrets = Object.entries(spec.secrets);
-  const files = new Map(secrets.filter(([name]) => isFile(name)));
+  const files = new Map([
+    ...secrets.filter(([name]) => isFile(name)),
+    ...Object.entries(spec.files ?? {}),
+  ]);
   const variables = {
     ...spec.environment,
     ...Object.fromEntries(secrets.filter(([name]) => !files.has(name))),
@@ -90,11 +104,16 @@ export function containerOf(
     ),
   };
   const labels = {
+    ...settings.labels,
     [LABELS.fleet]: spec.fleet,
     [LABELS.clientId]: spec.clientId,
     [LABELS.specHash]: spec.specHash,
     [LABELS.name]: spec.name,
   };
+  const mounts = [
+    ...(files.size === 0 ? [] : [secretsMount(labels)]),
+    ...(settings.mounts ?? []).map(operatorsMount),
+  ];
   return {
     files,
     body: {
@@ -104,7 +123,7 @@ export function containerOf(
       StopTimeout: graceSeconds,
       HostConfig: {
         ...hostConfig(settings),
-        ...(files.size === 0 ? {} : { Mounts: [secretsMount(labels)] }),
+        ...(mounts.length === 0 ? {} : { Mounts: mounts }),
       },
     },
   };
@@ -121,3 +140,8 @@ const secretsMount = (labels: Record<string, string>) =>
     Target: SECRETS_DIRECTORY,
     VolumeOptions: { NoCopy: true, Labels: labels, DriverConfig: { Name: "local", Options: {} } },
   }) as const;
+
+/** `Mounts`, not `Binds`: a directory that is not there is an error, in place of an empty one that root owns. */
+const operatorsMount = ({ kind, source, target, readOnly }: Mount) => ({
+  ...{ Type: kind, Source: source, Target: target, ReadOnly: readOnly },
+});

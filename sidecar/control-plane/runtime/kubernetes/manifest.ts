@@ -1,9 +1,10 @@
 /** What is asked of Kubernetes for one worker: a Job, and a Secret that goes with it. Pure. */
 import { createHash } from "node:crypto";
-import type { V1EnvVar, V1Job, V1PodSpec, V1Secret } from "@kubernetes/client-node";
+import type { V1EnvVar, V1Job, V1PodSpec, V1Secret, V1Volume } from "@kubernetes/client-node";
 import type { JobFields } from "../../../../shared/kubernetes/kubernetes.ts";
 import { kubernetesCpu, kubernetesQuantity } from "../../../../shared/quantity.ts";
 import type { WorkerSpec } from "../runtime.ts";
+import { type PodTemplate, podTemplateText, WORKER_CONTAINER } from "./pod-template.ts";
 
 export const LABELS = {
   managedBy: "app.kubernetes.io/managed-by",
@@ -14,8 +15,6 @@ export const LABELS = {
   name: "outrider.name",
 } as const;
 export const MANAGER = "outrider";
-/** Admission may put others beside it, such as a service mesh's proxy. */
-export const WORKER_CONTAINER = "worker";
 
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
 const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$/u;
@@ -36,6 +35,8 @@ export type WorkerSettings = {
   readonly serviceAccount: string;
   /** A Secret of the operator's whose keys are variables; undefined: each worker gets one of its own. */
   readonly secretName: string | undefined;
+  /** Of the operator's, to be laid over each pod. */
+  readonly podTemplate?: PodTemplate | undefined;
   readonly graceMs: number;
 };
 
@@ -47,6 +48,7 @@ export const programOf = (settings: Omit<WorkerSettings, "graceMs">): readonly s
   kubernetesCpu(settings.cpuMillis),
   settings.serviceAccount,
   settings.secretName ?? "",
+  ...(settings.podTemplate === undefined ? [] : [podTemplateText(settings.podTemplate)]),
 ];
 
 /** The value itself where it may stand in a label, else a hash of it; the annotation has it in full. */
@@ -98,6 +100,8 @@ function podSpec(
 ): V1PodSpec {
   const { memoryBytes, cpuMillis, graceMs } = settings;
   const memory = kubernetesQuantity(memoryBytes);
+  const names = Object.keys(spec.files ?? {});
+  const files = secretName === undefined || names.length === 0 ? undefined : { names, secretName };
   const reserved = kubernetesCpu(Math.ceil(cpuMillis * CPU_RESERVED_SHARE));
   return {
     restartPolicy: "Never",
@@ -117,8 +121,14 @@ function podSpec(
         name: WORKER_CONTAINER,
         image: settings.image,
         imagePullPolicy: "IfNotPresent",
-        env: environmentOf(spec, settings.secretName === undefined ? spec.secrets : {}),
-        ...(secretName === undefined ? {} : { envFrom: [{ secretRef: { name: secretName } }] }),
+        env: [
+          ...environmentOf(spec, settings.secretName === undefined ? spec.secrets : {}),
+          ...(files === undefined ? [] : fileVariables(spec, files.secretName)),
+        ],
+        // Not beside files: each of them would be a variable, too.
+        ...(secretName === undefined || files !== undefined
+          ? {}
+          : { envFrom: [{ secretRef: { name: secretName } }] }),
         resources: {
           requests: { memory, cpu: reserved },
           limits: { memory, cpu: kubernetesCpu(cpuMillis) },
@@ -128,10 +138,18 @@ function podSpec(
           readOnlyRootFilesystem: true,
           capabilities: { drop: ["ALL"] },
         },
-        volumeMounts: [{ name: "tmp", mountPath: "/tmp" }],
+        volumeMounts: [
+          { name: "tmp", mountPath: "/tmp" },
+          ...(files === undefined
+            ? []
+            : [{ name: FILES_VOLUME, mountPath: FILES_DIRECTORY, readOnly: true }]),
+        ],
       },
     ],
-    volumes: [{ name: "tmp", emptyDir: { sizeLimit: kubernetesQuantity(TMP_BYTES_MAX) } }],
+    volumes: [
+      { name: "tmp", emptyDir: { sizeLimit: kubernetesQuantity(TMP_BYTES_MAX) } },
+      ...(files === undefined ? [] : [filesVolume(files.names, files.secretName)]),
+    ],
   };
 }
 
@@ -149,6 +167,32 @@ function environmentOf(
     { name: "OUTRIDER_INSTANCE", valueFrom: label("batch.kubernetes.io/controller-uid") },
   ];
 }
+
+/** Where files are mounted, and their keys in the worker's Secret, which are no names of variables. */
+const FILES_DIRECTORY = "/run/outrider";
+const FILES_VOLUME = "outrider-files";
+const fileKey = (name: string): string => `${name}.file`;
+
+/** Beside files the Secret is not taken whole: its variables are named one by one. */
+const fileVariables = ({ secrets, files = {} }: WorkerSpec, secretName: string): V1EnvVar[] => [
+  ...Object.keys(secrets).map((name) => ({
+    name,
+    valueFrom: { secretKeyRef: { name: secretName, key: name } },
+  })),
+  ...Object.keys(files).map((name) => ({
+    name: `${name}_FILE`,
+    value: `${FILES_DIRECTORY}/${name}`,
+  })),
+];
+
+const filesVolume = (names: readonly string[], secretName: string): V1Volume => ({
+  name: FILES_VOLUME,
+  secret: {
+    secretName,
+    defaultMode: 0o444,
+    items: names.map((name) => ({ key: fileKey(name), path: name })),
+  },
+});
 
 /** `$(NAME)` in a value would be replaced by Kubernetes. */
 const literal = (value: string): string => value.replaceAll("$", () => "$$");
@@ -169,7 +213,12 @@ export const workerSecret = (spec: WorkerSpec, secretName: string, jobUid: strin
   },
   type: "Opaque",
   immutable: true,
-  stringData: { ...spec.secrets },
+  stringData: {
+    ...spec.secrets,
+    ...Object.fromEntries(
+      Object.entries(spec.files ?? {}).map(([name, content]) => [fileKey(name), content]),
+    ),
+  },
 });
 
 /** Lets a Job begin that waited. */

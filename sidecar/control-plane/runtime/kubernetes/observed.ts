@@ -1,7 +1,8 @@
 /** Jobs and pods as far as the runtime looks at them, read from what the API server sends. Pure. */
 import * as v from "valibot";
 import { ClientId } from "../../../../shared/protocol/client-id.ts";
-import { LABELS, MANAGER, WORKER_CONTAINER } from "./manifest.ts";
+import { LABELS, MANAGER } from "./manifest.ts";
+import { WORKER_CONTAINER } from "./pod-template.ts";
 
 /** All that can hold a worker's name begins with it. */
 const NAME_PREFIX = "kg-graph-builder-";

@@ -1,11 +1,14 @@
 /** From the configuration to the kubernetes runtime. Loaded only when it is chosen: the package is large. */
+import * as v from "valibot";
 import { EXIT, type ExitCode } from "../../../../shared/exit.ts";
 import { openCredentials } from "../../../../shared/kubernetes/credentials.ts";
-import { openKubernetes } from "../../../../shared/kubernetes/kubernetes.ts";
+import { type Kubernetes, openKubernetes } from "../../../../shared/kubernetes/kubernetes.ts";
 import type { Log } from "../../../../shared/log.ts";
+import { ClientId } from "../../../../shared/protocol/client-id.ts";
 import { err, type Result } from "../../../../shared/result.ts";
 import type { Runtime } from "../runtime.ts";
-import type { WorkerSettings } from "./manifest.ts";
+import { type WorkerSettings, workerJob } from "./manifest.ts";
+import { withPodTemplate } from "./pod-merge.ts";
 import { kubernetesRuntime } from "./runtime.ts";
 
 const FIELD_MANAGER = "outrider-control-plane";
@@ -37,7 +40,38 @@ export async function openKubernetesRuntime(
     userAgent: `outrider-sidecar/${opening.version}`,
   });
   const runtime = await kubernetesRuntime({ ...opening, kubernetes, namespace });
-  if (runtime.ok) return runtime;
+  if (runtime.ok) {
+    const wrong = await templateRefusal(opening, kubernetes, namespace);
+    return wrong === undefined ? runtime : err({ exit: EXIT.configuration, detail: wrong });
+  }
   const exit = runtime.error.code === "refused" ? EXIT.refused : EXIT.unavailable;
   return err({ exit, detail: `RUNTIME=kubernetes: ${runtime.error.detail}` });
+}
+
+/** No cluster's worker has such a name: no client id begins with a hyphen. */
+const NOBODY = { name: "kg-graph-builder--pod-template", fleet: "", specHash: "" } as const;
+const GRACE_MS = 10_000;
+/** What a webhook that knows no dry run, or a full quota, answers says nothing about the template. */
+const OF_TEMPLATE = /strict decoding error|cannot be handled|is invalid:/u;
+
+/**
+ * Has the API server judge a worker's Job with the template, without keeping it: an unknown field, a wrong
+ * type, a mount without its volume. Undefined where it takes it, or did not say.
+ */
+async function templateRefusal(
+  { podTemplate, log, signal, ...settings }: KubernetesOpening,
+  kubernetes: Kubernetes,
+  namespace: string,
+): Promise<string | undefined> {
+  if (podTemplate === undefined) return undefined;
+  const spec = { ...NOBODY, clientId: v.parse(ClientId, "nobody"), environment: {}, secrets: {} };
+  const job = workerJob(spec, { ...settings, graceMs: GRACE_MS }, undefined);
+  const tried = await kubernetes.tryJob(namespace, withPodTemplate(job, podTemplate), signal);
+  if (tried.ok) return undefined;
+  const { code, detail } = tried.error;
+  if (code === "invalid" && OF_TEMPLATE.test(detail)) {
+    return `WORKER_POD_TEMPLATE: a worker's Job with it is refused: ${detail}`;
+  }
+  log.warn("WORKER_POD_TEMPLATE could not be tried by a dry run", { error: detail });
+  return undefined;
 }

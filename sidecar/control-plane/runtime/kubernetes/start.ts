@@ -8,8 +8,10 @@ import { randomBytes } from "node:crypto";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError, Worker, WorkerSpec } from "../runtime.ts";
 import { type Context, fail, runtimeError, whenSeen } from "./context.ts";
-import { resumedJob, WORKER_CONTAINER, workerJob, workerSecret } from "./manifest.ts";
+import { resumedJob, workerJob, workerSecret } from "./manifest.ts";
 import type { ContainerSeen, JobSeen } from "./observed.ts";
+import { withPodTemplate } from "./pod-merge.ts";
+import { WORKER_CONTAINER } from "./pod-template.ts";
 import { workerOf } from "./worker.ts";
 
 /** The kubelet looks at its containers once a second: an exit right after the start is told then. */
@@ -54,9 +56,10 @@ async function make(
   signal: AbortSignal,
 ): Promise<Result<string, RuntimeError>> {
   const { kubernetes, namespace, settings } = context;
-  const ownSecret = settings.secretName === undefined && Object.keys(spec.secrets).length > 0;
+  const contents = Object.keys({ ...spec.secrets, ...spec.files });
+  const ownSecret = settings.secretName === undefined && contents.length > 0;
   const secretName = ownSecret ? secretNameOf(spec) : undefined;
-  const job = workerJob(spec, settings, secretName);
+  const job = withPodTemplate(workerJob(spec, settings, secretName), settings.podTemplate);
   const created = await kubernetes.createJob(namespace, job, signal);
   if (!created.ok) return err(runtimeError(created.error));
   const uid = created.value;

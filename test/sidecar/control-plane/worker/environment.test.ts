@@ -8,7 +8,8 @@ import {
   openWorkers,
   type Surroundings,
 } from "../../../../sidecar/control-plane/worker/environment.ts";
-import { specHashOf } from "../../../../sidecar/control-plane/worker/spec.ts";
+import { specHashOf, workerSpec } from "../../../../sidecar/control-plane/worker/spec.ts";
+import { A } from "../sample.ts";
 
 type Variables = Readonly<Record<string, string>>;
 
@@ -126,38 +127,113 @@ describe("openWorkers()", () => {
     ...{ TLS_CA_FILE: "/etc/cp-ca.pem", TLS_SERVER_NAME: "kafka" },
     WORKER_INHERIT_KAFKA_AUTH: "true",
   };
-  const inheriting = (environment: Variables) => {
+  const inheriting = (environment: Variables, own: Variables = { "/etc/cp-ca.pem": CA }) => {
     const { around, lines } = worldOf(environment);
-    const config = configOf(environment, { "/run/cp-password": "cp secret", "/etc/cp-ca.pem": CA });
-    const opened = openWorkers(config, around);
+    const world: Record<string, string | undefined> = { ...own };
+    const read = { "/run/cp-password": "cp secret", "/etc/cp-ca.pem": CA, ...own };
+    const config = configOf(environment, read);
+    const readFile = (path: string) => {
+      const text = world[path];
+      return text === undefined ? err(`no ${path}`) : ok(text);
+    };
+    const opened = openWorkers(config, { ...around, readFile });
     if (!opened.ok) throw new Error(opened.error);
-    return { ...opened.value("fleet"), lines };
+    return { ...opened.value("fleet"), lines, world };
   };
   test.each(["docker", "kubernetes"])(
-    "gives workers of %s the password itself, and no path of ours",
+    "gives workers of %s password and files themselves, and no path of ours",
     (runtime) => {
-      const { environment, secretEnvironment, lines } = inheriting({ ...PATHS, RUNTIME: runtime });
+      const { environment, secretEnvironment, files, lines } = inheriting({
+        ...PATHS,
+        RUNTIME: runtime,
+      });
       const shown = { SASL_USERNAME: "cp", TLS_SERVER_NAME: "kafka", TLS_ENABLED: "true" };
       expect(environment).toMatchObject(shown);
       expect(secretEnvironment()).toMatchObject({ SASL_PASSWORD: "cp secret" });
       expect(Object.keys({ ...environment, ...secretEnvironment() }).join(" ")).not.toContain(
         "_FILE",
       );
-      expect(lines.join()).toMatch(/"level":"warn".*files are not passed on.*TLS_CA_FILE/u);
-      expect(lines.join()).not.toContain("cp secret");
+      // 0.1 left them out: they are in no hash.
+      expect(files).toMatchObject({ hashed: [] });
+      expect(files?.read()).toEqual({ TLS_CA: CA });
+      expect(lines).toEqual([]);
     },
   );
-  test("says that a password is not given beside WORKER_SECRET", () => {
+  test("gives a file on as soon as it is there, and its last content when it is gone", () => {
+    const { files, world, lines } = inheriting({ ...PATHS, RUNTIME: "docker" });
+    world["/etc/cp-ca.pem"] = undefined;
+    expect(files?.read()).toEqual({});
+    expect(lines.join()).toMatch(/"level":"error".*a TLS file cannot be given on/u);
+    world["/etc/cp-ca.pem"] = CA;
+    expect(files?.read()).toEqual({ TLS_CA: CA });
+    world["/etc/cp-ca.pem"] = undefined;
+    expect(files?.read()).toEqual({ TLS_CA: CA });
+  });
+  test("says what is not given beside WORKER_SECRET", () => {
     const operators = { RUNTIME: "kubernetes", WORKER_SECRET: "operators" };
-    expect(inheriting({ ...PATHS, ...operators }).lines.join()).toContain(
-      "put SASL_PASSWORD into it",
-    );
+    const { files, lines } = inheriting({ ...PATHS, ...operators });
+    expect(files).toBeUndefined();
+    expect(lines.join()).toContain("put SASL_PASSWORD into it");
+    expect(lines.join()).toMatch(/WORKER_POD_TEMPLATE.*TLS_CA_FILE/u);
+    const own = { ...operators, WORKER_TLS_CA_FILE: "/etc/cp-ca.pem" };
+    const refused = openWorkers(configOf(own, { "/etc/cp-ca.pem": CA }), worldOf(own).around);
+    expect(refused.ok ? "" : refused.error).toMatch(/WORKER_TLS_CA_FILE.*WORKER_POD_TEMPLATE/u);
   });
   test("gives processes, which see our files, their paths, and warns of nothing", () => {
-    const { environment, secretEnvironment, lines } = inheriting({ ...PATHS, RUNTIME: "process" });
+    const { environment, secretEnvironment, files, lines } = inheriting({
+      ...PATHS,
+      RUNTIME: "process",
+    });
     expect(environment).toMatchObject({ TLS_CA_FILE: "/etc/cp-ca.pem" });
     expect(secretEnvironment()).toMatchObject({ SASL_PASSWORD: "cp secret" });
+    expect(files).toBeUndefined();
     expect(lines).toEqual([]);
+  });
+  test("gives the workers' own TLS files on every runtime, and hashes that they are there", () => {
+    const own = { WORKER_TLS_CA_FILE: "/etc/cp-ca.pem" };
+    for (const runtime of ["docker", "kubernetes"]) {
+      const settings = inheriting({ RUNTIME: runtime, ...own });
+      expect(settings.environment).toMatchObject({ TLS_ENABLED: "true" });
+      expect(settings.files?.read()).toEqual({ TLS_CA: CA });
+      const without = settingsOf({ RUNTIME: runtime, KAFKA_BROKERS: "kafka:9092" });
+      const asTls = { ...without, environment: settings.environment };
+      expect(specHashOf(settings)).not.toBe(specHashOf(asTls));
+    }
+    const { environment } = inheriting({ RUNTIME: "process", ...own });
+    expect(environment).toMatchObject({ TLS_ENABLED: "true", TLS_CA_FILE: "/etc/cp-ca.pem" });
+  });
+  test("prefers the workers' own file, and the file that the worker itself has", () => {
+    const both = { ...PATHS, RUNTIME: "docker", WORKER_TLS_CA_FILE: "/etc/own-ca.pem" };
+    const files = { "/etc/own-ca.pem": `own ${CA}` };
+    expect(inheriting(both, files).files?.read()).toEqual({ TLS_CA: `own ${CA}` });
+    const settings = inheriting(both, files);
+    const secretEnvironment = () => ({ TLS_CA_FILE: "/in/the/image.pem" });
+    expect(workerSpec(A, { ...settings, secretEnvironment }, "hash").files).toBeUndefined();
+    expect(workerSpec(A, settings, "hash").files).toEqual({ TLS_CA: `own ${CA}` });
+  });
+  test.each([
+    [{ RUNTIME: "process", WORKER_LABELS: "a=b" }, "WORKER_LABELS"],
+    [{ RUNTIME: "kubernetes", WORKER_VOLUMES: "a1:/b" }, "WORKER_VOLUMES"],
+    [{ RUNTIME: "docker", WORKER_POD_TEMPLATE: "/etc/pod.yaml" }, "WORKER_POD_TEMPLATE"],
+  ])("says that %o is not used", (environment, name) => {
+    const { around, lines } = worldOf(environment);
+    const pod = { "/etc/pod.yaml": "spec: {nodeSelector: {a: b}}" };
+    openWorkers(configOf(environment, pod), around);
+    expect(lines.join()).toMatch(new RegExp(`set and not used.*"variables":\\["${name}"\\]`, "u"));
+  });
+  test("hashes labels, volumes and the pod template where they are set", () => {
+    const hashes = [
+      ...[DOCKER, { ...DOCKER, WORKER_LABELS: "a=b" }, { ...DOCKER, WORKER_VOLUMES: "v1:/b" }],
+      ...[
+        { RUNTIME: "kubernetes" },
+        { RUNTIME: "kubernetes", WORKER_POD_TEMPLATE: "/etc/pod.yaml" },
+      ],
+    ].map((environment) => {
+      const pod = { "/etc/pod.yaml": "spec: {nodeSelector: {a: b}}" };
+      const opened = openWorkers(configOf(environment, pod), worldOf(environment).around);
+      return opened.ok ? specHashOf(opened.value("fleet")) : opened.error;
+    });
+    expect(new Set(hashes).size).toBe(5);
   });
   test("reads the workers' own from their file", () => {
     const settings = settingsOf({ ...DOCKER, WORKER_ENV_FILE: ENV_FILE });
