@@ -6,6 +6,7 @@ import type { Metrics } from "../../shared/metrics.ts";
 import { STATES, type State } from "../../shared/protocol/ledger.ts";
 import type { Act } from "./act/execute.ts";
 import type { Cluster } from "./fleet/fleet.ts";
+import type { SeenTick } from "./leader/leader-watch.ts";
 import type { Term } from "./leader/term.ts";
 import type { FleetConditions } from "./plan/input.ts";
 import type { Recorder } from "./recorder.ts";
@@ -33,6 +34,13 @@ export type Readings = {
   readonly clusters: () => Iterable<Cluster>;
   readonly monotonicMs: () => number;
   readonly quarantineDropped: () => number;
+  readonly ready: () => boolean;
+  /** The newest tick of another leader, while we do not lead. */
+  readonly leaderTick: () => SeenTick | undefined;
+  /** Monotonic ms. */
+  readonly startedMs: number;
+  /** WATERMARK_INTERVAL. */
+  readonly ownIntervalMs: number;
 };
 
 export function openRecorder(metrics: Metrics): Recorder {
@@ -162,10 +170,8 @@ export function openGauges(metrics: Metrics, readings: Readings): void {
     for (const state of STATES) states.set(counts[state], { state });
     for (const status of SEED_STATUS) seed.set(seedCount(counts, status), { status });
   });
-  const gauge = (name: string, help: string, read: () => number | undefined) => {
-    const metric = metrics.gauge({ name: `outrider_${name}`, help });
-    metrics.beforeText(() => metric.set(read() ?? 0));
-  };
+  const gauge = gaugesOf(metrics);
+  openStandingGauges(gauge, readings);
   /** Counting the fleet for the brake is done once for a rendering. */
   let conditions: FleetConditions | undefined;
   metrics.beforeText(() => {
@@ -175,8 +181,11 @@ export function openGauges(metrics: Metrics, readings: Readings): void {
   gauge("workers", "Workers of this fleet that the runtime lists", () =>
     term()?.leaderState.actual.count(),
   );
-  gauge("leader", "1 while this control plane leads", () => (term() === undefined ? 0 : 1));
-  gauge("leader_epoch", "Epoch of the own term; 0 while it does not lead", () => term()?.epoch);
+  const orphans = () => conditions?.orphans();
+  gauge("orphan_workers", "Workers of this fleet without a registration", () => orphans()?.orphans);
+  gauge("orphans_held", "The same, while they are too many to be believed", () =>
+    orphans()?.holds === true ? orphans()?.orphans : 0,
+  );
   gauge(
     "tick_age_seconds",
     "Age of the newest own tick read back, of the slowest heartbeat partition",
@@ -203,6 +212,46 @@ export function openGauges(metrics: Metrics, readings: Readings): void {
     "Refused beats not copied: the queue was full",
     readings.quarantineDropped,
   );
+}
+
+type AddGauge = (name: string, help: string, read: () => number | undefined) => void;
+
+const gaugesOf =
+  (metrics: Metrics): AddGauge =>
+  (name, help, read) => {
+    const metric = metrics.gauge({ name: `outrider_${name}`, help });
+    metrics.beforeText(() => metric.set(read() ?? 0));
+  };
+
+/** Who leads, as seen from here. */
+function openStandingGauges(gauge: AddGauge, readings: Readings): void {
+  const { term } = readings;
+  gauge("leader", "1 while this control plane leads", () => (term() === undefined ? 0 : 1));
+  gauge("nobody_leads", "1 when no leader was seen for 25 s, or three of its ticks", () =>
+    nobodyLeads(readings) ? 1 : 0,
+  );
+  gauge(
+    "ready",
+    "1 while it is ready: it leads or follows, or Kafka is away for a minute at most",
+    () => (readings.ready() ? 1 : 0),
+  );
+  gauge("leader_epoch", "Epoch of the own term; 0 while it does not lead", () => term()?.epoch);
+}
+
+/** A failover takes less, with the defaults. */
+const LEADERLESS_MS = 25_000;
+const TICKS_MISSED = 3;
+
+/** As far as can be seen from here: while Kafka cannot be read, nobody is. */
+function nobodyLeads(readings: Readings): boolean {
+  const { term, monotonicMs, leaderTick, startedMs, ownIntervalMs } = readings;
+  const own = term();
+  const tick = leaderTick();
+  const ownMs = own && (own.ages.newestReadMs() ?? own.beganMs);
+  const seenMs = Math.max(startedMs, tick?.atMs ?? 0, ownMs ?? 0);
+  const intervalMs = Math.max(ownIntervalMs, tick?.intervalMs ?? 0);
+  const patienceMs = Math.max(LEADERLESS_MS, TICKS_MISSED * intervalMs);
+  return monotonicMs() - seenMs > patienceMs;
 }
 
 /** Of the slowest partition: on it no time passes while this grows. */

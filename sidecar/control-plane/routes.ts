@@ -22,6 +22,8 @@ export type RouteDeps = {
   readonly health: () => Health;
   readonly term: () => Term | undefined;
   readonly clusters: () => ReadonlyMap<ClientId, Cluster>;
+  /** The ledger has been read once: before, no cluster is known, which is not the same as none. */
+  readonly isKnown: () => boolean;
   /** Bounded; a Kafka that does not answer is a reason, not an error. */
   readonly lagOf: (clientId: ClientId) => Promise<Lag>;
 };
@@ -37,6 +39,10 @@ export function controlPlaneRoutes(deps: RouteDeps): (app: App) => void {
     app.get("/metrics", async (c) => {
       const text = await deps.metrics.text();
       return c.text(text, 200, { "content-type": deps.metrics.contentType });
+    });
+    app.use("/api/v1/*", async (c, next) => {
+      if (deps.isKnown()) return await next();
+      return c.json({ error: `no cluster is known yet: ${deps.health().detail}` }, 503);
     });
     app.get("/api/v1/clusters", (c) => {
       const query = readQuery(c.req.query());

@@ -29,7 +29,10 @@ export async function prepareTopics(
     tell(report, log);
     const { name, config } = report;
     const harm = plans.find((plan) => plan.name === name)?.harmful(config ?? {});
-    if (config !== undefined && harm !== undefined) harmful.set(name, harm);
+    if (config !== undefined && harm !== undefined) {
+      const mend = report.warnings.find(({ detail }) => detail.includes(harm))?.command;
+      harmful.set(name, mend === undefined ? harm : `${harm}; to mend it: ${mend}`);
+    }
     if (config === undefined && name === REGISTRY) harmful.set(name, "it could not be described");
   }
   const blocking = [STATUS, HEARTBEAT].find((name) => harmful.has(name));

@@ -14,6 +14,10 @@ test("docs/operating.md lists the metrics of the control plane", async () => {
     clusters: () => [],
     monotonicMs: () => 0,
     quarantineDropped: () => 0,
+    ready: () => true,
+    leaderTick: () => undefined,
+    startedMs: 0,
+    ownIntervalMs: 2_000,
   });
   const text = await metrics.text();
   const made = [...text.matchAll(/^# TYPE (?<name>\S+)/gmu)].map(({ groups }) => groups?.["name"]);

@@ -45,6 +45,8 @@ export type MembershipOptions = {
   readonly standing: () => string;
   readonly onAssigned: (term: Generation) => void;
   readonly onLost: (reason: string) => void;
+  /** Why joining fails, each time it does but for a rebalance; undefined when it has succeeded. */
+  readonly onJoin?: (error: KafkaError | undefined) => void;
   readonly signal?: AbortSignal;
 };
 
@@ -111,11 +113,13 @@ async function live(options: Omit<Context, "joining">): Promise<void> {
     memberId = joined.memberId;
     if (joined.kind === "failed") {
       if (joined.error.code === "fenced") lose(joined.error.detail);
+      else if (joined.error.code !== "rebalancing") context.onJoin?.(joined.error);
       await waitToRetry(context, joined, failures);
       failures += 1;
       continue;
     }
     failures = 0;
+    context.onJoin?.(undefined);
     // Kafka counts our session from later on: from its answer.
     silence.heard(joined.syncedMs);
     if (joined.owner) owned = begin(context, joined.member, owned);

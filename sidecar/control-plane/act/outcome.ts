@@ -90,6 +90,7 @@ function stopped(
   leaderState.actual.gone(worker);
   if (cause !== "exited") leaderState.lastError.delete(clientId);
   leaderState.orphanSince.delete(clientId);
+  leaderState.acceptedOrphans.delete(clientId);
   leaderState.changingSince.delete(clientId);
   if (isReplaced(cause)) leaderState.replacing.add(clientId);
   if (cause === "dead" || cause === "orphan") tell({ kind: "cleaned" });

@@ -50,6 +50,8 @@ export type Ages = {
   readonly inGap: (clock: ClockIndex) => boolean;
   /** When the newest tick read back was sent, monotonic ms, of the partition that is slowest. */
   readonly slowestReadMs: () => number | undefined;
+  /** Likewise, of the one that is fastest. */
+  readonly newestReadMs: () => number | undefined;
 };
 
 export function createAges(settings: AgeSettings): Ages {
@@ -89,6 +91,12 @@ export function createAges(settings: AgeSettings): Ages {
     return least;
   };
 
+  const newest = (): Clock["at"] =>
+    clocks
+      .slice(0, partitions)
+      .flatMap(({ at }) => at ?? [])
+      .reduce<Clock["at"]>((best, at) => (at.round > (best?.round ?? -1) ? at : best), undefined);
+
   /** The joint clock stands where the slowest partition stands. */
   const advanceJoint = (): boolean => {
     const at = slowest();
@@ -119,5 +127,6 @@ export function createAges(settings: AgeSettings): Ages {
     observedMs: (index) => clockOf(index).observedMs,
     inGap: (index) => clockOf(index).observedMs < clockOf(index).gapUntilMs,
     slowestReadMs: () => slowest()?.sentMs,
+    newestReadMs: () => newest()?.sentMs,
   };
 }

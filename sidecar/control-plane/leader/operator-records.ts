@@ -1,6 +1,7 @@
 /** What an operator's record in `cluster.control` changes in the leader's book. Pure but for the trail. */
 import type { Audit } from "../../../shared/protocol/audit.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
+import { acceptOrphans } from "../plan/orphan-share.ts";
 import type { AuditTrail } from "../record/audit.ts";
 import type { LeaderState } from "../state/leader-state.ts";
 import type { ControlEntry } from "./standby.ts";
@@ -10,23 +11,23 @@ export function foldControl(
   leaderState: LeaderState,
   { offset, record }: ControlEntry,
   trail: AuditTrail,
-  epoch: number,
+  at: { readonly epoch: number; readonly topicId: string },
 ): Audit | undefined {
   const where = `cluster.control offset ${offset}`;
   switch (record.kind) {
     case "leader":
       return undefined;
     case "brake": {
-      const { clients, released_at_epoch: at } = record.brake;
+      const { clients, released_at_epoch: released } = record.brake;
       const result =
-        at === epoch
+        released === at.epoch
           ? `${release(leaderState, clients)} of ${clients.length} released`
-          : `ignored: released in epoch ${at}, this is ${epoch}; ages began anew, look again`;
+          : `ignored: released in epoch ${released}, this is ${at.epoch}; ages began anew, look again`;
       return trail.decision({ client_id: null, action: "release-brake", reason: where, result });
     }
     case "accept-registry": {
       const { topic_id: topicId } = record.acceptRegistry;
-      const result = accept(leaderState, topicId);
+      const result = accept(leaderState, topicId, at.topicId);
       return trail.decision({ client_id: null, action: "accept-registry", reason: where, result });
     }
   }
@@ -45,7 +46,9 @@ function release(leaderState: LeaderState, clients: readonly ClientId[]): number
   return released;
 }
 
-function accept(leaderState: LeaderState, topicId: string): string {
+function accept(leaderState: LeaderState, topicId: string, readTopicId: string): string {
+  if (topicId !== readTopicId)
+    return `ignored: the registry that is read has topic id ${readTopicId}`;
   let freed = 0;
   for (const [partition, applied] of leaderState.fleet.applied) {
     if (applied.held !== true || applied.topic_id !== topicId) continue;
@@ -54,6 +57,9 @@ function accept(leaderState: LeaderState, topicId: string): string {
     leaderState.unsavedApplied.add(partition);
     freed += 1;
   }
+  const orphans = acceptOrphans(leaderState);
   for (const clientId of leaderState.held) leaderState.dirty.add(clientId);
-  return freed > 0 ? "accepted" : "nothing was held for this topic id";
+  if (freed > 0) return "accepted";
+  if (orphans > 0) return `accepted: ${orphans} workers without a registration may go`;
+  return "nothing is held: the ledger knows this registry, and no worker is an orphan";
 }

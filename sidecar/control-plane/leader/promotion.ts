@@ -24,6 +24,8 @@ export type PromoteError = {
   /** `control-made-again` needs a person; the others are tried again. */
   readonly code: "kafka" | "fenced" | "control-made-again" | "aborted";
   readonly detail: string;
+  /** Of `kafka`: what Kafka said. */
+  readonly kafka?: KafkaError["code"];
   /** Registry partitions that are followed by now: nobody takes what they give. */
   readonly following?: readonly number[];
 };
@@ -49,6 +51,8 @@ export type RegistryStart = {
   readonly applied: Applied;
   /** Another topic id than the ledger's, or an end below what the ledger has judged. */
   readonly madeAgain: boolean;
+  /** An operator accepted this registry in the term before: that leader may not have got round to it. */
+  readonly acceptedNow: boolean;
 };
 
 export type Promoted = {
@@ -64,7 +68,14 @@ export type Promoted = {
   readonly heartbeatEnds: ReadonlyMap<number, number>;
 };
 
-const kafka = (error: KafkaError): PromoteError => ({ code: "kafka", detail: error.detail });
+const kafka = ({ code, detail }: KafkaError): PromoteError => ({
+  code: "kafka",
+  kafka: code,
+  detail,
+});
+/** An epoch below the ledger's is passed by further records; more than these need a person. */
+const EPOCHS_PASSED_MAX = 1_000_000;
+const RECORDS_AT_ONCE_MAX = 5_000;
 const ABORTED: PromoteError = { code: "aborted", detail: "the term ended meanwhile" };
 
 export async function promote(deps: PromoteDeps): Promise<Result<Promoted, PromoteError>> {
@@ -72,7 +83,7 @@ export async function promote(deps: PromoteDeps): Promise<Result<Promoted, Promo
   const before = await standby.caughtUp(signal);
   if (!before.ok) return err(before.error === "aborted" ? ABORTED : kafka(before.error));
   const hadPredecessor = standby.lastLeader() !== undefined || standby.fleet().epoch >= 0;
-  const epoch = await writeLeader(deps);
+  const epoch = await writeLeader(deps, standby.fleet().epoch);
   if (!epoch.ok) return epoch;
   const fencedAtMs = deps.monotonicMs();
   const fenced = await deps.fence();
@@ -80,7 +91,7 @@ export async function promote(deps: PromoteDeps): Promise<Result<Promoted, Promo
   const after = await standby.caughtUp(signal);
   if (!after.ok) return err(after.error === "aborted" ? ABORTED : kafka(after.error));
   const fleet = standby.fleet();
-  if (fleet.epoch >= epoch.value) return err(madeAgain(fleet.epoch, epoch.value));
+  if (fleet.epoch >= epoch.value) return err(overtaken(fleet.epoch, epoch.value));
   const heartbeatEnds = await endOffsets(deps.client, HEARTBEAT, { deadlineMs: CALL_MS, signal });
   if (!heartbeatEnds.ok) return err(kafka(heartbeatEnds.error));
   const registry = await readRegistry(deps, fleet, epoch.value);
@@ -96,16 +107,30 @@ export async function promote(deps: PromoteDeps): Promise<Result<Promoted, Promo
   });
 }
 
-async function writeLeader(deps: PromoteDeps): Promise<Result<number, PromoteError>> {
-  const { instance, scope, fleet, signal } = deps;
+/**
+ * The epoch is the record's offset, and never falls: where cluster.control was made again it is written as
+ * often as it takes to pass the ledger's.
+ */
+async function writeLeader(
+  deps: PromoteDeps,
+  ledgerEpoch: number,
+): Promise<Result<number, PromoteError>> {
+  const { instance, scope, fleet, signal, producer } = deps;
   const record = {
     ...encodeControl({ kind: "leader", leader: { instance, scope, fleet } }),
     partition: 0,
   };
-  const sent = await deps.producer.send(CONTROL, [record], { deadlineMs: CALL_MS, signal });
-  if (!sent.ok) return err(kafka(sent.error));
-  const written = sent.value[0];
-  return written === undefined ? err(ABORTED) : ok(written.offset);
+  for (let count = 1; ; ) {
+    const records = Array.from({ length: count }, () => record);
+    const sent = await producer.send(CONTROL, records, { deadlineMs: CALL_MS, signal });
+    if (!sent.ok) return err(kafka(sent.error));
+    const epoch = sent.value.at(-1)?.offset;
+    if (epoch === undefined) return err(ABORTED);
+    const behind = ledgerEpoch - epoch;
+    if (behind < 0) return ok(epoch);
+    if (behind > EPOCHS_PASSED_MAX) return err(madeAgain(ledgerEpoch, epoch));
+    count = Math.min(RECORDS_AT_ONCE_MAX, behind + 1);
+  }
 }
 
 /** Begins to follow every registry partition where the ledger ends, and reads it to its end. */
@@ -162,7 +187,8 @@ export function registryStarts(
     const isAccepted = (known.accepted.get(topicId) ?? -1) > (applied?.epoch ?? 0);
     const held = madeAgain || (applied?.held === true && !isAccepted);
     const base = { topic_id: topicId, offset: from, epoch };
-    return { partition, from, madeAgain, applied: held ? { ...base, held } : base };
+    const acceptedNow = applied !== undefined && !madeAgain && isAccepted;
+    return { partition, from, madeAgain, acceptedNow, applied: held ? { ...base, held } : base };
   });
 }
 
@@ -171,7 +197,12 @@ function madeAgain(ledgerEpoch: number, epoch: number): PromoteError {
     code: "control-made-again",
     detail:
       `the ledger (cluster.status) was written in epoch ${ledgerEpoch}, but the next epoch of ` +
-      `cluster.control is ${epoch}: cluster.control was deleted and made again. Not leading. Restore ` +
-      "cluster.control, or delete cluster.status too: then the registry is read from its start",
+      `cluster.control is ${epoch}: cluster.control was deleted and made again, and more than ` +
+      `${EPOCHS_PASSED_MAX} epochs are missing. Not leading. Restore cluster.control`,
   };
+}
+
+function overtaken(ledgerEpoch: number, epoch: number): PromoteError {
+  const detail = `the ledger was written in epoch ${ledgerEpoch} while epoch ${epoch} was promoted`;
+  return { code: "fenced", detail };
 }

@@ -4,6 +4,7 @@ import type { Log } from "../../../shared/log.ts";
 import { err, type Result } from "../../../shared/result.ts";
 import { foldChanges, type Outcomes, type TimeReading, touchAll } from "../act/outcome.ts";
 import type { Inbox } from "../inbox.ts";
+import { acceptOrphans } from "../plan/orphan-share.ts";
 import type { Listing, Runtime, RuntimeError } from "../runtime/runtime.ts";
 import type { LeaderState } from "../state/leader-state.ts";
 
@@ -55,6 +56,7 @@ async function listOnce(deps: ResyncDeps): Promise<boolean> {
       deps.outcomes,
     );
     if (!wasListed) afterBlindness(leaderState, runtime.runtime);
+    if (leaderState.orphansAcceptedUnlisted) acceptOrphans(leaderState);
   } else {
     leaderState.actual.unlisted();
     log.warn("the workers could not be listed; nothing is started or stopped meanwhile", {

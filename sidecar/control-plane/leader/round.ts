@@ -85,6 +85,7 @@ function takeRegistry(deps: RoundDeps, records: readonly RegistryRecord[]): read
     touch(leaderState, cluster);
     leaderState.expiry.schedule(cluster);
     leaderState.orphanSince.delete(clientId);
+    leaderState.acceptedOrphans.delete(clientId);
     if (withdrawal === "pending") {
       leaderState.spawnAsked.delete(clientId);
       if (leaderState.actual.workersOf(clientId).length > 0)

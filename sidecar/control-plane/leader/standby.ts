@@ -5,15 +5,20 @@
 
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import type { ReadBatch } from "../../../shared/kafka/consumer/consumer.ts";
-import { endOffsets, startOffsets } from "../../../shared/kafka/consumer/offsets.ts";
+import {
+  endOffsets,
+  type PartitionOffsets,
+  startOffsets,
+} from "../../../shared/kafka/consumer/offsets.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import { type ControlRecord, decodeControl } from "../../../shared/protocol/control.ts";
 import { decodeLedger, type LedgerRecord } from "../../../shared/protocol/ledger.ts";
-import { CONTROL, STATUS } from "../../../shared/protocol/topic.ts";
+import { CONTROL, HEARTBEAT, STATUS } from "../../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 import { createFleet, type Fleet } from "../fleet/fleet.ts";
 import { foldLedger } from "../fleet/ledger.ts";
 import { describe } from "../registry/admission.ts";
+import { openLeaderWatch, type SeenTick } from "./leader-watch.ts";
 import type { Tail } from "./tail.ts";
 
 /** One call to Kafka, in ms. */
@@ -25,6 +30,8 @@ export type Standby = {
   readonly fleet: () => Fleet;
   /** The offset of the newest `leader` record; undefined before any. */
   readonly lastLeader: () => number | undefined;
+  /** The newest tick of whoever leads, while we do not; undefined before any. */
+  readonly leaderTick: () => SeenTick | undefined;
   /** Topic ids that an operator accepted, each with the offset of the record that says so. */
   readonly acceptedRegistries: () => ReadonlyMap<string, number>;
   /** Called with each control record as it is read. */
@@ -33,7 +40,7 @@ export type Standby = {
   readonly takeOver: (onLedger: (record: LedgerRecord) => void) => void;
   /** The ledger's topic was made again: hear it from there on. */
   readonly rereadLedger: (offset: number) => void;
-  /** Begins reading both topics from their start, with an empty fleet. */
+  /** Begins reading both topics from their start, with an empty fleet, and ticks from their end. */
   readonly restart: () => Promise<Result<null, KafkaError>>;
   /** Resolves when both have been read to the end that they have now. */
   readonly caughtUp: (signal: AbortSignal) => Promise<Result<null, KafkaError | "aborted">>;
@@ -45,6 +52,7 @@ export function openStandby(options: {
   readonly client: KafkaClient;
   readonly tail: Tail;
   readonly warn: (message: string, fields: Record<string, unknown>) => void;
+  readonly monotonicMs: () => number;
 }): Standby {
   const { client, tail, warn } = options;
   let fleet = createFleet();
@@ -53,6 +61,8 @@ export function openStandby(options: {
   let listener: ((entry: ControlEntry) => void) | undefined;
   let leading: ((record: LedgerRecord) => void) | undefined;
   const accepted = new Map<string, number>();
+
+  const leaderWatch = openLeaderWatch({ ...options, lastLeader: () => lastLeader });
 
   const refuse = (topic: string, error: string): void => {
     warn(`ignored a record of ${topic} that is not ours`, { error });
@@ -84,16 +94,16 @@ export function openStandby(options: {
   };
 
   const restart = async (): Promise<Result<null, KafkaError>> => {
-    const call = { deadlineMs: CALL_MS };
-    const status = await startOffsets(client, STATUS, call);
-    if (!status.ok) return status;
-    const control = await startOffsets(client, CONTROL, call);
-    if (!control.ok) return control;
+    const starts = await placesToStart(client);
+    if (!starts.ok) return starts;
+    const { status, control, ticks } = starts.value;
     fleet = createFleet();
     lastLeader = undefined;
     leading = undefined;
-    tail.follow(STATUS, 0, status.value.offsets.get(0) ?? 0, foldStatus);
-    tail.follow(CONTROL, 0, control.value.offsets.get(0) ?? 0, foldControl);
+    accepted.clear();
+    tail.follow(STATUS, 0, status, foldStatus);
+    tail.follow(CONTROL, 0, control, foldControl);
+    leaderWatch.follow(ticks);
     return ok(null);
   };
 
@@ -109,6 +119,7 @@ export function openStandby(options: {
   return {
     fleet: () => fleet,
     lastLeader: () => lastLeader,
+    leaderTick: leaderWatch.seen,
     acceptedRegistries: () => accepted,
     onControl: (next) => {
       listener = next;
@@ -123,11 +134,37 @@ export function openStandby(options: {
   };
 }
 
-const noEnd = (topic: string): KafkaError => ({
-  code: "not-leader",
-  retry: "transient",
-  detail: `${topic}-0 has no leader`,
-});
+type Places = {
+  readonly status: number;
+  readonly control: number;
+  readonly ticks: PartitionOffsets;
+};
+
+async function placesToStart(client: KafkaClient): Promise<Result<Places, KafkaError>> {
+  const call = { deadlineMs: CALL_MS };
+  const statusStarts = await startOffsets(client, STATUS, call);
+  if (!statusStarts.ok) return statusStarts;
+  const status = offsetOf(statusStarts.value, STATUS);
+  if (!status.ok) return status;
+  const controlStarts = await startOffsets(client, CONTROL, call);
+  if (!controlStarts.ok) return controlStarts;
+  const control = offsetOf(controlStarts.value, CONTROL);
+  if (!control.ok) return control;
+  const ticks = await endOffsets(client, HEARTBEAT, call);
+  if (!ticks.ok) return ticks;
+  return ok({ status: status.value, control: control.value, ticks: ticks.value });
+}
+
+/** Of partition 0. */
+function offsetOf(
+  { offsets, errors }: PartitionOffsets,
+  topic: string,
+): Result<number, KafkaError> {
+  const offset = offsets.get(0);
+  if (offset !== undefined) return ok(offset);
+  const detail = `${topic}-0 has no leader`;
+  return err(errors.get(0) ?? { code: "not-leader", retry: "transient", detail });
+}
 
 async function readToPresentEnd(
   client: KafkaClient,
@@ -137,7 +174,7 @@ async function readToPresentEnd(
 ): Promise<Result<null, KafkaError | "aborted">> {
   const ends = await endOffsets(client, topic, { deadlineMs: CALL_MS, signal });
   if (!ends.ok) return ends;
-  const end = ends.value.offsets.get(0);
-  if (end === undefined) return err(ends.value.errors.get(0) ?? noEnd(topic));
-  return await tail.reached(topic, 0, end, signal);
+  const end = offsetOf(ends.value, topic);
+  if (!end.ok) return end;
+  return await tail.reached(topic, 0, end.value, signal);
 }

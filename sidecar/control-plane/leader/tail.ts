@@ -9,8 +9,8 @@ import {
   type ReadBatch,
   type ReadProblem,
 } from "../../../shared/kafka/consumer/consumer.ts";
-import type { KafkaError } from "../../../shared/kafka/error.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
+import { createTroubleSpot, type LastingTrouble, troubleOf } from "./readiness.ts";
 
 /** Longest time that a fetch waits for a first byte, in ms: bounds how late a close is noticed. */
 const FETCH_WAIT_MS = 250;
@@ -29,7 +29,7 @@ export type Tail = {
     signal: AbortSignal,
   ) => Promise<Result<null, "aborted">>;
   /** Kafka answers; else why not. */
-  readonly trouble: () => KafkaError | undefined;
+  readonly trouble: () => LastingTrouble | undefined;
   readonly close: () => Promise<void>;
 };
 
@@ -41,10 +41,11 @@ export function openTail(options: {
   readonly log: KafkaLog;
   /** Whatever is not about reachability. */
   readonly onProblem: (problem: ReadProblem) => void;
+  readonly monotonicMs: () => number;
 }): Tail {
   const places = new Map<string, Place>();
   const waiters = new Set<Waiter>();
-  let trouble: KafkaError | undefined;
+  const trouble = createTroubleSpot(options.monotonicMs);
 
   const settle = (name: string, next: number): void => {
     for (const waiter of waiters) {
@@ -66,8 +67,8 @@ export function openTail(options: {
   };
 
   const problem = (found: ReadProblem): void => {
-    if (found.kind === "unreachable") trouble = found.error;
-    else if (found.kind === "recovered") trouble = undefined;
+    if (found.kind === "unreachable") trouble.note(troubleOf(found.error));
+    else if (found.kind === "recovered") trouble.note(undefined);
     else options.onProblem(found);
   };
 
@@ -108,7 +109,7 @@ export function openTail(options: {
         signal.addEventListener("abort", abort, { once: true });
       });
     },
-    trouble: () => trouble,
+    trouble: trouble.present,
     close: consumer.close,
   };
 }

@@ -40,6 +40,7 @@ import { specHashOf, type WorkerSettings } from "../worker/spec.ts";
 import { type Fence, openFence } from "./fence.ts";
 import { foldControl } from "./operator-records.ts";
 import type { Promoted } from "./promotion.ts";
+import { createTroubleSpot, type LastingTrouble, troubleOf } from "./readiness.ts";
 import { keepResyncing } from "./resync.ts";
 import { type RoundDeps, runRound } from "./round.ts";
 import type { ControlEntry } from "./standby.ts";
@@ -84,7 +85,7 @@ export type Term = {
   readonly beganMs: number;
   readonly conditions: () => FleetConditions;
   /** Why nothing can be written, and so nothing is done; undefined when all is well. */
-  readonly trouble: () => string | undefined;
+  readonly trouble: () => LastingTrouble | undefined;
   readonly onHeartbeats: (batch: ReadBatch) => void;
   readonly onLedger: (record: LedgerRecord) => void;
   readonly onControl: (entry: ControlEntry) => void;
@@ -104,7 +105,7 @@ type Parts = {
   readonly counts: BeatCounts;
   readonly trail: AuditTrail;
   readonly save: SaveOptions;
-  readonly trouble: () => string | undefined;
+  readonly trouble: () => LastingTrouble | undefined;
   readonly ended: AbortSignal;
   readonly end: (reason: string) => void;
   readonly readTime: () => TimeReading;
@@ -129,7 +130,10 @@ export function openTerm(deps: TermDeps): Term {
       if (entry.record.kind === "leader" && entry.offset > epoch) {
         end(`a newer leader has epoch ${entry.offset}`);
       }
-      const audit = foldControl(leaderState, entry, trail, epoch);
+      const audit = foldControl(leaderState, entry, trail, {
+        epoch,
+        topicId: deps.promoted.topicId,
+      });
       if (audit !== undefined) leaderState.audits.push(audit);
       inbox.wake();
     },
@@ -157,7 +161,7 @@ function openParts(deps: TermDeps): Parts {
   const actual = createActual(deps.worker.fleet);
   const leaderState = openLeaderState({ fleet, actual, expiry, backoffs: createBackoffs(random) });
   const specHash = specHashOf(deps.worker);
-  let trouble: string | undefined;
+  const trouble = createTroubleSpot(monotonicMs);
   return {
     deps,
     epoch,
@@ -170,11 +174,9 @@ function openParts(deps: TermDeps): Parts {
       signal: ended.signal,
       random,
       warn: log.warn,
-      trouble: (detail) => {
-        trouble = detail;
-      },
+      trouble: (error) => void trouble.note(error && troubleOf(error)),
     },
-    trouble: () => trouble,
+    trouble: trouble.present,
     ended: ended.signal,
     end: (reason) => ended.abort(reason),
     readTime: () => ({

@@ -92,16 +92,9 @@ export async function releaseBrake(deps: OperatorDeps): Promise<ExitCode> {
 }
 
 export async function acceptRegistry(deps: OperatorDeps): Promise<ExitCode> {
-  const fleet = await readLedger(deps);
-  if (!fleet.ok) return failed(deps, fleet.error);
   const metadata = await deps.client.metadata([REGISTRY], CALL);
   if (!metadata.ok) return failed(deps, metadata.error);
   const topicId = metadata.value.topics[0]?.topicId ?? "";
-  const heldFor = [...fleet.value.applied.values()].filter(({ held }) => held === true);
-  if (heldFor.length === 0) {
-    deps.say("nothing is held: the ledger knows this registry");
-    return EXIT.done;
-  }
   const record = {
     ...encodeControl({ kind: "accept-registry", acceptRegistry: { topic_id: topicId } }),
     partition: 0,
@@ -110,7 +103,7 @@ export async function acceptRegistry(deps: OperatorDeps): Promise<ExitCode> {
     question: `Accept the registry with topic id ${topicId}? Clean-ups and orphan stops go on then.`,
     write: (producer) => one(producer.send(CONTROL, [record], CALL)),
     answers: byOffset("accept-registry"),
-    done: "accepted",
+    done: "the leader answers",
   });
 }
 

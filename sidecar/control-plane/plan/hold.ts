@@ -17,6 +17,10 @@ export function describeHold(
   if (workers > 0 && !hasRegistration(leaderState)) {
     return `cluster.registry holds no registration, but ${workers} workers of this fleet run: none is stopped; is this the right Kafka?`;
   }
+  const share = conditions.orphans();
+  if (share.holds) {
+    return `${share.orphans} of ${share.workers} workers of this fleet have no registration: none of them is stopped; is this the right Kafka? They wait for their registrations, or for \`sidecar accept-registry\``;
+  }
   const { holds, silent, counted } = conditions.brake();
   if (!holds) return undefined;
   return `the brake holds: ${silent} of ${counted} clusters are silent; clean-ups wait until they beat, or for \`sidecar release-brake\``;

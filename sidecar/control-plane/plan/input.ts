@@ -4,6 +4,7 @@ import { type BrakeReading, readBrake } from "../fleet/brake.ts";
 import type { Cluster } from "../fleet/fleet.ts";
 import type { Ages } from "../fleet/observed-time.ts";
 import type { LeaderState } from "../state/leader-state.ts";
+import { type OrphanReading, readOrphans } from "./orphan-share.ts";
 import type { Hold, PlanInput } from "./plan.ts";
 
 /** Workers replaced for a new spec at the same time. */
@@ -16,6 +17,8 @@ const CHANGING_MAX_MS = 60_000;
 export type FleetConditions = {
   /** Counted when first asked for: a round costs what changed, not the size of the fleet. */
   readonly brake: () => BrakeReading;
+  /** Likewise. */
+  readonly orphans: () => OrphanReading;
   /** The registry was made again, and nobody has said that this is right. */
   readonly registryMadeAgain: boolean;
   /** Not compacted: old registrations may be missing from it. */
@@ -27,16 +30,23 @@ export type FleetConditions = {
 
 export function readConditions(
   leaderState: LeaderState,
-  known: Omit<FleetConditions, "brake" | "registryMadeAgain"> & { readonly brakePercent: number },
+  known: Omit<FleetConditions, "brake" | "orphans" | "registryMadeAgain"> & {
+    readonly brakePercent: number;
+  },
 ): FleetConditions {
   const { isSilent } = leaderState.expiry;
   const { brakePercent, ...rest } = known;
   let reading: BrakeReading | undefined;
+  let orphans: OrphanReading | undefined;
   return {
     ...rest,
     brake: () => {
       reading ??= readBrake(leaderState.fleet.clusters.values(), isSilent, brakePercent);
       return reading;
+    },
+    orphans: () => {
+      orphans ??= readOrphans(leaderState, brakePercent);
+      return orphans;
     },
     registryMadeAgain: [...leaderState.fleet.applied.values()].some(({ held }) => held === true),
   };
@@ -55,12 +65,15 @@ export function cleanupHold(
 
 function orphanHold(
   leaderState: LeaderState,
+  clientId: ClientId,
   ages: Ages,
   conditions: FleetConditions,
 ): Hold | undefined {
   if (conditions.registryMadeAgain) return "registry-made-again";
   if (conditions.registryHarmful) return "registry-harmful";
   if (!hasRegistration(leaderState)) return "registry-empty";
+  if (!leaderState.acceptedOrphans.has(clientId) && conditions.orphans().holds)
+    return "orphan-share";
   if (ages.inGap(ages.joint)) return "gap";
   return conditions.brake().holds ? "brake" : undefined;
 }
@@ -91,7 +104,7 @@ export function planInputOf(
     busy: leaderState.busy.has(clientId),
     backingOff: leaderState.backoffs.backingOff(clientId, conditions.monotonicMs),
     holdCleanup: cluster?.state === "dead" ? cleanupHold(cluster, ages, conditions) : undefined,
-    holdOrphan: orphan ? orphanHold(leaderState, ages, conditions) : undefined,
+    holdOrphan: orphan ? orphanHold(leaderState, clientId, ages, conditions) : undefined,
     orphanExpired:
       orphan && orphanExpired(leaderState, clientId, ages, conditions.cleanupTimeoutMs),
     replaceable:

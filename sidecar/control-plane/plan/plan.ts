@@ -13,7 +13,13 @@ import type { Cluster } from "../fleet/fleet.ts";
 import type { Foreign, Worker } from "../runtime/runtime.ts";
 
 /** Why clean-ups and orphan stops wait; shown on the cluster. */
-export type Hold = "gap" | "brake" | "registry-made-again" | "registry-empty" | "registry-harmful";
+export type Hold =
+  | "gap"
+  | "brake"
+  | "registry-made-again"
+  | "registry-empty"
+  | "registry-harmful"
+  | "orphan-share";
 
 export type PlanInput = {
   readonly cluster: Cluster | undefined;

@@ -99,6 +99,7 @@ function settle({ leaderState, ages }: PlanDeps, clientId: ClientId, step: Step)
     case "registry-made-again":
     case "registry-empty":
     case "registry-harmful":
+    case "orphan-share":
       leaderState.held.add(clientId);
       // An orphan's grace begins when nothing holds it any more.
       if (!leaderState.fleet.clusters.has(clientId)) {

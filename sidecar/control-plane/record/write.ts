@@ -5,6 +5,7 @@
 import { backoffMs } from "../../../shared/backoff.ts";
 import { sleep } from "../../../shared/deadline.ts";
 import type { OutRecord } from "../../../shared/kafka/batch/record.ts";
+import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Producer } from "../../../shared/kafka/producer/producer.ts";
 import type { Audit } from "../../../shared/protocol/audit.ts";
 import { appliedKey, encodeApplied, encodeStatus } from "../../../shared/protocol/ledger.ts";
@@ -32,7 +33,7 @@ export type SaveOptions = {
   readonly random: () => number;
   readonly warn: (message: string, fields: Record<string, unknown>) => void;
   /** Why nothing can be written for now; undefined when a write has succeeded again. */
-  readonly trouble: (detail: string | undefined) => void;
+  readonly trouble: (error: KafkaError | undefined) => void;
 };
 
 /** Writes the records; resolves when all replicas have them. */
@@ -50,7 +51,7 @@ async function writeUntilDone(
       return;
     }
     if (signal.aborted) throw new TermLost(`${topic} was not written`);
-    trouble(`${topic} cannot be written: ${sent.error.detail}`);
+    trouble({ ...sent.error, detail: `${topic} cannot be written: ${sent.error.detail}` });
     warn(`could not write ${records.length} records to ${topic}; trying again`, {
       attempt: attempt + 1,
       error: sent.error.detail,

@@ -44,6 +44,10 @@ export type LeaderState = {
   readonly stopAsked: Map<ClientId, number>;
   /** Observed ms on the joint clock when a worker was first listed without a registration. */
   readonly orphanSince: Map<ClientId, number>;
+  /** Orphans that may go although there are many: an operator has accepted the registry. */
+  readonly acceptedOrphans: Set<ClientId>;
+  /** That was said before the first listing. */
+  orphansAcceptedUnlisted: boolean;
   /** Since when, monotonic ms, a worker has been starting or stopping by the listings. */
   readonly changingSince: Map<ClientId, number>;
   /** How often a cluster's worker exited by itself since it was registered. */
@@ -76,6 +80,8 @@ export function openLeaderState(
     spawnAsked: new Map(),
     stopAsked: new Map(),
     orphanSince: new Map(),
+    acceptedOrphans: new Set(),
+    orphansAcceptedUnlisted: false,
     changingSince: new Map(),
     restarts: new Map(),
     startedAtMs: new Map(),

@@ -14,7 +14,7 @@ import {
 } from "./config.ts";
 import { ensureJars, ensureTools } from "./jars.ts";
 import { choosePorts } from "./ports.ts";
-import { addScramUsers, clusterIdOf, prepareBroker } from "./prepare.ts";
+import { addScramUsers, clusterIdOf, formatAgain, prepareBroker } from "./prepare.ts";
 import { createTools, type KafkaTools } from "./tools.ts";
 import { type KafkaChoice, kafkaChoice, wantedKafka } from "./version.ts";
 import { startZooKeeper, type ZooKeeper } from "./zookeeper.ts";
@@ -82,6 +82,8 @@ export type KafkaBed = {
   readonly toolsAs: (identity: Identity) => Promise<KafkaTools>;
   readonly dir: string;
   readonly logTail: (lines?: number) => Promise<string>;
+  /** Another, empty cluster at the same addresses (KRaft alone). */
+  readonly rebuild: () => Promise<{ readonly clusterId: string }>;
   /** Kills all brokers and deletes all files, or says on stderr where they are kept. */
   readonly stop: (options?: { readonly keepLogs?: boolean }) => Promise<void>;
 };
@@ -141,7 +143,13 @@ async function startOnce({ version, mode }: KafkaChoice, options: KafkaOptions):
       )),
     );
     await allStarted(nodes);
-    const bed = { libs: toolLibs, dir, plan, nodes, certificates, end, remove };
+    const rebuild = async () => {
+      const next = newClusterId();
+      await formatAgain(nodes, { libs, plan }, next);
+      await allStarted(nodes);
+      return { clusterId: next };
+    };
+    const bed = { libs: toolLibs, dir, plan, nodes, certificates, rebuild, end, remove };
     const [first] = nodes;
     if (zookeeper === undefined || first === undefined) return createBed({ ...bed, clusterId });
     const made = createBed({ ...bed, clusterId: await clusterIdOf(first) });
@@ -209,6 +217,7 @@ function createBed({
   clusterId,
   nodes,
   certificates,
+  rebuild,
   end,
   remove,
 }: {
@@ -218,6 +227,7 @@ function createBed({
   readonly clusterId: string;
   readonly nodes: readonly Broker[];
   readonly certificates: BedCertificates | undefined;
+  readonly rebuild: KafkaBed["rebuild"];
   /** Kills every process. */
   readonly end: () => Promise<void>;
   readonly remove: () => Promise<void>;
@@ -261,6 +271,7 @@ function createBed({
     toolsAs,
     dir,
     logTail,
+    rebuild,
     stop: async ({ keepLogs = false } = {}) => {
       if (!keepLogs) return remove();
       await end();

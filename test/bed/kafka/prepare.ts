@@ -1,5 +1,5 @@
 /** What a cluster of the bed needs before and just after its first start: directories, and its SCRAM users. */
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Broker, createBroker } from "./broker.ts";
 import {
@@ -35,16 +35,30 @@ export async function prepareBroker({
   await mkdir(own);
   const config = join(own, "server.properties");
   await Bun.write(config, propertiesText(brokerProperties(plan, id, logDirs)));
-  if (plan.zookeeper === undefined) {
-    await runJava({
-      libs,
-      className: "kafka.tools.StorageTool",
-      args: ["format", "-t", clusterId, "-c", config, ...scramArguments(plan.users)],
-    });
-  }
+  if (plan.zookeeper === undefined) await format(libs, config, plan, clusterId);
   const ports = plan.nodes[id];
   if (ports === undefined) throw new Error(`no ports for broker ${id}`);
   return createBroker({ id, libs, dir: own, host: plan.host, ports, logDirs, heap });
+}
+
+const format = (libs: string, config: string, plan: ClusterPlan, clusterId: string) =>
+  runJava({
+    libs,
+    className: "kafka.tools.StorageTool",
+    args: ["format", "-t", clusterId, "-c", config, ...scramArguments(plan.users)],
+  });
+
+/** Kills the nodes of a KRaft cluster and makes another, empty one of their directories; it is not started. */
+export async function formatAgain(
+  nodes: readonly Broker[],
+  { libs, plan }: Pick<NodeOptions, "libs" | "plan">,
+  clusterId: string,
+): Promise<void> {
+  await Promise.all(nodes.filter((each) => each.running).map((each) => each.kill("SIGKILL")));
+  for (const { dir, logDirs } of nodes) {
+    for (const logDir of logDirs) await rm(logDir, { recursive: true, force: true });
+    await format(libs, join(dir, "server.properties"), plan, clusterId);
+  }
 }
 
 /** With ZooKeeper the first broker makes the cluster's id. */

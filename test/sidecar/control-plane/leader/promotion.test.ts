@@ -20,7 +20,12 @@ describe("registryStarts()", () => {
     readonly accepted?: readonly (readonly [string, number])[];
     readonly start?: number;
     readonly end: number;
-    readonly want: { readonly from: number; readonly madeAgain?: boolean; readonly held?: boolean };
+    readonly want: {
+      readonly from: number;
+      readonly madeAgain?: boolean;
+      readonly held?: boolean;
+      readonly acceptedNow?: boolean;
+    };
   };
   const cases: readonly Case[] = [
     { name: "the start without a ledger", end: 20, want: { from: 0 } },
@@ -57,7 +62,12 @@ describe("registryStarts()", () => {
     {
       name: "where the last leader was, accepted meanwhile",
       ...{ ledger: applied(5, { held: true }), accepted: [["t", 5]], end: 20 },
-      want: { from: 5 },
+      want: { from: 5, acceptedNow: true },
+    },
+    {
+      name: "the start without a ledger, whatever was accepted before",
+      ...{ accepted: [["t", 5]], end: 20 },
+      want: { from: 0 },
     },
     {
       name: "where the last leader was, held although an earlier loss was accepted",
@@ -74,10 +84,10 @@ describe("registryStarts()", () => {
     const fleet = createFleet();
     if (ledger !== undefined) fleet.applied.set(0, ledger);
     const known = { fleet, topicId: "t", epoch: 9, accepted: new Map(accepted) };
-    const { from, madeAgain = false, held } = want;
+    const { from, madeAgain = false, held, acceptedNow = false } = want;
     const base = { topic_id: "t", offset: from, epoch: 9 };
     expect(registryStarts(known, offsetsOf(start), offsetsOf(end))).toEqual([
-      { partition: 0, from, madeAgain, applied: held ? { ...base, held } : base },
+      { partition: 0, from, madeAgain, acceptedNow, applied: held ? { ...base, held } : base },
     ]);
   });
   test("speaks of each partition, also of one that the ledger does not know", () => {

@@ -1,0 +1,138 @@
+/** One term, from owning the partition to its end: promote, follow what a leader reads, run it. */
+import type { Call } from "../../../shared/kafka/api/request.ts";
+import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
+import type { Generation } from "../../../shared/kafka/election/membership.ts";
+import type { KafkaError } from "../../../shared/kafka/error.ts";
+import { REGISTRY } from "../../../shared/protocol/topic.ts";
+import { err, ok, type Result } from "../../../shared/result.ts";
+import { createInbox, type Inbox } from "../inbox.ts";
+import { dropPartitions, forgetOffsets } from "../state/ledger.ts";
+import type { TopicFindings } from "../topics.ts";
+import { followHeartbeats } from "./heartbeat-partitions.ts";
+import { type Promoted, promote } from "./promotion.ts";
+import type { TroubleSpot } from "./readiness.ts";
+import type { Standby } from "./standby.ts";
+import type { Tail } from "./tail.ts";
+import { openTerm, type Term, type TermDeps } from "./term.ts";
+
+const FENCE_MS = 5_000;
+/** A replay of 100,000 clusters takes seconds. */
+const PROMOTION_MAX_MS = 120_000;
+
+export type LeadershipDeps = Omit<
+  TermDeps,
+  "promoted" | "heartbeatPartitions" | "inbox" | "fence" | "registryHarmful"
+> & {
+  readonly client: KafkaClient;
+  readonly tail: Tail;
+  readonly standby: Standby;
+  /** Makes the topics that are absent and judges the others. */
+  readonly prepare: () => Promise<Result<TopicFindings, KafkaError>>;
+};
+
+/** Where leading stands; one object, so that its steps can be functions of their own. */
+export type Standing = {
+  owned: Generation | undefined;
+  term: Term | undefined;
+  /** What is known of the ledger no longer holds: it is read from its start. */
+  isStale: boolean;
+  /** Ends the promotion under way: the lead was lost, a topic changed, it took too long, or we stop. */
+  promotion: AbortController | undefined;
+  /** Ends the loop's wait. */
+  wake: () => void;
+  readonly trouble: TroubleSpot;
+  readonly closing: AbortController;
+};
+
+type Deps = LeadershipDeps & Pick<TermDeps, "registryHarmful">;
+type NotLed = Pick<KafkaError, "code" | "detail">;
+
+/** Resolves when the term is over; an error means that none was begun. */
+export async function leadOnce(deps: Deps, standing: Standing): Promise<Result<null, NotLed>> {
+  const inbox = createInbox(deps.monotonicMs);
+  /** A rebalance that leaves the partition with us gives a new generation to commit with. */
+  const fence = (call: Call): Promise<Result<null, KafkaError>> =>
+    standing.owned === undefined ? Promise.resolve(err(NOT_OWNED)) : standing.owned.fence(call);
+  const promotion = new AbortController();
+  standing.promotion = promotion;
+  const late = setTimeout(() => promotion.abort(), PROMOTION_MAX_MS);
+  const promoted = await promote({
+    ...deps,
+    fleet: deps.worker.fleet,
+    scope: deps.runtime.scope,
+    fence: () => fence({ deadlineMs: FENCE_MS }),
+    onRegistry: inbox.registry,
+    signal: promotion.signal,
+  });
+  clearTimeout(late);
+  standing.promotion = undefined;
+  if (!promoted.ok) {
+    for (const partition of promoted.error.following ?? []) {
+      deps.tail.unfollow(REGISTRY, partition);
+    }
+    // Something changed, or we do not get to the end: what was read so far is not to be relied on.
+    if (promoted.error.code === "aborted") standing.isStale = true;
+    return err({ code: promoted.error.kafka ?? "invalid", detail: promoted.error.detail });
+  }
+  standing.trouble.note(undefined);
+  await serveTerm(deps, standing, promoted.value, inbox, fence);
+  return ok(null);
+}
+
+async function serveTerm(
+  deps: Deps,
+  standing: Standing,
+  promoted: Promoted,
+  inbox: Inbox,
+  fence: TermDeps["fence"],
+): Promise<void> {
+  const { log, standby, tail } = deps;
+  const { heartbeatPartitions, registry, epoch, fleet } = promoted;
+  warnOfRegistry(deps, registry);
+  const term = openTerm({ ...deps, promoted, heartbeatPartitions, inbox, fence });
+  dropPartitions(
+    term.leaderState,
+    registry.map(({ partition }) => partition),
+  );
+  for (const { partition, applied, madeAgain } of registry) {
+    if (madeAgain) forgetOffsets(term.leaderState, partition);
+    fleet.applied.set(partition, applied);
+    term.leaderState.unsavedApplied.add(partition);
+  }
+  term.leaderState.orphansAcceptedUnlisted = registry.some(({ acceptedNow }) => acceptedNow);
+  standby.takeOver(term.onLedger);
+  standby.onControl(term.onControl);
+  standing.term = term;
+  log.info("leading", { epoch, clusters: fleet.clusters.size });
+  const lost = standing.owned === undefined || standing.closing.signal.aborted;
+  if (lost) term.end("the lead was lost while promoting");
+  const stopFollowing = followHeartbeats({ ...deps, promoted, term });
+  if (standby.lastLeader() !== epoch) term.end("a newer leader wrote its record meanwhile");
+  const reason = await term.run();
+  inbox.close();
+  stopFollowing();
+  standing.term = undefined;
+  // The term changed the fleet in memory; a standby knows only what the ledger says.
+  standing.isStale = true;
+  standby.onControl(undefined);
+  for (const { partition } of registry) tail.unfollow(REGISTRY, partition);
+  log.warn("the term is over", { epoch, reason });
+}
+
+const NOT_OWNED: KafkaError = {
+  code: "fenced",
+  retry: "terminal",
+  detail: "the partition of cluster.control is not ours",
+};
+
+function warnOfRegistry(
+  { log }: LeadershipDeps,
+  starts: readonly { readonly partition: number; readonly madeAgain: boolean }[],
+): void {
+  if (!starts.some(({ madeAgain }) => madeAgain)) return;
+  log.error(
+    "cluster.registry is not the one that the ledger knows (deleted and made again, or another " +
+      "Kafka): it is read from its start on top of the ledger; clean-ups and orphan stops are held " +
+      "until `sidecar accept-registry`",
+  );
+}

@@ -1,0 +1,252 @@
+/**
+ * One stay on one Kafka cluster: its id, the topics, the ledger, the group. It ends when we stop, or when another
+ * cluster answers at the same address (rebuilt, or another one): then all that is known of this one is dropped, and
+ * the next session begins as the first did.
+ */
+import { backoffMs } from "../../../shared/backoff.ts";
+import { sleep } from "../../../shared/deadline.ts";
+import { deleteGroup } from "../../../shared/kafka/admin/groups.ts";
+import {
+  type KafkaClient,
+  kafkaLog,
+  openKafkaClient,
+} from "../../../shared/kafka/cluster/client.ts";
+import { joinMembership } from "../../../shared/kafka/election/membership.ts";
+import type { KafkaError } from "../../../shared/kafka/error.ts";
+import { openProducer } from "../../../shared/kafka/producer/producer.ts";
+import type { KafkaSettings } from "../../../shared/kafka/settings.ts";
+import { CONTROL, topicPlans } from "../../../shared/protocol/topic.ts";
+import { err, ok, type Result } from "../../../shared/result.ts";
+import type { Executor } from "../act/execute.ts";
+import { prepareTopics } from "../topics.ts";
+import type { WorkerSettings } from "../worker/spec.ts";
+import { type Leadership, openLeadership } from "./leadership.ts";
+import type { LeadershipDeps } from "./one-term.ts";
+import {
+  createTroubleSpot,
+  type LastingTrouble,
+  type TroubleSpot,
+  troubleOf,
+} from "./readiness.ts";
+import { openStandby, type Standby } from "./standby.ts";
+import { openTail, type Tail } from "./tail.ts";
+import { keepTopics } from "./topic-keeper.ts";
+
+const CALL_MS = 10_000;
+const GROUP_CALL_MS = 5_000;
+const RETRY = { baseMs: 250, maxMs: 10_000 } as const;
+/** Beats of the membership per session timeout, as Kafka's own clients advise. */
+const SESSION_BEATS = 4;
+const CATCH_UP_MS = 10_000;
+
+export type SessionDeps = Omit<
+  LeadershipDeps,
+  "client" | "tail" | "standby" | "prepare" | "producer" | "deleteGroup" | "worker"
+> & {
+  readonly kafka: KafkaSettings;
+  readonly sessionTimeoutMs: number;
+  readonly topicPartitions: number;
+  /** Default: Kafka's cluster id. */
+  readonly fleet: string | undefined;
+  readonly workerOf: (fleet: string) => WorkerSettings;
+  readonly signal: AbortSignal;
+};
+
+/** What has come up so far, for the routes. */
+export type Session = {
+  readonly client: KafkaClient;
+  readonly standby: () => Standby | undefined;
+  readonly lead: () => Leadership | undefined;
+  /** What stands in the way, wherever it does. */
+  readonly troubles: () => readonly (LastingTrouble | undefined)[];
+  /** Resolves when the session is over and everything of it is closed; an error is one of configuration. */
+  readonly ended: Promise<Result<null, string>>;
+};
+
+type Parts = {
+  standby: Standby | undefined;
+  tail: Tail | undefined;
+  lead: Leadership | undefined;
+  readonly coming: TroubleSpot;
+  readonly group: TroubleSpot;
+  readonly over: AbortController;
+};
+
+export function openSession(deps: SessionDeps): Session {
+  const client = openKafkaClient(deps.kafka, { log: kafkaLog(deps.log) });
+  const parts: Parts = {
+    standby: undefined,
+    tail: undefined,
+    lead: undefined,
+    coming: createTroubleSpot(deps.monotonicMs),
+    group: createTroubleSpot(deps.monotonicMs),
+    over: new AbortController(),
+  };
+  parts.coming.note({
+    detail: `waiting for Kafka at ${deps.kafka.brokers.join(",")}`,
+    answered: false,
+  });
+  return {
+    client,
+    standby: () => parts.standby,
+    lead: () => parts.lead,
+    troubles: () => [
+      parts.coming.present(),
+      parts.tail?.trouble(),
+      parts.lead?.trouble(),
+      parts.group.present(),
+    ],
+    ended: run(deps, client, parts),
+  };
+}
+
+async function run(
+  deps: SessionDeps,
+  client: KafkaClient,
+  parts: Parts,
+): Promise<Result<null, string>> {
+  const over = AbortSignal.any([deps.signal, parts.over.signal]);
+  const come = { ...deps, signal: over };
+  const clusterId = await untilDone(come, parts, "Kafka", () => clusterIdOf(client));
+  const ended = clusterId === undefined ? ok(null) : await stay(come, client, parts, clusterId);
+  await parts.tail?.close();
+  await client.close();
+  return ended;
+}
+
+async function stay(
+  deps: SessionDeps,
+  client: KafkaClient,
+  parts: Parts,
+  clusterId: string,
+): Promise<Result<null, string>> {
+  const { log, signal, settings, runtime, monotonicMs } = deps;
+  const fleet = deps.fleet ?? clusterId;
+  const prepare = () => prepareOn(deps, client, parts, clusterId);
+  if ((await untilDone(deps, parts, "the topics", prepare)) === undefined) return ok(null);
+  const tail = openTail({
+    client,
+    log: kafkaLog(log),
+    onProblem: (problem) => parts.lead?.onProblem(problem),
+    monotonicMs,
+  });
+  parts.tail = tail;
+  const standby = openStandby({ client, tail, warn: log.warn, monotonicMs });
+  if ((await untilDone(deps, parts, "the ledger", standby.restart)) === undefined) return ok(null);
+  parts.standby = standby;
+  void keepCatchingUp(deps, standby);
+  const lead = openLeadership({
+    ...deps,
+    client,
+    tail,
+    standby,
+    worker: deps.workerOf(fleet),
+    prepare,
+    producer: openProducer({ client, log: kafkaLog(log) }),
+    deleteGroup: deleteGroupBy(client),
+  });
+  parts.lead = lead;
+  log.info("following the ledger", { fleet, runtime: runtime.runtime, settings });
+  const membership = joinMembership({
+    client,
+    log: kafkaLog(log),
+    groupId: `outrider-control-plane-${fleet}`,
+    topic: CONTROL,
+    sessionTimeoutMs: deps.sessionTimeoutMs,
+    rebalanceTimeoutMs: deps.sessionTimeoutMs / 2,
+    heartbeatIntervalMs: deps.sessionTimeoutMs / SESSION_BEATS,
+    standing: lead.standing,
+    onAssigned: lead.onAssigned,
+    onLost: lead.onLost,
+    onJoin: (error) => void parts.group.note(error && troubleOf(error)),
+  });
+  if (membership.ok) {
+    const topics = topicPlans(deps.topicPartitions).map(({ name }) => name);
+    const otherCluster = (id: string) => leave(deps, parts, clusterId, id);
+    const keeper = { ...{ client, clusterId, topics, log, monotonicMs, signal }, otherCluster };
+    await keepTopics({ ...keeper, mayMake: lead.owns, make: prepare });
+  }
+  await lead.close();
+  if (membership.ok) await membership.value.close();
+  return membership.ok ? ok(null) : err(membership.error.detail);
+}
+
+function leave({ log }: SessionDeps, parts: Parts, was: string, is: string): void {
+  if (parts.over.signal.aborted) return;
+  log.error(
+    "another Kafka cluster answers: rebuilt, or another one at the same address; what was known of the one " +
+      "before is dropped, and its workers go on",
+    { was, is },
+  );
+  parts.over.abort();
+}
+
+/** Before the first promotion and before every other: is it still this cluster, and are the topics there? */
+async function prepareOn(
+  deps: SessionDeps,
+  client: KafkaClient,
+  parts: Parts,
+  clusterId: string,
+): ReturnType<typeof prepareTopics> {
+  const found = await clusterIdOf(client);
+  if (!found.ok) return found;
+  if (found.value !== clusterId) {
+    leave(deps, parts, clusterId, found.value);
+    const detail = `Kafka's cluster id was ${clusterId} and is ${found.value}`;
+    return err({ code: "invalid", retry: "terminal", detail });
+  }
+  return await prepareTopics(client, deps.topicPartitions, deps.log);
+}
+
+/** A standby is ready when it has read the ledger to its end once. */
+async function keepCatchingUp(deps: SessionDeps, standby: Standby): Promise<void> {
+  for (let attempt = 0; !deps.signal.aborted && !standby.ready(); attempt += 1) {
+    // The end is asked for again now and then: a topic that was made again may never reach it.
+    const late = AbortSignal.timeout(CATCH_UP_MS);
+    const caughtUp = await standby.caughtUp(AbortSignal.any([deps.signal, late]));
+    if (caughtUp.ok) return;
+    await sleep(backoffMs(attempt, { ...RETRY, random: deps.random }), deps.signal);
+  }
+}
+
+async function clusterIdOf(client: KafkaClient): Promise<Result<string, KafkaError>> {
+  const metadata = await client.metadata([], { deadlineMs: CALL_MS });
+  return metadata.ok ? ok(metadata.value.clusterId ?? "unknown") : metadata;
+}
+
+/** Tries for ever, and says what it waits for; undefined when we are stopped meanwhile. */
+async function untilDone<T>(
+  { log, random, signal }: SessionDeps,
+  { coming }: Parts,
+  what: string,
+  once: () => Promise<Result<T, KafkaError>>,
+): Promise<T | undefined> {
+  for (let attempt = 0; !signal.aborted; attempt += 1) {
+    const done = await Promise.race([once(), untilAborted(signal)]);
+    if (done === undefined) return undefined;
+    if (done.ok) {
+      coming.note(undefined);
+      return done.value;
+    }
+    const { detail } = done.error;
+    coming.note({ ...troubleOf(done.error), detail: `waiting for ${what}: ${detail}` });
+    log.warn(`waiting for ${what}`, { attempt: attempt + 1, error: detail });
+    await sleep(backoffMs(attempt, { ...RETRY, random }), signal);
+  }
+  return undefined;
+}
+
+const deleteGroupBy =
+  (client: KafkaClient): Executor["deleteGroup"] =>
+  async (group, signal) => {
+    const deleted = await deleteGroup(client, group, { deadlineMs: GROUP_CALL_MS, signal });
+    if (deleted.ok) return deleted;
+    const code = deleted.error.code === "group-not-empty" ? "group-not-empty" : "kafka";
+    return err({ code, detail: deleted.error.detail });
+  };
+
+const untilAborted = (signal: AbortSignal): Promise<undefined> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });

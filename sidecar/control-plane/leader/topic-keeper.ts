@@ -1,0 +1,68 @@
+/**
+ * Watches, while we lead or stand by, whether our topics are there and Kafka is still the same cluster. A topic
+ * that is missing for a moment may be on its way to be made again by somebody, with settings of his own; one that
+ * stays away is made by whoever owns the lead.
+ */
+import { sleep } from "../../../shared/deadline.ts";
+import type { TopicMetadata } from "../../../shared/kafka/api/metadata.ts";
+import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
+import type { KafkaError } from "../../../shared/kafka/error.ts";
+import type { Log } from "../../../shared/log.ts";
+import type { Result } from "../../../shared/result.ts";
+
+const LOOK_MS = 2_000;
+const CALL_MS = 5_000;
+const MISSING_MAX_MS = 8_000;
+const UNKNOWN_TOPIC_OR_PARTITION = 3;
+
+export type KeeperDeps = {
+  readonly client: KafkaClient;
+  readonly clusterId: string;
+  readonly topics: readonly string[];
+  readonly mayMake: () => boolean;
+  readonly make: () => Promise<Result<unknown, KafkaError>>;
+  /** Another cluster answers: nothing that is known holds there. */
+  readonly otherCluster: (clusterId: string) => void;
+  readonly log: Pick<Log, "warn">;
+  readonly monotonicMs: () => number;
+  readonly signal: AbortSignal;
+};
+
+/** Runs until the signal, or until another cluster answers; never rejects. */
+export async function keepTopics(deps: KeeperDeps): Promise<void> {
+  const { client, topics, signal } = deps;
+  const missing = rememberMissing();
+  while (!signal.aborted) {
+    await sleep(LOOK_MS, signal);
+    const metadata = await client.metadata(topics, { deadlineMs: CALL_MS, signal });
+    if (signal.aborted) return;
+    if (!metadata.ok) continue;
+    const { clusterId } = metadata.value;
+    if (clusterId !== null && clusterId !== deps.clusterId) return deps.otherCluster(clusterId);
+    const gone = missing(absentIn(metadata.value.topics), deps.monotonicMs());
+    if (gone.length > 0 && deps.mayMake()) await makeAgain(deps, gone);
+  }
+}
+
+const absentIn = (topics: readonly TopicMetadata[]): ReadonlySet<string> =>
+  new Set(
+    topics.flatMap(({ name, errorCode }) =>
+      errorCode === UNKNOWN_TOPIC_OR_PARTITION ? [name] : [],
+    ),
+  );
+
+/** Of those that are absent now, which have been for too long. */
+function rememberMissing(): (absent: ReadonlySet<string>, nowMs: number) => readonly string[] {
+  const sinceMs = new Map<string, number>();
+  return (absent, nowMs) => {
+    for (const name of sinceMs.keys()) if (!absent.has(name)) sinceMs.delete(name);
+    for (const name of absent) if (!sinceMs.has(name)) sinceMs.set(name, nowMs);
+    return [...sinceMs].flatMap(([name, since]) => (nowMs - since >= MISSING_MAX_MS ? name : []));
+  };
+}
+
+async function makeAgain({ make, log }: KeeperDeps, topics: readonly string[]): Promise<void> {
+  log.warn("topics of ours were deleted: they are made again", { topics });
+  const made = await make();
+  if (!made.ok) log.warn("they could not be made", { topics, error: made.error.detail });
+}
