@@ -27,11 +27,19 @@ export type Reading<T> =
  * certificate of ours is no fault of Kafka's.
  */
 export type ListenerAnswer =
-  | { readonly kind: "answered"; readonly durationMs: number }
+  /** `despite`: on another connection than the one that was opened to ask, which came to this. */
+  | { readonly kind: "answered"; readonly durationMs: number; readonly despite?: string }
   /** It answered, but does not take us: TLS alert, SASL refusal. */
   | { readonly kind: "refused-us"; readonly detail: string; readonly durationMs: number }
-  /** Nobody listens, or the connection was cut without a byte. */
+  /** A quota of its mutes our connection, as it said itself. */
+  | { readonly kind: "throttled"; readonly detail: string; readonly durationMs: number }
+  /** Nobody listens: the connection is refused (ECONNREFUSED). */
   | { readonly kind: "closed"; readonly detail: string; readonly durationMs: number }
+  /**
+   * The connection was taken and ended without a byte: at a limit of connections (max.connections.per.ip) a
+   * broker that serves everybody else does so, and a proxy does in front of one that is dead.
+   */
+  | { readonly kind: "cut"; readonly detail: string; readonly durationMs: number }
   /** No answer before the deadline. `connected`: but somebody took the connection. */
   | {
       readonly kind: "silent";
@@ -86,6 +94,8 @@ export type BrokerSnapshot = {
   /** Undefined: it is not silent. */
   readonly silence: Silence | undefined;
   readonly process: KafkaProcess;
+  /** Is a socket of Kafka's process seen to listen on the port? Undefined: not looked, or not to be seen. */
+  readonly isListening: boolean | undefined;
   /** `from`: the local broker, or whoever else answered when it did not. */
   readonly metadata: Reading<{
     readonly cluster: ClusterMetadata;

@@ -69,6 +69,7 @@ function deleteRequest(groupId: string): KafkaRequest<{ readonly errorCode: numb
     apiKey: 42,
     apiName: "DeleteGroups",
     versions: { min: 0, max: 1 },
+    throttle: { at: "start", from: 0 },
     encode: (writer) => writer.array([groupId], (item, id) => item.string(id)),
     decode: (reader) => {
       reader.int32();
@@ -99,6 +100,7 @@ function fetchOffsetsRequest(
     apiKey: 9,
     apiName: "OffsetFetch",
     versions: { min: 3, max: 5 },
+    throttle: { at: "start", from: 4 },
     encode: (writer) => {
       writer.string(groupId);
       writer.array([topic], (topics, name) =>

@@ -46,6 +46,7 @@ export function topicConfigsRequest(
     apiKey: 32,
     apiName: "DescribeConfigs",
     versions: { min: 1, max: 3 },
+    throttle: { at: "start", from: 2 },
     encode: (writer, version) => {
       writer.array(topics, (row, name) => {
         row.int8(TOPIC_RESOURCE).string(name);

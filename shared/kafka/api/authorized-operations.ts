@@ -38,6 +38,7 @@ export function clusterOperationsRequest(): KafkaRequest<Allowed> {
     apiName: "DescribeCluster",
     versions: { min: 0, max: 0 },
     flexibleFrom: 0,
+    throttle: { at: "start", from: 0 },
     encode: (writer) => writer.boolean(true).noTags(),
     decode: (reader) => {
       reader.int32();
@@ -63,6 +64,7 @@ export function groupOperationsRequest(groupId: string): KafkaRequest<Allowed> {
     apiKey: 15,
     apiName: "DescribeGroups",
     versions: { min: 3, max: 3 },
+    throttle: { at: "start", from: 2 },
     encode: (writer) => {
       writer.array([groupId], (item, id) => item.string(id));
       writer.boolean(true);

@@ -23,6 +23,7 @@ export function createTopicsRequest(
     apiKey: 19,
     apiName: "CreateTopics",
     versions: { min: 2, max: 4 },
+    throttle: { at: "start", from: 3 },
     encode: (writer) => {
       writer.array(topics, (item, topic) => {
         item.string(topic.name).int32(topic.partitions).int16(topic.replication);

@@ -51,6 +51,7 @@ export function quorumRequest(): KafkaRequest<DescribedQuorum> {
     apiName: "DescribeQuorum",
     versions: { min: 0, max: 2 },
     flexibleFrom: 0,
+    throttle: "none",
     encode: (writer) => {
       writer.compactArray([METADATA_TOPIC], (topic, name) =>
         topic

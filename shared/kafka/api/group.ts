@@ -30,6 +30,7 @@ export function joinRequest(options: JoinOptions, lane: string): KafkaRequest<Jo
     apiName: "JoinGroup",
     versions: { min: 5, max: 5 },
     lane,
+    throttle: { at: "start", from: 3 },
     encode: (writer) => {
       writer.string(options.groupId);
       writer.int32(options.sessionTimeoutMs).int32(options.rebalanceTimeoutMs);
@@ -72,6 +73,7 @@ export function syncRequest(
     apiName: "SyncGroup",
     versions: { min: 3, max: 3 },
     lane,
+    throttle: { at: "start", from: 2 },
     encode: (writer) => {
       writer.string(groupId).int32(generation).string(memberId).nullableString(NO_INSTANCE);
       writer.array(assignments, (item, row) =>
@@ -93,6 +95,7 @@ export function heartbeatRequest(member: Member, lane: string): KafkaRequest<num
     apiName: "Heartbeat",
     versions: { min: 3, max: 3 },
     lane,
+    throttle: { at: "start", from: 2 },
     encode: (writer) => {
       writer.string(member.groupId).int32(member.generation).string(member.memberId);
       writer.nullableString(NO_INSTANCE);
@@ -115,6 +118,7 @@ export function leaveRequest(
     apiName: "LeaveGroup",
     versions: { min: 1, max: 1 },
     lane,
+    throttle: { at: "start", from: 1 },
     encode: (writer) => writer.string(groupId).string(memberId),
     decode: (reader) => {
       reader.int32();
@@ -136,6 +140,7 @@ export function commitRequest(
     apiName: "OffsetCommit",
     versions: { min: 6, max: 6 },
     lane,
+    throttle: { at: "start", from: 4 },
     encode: (writer) => {
       writer.string(member.groupId).int32(member.generation).string(member.memberId);
       writer.array([topic], (topics, name) => {

@@ -24,6 +24,7 @@ export function listOffsetsRequest(
     apiKey: 2,
     apiName: "ListOffsets",
     versions: { min: 1, max: 3 },
+    throttle: { at: "start", from: 3 },
     encode: (writer, version) => {
       writer.int32(NO_REPLICA);
       if (version >= 2) writer.int8(READ_UNCOMMITTED);

@@ -59,6 +59,7 @@ export function metadataRequest(
     apiName: "Metadata",
     versions: { min: 10, max: 12 },
     flexibleFrom: 9,
+    throttle: { at: "start", from: 6 },
     encode: (writer, version) => encodeTopics(writer, topics, version, operations),
     decode: decodeCluster,
   };

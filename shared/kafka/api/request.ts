@@ -5,6 +5,9 @@ import type { ByteReader, ByteWriter } from "./bytes.ts";
 /** A call ends at its deadline, whatever the broker does. The signal ends it earlier. */
 export type Call = { readonly deadlineMs: number; readonly signal?: AbortSignal };
 
+/** `end`: the last four bytes, of versions that are not flexible alone. */
+export type ThrottleField = { readonly at: "start" | "end"; readonly from: number };
+
 export type KafkaRequest<T> = {
   readonly apiKey: number;
   readonly apiName: string;
@@ -17,8 +20,12 @@ export type KafkaRequest<T> = {
    * that is a connection, of its own.
    */
   readonly lane?: string;
-  /** Where its answer has throttle_time_ms, and the first version after which the broker is deaf for that time (KIP-219). */
-  readonly throttle?: { readonly at: "start" | "end"; readonly from: number };
+  /**
+   * Where its answer has throttle_time_ms, and the first version after which the broker is deaf for that time
+   * (KIP-219; where only older ones are known here, the first that has the field).
+   * `none`: the answer has no such field.
+   */
+  readonly throttle: ThrottleField | "none";
   readonly encode: (writer: ByteWriter, version: number) => void;
   /** Error codes in the answer are data. May throw RangeError when the bytes end early. */
   readonly decode: (reader: ByteReader, version: number) => T;

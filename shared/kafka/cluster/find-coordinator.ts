@@ -34,6 +34,7 @@ function request(groupId: string): KafkaRequest<Found> {
     apiKey: 10,
     apiName: "FindCoordinator",
     versions: { min: 1, max: 1 },
+    throttle: { at: "start", from: 1 },
     encode: (writer) => writer.string(groupId).int8(GROUP_KEY_TYPE),
     decode: (reader) => {
       reader.int32();

@@ -6,26 +6,31 @@
 
 import { isIP, type Socket } from "node:net";
 import Connection from "kafkajs/src/network/connection.js";
-import { err, ok, type Result } from "../../result.ts";
-import { ByteReader, ByteWriter } from "../api/bytes.ts";
+import { err, type Result } from "../../result.ts";
+import type { Versions } from "../api/api-versions.ts";
 import type { Call, KafkaRequest } from "../api/request.ts";
 import type { KafkaLog } from "../cluster/client.ts";
 import { bounded, startDeadline } from "../deadline.ts";
-import { type KafkaError, kafkaErrorOf } from "../error.ts";
+import type { KafkaError } from "../error.ts";
 import { addressText, type BrokerAddress, type KafkaSettings } from "../settings.ts";
 import { dial, saslOptions } from "./dial.ts";
+import { chooseVersion, decode, exchange, readVersions } from "./exchange.ts";
 import { patchKafkajs } from "./kafkajs-patch.ts";
-import { openThrottle } from "./throttle.ts";
+import { openThrottle, type Throttle } from "./throttle.ts";
 
 /** A guard only: our own deadlines end a call long before. */
 const KAFKAJS_TIMEOUT_MS = 600_000;
 /** Before the end of a session (KIP-368) kafkajs authenticates anew on the connection itself, with the request that comes next. */
 const REAUTHENTICATE_BEFORE_MS = 10_000;
 const NEVER_MS = -Number.MAX_SAFE_INTEGER;
-const SASL_AUTHENTICATE_KEY = 36;
 
 export type BrokerConnection = {
-  readonly send: <T>(request: KafkaRequest<T>, call: Call) => Promise<Result<T, KafkaError>>;
+  /** `onSent`: as its bytes go out; until then the link is being opened, or a quota holds it back. */
+  readonly send: <T>(
+    request: KafkaRequest<T>,
+    call: Call,
+    onSent?: () => void,
+  ) => Promise<Result<T, KafkaError>>;
   /** Connects, asks for the versions and authenticates, and no more. */
   readonly open: (call: Call) => Promise<Result<Versions, KafkaError>>;
   /** False once it failed, or let a call wait in vain: open another one. */
@@ -34,6 +39,10 @@ export type BrokerConnection = {
   readonly wasOpen: () => boolean;
   /** How far it has come, at most: what its failure says of the other side depends on it. */
   readonly reached: () => Reached;
+  /** How many answers of the broker's request handlers came: what its network threads answer up to authentication is none. */
+  readonly handled: () => number;
+  /** For how long a quota of the broker's mutes the connection yet, as its answers said; below 0: since when not any more. */
+  readonly throttledForMs: () => number;
   /** How long the broker lets one authentication stand (KIP-368); 0: without end, or not known yet. */
   readonly sessionMs: () => number;
   /** Takes nothing new; what is in flight reaches its own deadline first, for the broker may still answer it. */
@@ -49,35 +58,26 @@ const STAGES = ["nothing", "resolved", "connected", "secured", "heard", "open"] 
  */
 export type Reached = (typeof STAGES)[number];
 
-/** By API key. */
-type Versions = ReadonlyMap<number, { readonly min: number; readonly max: number }>;
-
 export function openBrokerConnection(
   address: BrokerAddress,
   settings: KafkaSettings,
   log: KafkaLog,
 ): BrokerConnection {
   patchKafkajs();
-  let socket: Socket | undefined;
   let usable = true;
   let wasOpen = false;
   let opened: Promise<Versions> | undefined;
-  let inFlight = 0;
+  let [inFlight, handled] = [0, 0];
   let retired: string | undefined;
   const throttle = openThrottle();
-  const progress = openProgress(address.host);
   const where = addressText(address);
-  const connection = connectionTo(address, settings, quietLogger(log, where), (made) => {
-    socket = progress.watch(made).on("close", () => {
-      usable = false;
-    });
+  const { connection, progress, destroy } = watched(address, settings, log, () => {
+    usable = false;
   });
 
   const drop = (reason: string) => {
     usable = false;
-    // kafkajs's own handler of this event rejects what is in flight and clears its timers.
-    socket?.emit("error", new Error(reason));
-    socket?.destroy();
+    destroy(reason);
   };
 
   const retire = (reason: string) => {
@@ -87,8 +87,10 @@ export function openBrokerConnection(
   };
 
   const open = async (): Promise<Versions> => {
-    const versions = await begin(connection, drop);
+    const versions = await begin(connection, drop, throttle);
     wasOpen = true;
+    // With SASL it is the network threads that answer so far.
+    if (settings.sasl === undefined) handled += 1;
     progress.reach("open");
     return versions;
   };
@@ -102,6 +104,7 @@ export function openBrokerConnection(
     request: KafkaRequest<T>,
     call: Call,
     what: string,
+    onSent: () => void,
   ): Promise<Result<T, KafkaError>> => {
     const deadline = startDeadline(call);
     const timedOut = () => retire(`${what}: no answer within its deadline`);
@@ -111,29 +114,54 @@ export function openBrokerConnection(
     if (!version.ok) return version;
     const held = await throttle.hold(deadline.call(), what);
     if (held !== undefined) return err(held);
+    onSent();
     const sent = exchange(connection, request, version.value);
     const answer = await bounded(sent, deadline.call(), what, timedOut);
     if (!answer.ok) {
       if (answer.error.cause !== undefined) drop(answer.error.detail);
       return answer;
     }
-    throttle.note(request, version.value, answer.value);
-    return decode(request, version.value, answer.value, what);
+    handled += 1;
+    return decode(request, version.value, answer.value, what, throttle);
   };
 
-  const send = async <T>(request: KafkaRequest<T>, call: Call): Promise<Result<T, KafkaError>> => {
+  const send: BrokerConnection["send"] = async (request, call, onSent = () => {}) => {
     const what = `${request.apiName} to ${where}`;
     if (!usable) return err(lostError(what));
     inFlight += 1;
-    const answer = await ask(request, call, what);
+    const answer = await ask(request, call, what, onSent);
     inFlight -= 1;
     if (retired !== undefined && inFlight === 0) drop(retired);
     return answer;
   };
 
-  const standing = { usable: () => usable, wasOpen: () => wasOpen, reached: progress.reached };
+  const state = { usable: () => usable, wasOpen: () => wasOpen, reached: progress.reached };
+  const seen = { handled: () => handled, throttledForMs: throttle.forMs };
   const sessionMs = () => Number(connection.sessionLifetime);
-  return { send, drop, retire, open: begun, ...standing, sessionMs };
+  return { send, drop, retire, open: begun, ...state, ...seen, sessionMs };
+}
+
+function watched(
+  address: BrokerAddress,
+  settings: KafkaSettings,
+  log: KafkaLog,
+  onClose: () => void,
+) {
+  let socket: Socket | undefined;
+  const progress = openProgress(address.host);
+  const logger = quietLogger(log, addressText(address));
+  const connection = connectionTo(address, settings, logger, (made) => {
+    socket = progress.watch(made).on("close", onClose);
+  });
+  return {
+    connection,
+    progress,
+    destroy: (reason: string) => {
+      // kafkajs's own handler of this event rejects what is in flight and clears its timers.
+      socket?.emit("error", new Error(reason));
+      socket?.destroy();
+    },
+  };
 }
 
 /** Never goes back: of a link that failed, too, it tells where. */
@@ -180,10 +208,14 @@ function connectionTo(
   });
 }
 
-async function begin(connection: Connection, drop: BrokerConnection["drop"]): Promise<Versions> {
+async function begin(
+  connection: Connection,
+  drop: BrokerConnection["drop"],
+  throttle: Throttle,
+): Promise<Versions> {
   try {
     await connection.connect();
-    const versions = await readVersions(connection);
+    const versions = await readVersions(connection, throttle);
     await authenticate(connection);
     return versions;
   } catch (cause) {
@@ -211,81 +243,6 @@ async function authenticate(connection: Connection): Promise<void> {
   } finally {
     connection.send = send;
   }
-}
-
-function decode<T>(
-  request: KafkaRequest<T>,
-  version: number,
-  body: Buffer,
-  what: string,
-): Result<T, KafkaError> {
-  try {
-    const reader = new ByteReader(body);
-    if (flexible(request, version)) reader.tags();
-    return ok(request.decode(reader, version));
-  } catch (cause) {
-    return err(kafkaErrorOf(cause, `${what}: reading the answer`));
-  }
-}
-
-function exchange<T>(connection: Connection, request: KafkaRequest<T>, version: number) {
-  const writer = new ByteWriter();
-  if (flexible(request, version)) writer.noTags();
-  request.encode(writer, version);
-  const bytes = writer.bytes();
-  return connection.send({
-    request: {
-      apiKey: request.apiKey,
-      apiVersion: version,
-      apiName: request.apiName,
-      encode: () => Promise.resolve({ buf: bytes, buffer: bytes }),
-    },
-    response: { decode: (payload) => payload, parse: (payload) => payload },
-    logResponseError: false,
-  });
-}
-
-function flexible<T>(request: KafkaRequest<T>, version: number): boolean {
-  return request.flexibleFrom !== undefined && version >= request.flexibleFrom;
-}
-
-function chooseVersion<T>(
-  versions: Versions,
-  request: KafkaRequest<T>,
-): Result<number, KafkaError> {
-  const theirs = versions.get(request.apiKey);
-  const ours = request.versions;
-  if (theirs !== undefined && theirs.max >= ours.min && theirs.min <= ours.max)
-    return ok(Math.min(theirs.max, ours.max));
-  const known = theirs === undefined ? "none" : `${theirs.min} to ${theirs.max}`;
-  return err({
-    code: "unsupported",
-    retry: "terminal",
-    detail: `${request.apiName}: we know versions ${ours.min} to ${ours.max}, the broker ${known}`,
-  });
-}
-
-/** ApiVersions v0: asked before authentication, as the protocol allows. */
-async function readVersions(connection: Connection): Promise<Versions> {
-  const body = await exchange(
-    connection,
-    {
-      apiKey: 18,
-      apiName: "ApiVersions",
-      versions: { min: 0, max: 0 },
-      encode: () => {},
-      decode: () => null,
-    },
-    0,
-  );
-  const reader = new ByteReader(body);
-  reader.int16();
-  const rows = reader.array((row) => ({ key: row.int16(), min: row.int16(), max: row.int16() }));
-  const ranges = rows.map(({ key, min, max }) => [key, { minVersion: min, maxVersion: max }]);
-  connection.setVersions(Object.fromEntries(ranges));
-  const framed = rows.some(({ key }) => key === SASL_AUTHENTICATE_KEY);
-  connection.setSupportAuthenticationProtocol(framed);
-  return new Map(rows.map(({ key, min, max }) => [key, { min, max }]));
 }
 
 /** kafkajs's own lines, at debug: our code decides what a user sees. Of its fields only what cannot hold a secret. */

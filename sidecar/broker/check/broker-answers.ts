@@ -12,6 +12,8 @@ import { ageText, bytesText, counted, verdictsOf } from "./text.ts";
 const LAG_SHARE_MAX = 0.25;
 
 const SILENT = "the listener accepts connections and is silent";
+const CUT =
+  "a connection is taken and ended at once (a limit such as max.connections.per.ip, or a proxy?), and none is open";
 const UNTAKEN = "nobody takes or refuses a connection at its address";
 
 const say = verdictsOf("broker-answers");
@@ -20,21 +22,34 @@ export const checkBrokerAnswers: Check = (snapshot, settings, before) => {
   const { answer, process: kafka } = snapshot;
   switch (answer.kind) {
     case "answered":
-      return say("pass", `answered in ${ageText(answer.durationMs)}`, answer.durationMs);
+      return say("pass", answeredText(answer), answer.durationMs);
+    case "throttled":
+      return say("pass", `alive, and holds us back: ${answer.detail}`, answer.durationMs);
     case "refused-us":
       return say("warn", `alive, but it refuses us: ${answer.detail}`, answer.durationMs);
     case "not-asked":
       return say("unknown", `we could not ask: ${answer.detail}`, answer.durationMs);
     case "closed":
+    case "cut":
     case "silent":
       if (kafka.kind === "gone") {
         return say("fail", `Kafka's process is gone: ${answer.detail}`, answer.durationMs);
       }
+      if (answer.kind === "cut")
+        return say("unknown", `${CUT}: ${answer.detail}`, answer.durationMs);
       return answer.kind === "closed"
-        ? judgeClosed(answer, kafka, before)
+        ? judgeClosed(answer, snapshot, kafka, before)
         : judgeSilent({ ...snapshot, answer, process: kafka }, settings, before);
   }
 };
+
+function answeredText({
+  durationMs,
+  despite,
+}: Extract<ListenerAnswer, { readonly kind: "answered" }>) {
+  if (despite === undefined) return `answered in ${ageText(durationMs)}`;
+  return `answered on another connection, while ${despite}`;
+}
 
 type Unanswered = { readonly detail: string; readonly durationMs: number };
 type There = Exclude<KafkaProcess, { readonly kind: "gone" }>;
@@ -50,11 +65,16 @@ type SilentSnapshot = BrokerSnapshot & {
  */
 function judgeClosed(
   { detail, durationMs }: Unanswered,
+  { isListening }: BrokerSnapshot,
   kafka: There,
   before: BrokerSnapshot | undefined,
 ): Verdict {
   if (kafka.kind === "hidden") {
     return say("unknown", `starting, or not there: ${detail} (${kafka.reason})`, durationMs);
+  }
+  if (kafka.hasAnswered && isListening === true) {
+    const seen = `process ${kafka.pid} of Kafka's is seen to listen on that port`;
+    return say("unknown", `the connection is refused, but ${seen}: ${detail}`, durationMs);
   }
   return kafka.hasAnswered
     ? say("fail", `the listener is closed, and was open before: ${detail}`, durationMs)

@@ -48,6 +48,8 @@ export type KafkaFinder = {
    * process of now that did, and not one that has started since.
    */
   readonly asking: () => () => void;
+  /** Does a socket listen on the port that is Kafka's, as far as can be seen? It takes the kernel 5 ms or more to say. */
+  readonly isListening: () => boolean | undefined;
 };
 
 export type KafkaFinderOptions = {
@@ -143,6 +145,7 @@ export function openKafkaFinder({
 
   return {
     look,
+    isListening: () => known && (listensOn(files, known.pid, port, false) ?? true),
     asking: () => {
       look();
       const asked = known && keyOf(known);

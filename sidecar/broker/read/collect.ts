@@ -36,17 +36,19 @@ export function openSnapshots(options: SnapshotOptions): Snapshots {
     take: async (signal) => {
       const clock = openRoundClock({ deadlineMs, monotonicMs: options.monotonicMs, signal });
       try {
+        const silenceOf = options.silence.round(clock);
         const heard = finder.asking();
         const reading = local.read(clock);
         const others = askOthers(options, clock, reading, wasTroubled);
-        const silenceOf = options.silence.round(clock);
         const reads = await reading;
         wasTroubled = isTroubled(reads);
         const metadata = metadataOf(reads, wasTroubled ? await others : undefined);
         const silence = await silenceOf(reads.answer);
         if (hasAnswered(reads.answer)) heard();
         const process = finder.look();
-        return { ...reads, brokerId, silence, metadata, process, lagMs: clock.lagMs() };
+        const isListening = reads.answer.kind === "closed" ? finder.isListening() : undefined;
+        const lagMs = clock.lagMs();
+        return { ...reads, brokerId, silence, metadata, process, isListening, lagMs };
       } finally {
         clock.stop();
       }
@@ -91,4 +93,4 @@ function metadataOf({ metadata }: LocalReads, others: Others): BrokerSnapshot["m
 }
 
 const hasAnswered = ({ kind }: ListenerAnswer): boolean =>
-  kind === "answered" || kind === "refused-us";
+  kind === "answered" || kind === "throttled" || kind === "refused-us";

@@ -4,7 +4,8 @@
  *
  * Before credentials go out of date (a file was rotated, KIP-368's session nears its end), a new
  * connection is opened and authenticated beside the old one, which serves until then; when that fails,
- * the old one stays, for as long as the broker takes it.
+ * the old one stays, for as long as the broker takes it. So it does when it is silent: at the broker's
+ * limit of connections it could not be had again.
  */
 
 import type { KafkaRequest } from "../../../shared/kafka/api/request.ts";
@@ -26,6 +27,10 @@ const RENEW_MS_MAX = 10_000;
 const RENEW_PAUSE_MS = 10_000;
 /** Of a session's lifetime, after which another connection is opened: time for a second attempt. */
 const SESSION_SHARE = 0.5;
+const EXCHANGED = "exchanged for one with the credentials of now";
+const REPLACED = "it was silent, and another one could be opened";
+const REFUSED_ANEW = "the new credentials are not taken; the open connection stays";
+const NOT_REPLACED = "the connection is silent, and no other one can be opened: it stays";
 
 export type RenewableConnectionOptions = {
   readonly address: BrokerAddress;
@@ -38,6 +43,10 @@ export type RenewableConnectionOptions = {
 
 export type Asking<T> = {
   readonly answer: Promise<Result<T, KafkaError>>;
+  /** When it went out; undefined while its link is being opened, or a quota holds it back. */
+  readonly sentMs: () => number | undefined;
+  /** For how long a quota of the broker's mutes the link that is asked yet; below 0: since when not any more. */
+  readonly throttledForMs: () => number;
   /** How far the link has come that is asked. */
   readonly reached: () => Reached;
   /** Ends the link that is asked, which need not be the connection's any more. */
@@ -52,8 +61,12 @@ export type RenewableConnection = {
   readonly apis: () => Promise<ReadonlySet<number> | undefined>;
   /** Is it open, authenticated and good? */
   readonly isOpen: () => boolean;
+  /** How many answers of the broker's request handlers came, over all of its links. */
+  readonly handled: () => number;
   /** Starts to renew it when that is due. */
   readonly freshen: () => void;
+  /** Starts to open another link beside one that is silent, which serves until the new one is open. */
+  readonly challenge: () => void;
   /** Ends it with what is under way; the next call opens another one. */
   readonly drop: (reason: string) => void;
 };
@@ -65,16 +78,9 @@ type Held = {
 };
 
 export function openRenewableConnection(options: RenewableConnectionOptions): RenewableConnection {
-  const { address, settings, log, monotonicMs } = options;
+  const { settings, log, monotonicMs } = options;
   let held: Held | undefined;
-  let renewing: BrokerConnection | undefined;
-  let renewNotBeforeMs = 0;
-
-  const dial = (): Held => ({
-    link: openBrokerConnection(address, { ...settings, reauthenticates: false }, log),
-    credentials: options.credentials(),
-    sinceMs: monotonicMs(),
-  });
+  const { dial, handled } = openDialler(options);
 
   /** 1 at the end of its session; 0 where that has none. */
   const sessionSpent = ({ link, sinceMs }: Held): number => {
@@ -97,28 +103,25 @@ export function openRenewableConnection(options: RenewableConnectionOptions): Re
   const isDue = (open: Held): boolean =>
     options.credentials() !== open.credentials || sessionSpent(open) > SESSION_SHARE;
 
-  const renew = async () => {
-    const old = held?.link;
-    const next = dial();
-    renewing = next.link;
-    const opened = await next.link.open({ deadlineMs: RENEW_MS_MAX });
-    renewing = undefined;
-    if (opened.ok && held?.link === old) {
+  const isOpen = (): boolean => good()?.link.wasOpen() === true;
+
+  const renewal = openRenewal({
+    ...{ dial, log, monotonicMs, current: () => held },
+    exchange: (next) => {
       held = next;
-      old?.retire("exchanged for one with the credentials of now");
-      return;
-    }
-    next.link.drop("not needed");
-    if (opened.ok) return;
-    renewNotBeforeMs = monotonicMs() + RENEW_PAUSE_MS;
-    const what = "the new credentials are not taken; the open connection stays";
-    log("warn", what, { detail: opened.error.detail });
-  };
+    },
+  });
 
   const begin = <T>(request: KafkaRequest<T>): Asking<T> => {
     const link = current();
+    let sentMs: number | undefined;
+    const onSent = () => {
+      sentMs = monotonicMs();
+    };
     return {
-      answer: send(link, request, settings),
+      answer: send(link, request, settings, onSent),
+      sentMs: () => sentMs,
+      throttledForMs: link.throttledForMs,
       reached: link.reached,
       drop: (reason) => {
         link.drop(reason);
@@ -134,17 +137,82 @@ export function openRenewableConnection(options: RenewableConnectionOptions): Re
       const opened = await current().open({ deadlineMs: CALL_MS_MAX });
       return opened.ok ? new Set(opened.value.keys()) : undefined;
     },
-    isOpen: () => good()?.link.wasOpen() === true,
+    isOpen,
+    handled,
     freshen: () => {
-      const open = good();
-      if (open?.link.wasOpen() !== true || renewing !== undefined) return;
-      if (monotonicMs() >= renewNotBeforeMs && isDue(open)) void renew();
+      const open = isOpen() ? held : undefined;
+      if (open === undefined || !isDue(open)) return;
+      renewal.begin((old) => old.retire(EXCHANGED), REFUSED_ANEW);
+    },
+    challenge: () => {
+      if (isOpen()) renewal.begin((old) => old.drop(REPLACED), NOT_REPLACED);
     },
     drop: (reason) => {
       held?.link.drop(reason);
-      renewing?.drop(reason);
+      renewal.drop(reason);
       held = undefined;
     },
+  };
+}
+
+function openDialler({
+  address,
+  settings,
+  credentials,
+  log,
+  monotonicMs,
+}: RenewableConnectionOptions) {
+  const links = new Set<BrokerConnection>();
+  let handledBefore = 0;
+  return {
+    dial: (): Held => {
+      const link = openBrokerConnection(address, { ...settings, reauthenticates: false }, log);
+      links.add(link);
+      return { link, credentials: credentials(), sinceMs: monotonicMs() };
+    },
+    handled: (): number => {
+      for (const link of [...links].filter((each) => !each.usable())) {
+        links.delete(link);
+        handledBefore += link.handled();
+      }
+      return [...links].reduce((sum, link) => sum + link.handled(), handledBefore);
+    },
+  };
+}
+
+/** Another link is opened beside the one that serves; at most one at a time, and not often. */
+function openRenewal(deps: {
+  readonly dial: () => Held;
+  readonly current: () => Held | undefined;
+  readonly exchange: (next: Held) => void;
+  readonly log: KafkaLog;
+  readonly monotonicMs: () => number;
+}) {
+  const { dial, current, exchange, log, monotonicMs } = deps;
+  let renewing: BrokerConnection | undefined;
+  let notBeforeMs = 0;
+  const renew = async (end: (old: BrokerConnection) => void, failed: string) => {
+    const old = current()?.link;
+    const next = dial();
+    renewing = next.link;
+    const opened = await next.link.open({ deadlineMs: RENEW_MS_MAX });
+    renewing = undefined;
+    if (opened.ok && current()?.link === old) {
+      exchange(next);
+      if (old !== undefined) end(old);
+      return;
+    }
+    next.link.drop("not needed");
+    if (!opened.ok) log("warn", failed, { detail: opened.error.detail });
+  };
+  return {
+    /** `end`: the old link's, once the new one is open. */
+    begin: (end: (old: BrokerConnection) => void, failed: string) => {
+      if (renewing !== undefined || monotonicMs() < notBeforeMs) return;
+      notBeforeMs = monotonicMs() + RENEW_PAUSE_MS;
+      void renew(end, failed);
+    },
+    drop: (reason: string) => renewing?.drop(reason),
   };
 }
 
@@ -152,8 +220,9 @@ async function send<T>(
   link: BrokerConnection,
   request: KafkaRequest<T>,
   settings: KafkaSettings,
+  onSent: () => void,
 ): Promise<Result<T, KafkaError>> {
-  const result = await link.send(request, { deadlineMs: CALL_MS_MAX });
+  const result = await link.send(request, { deadlineMs: CALL_MS_MAX }, onSent);
   return result.ok ? result : err(explain(result.error, link.reached(), settings));
 }
 

@@ -19,6 +19,8 @@ const OURS: ReadonlySet<string> = new Set([
   "ENOBUFS",
   "ENOMEM",
 ]);
+/** Nobody listens: the one fault that the kernel itself tells of a listener. */
+const REFUSED = "ECONNREFUSED";
 /** The kernel gave up: nobody took the connection, and nobody refused it. */
 const UNANSWERED = "ETIMEDOUT";
 
@@ -40,7 +42,10 @@ export function answerOf(error: KafkaError, reached: Reached, durationMs: number
   }
   if (SPOKE.has(reached)) return { kind: "refused-us", detail, durationMs };
   if (OURS.has(errno)) return { kind: "not-asked", detail, durationMs };
-  return { kind: "closed", detail, durationMs };
+  // The kernel took it, or somebody in between; whether Kafka lives this does not tell.
+  if (reached === "connected") return { kind: "cut", detail, durationMs };
+  const kind = errno === REFUSED ? "closed" : "not-asked";
+  return { kind, detail, durationMs };
 }
 
 /**

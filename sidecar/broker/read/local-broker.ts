@@ -1,7 +1,7 @@
 /**
  * All that one round asks of the broker beside us. A broker answers the requests of one connection one
- * after the other, so what may hang has connections of its own: the sign of life and the metadata never
- * wait for it. Nobody but the sign of life dials while the broker does not take us.
+ * after the other, so each kind of question has a connection of its own: the sign of life waits for none
+ * of them. Nobody but the sign of life dials while the broker does not take us.
  */
 
 import {
@@ -17,9 +17,10 @@ import { openRenewableConnection } from "./connection.ts";
 import { openHiddenReplicas, unlessHidden } from "./hidden-topics.ts";
 import { openLogDirReader } from "./log-dirs.ts";
 import { openMinInsyncReader } from "./min-insync.ts";
-import { ping } from "./ping.ts";
+import { openPing } from "./ping.ts";
 import { openQuorumReader, type QuorumReaderOptions } from "./quorum.ts";
 import { readWithin } from "./reading.ts";
+import { openSingleFlight } from "./single-flight.ts";
 
 const METADATA_KEY = 3;
 /** kafkajs's words. */
@@ -57,25 +58,27 @@ type Reads = Omit<LocalReads, "answer">;
 export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
   const { brokerId, monotonicMs } = options;
   const open = () => openRenewableConnection(options);
-  const [main, quorums, directories, bulk] = [open(), open(), open(), open()];
-  const connections = [main, quorums, directories, bulk];
+  const [main, metadatas, quorums, directories, bulk] = [open(), open(), open(), open(), open()];
+  const connections = [main, metadatas, quorums, directories, bulk];
+  const ping = openPing(main);
   const quorum = openQuorumReader({ ...options, connection: quorums });
   const logDirs = openLogDirReader({ directories, replicas: bulk, monotonicMs });
   const minInsync = openMinInsyncReader({ brokerId, connection: bulk, monotonicMs });
   const hiddenReplicas = openHiddenReplicas(brokerId);
-  const metadataRequest = watchedMetadataRequest();
+  const request = watchedMetadataRequest();
+  const metadataOf = openSingleFlight({
+    ...{ connection: metadatas, request: () => request, monotonicMs },
+  });
   let role: BrokerSnapshot["role"] = "broker";
 
   const readBroker = async (clock: RoundClock): Promise<Reads> => {
-    const { answer, drop } = main.begin(metadataRequest);
-    const asked = readWithin(clock, "Metadata", answer).then(needed);
+    const question = metadataOf.ask();
+    const asked = readWithin(clock, "Metadata", question.answer, question).then(needed);
     const configs = asked.then((read) =>
       read.kind === "read" ? minInsync.read(read.value.topics, clock) : read,
     );
     const all = [asked, quorum.ofBroker(clock), logDirs.read(clock), configs] as const;
     const [read, leader, dirs, minInsyncReplicas] = await Promise.all(all);
-    // The link that was asked: where it was lost instead, the sign of life has dialled another one.
-    if (isTimeout(read)) drop("the metadata did not come in time");
     const metadata = unlessHidden(read, dirs);
     return {
       ...{ role: "broker", metadata, quorum: leader, logDirs: dirs, minInsyncReplicas },
@@ -101,13 +104,18 @@ export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
     if (apis !== undefined) role = apis.has(METADATA_KEY) ? "broker" : "controller";
   };
 
+  const handled = (): number => connections.reduce((sum, each) => sum + each.handled(), 0);
+
   return {
     read: async (clock) => {
+      const handledBefore = handled();
       for (const connection of connections) connection.freshen();
       // At once, beside the sign of life, over connections that are open.
-      const early = main.isOpen() ? readAll(clock) : undefined;
-      const { answer, dialled } = await ping(main, clock);
-      if (answer.kind !== "answered") {
+      const isAnyOpen = connections.some((each) => each.isOpen());
+      const early = isAnyOpen ? readAll(clock) : undefined;
+      const { answer: pinged, dialled } = await ping.seek(clock);
+      const answer = await unlessAlive(pinged, early, () => handled() > handledBefore);
+      if (answer.kind !== "answered" && answer.kind !== "throttled") {
         const told = hinted(answer, options.settings);
         return { ...failedReads(role, told), answer: told };
       }
@@ -132,10 +140,29 @@ function needed<T>(read: Reading<T>): Reading<T> {
   };
 }
 
-const isTimeout = (read: Reading<unknown>): boolean =>
-  read.kind === "failed" && read.error.code === "timeout";
+/** Whatever a request handler answered in this round shows life, on any of the connections. */
+async function unlessAlive(
+  pinged: ListenerAnswer,
+  reads: Promise<unknown> | undefined,
+  isAlive: () => boolean,
+): Promise<ListenerAnswer> {
+  switch (pinged.kind) {
+    case "answered":
+    case "throttled":
+    case "refused-us":
+      return pinged;
+    case "closed":
+    case "cut":
+    case "silent":
+    case "not-asked": {
+      await reads;
+      if (!isAlive()) return pinged;
+      return { kind: "answered", durationMs: pinged.durationMs, despite: pinged.detail };
+    }
+  }
+}
 
-type Unanswered = Exclude<ListenerAnswer, { readonly kind: "answered" }>;
+type Unanswered = Exclude<ListenerAnswer, { readonly kind: "answered" | "throttled" }>;
 
 /** A broker that wants us to authenticate ends the connection at the first real request, and does not say why. */
 function hinted(answer: Unanswered, { sasl }: KafkaSettings): Unanswered {
@@ -163,6 +190,7 @@ const NOTHING_TOLD = { minInsyncTrouble: undefined, hiddenReplicas: 0 };
 const CODES = {
   "refused-us": "authentication",
   closed: "unreachable",
+  cut: "unreachable",
   silent: "timeout",
   "not-asked": "invalid",
 } as const;

@@ -69,8 +69,9 @@ export function openLogDirReader(deps: {
   return {
     read: async (clock) => {
       const looked = look();
-      const answer = directories.ask().answer.then((result) => unlessError(result, evaluate));
-      const dirs = await readWithin(clock, "DescribeLogDirs", answer);
+      const asked = directories.ask();
+      const answer = asked.answer.then((result) => unlessError(result, evaluate));
+      const dirs = await readWithin(clock, "DescribeLogDirs", answer, asked);
       await clock.within(Promise.race([looked, clock.after(REPLICAS_WAIT_MS)]));
       const lately = known();
       return mapReading(dirs, (found) => found.map((dir) => withContents(dir, lately)));

@@ -8,7 +8,7 @@ import type { BrokerAddress, KafkaSettings } from "../../../shared/kafka/setting
 import type { RoundClock } from "../round/clock.ts";
 import type { ListenerAnswer, Peers } from "../snapshot.ts";
 import { openRenewableConnection, type RenewableConnection } from "./connection.ts";
-import { ping } from "./ping.ts";
+import { openPing } from "./ping.ts";
 
 /** Enough to tell most from few, also in a cluster of hundreds. */
 const ASKED_MAX = 8;
@@ -39,9 +39,10 @@ export function openPeers({ brokerId, others, isSelfAmong, ...options }: PeerOpt
   const connections: readonly RenewableConnection[] = sample.map((address) =>
     openRenewableConnection({ ...options, address }),
   );
+  const pings = connections.map(openPing);
   return {
     count: async (clock) => {
-      const lives = await Promise.all(connections.map((each) => ping(each, clock)));
+      const lives = await Promise.all(pings.map((each) => each.seek(clock)));
       const answers = lives.map(({ answer }) => answer);
       return countPeers(answers, others.length, isSelfAmong);
     },
@@ -76,12 +77,14 @@ type Life = "answered" | "silent" | "untaken" | "unasked";
 function lifeOf(answer: ListenerAnswer): Life {
   switch (answer.kind) {
     case "answered":
+    case "throttled":
     case "refused-us":
       return "answered";
     case "closed":
       return "silent";
     case "silent":
       return answer.connected ? "silent" : "untaken";
+    case "cut":
     case "not-asked":
       return "unasked";
   }

@@ -13,14 +13,15 @@ import {
   quorumRequest,
 } from "../../../shared/kafka/api/describe-quorum.ts";
 import type { KafkaRequest } from "../../../shared/kafka/api/request.ts";
-import { type KafkaError, protocolError, timeoutError } from "../../../shared/kafka/error.ts";
+import { type KafkaError, protocolError } from "../../../shared/kafka/error.ts";
 import type { BrokerAddress } from "../../../shared/kafka/settings.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 import type { RoundClock } from "../round/clock.ts";
 import type { Reading } from "../snapshot.ts";
 import type { RenewableConnection } from "./connection.ts";
-import { readingOf, readWithin, unlessError } from "./reading.ts";
+import { lateError, readingOf, readWithin, unlessError } from "./reading.ts";
 import { openSingleFlight } from "./single-flight.ts";
+import { unmuted } from "./unmuted.ts";
 
 /** A broker that has held the question for so long, while it answers others, has no controller to pass it on to. An election takes less. */
 const LEADERLESS_AFTER_MS = 1000;
@@ -48,7 +49,9 @@ export type QuorumReaderOptions = {
 
 export function openQuorumReader(options: QuorumReaderOptions): QuorumReader {
   const { connection, monotonicMs } = options;
-  const question = openSingleFlight({ connection, request: quorumRequest, monotonicMs });
+  const question = openSingleFlight({
+    ...{ connection: unmuted(connection), request: quorumRequest, monotonicMs },
+  });
   let last: Quorum | undefined;
   let refusal: { readonly reading: Reading<Quorum>; readonly atMs: number } | undefined;
   const remember = (reading: Reading<Quorum>): Reading<Quorum> => {
@@ -67,17 +70,16 @@ export function openQuorumReader(options: QuorumReaderOptions): QuorumReader {
 
   const ofBroker = async (clock: RoundClock): Promise<Reading<Quorum>> => {
     const sinceMs = clock.observedMs();
-    const { answer, heldMs } = question.ask();
-    const described = await clock.within(answer);
+    const asked = question.ask();
+    const described = await clock.within(asked.answer);
     const durationMs = clock.observedMs() - sinceMs;
     if (described !== undefined) {
       return remember(readingOf(unlessError(described, evaluate), durationMs));
     }
-    const waitedMs = Math.round(heldMs());
-    if (waitedMs >= LEADERLESS_AFTER_MS) {
+    if (asked.heldMs() >= LEADERLESS_AFTER_MS) {
       return { kind: "read", value: leaderless(last), durationMs };
     }
-    return readingOf(err(timeoutError("DescribeQuorum", waitedMs)), durationMs);
+    return readingOf(err(lateError("DescribeQuorum", durationMs, asked)), durationMs);
   };
 
   const ofController = async (clock: RoundClock): Promise<Reading<Quorum>> => {

@@ -1,8 +1,11 @@
 /** From an answer of Kafka's to a reading: read, failed, or absent where the broker has no such API. */
+
+import { quotaText } from "../../../shared/kafka/connection/throttle.ts";
 import { type KafkaError, timeoutError } from "../../../shared/kafka/error.ts";
 import { err, type Result } from "../../../shared/result.ts";
 import type { RoundClock } from "../round/clock.ts";
 import type { Reading } from "../snapshot.ts";
+import type { Asking } from "./connection.ts";
 
 export function readingOf<T>(result: Result<T, KafkaError>, durationMs: number): Reading<T> {
   if (result.ok) return { kind: "read", value: result.value, durationMs };
@@ -11,16 +14,29 @@ export function readingOf<T>(result: Result<T, KafkaError>, durationMs: number):
   return { kind: "failed", error, durationMs };
 }
 
-/** Waits until the round is over; no answer by then is a timeout that says for how long. */
+/** Waits until the round is over; no answer by then is a timeout that says for how long, and what held it up on the way. */
 export async function readWithin<T>(
   clock: RoundClock,
   what: string,
   answer: Promise<Result<T, KafkaError>>,
+  asked?: OnItsWay,
 ): Promise<Reading<T>> {
   const sinceMs = clock.observedMs();
   const result = await clock.within(answer);
   const durationMs = clock.observedMs() - sinceMs;
-  return readingOf(result ?? err(timeoutError(what, Math.round(durationMs))), durationMs);
+  return readingOf(result ?? err(lateError(what, durationMs, asked)), durationMs);
+}
+
+type OnItsWay = Pick<Asking<unknown>, "sentMs" | "throttledForMs">;
+
+/** No answer yet; what a quota holds back, or has no connection yet, the broker was not even asked. */
+export function lateError(what: string, waitedMs: number, asked?: OnItsWay): KafkaError {
+  const late = timeoutError(what, Math.round(waitedMs));
+  if (asked === undefined) return late;
+  const throttledMs = asked.throttledForMs();
+  if (throttledMs > 0) return { ...late, detail: `${late.detail}: ${quotaText(throttledMs)}` };
+  if (asked.sentMs() !== undefined) return late;
+  return { ...late, detail: `${late.detail}: its connection is not open yet, or muted by a quota` };
 }
 
 /** The answer, unless its error code says that Kafka refuses or fails. */

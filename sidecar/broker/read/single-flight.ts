@@ -5,38 +5,36 @@
  */
 
 import type { KafkaRequest } from "../../../shared/kafka/api/request.ts";
-import type { KafkaError } from "../../../shared/kafka/error.ts";
-import type { Result } from "../../../shared/result.ts";
 import type { Asking, RenewableConnection } from "./connection.ts";
 
 /** Then the connection itself may be what is broken. */
 const HELD_MS_MAX = 30_000;
 
-export type Asked<T> = {
-  readonly answer: Promise<Result<T, KafkaError>>;
-  /** Since it was asked. */
+export type Asked<T> = Pick<Asking<T>, "answer" | "sentMs" | "throttledForMs"> & {
+  /** For how long the broker has had it: what waits for its connection, or for the end of a quota's time, it does not hold. */
   readonly heldMs: () => number;
 };
 
 export function openSingleFlight<T>(deps: {
-  readonly connection: RenewableConnection;
+  readonly connection: Pick<RenewableConnection, "begin">;
   readonly request: () => KafkaRequest<T>;
   readonly monotonicMs: () => number;
 }): { readonly ask: () => Asked<T> } {
   const { connection, monotonicMs } = deps;
-  let pending: (Asked<T> & Pick<Asking<T>, "drop">) | undefined;
+  let pending: (Asked<T> & Pick<Asking<T>, "drop"> & { readonly sinceMs: number }) | undefined;
   const begin = () => {
     const sinceMs = monotonicMs();
-    const { answer, drop } = connection.begin(deps.request());
-    const asked = { answer, drop, heldMs: () => monotonicMs() - sinceMs };
-    void answer.then(() => {
+    const asking = connection.begin(deps.request());
+    const heldMs = () => monotonicMs() - (asking.sentMs() ?? monotonicMs());
+    const asked = { ...asking, sinceMs, heldMs };
+    void asking.answer.then(() => {
       if (pending === asked) pending = undefined;
     });
     return asked;
   };
   return {
     ask: () => {
-      if (pending !== undefined && pending.heldMs() > HELD_MS_MAX) {
+      if (pending !== undefined && monotonicMs() - pending.sinceMs > HELD_MS_MAX) {
         pending.drop(`no answer for ${HELD_MS_MAX / 1000} s`);
         pending = undefined;
       }

@@ -12,6 +12,13 @@ export type PlayedBroker = {
   readonly close: () => void;
 };
 
+export type PlayedLimits = {
+  readonly throttleMs?: () => number;
+  readonly takes?: () => boolean;
+  /** Waited for before an answer to ApiVersions. */
+  readonly pause?: () => Promise<void>;
+};
+
 const API_VERSIONS = 18;
 const SASL_HANDSHAKE = 17;
 type Key = readonly [key: number, min: number, max: number];
@@ -25,12 +32,14 @@ const KEYS: readonly Key[] = [
 
 /**
  * ApiVersions and SaslHandshake (PLAIN) are answered by itself; `more` are API keys that it knows besides.
- * After `answersMax` answers it ends a connection.
+ * After `answersMax` answers it ends a connection. A quota mutes a connection after each answer to ApiVersions,
+ * for what `throttleMs` gives at that moment; `takes`: false, and a new connection is ended at once.
  */
 export async function playBroker(
   answers: Answers,
   more: readonly Key[] = [],
   answersMax = Number.POSITIVE_INFINITY,
+  { throttleMs = () => 0, takes = () => true, pause = async () => {} }: PlayedLimits = {},
 ): Promise<PlayedBroker> {
   const keys = [...KEYS, ...more];
   const sockets = new Set<Socket>();
@@ -38,7 +47,8 @@ export async function playBroker(
     sockets.add(socket);
     socket.on("error", () => {});
     socket.on("close", () => sockets.delete(socket));
-    serve(socket, answers, keys, answersMax);
+    if (takes()) serve(socket, answers, keys, { answersMax, throttleMs, pause });
+    else socket.destroy();
   });
   const listening = Promise.withResolvers<void>();
   server.listen(0, "127.0.0.1", () => listening.resolve());
@@ -58,10 +68,12 @@ export async function playBroker(
 /** A request without content. */
 export function playedRequest(apiKey: number, apiName: string): KafkaRequest<number> {
   const versions = { min: 0, max: 9 };
-  return { apiKey, apiName, versions, encode: () => {}, decode: () => apiKey };
+  return { apiKey, apiName, versions, throttle: "none", encode: () => {}, decode: () => apiKey };
 }
 
-function serve(socket: Socket, answers: Answers, keys: readonly Key[], answersMax: number): void {
+type Limits = Required<Omit<PlayedLimits, "takes">> & { readonly answersMax: number };
+
+function serve(socket: Socket, answers: Answers, keys: readonly Key[], limits: Limits): void {
   let answered = 0;
   let bytes = Buffer.alloc(0);
   let turn = Promise.resolve();
@@ -71,12 +83,12 @@ function serve(socket: Socket, answers: Answers, keys: readonly Key[], answersMa
       const length = bytes.readInt32BE(0);
       const frame = bytes.subarray(4, 4 + length);
       bytes = bytes.subarray(4 + length);
-      if (answered >= answersMax) {
+      if (answered >= limits.answersMax) {
         turn = turn.then(() => void socket.end());
         return;
       }
       answered += 1;
-      turn = turn.then(() => answerOne(socket, frame, answers, keys));
+      turn = turn.then(() => answerOne(socket, frame, answers, keys, limits));
     }
   });
 }
@@ -86,23 +98,38 @@ async function answerOne(
   frame: Buffer,
   answers: Answers,
   keys: readonly Key[],
+  { throttleMs, pause }: Limits,
 ): Promise<void> {
   const apiKey = frame.readInt16BE(0);
-  const answer = own(apiKey, keys) ?? (await answers(apiKey, new ByteReader(frame.subarray(8))));
+  if (apiKey === API_VERSIONS) await pause();
+  const mutedMs = apiKey === API_VERSIONS ? throttleMs() : 0;
+  const answer =
+    own(apiKey, frame.readInt16BE(2), keys, mutedMs) ??
+    (await answers(apiKey, new ByteReader(frame.subarray(8))));
   if (answer === "end") socket.end();
   if (answer === "reset") socket.resetAndDestroy();
   if (typeof answer === "string") return await new Promise(() => {});
   const body = Buffer.concat([frame.subarray(4, 8), answer.bytes()]);
   if (!socket.destroyed)
     socket.write(Buffer.concat([new ByteWriter().int32(body.length).bytes(), body]));
+  if (mutedMs > 0) await Bun.sleep(mutedMs);
 }
 
-function own(apiKey: number, keys: readonly Key[]): ByteWriter | undefined {
-  if (apiKey === API_VERSIONS)
-    return new ByteWriter()
-      .int16(0)
-      .array(keys, (row, [key, min, max]) => row.int16(key).int16(min).int16(max));
+function own(
+  apiKey: number,
+  version: number,
+  keys: readonly Key[],
+  throttleMs: number,
+): ByteWriter | undefined {
+  if (apiKey === API_VERSIONS) return playedVersions(version, keys, throttleMs);
   if (apiKey === SASL_HANDSHAKE)
     return new ByteWriter().int16(0).array(["PLAIN"], (row, name) => row.string(name));
   return undefined;
 }
+
+const playedVersions = (version: number, keys: readonly Key[], throttleMs: number): ByteWriter => {
+  const writer = new ByteWriter()
+    .int16(0)
+    .array(keys, (row, [key, min, max]) => row.int16(key).int16(min).int16(max));
+  return version === 0 ? writer : writer.int32(throttleMs);
+};

@@ -105,7 +105,7 @@ export function snapshot(changed: Partial<BrokerSnapshot> = {}): BrokerSnapshot 
         ["bills", 2],
       ]),
     ),
-    ...{ minInsyncTrouble: undefined, hiddenReplicas: 0 },
+    ...{ isListening: undefined, minInsyncTrouble: undefined, hiddenReplicas: 0 },
     ...changed,
   };
 }

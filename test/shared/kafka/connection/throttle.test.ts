@@ -1,9 +1,13 @@
 /** A quota: the broker says for how long it will not listen to the connection. */
 import { expect, test } from "bun:test";
+import { apiVersionsRequest } from "../../../../shared/kafka/api/api-versions.ts";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
+import { quorumRequest } from "../../../../shared/kafka/api/describe-quorum.ts";
 import { fetchRequest } from "../../../../shared/kafka/api/fetch.ts";
+import { metadataRequest } from "../../../../shared/kafka/api/metadata.ts";
 import { produceRequest } from "../../../../shared/kafka/api/produce.ts";
 import { openBrokerConnection } from "../../../../shared/kafka/connection/connection.ts";
+import { openThrottle } from "../../../../shared/kafka/connection/throttle.ts";
 import { playBroker, playedRequest } from "../played-broker.ts";
 
 const THROTTLED = {
@@ -30,8 +34,29 @@ test("holds the next request of the connection, and is no hang", async () => {
   broker.close();
 });
 
+test("is read behind the tagged fields of a flexible version's header", () => {
+  const throttle = openThrottle();
+  const body = new ByteWriter()
+    .uvarint(1)
+    .uvarint(0)
+    .uvarint(2)
+    .raw(Buffer.from([9, 9]))
+    .int32(5000);
+  throttle.note(metadataRequest("all"), 12, body.bytes(), true);
+  expect(throttle.forMs()).toBeWithin(4000, 5001);
+});
+
+test("is none of an answer that has no such field, or ends before it", () => {
+  const throttle = openThrottle();
+  throttle.note(quorumRequest(), 2, new ByteWriter().int32(5000).bytes(), false);
+  throttle.note(apiVersionsRequest(), 0, new ByteWriter().int32(5000).bytes(), false);
+  throttle.note(apiVersionsRequest(), 2, new ByteWriter().int16(35).bytes(), false);
+  expect(throttle.forMs()).toBeLessThan(1);
+});
+
 test("is where Kafka puts it: at the end of Produce, at the start of Fetch", () => {
   const limits = { maxWaitMs: 1, maxBytes: 1, partitionMaxBytes: 1 };
   expect(produceRequest("t", 0, Buffer.alloc(0), 1).throttle).toEqual({ at: "end", from: 6 });
   expect(fetchRequest([], limits, "x").throttle).toEqual({ at: "start", from: 8 });
+  expect(apiVersionsRequest().throttle).toEqual({ at: "end", from: 1 });
 });

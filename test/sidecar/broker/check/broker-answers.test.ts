@@ -10,6 +10,7 @@ import type {
 import { running, SETTINGS, said, snapshot } from "../snapshot-sample.ts";
 
 const closed: ListenerAnswer = { kind: "closed", detail: "ECONNREFUSED", durationMs: 1 };
+const cut: ListenerAnswer = { kind: "cut", detail: "ECONNRESET", durationMs: 1 };
 const silent = {
   kind: "silent",
   connected: true,
@@ -30,6 +31,7 @@ type Row = {
   readonly answer: ListenerAnswer;
   readonly process?: KafkaProcess;
   readonly before?: KafkaProcess;
+  readonly isListening?: boolean;
   readonly lagMs?: number;
   readonly silentMs?: number;
   /** Of four others, three were asked: so many answered; undefined: it is alone. */
@@ -58,6 +60,39 @@ const rows: readonly Row[] = [
     answer: notAsked,
     process: gone,
     want: ["unknown", "we could not ask: no such name"],
+  },
+  {
+    when: "an answer on another connection passes, and says what became of the one",
+    answer: { kind: "answered", durationMs: 1, despite: "ECONNRESET" },
+    want: ["pass", "answered on another connection, while ECONNRESET"],
+  },
+  {
+    when: "one that holds us back by a quota is alive",
+    answer: { kind: "throttled", detail: "ApiVersions: for 900 ms", durationMs: 2000 },
+    want: ["pass", "alive, and holds us back: ApiVersions: for 900 ms"],
+  },
+  {
+    when: "connections that are ended at once tell nothing, also of one that had answered",
+    answer: cut,
+    want: [
+      "unknown",
+      "a connection is taken and ended at once (a limit such as max.connections.per.ip, or a proxy?), and none is open: ECONNRESET",
+    ],
+  },
+  {
+    when: "connections that are ended at once, and the process gone, fails",
+    answer: cut,
+    process: gone,
+    want: ["fail", "Kafka's process is gone: ECONNRESET"],
+  },
+  {
+    when: "refused after it has answered, by a port that its process listens on, is unknown",
+    answer: closed,
+    isListening: true,
+    want: [
+      "unknown",
+      "the connection is refused, but process 42 of Kafka's is seen to listen on that port: ECONNREFUSED",
+    ],
   },
   {
     when: "closed and gone fails",
@@ -188,9 +223,9 @@ const rows: readonly Row[] = [
 describe("checkBrokerAnswers()", () => {
   test.each([...rows])(
     "$when",
-    ({ answer, process, before, lagMs = 0, silentMs = 0, answered, want }) => {
+    ({ answer, process, before, isListening, lagMs = 0, silentMs = 0, answered, want }) => {
       const changed = (kafka: KafkaProcess = running()): Partial<BrokerSnapshot> => ({
-        ...{ brokerId: 1, answer, process: kafka, lagMs },
+        ...{ brokerId: 1, answer, process: kafka, lagMs, isListening },
         silence: {
           ...{ forMs: silentMs, isShared: answered !== undefined },
           peers: { known: 4, asked: 3, answered: answered ?? 3, untaken: 0 },

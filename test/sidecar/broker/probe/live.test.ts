@@ -25,10 +25,11 @@ const LONG = { forMs: 4 * SETTINGS.livenessBrakeMs, isShared: true, peers: undef
 
 const ms = fc.integer({ min: 0, max: 10_000 });
 const detail = fc.constant("detail");
+const UNTOLD = ["refused-us", "throttled", "closed", "cut", "not-asked"] as const;
 const answers: fc.Arbitrary<ListenerAnswer> = fc.oneof(
   fc.record({ kind: fc.constant("answered" as const), durationMs: ms }),
   fc.record({
-    kind: fc.constantFrom("refused-us" as const, "closed" as const, "not-asked" as const),
+    kind: fc.constantFrom(...UNTOLD),
     detail,
     durationMs: ms,
   }),
@@ -78,6 +79,7 @@ const snapshots: fc.Arbitrary<BrokerSnapshot> = fc.record({
     absent("none here"),
     readIn([]),
   ),
+  isListening: fc.option(fc.boolean(), { nil: undefined }),
   ...{ minInsyncTrouble: fc.constant(undefined), hiddenReplicas: fc.nat() },
   minInsyncReplicas: fc.constantFrom(snapshot().minInsyncReplicas, failed("refused")),
 });
@@ -90,7 +92,9 @@ const isLive = (seen: BrokerSnapshot, before?: BrokerSnapshot): boolean => {
 test("liveness fails only when the local broker is silent, closed or gone", () => {
   fc.assert(
     fc.property(snapshots, fc.option(snapshots, { nil: undefined }), (seen, before) => {
-      const mayFail = seen.answer.kind === "silent" || seen.answer.kind === "closed";
+      const { answer, process } = seen;
+      const isGone = answer.kind === "cut" && process.kind === "gone";
+      const mayFail = answer.kind === "silent" || answer.kind === "closed" || isGone;
       if (!mayFail) expect(isLive(seen, before)).toBe(true);
     }),
   );
@@ -100,7 +104,7 @@ test("liveness fails for one that has answered since its start and does not any 
   fc.assert(
     fc.property(snapshots, (seen) => {
       const kafka = { kind: "running" as const, pid: 1, ageMs: 1, hasAnswered: true, ioBytes: 1 };
-      const down = { ...seen, process: kafka, lagMs: 0, silence: LONG };
+      const down = { ...seen, process: kafka, lagMs: 0, silence: LONG, isListening: false };
       expect(isLive({ ...down, answer: { kind: "closed", detail: "", durationMs: 1 } })).toBe(
         false,
       );
@@ -136,8 +140,8 @@ test("liveness passes for a closed listener while Kafka's process is hidden", ()
 test("nothing but answer, process, our own lag and the brake's grounds changes it", () => {
   fc.assert(
     fc.property(snapshots, snapshots, (one, other) => {
-      const { answer, process, lagMs, silence, brokerId } = one;
-      const same = { answer, process, lagMs, silence, brokerId };
+      const { answer, process, lagMs, silence, brokerId, isListening } = one;
+      const same = { answer, process, lagMs, silence, brokerId, isListening };
       expect(isLive({ ...other, ...same })).toBe(isLive(one));
     }),
   );

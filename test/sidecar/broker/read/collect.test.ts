@@ -39,6 +39,7 @@ function snapshotsOf(localPort: number, otherPort: number) {
   const silence = openOutageWatch({ peers: { count, rest: () => {} }, monotonicMs });
   const finder = {
     asking: () => () => {},
+    isListening: () => undefined,
     look: () => ({ kind: "hidden", reason: "not looked for" }) as const,
   };
   const snapshots = openSnapshots({

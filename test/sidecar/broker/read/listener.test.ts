@@ -11,6 +11,7 @@ const named = (name: string, message: string): KafkaError =>
   kafkaErrorOf(Object.assign(new Error(message), { name }), "connect to 127.0.0.1:9092");
 
 const REFUSED = { kind: "refused-us" } as const;
+const CUT = { kind: "cut" } as const;
 const NOT_ASKED = { kind: "not-asked" } as const;
 
 describe("answerOf()", () => {
@@ -19,7 +20,9 @@ describe("answerOf()", () => {
   const failedToOpen = (fault: string) => thrown("", `Failed to connect: ${fault}`);
   const rows: readonly [string, KafkaError, Reached, Partial<ListenerAnswer>][] = [
     ["nobody listens", thrown("ECONNREFUSED"), "resolved", { kind: "closed" }],
-    ["it was cut without a byte", thrown("ECONNRESET"), "connected", { kind: "closed" }],
+    ["it was cut without a byte", thrown("ECONNRESET"), "connected", CUT],
+    ["it was ended without a byte", thrown("", "Closed connection"), "connected", CUT],
+    ["a fault that is none of a listener", thrown("EPERM"), "resolved", NOT_ASKED],
     ["it was cut after the TLS handshake", thrown("ECONNRESET"), "secured", REFUSED],
     ["it was cut after an answer", thrown("ECONNRESET"), "heard", REFUSED],
     ["connected, and no answer by the deadline", timeout, "connected", silent],
