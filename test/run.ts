@@ -2,7 +2,8 @@
  * `bun run test`: every test there is, in suites, each job with a process, a temporary directory and a
  * time limit of its own. `bun run test system kafka-door` runs what is named: a suite, or files
  * by a part of their path. `--seed=N` repeats an order of tests; `--at-once=N` runs so many files on
- * real servers side by side.
+ * real servers side by side. `--matrix` runs the tests that are for older servers too (test/run/matrix.ts)
+ * on those that a whole run leaves out; `--matrix 2.8.2` or `--matrix broker-roll` what is named of them.
  *
  * The last line is `N passed, N failed`, summed over all suites (`, N skipped` follows when a server
  * could not be had; with CI=true that is a failure). The exit code is 1 when anything failed or
@@ -16,7 +17,7 @@ import { type Outcome, type RunOptions, runJob } from "./run/job.ts";
 import type { Count } from "./run/junit.ts";
 import { endAll, survivorsOf } from "./run/leftover.ts";
 import { add, countText, failureLines, progressLines, tableLines } from "./run/report.ts";
-import { allJobs, chosenJobs, type Job } from "./run/suite.ts";
+import { allJobs, type Chosen, chosenJobs, type Job } from "./run/suite.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const SEED_MAX = 2 ** 31;
@@ -41,11 +42,7 @@ function environment(): Record<string, string> {
   return { ...Object.fromEntries(inherited), NO_COLOR: "1" };
 }
 
-type RunChoice = {
-  readonly names: readonly string[];
-  readonly seed: number;
-  readonly atOnce: number;
-};
+type RunChoice = Chosen & { readonly seed: number; readonly atOnce: number };
 
 function readChoice(words: readonly string[]): RunChoice {
   const number = (flag: string): number | undefined => {
@@ -54,6 +51,7 @@ function readChoice(words: readonly string[]): RunChoice {
   };
   return {
     names: words.filter((word) => !word.startsWith("--")),
+    matrix: words.includes("--matrix"),
     seed: number("--seed=") ?? Math.floor(Math.random() * SEED_MAX),
     atOnce: Math.max(1, number("--at-once=") ?? AT_ONCE),
   };
@@ -106,8 +104,8 @@ async function clear(directory: string): Promise<void> {
 }
 
 async function main(): Promise<number> {
-  const { names, seed, atOnce } = readChoice(process.argv.slice(2));
-  const jobs = chosenJobs(allJobs(ROOT), names);
+  const { names, matrix, seed, atOnce } = readChoice(process.argv.slice(2));
+  const jobs = chosenJobs(allJobs(ROOT), { names, matrix });
   const directory = await mkdtemp(join(tmpdir(), "outrider-test-"));
   const current = new Set<BedProcess>();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {

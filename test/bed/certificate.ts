@@ -5,12 +5,15 @@ import { BedUnavailable } from "./unavailable.ts";
 
 const DAY_MS = 86_400_000;
 const VALID_DAYS = 3650;
+export const STORE_PASSWORD = "outrider";
 
 export type Certificate = {
   readonly certFile: string;
   readonly keyFile: string;
-  /** Key (PKCS 8) and certificate in one PEM file: what Kafka takes as a keystore. */
+  /** Key (PKCS 8) and certificate in one PEM file: what Kafka's clients take as a keystore. */
   readonly pemFile: string;
+  /** Both as PKCS 12, under STORE_PASSWORD: what Kafka's brokers take. */
+  readonly storeFile: string;
 };
 
 type CertificateOptions = {
@@ -82,7 +85,12 @@ async function issue(
   const both = (await Bun.file(keyFile).text()) + (await Bun.file(certFile).text());
   await Bun.write(pemFile, both);
   await chmod(pemFile, 0o600);
-  return { certFile, keyFile, pemFile };
+  const storeFile = join(own, "store.p12");
+  await openssl(
+    ["pkcs12", "-export", "-in", certFile, "-inkey", keyFile, "-out", storeFile],
+    ["-name", options.name, "-passout", `pass:${STORE_PASSWORD}`],
+  );
+  return { certFile, keyFile, pemFile, storeFile };
 }
 
 function caConfig(dir: string, { usage, subjectAltNames = [] }: CertificateOptions): string {

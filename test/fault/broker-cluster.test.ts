@@ -8,6 +8,7 @@ import { brokerStage } from "../bed/broker-sidecar/stage.ts";
 import { openWatch, watchedText } from "../bed/broker-sidecar/watch.ts";
 import { until } from "../bed/condition.ts";
 import type { KafkaBed } from "../bed/kafka/kafka.ts";
+import { testOnKraft } from "../bed/kafka/on-kraft.ts";
 import { say } from "./say.ts";
 
 const LIMIT_MS = 150_000;
@@ -205,7 +206,7 @@ describe("sidecar broker", () => {
     LIMIT_MS,
   );
 
-  test(
+  testOnKraft(
     "keeps a broker alive without a quorum, and takes one that waits for it as starting",
     stage.act(async ({ kafka, sidecars }) => {
       const third = sidecars.of(2);

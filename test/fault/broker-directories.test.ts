@@ -46,7 +46,7 @@ const rounded = (ms: number) => `${Math.round(ms)} ms`;
 /** Begins the move to the directory that the replica is not in. */
 async function beginMove({ broker, tools, dir }: KafkaBed): Promise<void> {
   const [first = "", second = ""] = broker(0).logDirs;
-  const isInFirst = await Bun.file(join(first, `${MOVED}-0`, "partition.metadata")).exists();
+  const isInFirst = await Bun.file(join(first, `${MOVED}-0`, "00000000000000000000.log")).exists();
   const wanted = {
     version: 1,
     partitions: [

@@ -41,7 +41,11 @@ export async function runJob(job: Job, number: number, options: RunOptions): Pro
   const child = startProcess({
     name: job.name,
     command: [...boxOf(job), process.execPath, ...wordsOf(job, report, options.seed)],
-    env: { ...options.environment, TMPDIR: temporary },
+    env: {
+      ...options.environment,
+      ...(job.kind === "tests" ? job.env : {}),
+      TMPDIR: temporary,
+    },
     cwd: options.root,
   });
   options.onStart(child);

@@ -47,7 +47,7 @@ export function failureLines(outcome: Outcome, seed: number): readonly string[] 
   const alone =
     job.kind === "command"
       ? `bun ${job.words.join(" ")}`
-      : `${boxWords(job.box)}bun test ${job.paths.length === 1 ? `./${job.paths[0]}` : failedPaths(outcome)} --seed=${seed}`;
+      : `${envWords(job.env)}${boxWords(job.box)}bun test ${job.paths.length === 1 ? `./${job.paths[0]}` : failedPaths(outcome)} --seed=${seed}`;
   return [
     `----- output of ${title}`,
     bounded(output).trimEnd(),
@@ -55,6 +55,11 @@ export function failureLines(outcome: Outcome, seed: number): readonly string[] 
     ...(kept === undefined ? [] : [`      its files: ${kept}`]),
   ];
 }
+
+const envWords = (env: Readonly<Record<string, string>> = {}): string =>
+  Object.entries(env)
+    .map(([name, value]) => `${name}=${value} `)
+    .join("");
 
 const failedPaths = ({ files, job }: Outcome): string => {
   const failed = files.filter((each) => each.failed > 0).map(({ file }) => `./${file}`);

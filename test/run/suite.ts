@@ -1,25 +1,32 @@
 /** What the test run consists of: suites in order, each of jobs with a time limit of their own. */
 import { join } from "node:path";
 import { type BoxName, boxFor } from "../bed/box/box.ts";
+import { type MatrixJob, matrixJobs } from "./matrix.ts";
 
 /** A command counts as one test; a file is run by `bun test` and counts its own. */
-export type Job =
-  | {
-      readonly kind: "command";
-      readonly suite: string;
-      readonly name: string;
-      readonly words: readonly string[];
-      readonly limitMs: number;
-    }
-  | {
-      readonly kind: "tests";
-      readonly suite: string;
-      readonly name: string;
-      readonly paths: readonly string[];
-      readonly limitMs: number;
-      /** What the files run in; by default the machine itself. */
-      readonly box?: BoxName;
-    };
+export type Job = CommandJob | TestsJob;
+
+type CommandJob = {
+  readonly kind: "command";
+  readonly suite: string;
+  readonly name: string;
+  readonly words: readonly string[];
+  readonly limitMs: number;
+};
+
+type TestsJob = {
+  readonly kind: "tests";
+  readonly suite: string;
+  readonly name: string;
+  readonly paths: readonly string[];
+  readonly limitMs: number;
+  /** What the files run in; by default the machine itself. */
+  readonly box?: BoxName;
+  /** Which versions of the servers; by default the newest. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Part of the matrix of versions, and not of every whole run. */
+  readonly rest?: boolean;
+};
 
 const COMMAND_MS = 240_000;
 const UNIT_MS = 240_000;
@@ -61,11 +68,12 @@ export function allJobs(root: string): readonly Job[] {
     { kind: "tests", suite: "unit", name: "unit", paths: unit, limitMs: UNIT_MS },
     command("build", ["run", "build"]),
     ...real.map(({ suite, file }) => fileJob(suite, file)),
+    ...matrixJobs(real.map(({ file }) => file)).map(versionJob),
     command("demo", [join("test", "demo", "main.ts")], DEMO_MS),
   ];
 }
 
-function fileJob(suite: string, file: string): Job {
+function fileJob(suite: string, file: string): TestsJob {
   const box = boxFor(file);
   return {
     kind: "tests",
@@ -76,15 +84,43 @@ function fileJob(suite: string, file: string): Job {
   };
 }
 
-/** By name of a suite, or by a part of a test file's path. Without names: all. */
-export function chosenJobs(jobs: readonly Job[], names: readonly string[]): readonly Job[] {
-  if (names.length === 0) return jobs;
+function versionJob({ file, env, label, always }: MatrixJob): TestsJob {
+  const [, suite = ""] = file.split("/");
+  const job = fileJob(suite, file);
+  return { ...job, name: `${job.name} on ${label}`, env, rest: !always };
+}
+
+export type Chosen = {
+  readonly names: readonly string[];
+  /** The versions that a whole run leaves out, in place of all else. */
+  readonly matrix: boolean;
+};
+
+/**
+ * By name of a suite, or by a part of a test file's path, on the newest servers. Without names: all. With
+ * `matrix` on the others: all of them, or those whose path or version is named.
+ */
+export function chosenJobs(jobs: readonly Job[], { names, matrix }: Chosen): readonly Job[] {
+  if (matrix) {
+    const build = jobs.filter(({ suite }) => suite === "build");
+    const others = jobs.filter((job) => job.kind === "tests" && job.env !== undefined);
+    if (names.length === 0) return [...build, ...others.filter(isRest)];
+    const named = (job: Job) => names.some((name) => nameOf(job).includes(trimmed(name)));
+    return [...(names.includes("build") ? build : []), ...others.filter(named)];
+  }
+  if (names.length === 0) return jobs.filter((job) => !isRest(job));
   return jobs.flatMap((job): Job[] => {
+    if (job.kind === "tests" && job.env !== undefined) return [];
     if (names.includes(job.suite)) return [job];
     if (job.kind === "command") return [];
     const paths = job.paths.filter((path) => names.some((name) => path.includes(trimmed(name))));
     return paths.length === 0 ? [] : [{ ...job, paths }];
   });
 }
+
+const isRest = (job: Job): boolean => job.kind === "tests" && job.rest === true;
+
+const nameOf = (job: Job): string =>
+  job.kind === "tests" ? `${job.paths.join(" ")} ${job.name}` : job.name;
 
 const trimmed = (name: string): string => name.replace(/^\.\//u, "");

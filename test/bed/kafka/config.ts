@@ -1,5 +1,6 @@
 /** The settings of one broker of the bed, as Kafka's `server.properties`. */
 import { pbkdf2Sync, randomBytes } from "node:crypto";
+import { STORE_PASSWORD } from "../certificate.ts";
 
 /** PLAINTEXT is the bed's own and always there; SSL asks for a client certificate. */
 export type ListenerName = "PLAINTEXT" | "SASL_PLAINTEXT" | "SASL_SSL" | "SSL";
@@ -27,8 +28,8 @@ export type ClusterPlan = {
   readonly listeners: readonly ListenerName[];
   readonly users: readonly KafkaUser[];
   readonly authorizer: boolean;
-  /** PEM files for the listeners with TLS. */
-  readonly tls?: { readonly caFile: string; readonly pemFile: string };
+  /** For the listeners with TLS; PKCS 12, for Kafka 2.8 takes no PEM key without a password. */
+  readonly tls?: { readonly caFile: string; readonly storeFile: string };
   /** Set last, so they win over everything here. */
   readonly properties: Readonly<Record<string, string>>;
 };
@@ -162,8 +163,9 @@ function serverJaas(mechanism: Mechanism, users: readonly KafkaUser[]): string {
 function tlsProperties({ listeners, tls }: ClusterPlan): Record<string, string> {
   if (tls === undefined) return {};
   const listing: Record<string, string> = {
-    "ssl.keystore.type": "PEM",
-    "ssl.keystore.location": tls.pemFile,
+    "ssl.keystore.type": "PKCS12",
+    "ssl.keystore.location": tls.storeFile,
+    "ssl.keystore.password": STORE_PASSWORD,
     "ssl.truststore.type": "PEM",
     "ssl.truststore.location": tls.caFile,
   };

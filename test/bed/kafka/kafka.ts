@@ -16,7 +16,7 @@ import { ensureJars, ensureTools } from "./jars.ts";
 import { choosePorts } from "./ports.ts";
 import { addScramUsers, clusterIdOf, formatAgain, prepareBroker } from "./prepare.ts";
 import { createTools, type KafkaTools } from "./tools.ts";
-import { type KafkaChoice, kafkaChoice, wantedKafka } from "./version.ts";
+import { type KafkaChoice, type KafkaMode, kafkaChoice, wantedKafka } from "./version.ts";
 import { startZooKeeper, type ZooKeeper } from "./zookeeper.ts";
 
 const START_ATTEMPTS_MAX = 3;
@@ -64,6 +64,7 @@ type Identity = {
 };
 
 export type KafkaBed = {
+  readonly mode: KafkaMode;
   /** PLAINTEXT addresses, comma-joined. */
   readonly bootstrap: string;
   readonly bootstrapOf: (listener: ListenerName) => string;
@@ -132,7 +133,7 @@ async function startOnce({ version, mode }: KafkaChoice, options: KafkaOptions):
       authorizer: options.authorizer ?? false,
       ...(certificates === undefined
         ? {}
-        : { tls: { caFile: certificates.caFile, pemFile: certificates.server.pemFile } }),
+        : { tls: { caFile: certificates.caFile, storeFile: certificates.server.storeFile } }),
       properties: options.properties ?? {},
     };
     const clusterId = newClusterId();
@@ -252,6 +253,7 @@ function createBed({
     return tails.map((tail, id) => `--- broker ${id}\n${tail}`).join("\n");
   };
   return {
+    mode: plan.zookeeper === undefined ? "kraft" : "zookeeper",
     bootstrap: bootstrapOf("PLAINTEXT"),
     bootstrapOf,
     clusterId,

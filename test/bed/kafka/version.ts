@@ -8,7 +8,7 @@ export const KAFKA_VERSIONS = ["4.4.0", "4.1.2", "3.9.2", "3.6.2", "2.8.2"] as c
 export type KafkaVersion = (typeof KAFKA_VERSIONS)[number];
 
 /** What keeps the cluster's metadata: Kafka's own controllers, or ZooKeeper, as was usual before 3.3. */
-type KafkaMode = "kraft" | "zookeeper";
+export type KafkaMode = "kraft" | "zookeeper";
 
 export type KafkaChoice = { readonly version: KafkaVersion; readonly mode: KafkaMode };
 
