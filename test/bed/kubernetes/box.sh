@@ -3,7 +3,7 @@
 # its own; all of it ends with CMD.
 #
 # MODE=node (default) is all of it; MODE=cp leaves out the node, MODE=api the controllers, too. CMD finds
-# KUBECONFIG (cluster-admin), kubectl and helm on its PATH, OUTRIDER_BOX=kubernetes, and the cluster's files
+# KUBECONFIG (cluster-admin), kubectl on its PATH, OUTRIDER_BOX=kubernetes, and the cluster's files
 # in OUTRIDER_BOX_DIR. SIGTERM and SIGINT go to CMD; the exit code is CMD's. When CMD ends, or this
 # script is killed, the kernel ends everything in the box, and a janitor outside removes files and cgroups.
 #

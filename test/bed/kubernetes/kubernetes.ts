@@ -8,6 +8,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { requireBox } from "../box/box.ts";
 import { until } from "../condition.ts";
+import { ensureHelm } from "../helm.ts";
 import { accepts } from "../port.ts";
 import { signalProcess } from "../reaper.ts";
 import { BedUnavailable } from "../unavailable.ts";
@@ -69,7 +70,7 @@ export function openKubernetes(testFile: string): KubernetesBed {
     server: SERVER,
     directory,
     kubectl,
-    helm: (args) => run(["helm", ...args]),
+    helm: async (args) => run([await ensureHelm(), ...args]),
     apply: async (...objects) => {
       const list = { apiVersion: "v1", kind: "List", items: objects };
       await kubectl(["apply", "--server-side", "-f", "-"], JSON.stringify(list));

