@@ -4,11 +4,8 @@ import { AGENT_TABLE } from "../agent/config.ts";
 import type { Table } from "../shared/config/table.ts";
 import { markdownTable } from "../shared/config/table-text.ts";
 import { BROKER_TABLE } from "../sidecar/broker/config.ts";
-import {
-  CONTROL_PLANE_TABLE,
-  INGEST_TABLE,
-  OPERATOR_TABLE,
-} from "../sidecar/control-plane/config.ts";
+import { CONTROL_PLANE_TABLE, OPERATOR_TABLE } from "../sidecar/control-plane/config.ts";
+import { INGEST_TABLE } from "../sidecar/ingest/config.ts";
 
 export const OPERATING = join(import.meta.dir, "operating.md");
 

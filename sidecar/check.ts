@@ -1,10 +1,13 @@
 /** `sidecar check kafka`: each role's own configuration, and what that role needs of Kafka. */
 
+import { openCommandLog } from "../shared/cli/log.ts";
+import { configured, type Shell } from "../shared/cli/shell.ts";
 import type { Host } from "../shared/config/host.ts";
 import { type KafkaConfig, kafkaSettings } from "../shared/config/kafka.ts";
-import { type Environment, type Problem, problemText } from "../shared/config/table.ts";
-import { EXIT, type ExitCode } from "../shared/exit.ts";
+import type { Environment, Problem } from "../shared/config/table.ts";
+import type { ExitCode } from "../shared/exit.ts";
 import { type CheckOptions, checkKafka } from "../shared/kafka/check/check.ts";
+import { kafkaLog } from "../shared/kafka/cluster/client.ts";
 import { addressText } from "../shared/kafka/settings.ts";
 import { ok, type Result } from "../shared/result.ts";
 import { readBrokerConfig } from "./broker/config.ts";
@@ -23,38 +26,21 @@ export type CheckRun = {
   readonly timeoutMs: number;
 };
 
-export type CheckSurroundings = {
-  readonly environment: Environment;
-  readonly host: Host;
-  readonly say: (line: string) => void;
-  readonly complain: (line: string) => void;
-  readonly logOf: (config: KafkaConfig) => CheckOptions["log"];
-  readonly signal: AbortSignal;
-};
-
 type Selection = Pick<CheckOptions, "program" | "needs"> & { readonly config: KafkaConfig };
 
-export function startCheck(
-  { role, timeoutMs }: CheckRun,
-  around: CheckSurroundings,
-): Promise<ExitCode> {
-  const selection = selectionOf(role, around);
-  if (!selection.ok) {
-    around.complain(`${selection.error.length} configuration errors:`);
-    for (const problem of selection.error) around.complain(`  ${problemText(problem)}`);
-    return Promise.resolve(EXIT.configuration);
-  }
-  const { config, program, needs } = selection.value;
-  return checkKafka({
-    settings: kafkaSettings(config, CLIENT_ID),
-    log: around.logOf(config),
-    ...{ program, needs, timeoutMs, say: around.say, signal: around.signal },
+export const startCheck = ({ role, timeoutMs }: CheckRun, shell: Shell): Promise<ExitCode> =>
+  configured(shell, selectionOf(role, shell), ({ config, program, needs }) => {
+    const log = openCommandLog(shell, config, "stderr");
+    return checkKafka({
+      settings: kafkaSettings(config, CLIENT_ID),
+      log: kafkaLog(log),
+      ...{ program, needs, timeoutMs, say: shell.say, signal: shell.signal },
+    });
   });
-}
 
 function selectionOf(
   role: Role,
-  { environment, host }: CheckSurroundings,
+  { environment, host }: Pick<Shell, "environment" | "host">,
 ): Result<Selection, readonly Problem[]> {
   if (role === "broker") return brokerSelection(environment, host);
   const read = readOperatorConfig(environment, host);

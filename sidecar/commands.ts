@@ -14,26 +14,18 @@ import type { BrokerRun } from "./broker/command.ts";
 import { BROKER_TABLE } from "./broker/config.ts";
 import { DRAIN_MS_DEFAULT, DRAIN_MS_MAX, DRAIN_MS_MIN } from "./broker/drain.ts";
 import { type CheckRun, ROLES } from "./check.ts";
-import { CONTROL_PLANE_TABLE, INGEST_TABLE, OPERATOR_TABLE } from "./control-plane/config.ts";
+import type { ControlPlaneRun } from "./control-plane/command.ts";
+import { CONTROL_PLANE_TABLE, OPERATOR_TABLE } from "./control-plane/config.ts";
+import type { OperatorRun } from "./control-plane/operator/command.ts";
+import { INGEST_TABLE } from "./ingest/config.ts";
 
 /** What a command line of the sidecar means. */
 export type SidecarRun =
   | BrokerRun
-  | {
-      readonly command: "control-plane";
-      readonly plan: boolean;
-      /** Docker only. */
-      readonly takeOver: boolean;
-    }
+  | ControlPlaneRun
   | { readonly command: "ingest" }
   | CheckRun
-  | {
-      readonly command: "withdraw";
-      readonly clientId: ClientId;
-      readonly yes: boolean;
-      readonly force: boolean;
-    }
-  | { readonly command: "release-brake" | "accept-registry"; readonly yes: boolean };
+  | OperatorRun;
 
 const yes = switchFlag({ name: "yes", describe: "Do not ask first" });
 

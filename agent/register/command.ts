@@ -3,12 +3,13 @@
  * HOOK_TIMEOUT, and they end with one line and an exit code (shared/exit.ts).
  */
 import { formatDuration } from "../../shared/duration.ts";
-import { EXIT, type ExitCode } from "../../shared/exit.ts";
+import { EXIT } from "../../shared/exit.ts";
 import type { KafkaLog } from "../../shared/kafka/cluster/client.ts";
 import { type Deadline, startDeadline } from "../../shared/kafka/deadline.ts";
 import { exitCodeOf, type KafkaError } from "../../shared/kafka/error.ts";
 import { REGISTRY } from "../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
+import type { Outcome } from "../outcome.ts";
 import { type Identity, registrationRecord, tombstoneRecord } from "../records.ts";
 import {
   findRegistry,
@@ -44,14 +45,8 @@ export type HookOptions = {
   readonly force: boolean;
   readonly nowMs: () => number;
   readonly signal: AbortSignal;
-  /** Told before the record is written, and once Kafka has it. */
+  /** Called before the record is written, and once Kafka has it. */
   readonly came: (stage: Stage) => void;
-};
-
-export type Outcome = {
-  readonly exit: ExitCode;
-  /** For a person; undefined where the log has said it. */
-  readonly line: string | undefined;
 };
 
 /** The refusal of a tombstone whose installation another has replaced: that is gone already. */

@@ -3,7 +3,7 @@
  * sees, so what is forgiven exits with 0 and says so.
  */
 import { EXIT } from "../../shared/exit.ts";
-import type { Outcome } from "./command.ts";
+import type { Outcome } from "../outcome.ts";
 
 /**
  * `unconfirmed`: Kafka has the record, and whether the worker runs is not known. `everything`: whatever

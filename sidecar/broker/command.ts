@@ -1,9 +1,7 @@
 /** From an environment to the running `sidecar broker`, its exec probes and `sidecar drain`: what main.ts hands over, put where it belongs. */
 import { lookup } from "node:dns/promises";
-import type { BuildInfo } from "../../shared/build-info.ts";
-import type { Host } from "../../shared/config/host.ts";
+import type { Shell } from "../../shared/cli/shell.ts";
 import { secretValues } from "../../shared/config/secret.ts";
-import type { Environment } from "../../shared/config/table.ts";
 import type { ExitCode } from "../../shared/exit.ts";
 import { openFiles } from "../../shared/linux/kernel-files.ts";
 import { type Log, openLog } from "../../shared/log.ts";
@@ -15,27 +13,12 @@ import { brokerIdOf } from "./topology.ts";
 
 const NO_BROKER_ID = -1;
 
-export type BrokerSurroundings = {
-  readonly environment: Environment;
-  readonly host: Host;
-  readonly pid: number;
-  readonly build: BuildInfo;
-  /** One line of the log. */
-  readonly write: (line: string) => void;
-  /** One line of a command's answer. */
-  readonly say: (line: string) => void;
-  readonly nowMs: () => number;
-  /** Since this process started. */
-  readonly monotonicMs: () => number;
-  readonly signal: AbortSignal;
-};
-
 export type BrokerRun =
   | { readonly command: "broker" | "check live" | "check ready" }
   | { readonly command: "drain"; readonly timeoutMs: number };
 
-export function startBroker(run: BrokerRun, around: BrokerSurroundings): Promise<ExitCode> {
-  const parts = partsOf(around);
+export function startBroker(run: BrokerRun, shell: Shell): Promise<ExitCode> {
+  const parts = partsOf(shell);
   switch (run.command) {
     case "broker":
       return runBroker(parts);
@@ -48,32 +31,33 @@ export function startBroker(run: BrokerRun, around: BrokerSurroundings): Promise
   }
 }
 
-function partsOf(around: BrokerSurroundings): BrokerOptions & ProbeClientOptions {
-  const { environment, host, monotonicMs } = around;
-  const shell = readShellConfig(environment, host);
+function partsOf(shell: Shell): BrokerOptions & ProbeClientOptions {
+  const { environment, host, monotonicMs } = shell;
+  const own = readShellConfig(environment, host);
   const config = readBrokerConfig(environment, host);
-  const known = brokerIdOf(shell);
+  const known = brokerIdOf(own);
   const brokerId = known.ok ? known.value : NO_BROKER_ID;
   return {
     config: config.ok ? config : err({ brokerId, detail: misconfiguration(config.error) }),
-    port: shell.port,
+    port: own.port,
     files: openFiles(),
-    ownPid: around.pid,
+    ownPid: shell.pid,
     ownAgeMs: monotonicMs,
     resolve: lookup,
-    log: logOf(around, shell, config.ok ? secretValues(config.value) : () => []),
-    say: around.say,
+    log: logOf(shell, own, config.ok ? secretValues(config.value) : () => []),
+    say: shell.say,
     monotonicMs,
-    build: around.build,
-    signal: around.signal,
+    build: shell.build,
+    signal: shell.signal,
   };
 }
 
 function logOf(
-  { write, nowMs }: BrokerSurroundings,
-  shell: ReturnType<typeof readShellConfig>,
+  shell: Shell,
+  own: ReturnType<typeof readShellConfig>,
   secrets: () => readonly string[],
 ): Log {
-  const { logLevel: level, logFormat: format } = shell;
-  return openLog({ level, format, write, nowMs, secrets }).with({ program: "broker" });
+  const { logLevel: level, logFormat: format } = own;
+  const write = (line: string) => shell.write("stderr", line);
+  return openLog({ level, format, write, nowMs: shell.nowMs, secrets }).with({ program: "broker" });
 }

@@ -1,8 +1,7 @@
 /**
- * The variables of `sidecar control-plane`, of the operator's commands and of `sidecar ingest`
- * (docs/operating.md is made from them), and the rules across them.
+ * The variables of `sidecar control-plane` and of the operator's commands (docs/operating.md is made from
+ * them), and the rules across them.
  */
-import * as v from "valibot";
 import type { Host } from "../../shared/config/host.ts";
 import { CONNECTION_CHECKS, KAFKA_TABLE } from "../../shared/config/kafka.ts";
 import { duration, integer, port, text } from "../../shared/config/schema.ts";
@@ -14,13 +13,11 @@ import {
   optional,
   type Problem,
   parseEnvironment,
-  required,
   withDefault,
 } from "../../shared/config/table.ts";
 import { formatDuration, parseDuration } from "../../shared/duration.ts";
-import { ClientId, groupOf, isClientId } from "../../shared/protocol/client-id.ts";
 import type { Result } from "../../shared/result.ts";
-import { NEO4J_TABLE, WORKER_TABLE } from "./worker-config.ts";
+import { WORKER_TABLE } from "./worker-config.ts";
 
 const NAME_CHARS_MAX = 253;
 const WATERMARK_MAX_MS = 2000;
@@ -156,32 +153,6 @@ const tooWrong = (name: string, ms: number, must: string): Problem => ({
   message: `must ${must}`,
 });
 
-/** What a worker is given: seed names, as the original gave them to its own. */
-export const INGEST_TABLE = {
-  clientId: required({
-    name: "CLIENT_ID",
-    schema: v.pipe(v.string(), v.description("an RFC 1123 label"), ClientId),
-    describe: "The cluster that this worker works for",
-    seed: true,
-  }),
-  kafkaGroup: withDefault({
-    name: "KAFKA_GROUP",
-    schema: text(NAME_CHARS_MAX, "a group's name"),
-    default: {
-      shown: "kg-builder-<client id>",
-      from: ({ text: get }) => {
-        const clientId = get("CLIENT_ID");
-        return clientId !== undefined && isClientId(clientId) ? groupOf(clientId) : "kg-builder";
-      },
-    },
-    describe: "The worker's consumer group",
-    seed: true,
-  }),
-  ...KAFKA_TABLE,
-  ...NEO4J_TABLE,
-} as const;
-export type IngestConfig = Config<typeof INGEST_TABLE>;
-
 type Problems = readonly Problem[];
 
 export const readControlPlaneConfig = (
@@ -196,9 +167,3 @@ export const readOperatorConfig = (
   host: Host,
 ): Result<OperatorConfig, Problems> =>
   parseEnvironment(OPERATOR_TABLE, CONNECTION_CHECKS, environment, host);
-
-export const readIngestConfig = (
-  environment: Environment,
-  host: Host,
-): Result<IngestConfig, Problems> =>
-  parseEnvironment(INGEST_TABLE, CONNECTION_CHECKS, environment, host);

@@ -1,5 +1,6 @@
 /** The variables about the workers: what runs, where, with how much of the machine. */
 
+import { NEO4J_TABLE } from "../../shared/config/neo4j.ts";
 import { pemProblem } from "../../shared/config/kafka.ts";
 import {
   bytes,
@@ -15,7 +16,6 @@ import { fileSecret } from "../../shared/config/secret.ts";
 import {
   optional,
   optionalFile,
-  secretWithDefault,
   withDefault,
 } from "../../shared/config/table.ts";
 import { err, ok } from "../../shared/result.ts";
@@ -46,31 +46,6 @@ const workerFile = (name: "CA" | "CERT" | "KEY", describe: string) =>
       return wrong === undefined ? ok({ path: file, content: content.value }) : err(wrong);
     },
   });
-
-/** Only passed on: we never connect to Neo4j. */
-export const NEO4J_TABLE = {
-  neo4jUri: withDefault({
-    name: "NEO4J_URI",
-    schema: text(TEXT_CHARS_MAX, "a URI"),
-    default: "neo4j://neo4j:7687",
-    describe: "Neo4j's address, passed on to the workers",
-    seed: true,
-  }),
-  neo4jUser: withDefault({
-    name: "NEO4J_USER",
-    schema: text(TEXT_CHARS_MAX, "a name"),
-    default: "neo4j",
-    describe: "Neo4j's user, passed on to the workers",
-    seed: true,
-  }),
-  neo4jPass: secretWithDefault({
-    name: "NEO4J_PASS",
-    schema: text(TEXT_CHARS_MAX, "a password"),
-    default: "password",
-    describe: "Neo4j's password, passed on to the workers",
-    seed: true,
-  }),
-} as const;
 
 export const WORKER_TABLE = {
   runtime: optional({

@@ -10,9 +10,12 @@
  * heal (a refusal of its password or permissions, a setting, a defect). One that cannot begin ends: wrong
  * settings must be seen.
  */
+import { openCommandLog } from "../../shared/cli/log.ts";
+import { configured, type Shell } from "../../shared/cli/shell.ts";
+import { kafkaSettings } from "../../shared/config/kafka.ts";
 import { withDeadline } from "../../shared/deadline.ts";
 import { EXIT, type ExitCode } from "../../shared/exit.ts";
-import type { KafkaLog } from "../../shared/kafka/cluster/client.ts";
+import { type KafkaLog, kafkaLog } from "../../shared/kafka/cluster/client.ts";
 import {
   type GroupConsumer,
   runGroupConsumer,
@@ -22,12 +25,13 @@ import type { KafkaSettings } from "../../shared/kafka/settings.ts";
 import type { Log } from "../../shared/log.ts";
 import type { ClientId } from "../../shared/protocol/client-id.ts";
 import { CLUSTER_INFO } from "../../shared/protocol/topic.ts";
+import { readIngestConfig } from "./config.ts";
 
 /** After a kill the group is empty this much later, and can be deleted. */
 const SESSION_TIMEOUT_MS = 10_000;
 const LEAVE_MS = 5_000;
 
-export type IngestOptions = {
+type IngestOptions = {
   readonly kafka: KafkaSettings;
   readonly clientId: ClientId;
   readonly group: string;
@@ -36,7 +40,25 @@ export type IngestOptions = {
   readonly signal: AbortSignal;
 };
 
-export async function runIngest(options: IngestOptions): Promise<ExitCode> {
+export const startIngest = (shell: Shell): Promise<ExitCode> =>
+  configured(shell, readIngestConfig(shell.environment, shell.host), (config) => {
+    const { clientId, kafkaGroup: group } = config;
+    const log = openCommandLog(shell, config, "stderr").with({
+      program: "ingest",
+      client_id: clientId,
+    });
+    const kafka = kafkaSettings(config, `outrider-ingest-${clientId}`);
+    return runIngest({
+      kafka,
+      clientId,
+      group,
+      log,
+      kafkaLog: kafkaLog(log),
+      signal: shell.signal,
+    });
+  });
+
+async function runIngest(options: IngestOptions): Promise<ExitCode> {
   const { clientId, group, log, signal } = options;
   const ended = Promise.withResolvers<ExitCode>();
   signal.addEventListener("abort", () => ended.resolve(EXIT.done), { once: true });

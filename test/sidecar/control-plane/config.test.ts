@@ -3,7 +3,6 @@ import { describe, expect, test } from "bun:test";
 import { problemText } from "../../../shared/config/table.ts";
 import {
   readControlPlaneConfig,
-  readIngestConfig,
   readOperatorConfig,
 } from "../../../sidecar/control-plane/config.ts";
 import { fixedHost } from "../../shared/config/fixed-host.ts";
@@ -112,12 +111,6 @@ describe("readControlPlaneConfig()", () => {
     expect(place({ STATE_DIR: "/x" })).toBe("/x");
     expect(place({})).toBe("/var/lib/outrider");
   });
-});
-
-test("readIngestConfig() derives the group from the client id", () => {
-  const config = readIngestConfig({ CLIENT_ID: "af-10" }, HOST);
-  expect(config.ok && config.value.kafkaGroup).toBe("kg-builder-af-10");
-  expect(readIngestConfig({}, HOST).ok).toBe(false);
 });
 
 test("readOperatorConfig() needs nothing", () => {
