@@ -4,7 +4,6 @@
  * bound on how many values it may take; past the bound everything counts as `_other`.
  */
 import * as prom from "prom-client";
-import { showProcess } from "./process-metrics.ts";
 
 /** Either all values there are, or how many different ones are kept. */
 export type LabelBound = readonly string[] | { readonly valuesMax: number };
@@ -54,8 +53,7 @@ export type Metrics = {
 
 const OTHER = "_other";
 
-/** `processMetrics`: the process's own CPU, memory and open files as well. */
-export function openMetrics(options: { readonly processMetrics?: boolean } = {}): Metrics {
+export function openMetrics(): Metrics {
   const registry = new prom.Registry();
   const refreshes: (() => void)[] = [];
   const base = (about: About<LabelBounds>) => ({
@@ -106,7 +104,6 @@ export function openMetrics(options: { readonly processMetrics?: boolean } = {})
     },
     contentType: registry.contentType,
   };
-  if (options.processMetrics === true) showProcess(metrics);
   return metrics;
 }
 

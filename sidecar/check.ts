@@ -7,7 +7,7 @@ import { type KafkaConfig, kafkaSettings } from "../shared/config/kafka.ts";
 import type { Environment, Problem } from "../shared/config/table.ts";
 import type { ExitCode } from "../shared/exit.ts";
 import { type CheckOptions, checkKafka } from "../shared/kafka/check/check.ts";
-import { kafkaLog } from "../shared/kafka/cluster/client.ts";
+import { kafkaLog } from "../shared/kafka/log.ts";
 import { addressText } from "../shared/kafka/settings.ts";
 import { ok, type Result } from "../shared/result.ts";
 import { readBrokerConfig } from "./broker/config.ts";

@@ -1,5 +1,6 @@
 /** The agent's metrics; docs/operating.md explains them. */
-import { type Metrics, openMetrics } from "../../shared/metrics.ts";
+import type { Metrics } from "../../shared/metrics.ts";
+import { openProcessMetrics } from "../../shared/process-metrics.ts";
 import type { Delivery } from "./delivery.ts";
 
 export type Gauges = {
@@ -10,7 +11,7 @@ export type Gauges = {
 };
 
 export function openGauges(delivery: () => Delivery, monotonicMs: () => number): Gauges {
-  const metrics = openMetrics({ processMetrics: true });
+  const metrics = openProcessMetrics();
   const sent = metrics.counter({
     name: "outrider_agent_heartbeats_sent_total",
     help: "Heartbeats that Kafka acknowledged",

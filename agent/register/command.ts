@@ -4,9 +4,9 @@
  */
 import { formatDuration } from "../../shared/duration.ts";
 import { EXIT } from "../../shared/exit.ts";
-import type { KafkaLog } from "../../shared/kafka/cluster/client.ts";
 import { type Deadline, startDeadline } from "../../shared/kafka/deadline.ts";
 import { exitCodeOf, type KafkaError } from "../../shared/kafka/error.ts";
+import type { KafkaLog } from "../../shared/kafka/log.ts";
 import { REGISTRY } from "../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import type { Outcome } from "../outcome.ts";

@@ -6,15 +6,13 @@
  */
 
 import type { Call } from "../../shared/kafka/api/request.ts";
-import type { KafkaClient, KafkaLog } from "../../shared/kafka/cluster/client.ts";
-import {
-  openConsumer,
-  type ReadBatch,
-  type ReadProblem,
-} from "../../shared/kafka/consumer/consumer.ts";
+import type { KafkaClient } from "../../shared/kafka/cluster/client.ts";
+import { openConsumer } from "../../shared/kafka/consumer/consumer.ts";
+import type { ReadBatch, ReadProblem } from "../../shared/kafka/consumer/delivery.ts";
 import { endOffsets } from "../../shared/kafka/consumer/offsets.ts";
 import { type Deadline, pause } from "../../shared/kafka/deadline.ts";
 import type { KafkaError } from "../../shared/kafka/error.ts";
+import type { KafkaLog } from "../../shared/kafka/log.ts";
 import { type Place, readQuarantineHeaders } from "../../shared/protocol/quarantine.ts";
 import { QUARANTINE, REGISTRY, STATUS } from "../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../shared/result.ts";

@@ -1,7 +1,8 @@
 /** Heartbeats folded per second against the same records read raw, with the same reader, in turn. */
 
 import { openKafkaClient } from "../../shared/kafka/cluster/client.ts";
-import { openConsumer, type ReadBatch } from "../../shared/kafka/consumer/consumer.ts";
+import { openConsumer } from "../../shared/kafka/consumer/consumer.ts";
+import type { ReadBatch } from "../../shared/kafka/consumer/delivery.ts";
 import { runGroupConsumer } from "../../shared/kafka/consumer/group-consumer.ts";
 import { openProducer } from "../../shared/kafka/producer/producer.ts";
 import { openMetrics } from "../../shared/metrics.ts";

@@ -9,7 +9,7 @@ import { sleep } from "../../shared/deadline.ts";
 import { EXIT, type ExitCode } from "../../shared/exit.ts";
 import { serve } from "../../shared/http.ts";
 import type { Log } from "../../shared/log.ts";
-import { openMetrics } from "../../shared/metrics.ts";
+import { openProcessMetrics } from "../../shared/process-metrics.ts";
 import type { Result } from "../../shared/result.ts";
 import type { EvaluatedRound } from "./check/evaluate.ts";
 import type { BrokerConfig } from "./config.ts";
@@ -70,7 +70,7 @@ type Shell = {
 
 function watching(options: BrokerOptions, config: BrokerConfig): Shell {
   const { log, signal, monotonicMs } = options;
-  const metrics = openMetrics({ processMetrics: true });
+  const metrics = openProcessMetrics();
   const tell = openTeller(log);
   let gauges: Gauges | undefined;
   const onRound = (round: EvaluatedRound) => {
@@ -119,7 +119,7 @@ async function checkNames({ cluster }: Monitor, signal: AbortSignal): Promise<vo
 
 /** No round is ever made: all but liveness stays closed, with what is wrong as the reason. */
 function idle({ log, signal, monotonicMs }: BrokerOptions, wrong: Misconfigured): Shell {
-  const metrics = openMetrics({ processMetrics: true });
+  const metrics = openProcessMetrics();
   const readings: Readings = {
     brokerId: wrong.brokerId,
     latest: () => undefined,

@@ -5,7 +5,7 @@
  */
 
 import { connectionSettings } from "../../shared/config/kafka.ts";
-import type { KafkaLog } from "../../shared/kafka/cluster/client.ts";
+import type { KafkaLog } from "../../shared/kafka/log.ts";
 import { type KafkaSettings, parseBrokerAddress } from "../../shared/kafka/settings.ts";
 import type { Files } from "../../shared/linux/kernel-files.ts";
 import type { Log } from "../../shared/log.ts";

@@ -7,7 +7,7 @@ import { EXIT, type ExitCode } from "../../shared/exit.ts";
 import { serve } from "../../shared/http.ts";
 import type { KafkaSettings } from "../../shared/kafka/settings.ts";
 import type { Log } from "../../shared/log.ts";
-import { openMetrics } from "../../shared/metrics.ts";
+import { openProcessMetrics } from "../../shared/process-metrics.ts";
 import type { ClientId } from "../../shared/protocol/client-id.ts";
 import { lagOf } from "./api/lag.ts";
 import { judgeTroubles } from "./leader/readiness.ts";
@@ -43,7 +43,7 @@ export type ControlPlaneOptions = {
 
 export async function runControlPlane(options: ControlPlaneOptions): Promise<ExitCode> {
   const { log, monotonicMs } = options;
-  const metrics = openMetrics({ processMetrics: true });
+  const metrics = openProcessMetrics();
   const quarantine = createQuarantineQueue();
   const stopping = new AbortController();
   const signal = AbortSignal.any([options.signal, stopping.signal]);

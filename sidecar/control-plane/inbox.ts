@@ -1,5 +1,5 @@
 /** What has been read and not yet been taken in by a round, and the loop's alarm clock. */
-import type { ReadBatch } from "../../shared/kafka/consumer/consumer.ts";
+import type { ReadBatch } from "../../shared/kafka/consumer/delivery.ts";
 import type { Refused } from "../../shared/protocol/quarantine.ts";
 import type { Crossing } from "./fleet/expiry.ts";
 import type { RegistryRecord } from "./registry/order.ts";

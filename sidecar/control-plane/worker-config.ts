@@ -1,7 +1,7 @@
 /** The variables about the workers: what runs, where, with how much of the machine. */
 
-import { NEO4J_TABLE } from "../../shared/config/neo4j.ts";
 import { pemProblem } from "../../shared/config/kafka.ts";
+import { NEO4J_TABLE } from "../../shared/config/neo4j.ts";
 import {
   bytes,
   command,
@@ -13,11 +13,7 @@ import {
   text,
 } from "../../shared/config/schema.ts";
 import { fileSecret } from "../../shared/config/secret.ts";
-import {
-  optional,
-  optionalFile,
-  withDefault,
-} from "../../shared/config/table.ts";
+import { optional, optionalFile, withDefault } from "../../shared/config/table.ts";
 import { err, ok } from "../../shared/result.ts";
 import { SECRETS_MODES } from "./runtime/docker/container.ts";
 import { parseLabels, parseVolumes } from "./runtime/docker/extras.ts";

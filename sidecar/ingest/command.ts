@@ -15,12 +15,12 @@ import { configured, type Shell } from "../../shared/cli/shell.ts";
 import { kafkaSettings } from "../../shared/config/kafka.ts";
 import { withDeadline } from "../../shared/deadline.ts";
 import { EXIT, type ExitCode } from "../../shared/exit.ts";
-import { type KafkaLog, kafkaLog } from "../../shared/kafka/cluster/client.ts";
 import {
   type GroupConsumer,
   runGroupConsumer,
 } from "../../shared/kafka/consumer/group-consumer.ts";
 import { exitCodeOf, kafkaErrorOf } from "../../shared/kafka/error.ts";
+import { type KafkaLog, kafkaLog } from "../../shared/kafka/log.ts";
 import type { KafkaSettings } from "../../shared/kafka/settings.ts";
 import type { Log } from "../../shared/log.ts";
 import type { ClientId } from "../../shared/protocol/client-id.ts";

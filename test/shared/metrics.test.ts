@@ -1,6 +1,7 @@
 /** Metrics: closed label lists are complete from the start, open ones are bounded. */
 import { describe, expect, test } from "bun:test";
 import { openMetrics } from "../../shared/metrics.ts";
+import { openProcessMetrics } from "../../shared/process-metrics.ts";
 
 const series = async (metrics: { text(): Promise<string> }) =>
   (await metrics.text()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
@@ -67,7 +68,7 @@ describe("openMetrics()", () => {
     expect(await series(two)).toEqual([]);
   });
   test("adds the process's own when asked to", async () => {
-    const metrics = openMetrics({ processMetrics: true });
+    const metrics = openProcessMetrics();
     const read = async () =>
       new Map(
         (await series(metrics)).map((line) => [line.split(" ")[0], Number(line.split(" ")[1])]),

@@ -3,11 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { ensureTopics } from "../../shared/kafka/admin/topics.ts";
 import type { KafkaRecord, OutRecord } from "../../shared/kafka/batch/record.ts";
 import { type KafkaClient, openKafkaClient } from "../../shared/kafka/cluster/client.ts";
-import {
-  openConsumer,
-  type ReadBatch,
-  type ReadProblem,
-} from "../../shared/kafka/consumer/consumer.ts";
+import { openConsumer } from "../../shared/kafka/consumer/consumer.ts";
+import type { ReadBatch, ReadProblem } from "../../shared/kafka/consumer/delivery.ts";
 import { BATCH_BYTES_MAX, openProducer } from "../../shared/kafka/producer/producer.ts";
 import type { KafkaSettings } from "../../shared/kafka/settings.ts";
 import { until } from "../bed/condition.ts";

@@ -8,9 +8,9 @@ import type { Call } from "../api/request.ts";
 import type { KafkaClient } from "../cluster/client.ts";
 import { type Deadline, pause, startDeadline } from "../deadline.ts";
 import { type KafkaError, protocolError } from "../error.ts";
-import { fewReplicas, wantedReplicas } from "./replicas.ts";
 import { describeTopicConfigs, type TopicConfig } from "./topic-configs.ts";
 
+const REPLICATION_MAX = 3;
 const NO_LEADER = -1;
 const BACKOFF = { baseMs: 50, maxMs: 500, random: Math.random };
 
@@ -183,4 +183,32 @@ function mendCommand(spec: TopicSpec, config: TopicConfig, partitions: number): 
 
 function aclCommand(name: string): string {
   return `kafka-acls.sh --bootstrap-server <broker> --add --allow-principal User:<us> --operation DescribeConfigs --topic ${name}`;
+}
+
+/** How many copies a topic of ours is to have. */
+function wantedReplicas(brokers: number): number {
+  return Math.max(1, Math.min(brokers, REPLICATION_MAX));
+}
+
+/** @param brokers the ids of those that live */
+export function fewReplicas(
+  { name, partitions }: TopicMetadata,
+  brokers: readonly number[],
+): TopicWarning | undefined {
+  const wanted = wantedReplicas(brokers.length);
+  const few = partitions.filter(({ replicas }) => replicas.length < wanted);
+  if (few.length === 0) return undefined;
+  const least = Math.min(...few.map(({ replicas }) => replicas.length));
+  const sorted = [...brokers].toSorted((a, b) => a - b);
+  const plan = few.map(({ partition, replicas }) => {
+    const start = partition % sorted.length;
+    const turned = [...sorted.slice(start), ...sorted.slice(0, start)];
+    const more = turned.filter((id) => !replicas.includes(id));
+    return { topic: name, partition, replicas: [...replicas, ...more].slice(0, wanted) };
+  });
+  const json = JSON.stringify({ version: 1, partitions: plan });
+  return {
+    detail: `topic ${name}: ${few.length} of ${partitions.length} partitions have fewer than ${wanted} replicas, one has ${least}: a broker that is lost takes the topic with it`,
+    command: `echo '${json}' > replicas.json && kafka-reassign-partitions.sh --bootstrap-server <broker> --reassignment-json-file replicas.json --execute`,
+  };
 }

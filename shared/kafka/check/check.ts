@@ -14,9 +14,10 @@ import {
 } from "../api/authorized-operations.ts";
 import { type ClusterMetadata, metadataRequest } from "../api/metadata.ts";
 import type { Call } from "../api/request.ts";
-import { type KafkaClient, type KafkaLog, openKafkaClient } from "../cluster/client.ts";
+import { type KafkaClient, openKafkaClient } from "../cluster/client.ts";
 import { type Deadline, pause, startDeadline } from "../deadline.ts";
 import { protocolError } from "../error.ts";
+import type { KafkaLog } from "../log.ts";
 import {
   addressText,
   type BrokerAddress,

@@ -7,12 +7,12 @@ import { connect, isIP, type Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { ok, type Result } from "../../result.ts";
 import type { Call } from "../api/request.ts";
-import type { KafkaLog } from "../cluster/client.ts";
 import { expiredCertificate } from "../connection/client-certificate.ts";
 import { openBrokerConnection } from "../connection/connection.ts";
 import { dial } from "../connection/dial.ts";
 import { bounded, type Deadline } from "../deadline.ts";
 import type { KafkaError } from "../error.ts";
+import type { KafkaLog } from "../log.ts";
 import { addressText, type BrokerAddress, type KafkaSettings } from "../settings.ts";
 import { type Finding, failedBy, passed, refused, type Step, timed, unreachable } from "./step.ts";
 

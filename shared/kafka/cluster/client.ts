@@ -5,47 +5,23 @@
  * broker keeps its port open), and closes once what is in flight has ended; a topic is never created by asking for it.
  */
 
-import type { Log } from "../../log.ts";
 import { ok, type Result } from "../../result.ts";
-import type { BrokerNode, ClusterMetadata, PartitionMetadata } from "../api/metadata.ts";
 import type { Call, KafkaRequest } from "../api/request.ts";
 import { openConnectionPool } from "../connection/pool.ts";
 import { type Deadline, startDeadline } from "../deadline.ts";
 import type { KafkaError } from "../error.ts";
+import type { KafkaLog } from "../log.ts";
 import type { KafkaSettings } from "../settings.ts";
 import { findCoordinator } from "./find-coordinator.ts";
-import { openMetadataCache } from "./metadata-cache.ts";
+import { type ClusterView, openMetadataCache } from "./metadata-cache.ts";
 
 const GROUP_LANE = "group";
 
-export type KafkaLog = (
-  level: "debug" | "info" | "warn" | "error",
-  message: string,
-  fields: Record<string, unknown>,
-) => void;
-
-/** The door's lines as lines of a log of ours. */
-export const kafkaLog =
-  (log: Log): KafkaLog =>
-  (level, message, fields) =>
-    log[level](message, fields);
-
-export type Leader = { readonly node: BrokerNode; readonly partition: PartitionMetadata };
-
 type Answer<T> = Promise<Result<T, KafkaError>>;
 
-export type KafkaClient = {
-  /** Asks anew each time. Errors of topics and partitions are data in the answer. */
-  readonly metadata: (topics: readonly string[] | "all", call: Call) => Answer<ClusterMetadata>;
-  /** From metadata at most METADATA_AGE_MAX_MS old. `not-leader` while there is none. */
-  readonly leaderOf: (topic: string, partition: number, call: Call) => Answer<Leader>;
-  readonly partitionCount: (topic: string, call: Call) => Answer<number>;
+export type KafkaClient = ClusterView & {
   readonly toBroker: <T>(id: number, request: KafkaRequest<T>, call: Call) => Answer<T>;
-  /** Asks the brokers that are known and then the seeds in turn, each with its share of the time, until one answers. */
-  readonly toAny: <T>(request: KafkaRequest<T>, call: Call) => Answer<T>;
   readonly toCoordinator: <T>(groupId: string, request: KafkaRequest<T>, call: Call) => Answer<T>;
-  /** What was known of a topic is asked for anew: after a not-leader error. */
-  readonly forgetTopic: (topic: string) => void;
   readonly forgetCoordinator: (groupId: string) => void;
   /** Closes the connections of one lane, whatever is in flight on them. */
   readonly closeLane: (lane: string) => void;

@@ -5,6 +5,7 @@ import {
   type BrokerNode,
   type ClusterMetadata,
   metadataRequest,
+  type PartitionMetadata,
   type TopicMetadata,
 } from "../api/metadata.ts";
 import type { Call, KafkaRequest } from "../api/request.ts";
@@ -12,7 +13,8 @@ import type { ConnectionPool } from "../connection/pool.ts";
 import { startDeadline } from "../deadline.ts";
 import { type KafkaError, protocolError } from "../error.ts";
 import { addressText, type BrokerAddress, parseBrokerAddress } from "../settings.ts";
-import type { KafkaClient, Leader } from "./client.ts";
+
+export type Leader = { readonly node: BrokerNode; readonly partition: PartitionMetadata };
 
 export const METADATA_AGE_MAX_MS = 10_000;
 
@@ -23,10 +25,20 @@ type Answer<T> = Promise<Result<T, KafkaError>>;
 type Dated<T> = { readonly value: T; readonly atMs: number };
 type Brokers = Dated<ReadonlyMap<number, BrokerNode>>;
 
-export type MetadataCache = Pick<
-  KafkaClient,
-  "metadata" | "leaderOf" | "partitionCount" | "toAny" | "forgetTopic"
-> & {
+/** What the cluster says of itself, and the way to any of its brokers. */
+export type ClusterView = {
+  /** Asks anew each time. Errors of topics and partitions are data in the answer. */
+  readonly metadata: (topics: readonly string[] | "all", call: Call) => Answer<ClusterMetadata>;
+  /** From metadata at most METADATA_AGE_MAX_MS old. `not-leader` while there is none. */
+  readonly leaderOf: (topic: string, partition: number, call: Call) => Answer<Leader>;
+  readonly partitionCount: (topic: string, call: Call) => Answer<number>;
+  /** Asks the brokers that are known and then the seeds in turn, each with its share of the time, until one answers. */
+  readonly toAny: <T>(request: KafkaRequest<T>, call: Call) => Answer<T>;
+  /** What was known of a topic is asked for anew: after a not-leader error. */
+  readonly forgetTopic: (topic: string) => void;
+};
+
+export type MetadataCache = ClusterView & {
   readonly nodeOf: (id: number, call: Call) => Answer<BrokerNode>;
   readonly forgetBrokers: () => void;
 };

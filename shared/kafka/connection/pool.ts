@@ -3,9 +3,9 @@
 import { backoffMs } from "../../backoff.ts";
 import { err, type Result } from "../../result.ts";
 import type { Call, KafkaRequest } from "../api/request.ts";
-import type { KafkaLog } from "../cluster/client.ts";
 import { pause, startDeadline } from "../deadline.ts";
 import { abortedError, type KafkaError, timeoutError } from "../error.ts";
+import type { KafkaLog } from "../log.ts";
 import { addressText, type BrokerAddress, type KafkaSettings } from "../settings.ts";
 import { type BrokerConnection, openBrokerConnection } from "./connection.ts";
 

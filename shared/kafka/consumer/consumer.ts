@@ -7,11 +7,11 @@
 
 import { backoffMs } from "../../backoff.ts";
 import type { FetchLimits } from "../api/fetch.ts";
-import type { CorruptBatch, KafkaRecord } from "../batch/record.ts";
-import type { KafkaClient, KafkaLog } from "../cluster/client.ts";
+import type { KafkaClient } from "../cluster/client.ts";
 import { METADATA_AGE_MAX_MS } from "../cluster/metadata-cache.ts";
 import { pause } from "../deadline.ts";
-import type { KafkaError } from "../error.ts";
+import type { KafkaLog } from "../log.ts";
+import type { ReadBatch, ReadPosition, ReadProblem } from "./delivery.ts";
 import { openFetchLoop } from "./fetch-loop.ts";
 import { type Health, openHealth } from "./health.ts";
 import { openPositions, type Positions } from "./positions.ts";
@@ -21,51 +21,6 @@ const MAX_WAIT_DEFAULT_MS = 200;
 const MAX_BYTES_DEFAULT = 8 * 1024 * 1024;
 const METADATA_CALL_MS = 5000;
 const BACKOFF = { baseMs: 50, maxMs: 2000, random: Math.random };
-
-export type ReadPosition = {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: number;
-};
-
-export type ReadBatch = {
-  readonly topic: string;
-  readonly partition: number;
-  /** Empty when only the end became known, or batches were skipped. */
-  readonly records: readonly KafkaRecord[];
-  readonly corrupt: readonly CorruptBatch[];
-  /** The offset that is read next. The end is reached when it equals `highWatermark`. */
-  readonly nextOffset: number;
-  readonly highWatermark: number;
-};
-
-export type ReadProblem =
-  | {
-      /** Reading pauses until `add` gives a new position. */
-      readonly kind: "offset-out-of-range";
-      readonly topic: string;
-      readonly partition: number;
-      readonly offset: number;
-      readonly startOffset: number;
-      readonly endOffset: number;
-      readonly topicId: string;
-    }
-  | { readonly kind: "topic-missing"; readonly topic: string }
-  | {
-      readonly kind: "topic-recreated";
-      readonly topic: string;
-      readonly oldTopicId: string;
-      readonly newTopicId: string;
-    }
-  | {
-      readonly kind: "partition-count-changed";
-      readonly topic: string;
-      readonly was: number;
-      readonly now: number;
-    }
-  /** Some partition cannot be read now; said once until `recovered`. */
-  | { readonly kind: "unreachable"; readonly error: KafkaError }
-  | { readonly kind: "recovered" };
 
 export type ConsumerOptions = {
   readonly client: KafkaClient;

@@ -4,12 +4,12 @@ import kafkajs, { type Consumer, type EachBatchPayload, type Kafka, type LogEntr
 import { backoffMs } from "../../backoff.ts";
 import { sleep } from "../../deadline.ts";
 import { registerCodecs } from "../batch/codec.ts";
-import type { KafkaLog } from "../cluster/client.ts";
 import { METADATA_AGE_MAX_MS } from "../cluster/metadata-cache.ts";
 import { dial, saslOptions } from "../connection/dial.ts";
 import { patchKafkajs } from "../connection/kafkajs-patch.ts";
 import { bounded } from "../deadline.ts";
 import { type KafkaError, kafkaErrorOf, originalOf } from "../error.ts";
+import type { KafkaLog } from "../log.ts";
 import { type BrokerAddress, type KafkaSettings, parseBrokerAddress } from "../settings.ts";
 
 const CONNECT_MS = 5000;

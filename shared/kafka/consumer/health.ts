@@ -1,7 +1,7 @@
 /** Turns the failures of a reader's parts into two events: unreachable once, recovered once when all of them work again. */
 
 import type { KafkaError } from "../error.ts";
-import type { ReadProblem } from "./consumer.ts";
+import type { ReadProblem } from "./delivery.ts";
 
 export type Health = {
   readonly note: (source: string, error: KafkaError | undefined) => void;

@@ -2,7 +2,7 @@
 
 import type { ClusterMetadata, TopicMetadata } from "../api/metadata.ts";
 import { type KafkaError, protocolError } from "../error.ts";
-import type { ReadPosition } from "./consumer.ts";
+import type { ReadPosition } from "./delivery.ts";
 
 /** Replaced by `add`: what was fetched for an earlier entry is then dropped. */
 export type Entry = {

@@ -1,7 +1,7 @@
 /** Notices that a topic is gone, was made again, or has another number of partitions. */
 
 import type { TopicMetadata } from "../api/metadata.ts";
-import type { ReadProblem } from "./consumer.ts";
+import type { ReadProblem } from "./delivery.ts";
 
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
 

@@ -10,7 +10,7 @@ import {
   encodeAssignment,
   encodeSubscription,
 } from "./assignment.ts";
-import type { Context } from "./membership.ts";
+import type { Context } from "./context.ts";
 
 /** Beyond the rebalance timeout, at which the broker answers whoever is missing. */
 const JOIN_GRACE_MS = 5000;

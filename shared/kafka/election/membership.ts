@@ -9,9 +9,9 @@ import { backoffMs } from "../../backoff.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { commitRequest, heartbeatRequest, leaveRequest, type Member } from "../api/group.ts";
 import type { Call } from "../api/request.ts";
-import type { KafkaClient, KafkaLog } from "../cluster/client.ts";
 import { pause } from "../deadline.ts";
 import { type KafkaError, protocolError } from "../error.ts";
+import type { Context, MembershipOptions } from "./context.ts";
 import { type Joining, joinOnce } from "./join.ts";
 
 /** Kafka's default group.min.session.timeout.ms. */
@@ -22,33 +22,6 @@ const CALLS_PER_SESSION = 3;
 const SILENCE = "no contact for a session timeout";
 const BACKOFF = { baseMs: 100, maxMs: 2000, random: Math.random };
 const PARTITION = 0;
-
-export type Generation = {
-  readonly generation: number;
-  readonly memberId: string;
-  /** Owned before this rebalance too. */
-  readonly kept: boolean;
-  /** Commits offset 0 of partition 0 with this term's member id and generation: only its owner can. */
-  readonly fence: (call: Call) => Promise<Result<null, KafkaError>>;
-  readonly lost: AbortSignal;
-};
-
-export type MembershipOptions = {
-  readonly client: KafkaClient;
-  readonly log: KafkaLog;
-  readonly groupId: string;
-  readonly topic: string;
-  readonly sessionTimeoutMs: number;
-  readonly rebalanceTimeoutMs: number;
-  readonly heartbeatIntervalMs: number;
-  /** This member's epoch as text while it leads, else "": the lowest has led longest and keeps the partition. */
-  readonly standing: () => string;
-  readonly onAssigned: (term: Generation) => void;
-  readonly onLost: (reason: string) => void;
-  /** Why joining fails, each time it does but for a rebalance; undefined when it has succeeded. */
-  readonly onJoin?: (error: KafkaError | undefined) => void;
-  readonly signal?: AbortSignal;
-};
 
 export type Membership = {
   /** Ends the term and leaves the group, so that another member need not wait for the session to end. */
@@ -75,13 +48,6 @@ export function joinMembership(options: MembershipOptions): Result<Membership, K
     },
   });
 }
-
-export type Context = Omit<MembershipOptions, "signal"> & {
-  readonly lane: string;
-  readonly signal: AbortSignal;
-  /** True from the rebalance's beginning to its outcome: a fence's refusal then says nothing of the partition. */
-  readonly joining: () => boolean;
-};
 
 type Ownership = { readonly lost: AbortController; readonly member: Member };
 

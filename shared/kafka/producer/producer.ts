@@ -12,9 +12,10 @@ import { produceRequest } from "../api/produce.ts";
 import type { Call } from "../api/request.ts";
 import { encodeBatch, encodeRecord } from "../batch/encode.ts";
 import type { OutRecord } from "../batch/record.ts";
-import type { KafkaClient, KafkaLog } from "../cluster/client.ts";
+import type { KafkaClient } from "../cluster/client.ts";
 import { bounded, type Deadline, pause, startDeadline } from "../deadline.ts";
 import { type KafkaError, protocolError, timeoutError } from "../error.ts";
+import type { KafkaLog } from "../log.ts";
 import { partitionFor } from "./partitioner.ts";
 
 /** Below the broker's default message.max.bytes (1,048,588). */

@@ -9,7 +9,6 @@
  */
 
 import type { KafkaRequest } from "../../../shared/kafka/api/request.ts";
-import type { KafkaLog } from "../../../shared/kafka/cluster/client.ts";
 import { expiredCertificate } from "../../../shared/kafka/connection/client-certificate.ts";
 import {
   type BrokerConnection,
@@ -17,6 +16,7 @@ import {
   type Reached,
 } from "../../../shared/kafka/connection/connection.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
+import type { KafkaLog } from "../../../shared/kafka/log.ts";
 import type { BrokerAddress, KafkaSettings } from "../../../shared/kafka/settings.ts";
 import { err, type Result } from "../../../shared/result.ts";
 import { answerOf } from "./listener.ts";

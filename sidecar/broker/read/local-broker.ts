@@ -8,8 +8,8 @@ import {
   type ClusterMetadata,
   watchedMetadataRequest,
 } from "../../../shared/kafka/api/metadata.ts";
-import type { KafkaLog } from "../../../shared/kafka/cluster/client.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
+import type { KafkaLog } from "../../../shared/kafka/log.ts";
 import type { BrokerAddress, KafkaSettings } from "../../../shared/kafka/settings.ts";
 import type { RoundClock } from "../round/clock.ts";
 import type { BrokerSnapshot, ListenerAnswer, LogDir, Quorum, Reading } from "../snapshot.ts";

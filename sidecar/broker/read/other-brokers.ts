@@ -5,10 +5,10 @@
 import { withDeadline } from "../../../shared/deadline.ts";
 import { type ClusterMetadata, metadataRequest } from "../../../shared/kafka/api/metadata.ts";
 import type { Call, KafkaRequest } from "../../../shared/kafka/api/request.ts";
-import type { KafkaLog } from "../../../shared/kafka/cluster/client.ts";
 import { openConnectionPool } from "../../../shared/kafka/connection/pool.ts";
 import { startDeadline } from "../../../shared/kafka/deadline.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
+import type { KafkaLog } from "../../../shared/kafka/log.ts";
 import {
   type BrokerAddress,
   type KafkaSettings,

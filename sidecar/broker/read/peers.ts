@@ -3,7 +3,7 @@
  * that are opened for the first question and closed when the silence is over.
  */
 
-import type { KafkaLog } from "../../../shared/kafka/cluster/client.ts";
+import type { KafkaLog } from "../../../shared/kafka/log.ts";
 import type { BrokerAddress, KafkaSettings } from "../../../shared/kafka/settings.ts";
 import type { RoundClock } from "../round/clock.ts";
 import type { ListenerAnswer, Peers } from "../snapshot.ts";

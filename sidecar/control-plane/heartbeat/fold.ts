@@ -4,7 +4,7 @@
  */
 
 import type { KafkaRecord } from "../../../shared/kafka/batch/record.ts";
-import type { ReadBatch } from "../../../shared/kafka/consumer/consumer.ts";
+import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { decodeHeartbeat, type Tick } from "../../../shared/protocol/message.ts";
 import type { Refused } from "../../../shared/protocol/quarantine.ts";

@@ -1,5 +1,5 @@
 /** What a term does with the heartbeats that it reads: the fold, the clocks, and what is refused. */
-import type { ReadBatch } from "../../../shared/kafka/consumer/consumer.ts";
+import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";
 import type { Log } from "../../../shared/log.ts";
 import type { Refused } from "../../../shared/protocol/quarantine.ts";
 import type { Cluster, FleetSettings } from "../fleet/fleet.ts";

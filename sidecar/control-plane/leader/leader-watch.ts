@@ -2,7 +2,7 @@
  * Whether anybody leads, seen from outside: the ticks of whoever does, read from the end of one heartbeat
  * partition on (a leader ticks in all of them). A leader that was deposed does not count.
  */
-import type { ReadBatch } from "../../../shared/kafka/consumer/consumer.ts";
+import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";
 import type { PartitionOffsets } from "../../../shared/kafka/consumer/offsets.ts";
 import { decodeHeartbeat, TICK_KEY } from "../../../shared/protocol/message.ts";
 import { HEARTBEAT } from "../../../shared/protocol/topic.ts";

@@ -5,8 +5,8 @@
  */
 import { backoffMs } from "../../../shared/backoff.ts";
 import { sleep } from "../../../shared/deadline.ts";
-import type { ReadProblem } from "../../../shared/kafka/consumer/consumer.ts";
-import type { Generation } from "../../../shared/kafka/election/membership.ts";
+import type { ReadProblem } from "../../../shared/kafka/consumer/delivery.ts";
+import type { Generation } from "../../../shared/kafka/election/context.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import { CONTROL, HEARTBEAT, STATUS } from "../../../shared/protocol/topic.ts";
 import { type LeadershipDeps, leadOnce, type Standing } from "./one-term.ts";

@@ -1,7 +1,7 @@
 /** One term, from owning the partition to its end: promote, follow what a leader reads, run it. */
 import type { Call } from "../../../shared/kafka/api/request.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
-import type { Generation } from "../../../shared/kafka/election/membership.ts";
+import type { Generation } from "../../../shared/kafka/election/context.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import { REGISTRY } from "../../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
-import type { ReadBatch } from "../../../shared/kafka/consumer/consumer.ts";
+import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";
 import type { PartitionOffsets } from "../../../shared/kafka/consumer/offsets.ts";
 import { endOffsets, startOffsets } from "../../../shared/kafka/consumer/offsets.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";

@@ -6,13 +6,10 @@
 import { backoffMs } from "../../../shared/backoff.ts";
 import { sleep } from "../../../shared/deadline.ts";
 import { deleteGroup } from "../../../shared/kafka/admin/groups.ts";
-import {
-  type KafkaClient,
-  kafkaLog,
-  openKafkaClient,
-} from "../../../shared/kafka/cluster/client.ts";
+import { type KafkaClient, openKafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import { joinMembership } from "../../../shared/kafka/election/membership.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
+import { kafkaLog } from "../../../shared/kafka/log.ts";
 import { openProducer } from "../../../shared/kafka/producer/producer.ts";
 import type { KafkaSettings } from "../../../shared/kafka/settings.ts";
 import { CONTROL, topicPlans } from "../../../shared/protocol/topic.ts";

@@ -4,7 +4,7 @@
  */
 
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
-import type { ReadBatch } from "../../../shared/kafka/consumer/consumer.ts";
+import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";
 import {
   endOffsets,
   type PartitionOffsets,

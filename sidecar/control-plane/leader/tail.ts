@@ -3,12 +3,10 @@
  * it has been read to a given offset. Handlers are per topic and may be exchanged when roles change.
  */
 
-import type { KafkaClient, KafkaLog } from "../../../shared/kafka/cluster/client.ts";
-import {
-  openConsumer,
-  type ReadBatch,
-  type ReadProblem,
-} from "../../../shared/kafka/consumer/consumer.ts";
+import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
+import { openConsumer } from "../../../shared/kafka/consumer/consumer.ts";
+import type { ReadBatch, ReadProblem } from "../../../shared/kafka/consumer/delivery.ts";
+import type { KafkaLog } from "../../../shared/kafka/log.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 import { createTroubleSpot, type LastingTrouble, troubleOf } from "./readiness.ts";
 

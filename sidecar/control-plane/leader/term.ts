@@ -4,7 +4,7 @@
  */
 import { sleep } from "../../../shared/deadline.ts";
 import type { Call } from "../../../shared/kafka/api/request.ts";
-import type { ReadBatch } from "../../../shared/kafka/consumer/consumer.ts";
+import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Producer } from "../../../shared/kafka/producer/producer.ts";
 import type { Log } from "../../../shared/log.ts";

@@ -3,10 +3,11 @@
  * to do, asks, writes one record, and waits until the leader has taken it in (from the audit).
  */
 import { EXIT, type ExitCode } from "../../../shared/exit.ts";
-import type { KafkaClient, KafkaLog } from "../../../shared/kafka/cluster/client.ts";
+import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import { openConsumer } from "../../../shared/kafka/consumer/consumer.ts";
 import { endOffsets } from "../../../shared/kafka/consumer/offsets.ts";
 import { exitCodeOf, type KafkaError } from "../../../shared/kafka/error.ts";
+import type { KafkaLog } from "../../../shared/kafka/log.ts";
 import { openProducer, type Producer } from "../../../shared/kafka/producer/producer.ts";
 import { type Audit, decodeAudit } from "../../../shared/protocol/audit.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";

@@ -3,9 +3,10 @@
  * leader would do. Joins no group and writes nothing.
  */
 import { EXIT, type ExitCode } from "../../../shared/exit.ts";
-import type { KafkaClient, KafkaLog } from "../../../shared/kafka/cluster/client.ts";
+import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import { endOffsets, startOffsets } from "../../../shared/kafka/consumer/offsets.ts";
 import { exitCodeOf, type KafkaError } from "../../../shared/kafka/error.ts";
+import type { KafkaLog } from "../../../shared/kafka/log.ts";
 import { groupOf } from "../../../shared/protocol/client-id.ts";
 import { decodeControl } from "../../../shared/protocol/control.ts";
 import { CONTROL, REGISTRY } from "../../../shared/protocol/topic.ts";

@@ -1,9 +1,11 @@
 /** Reading a topic's present content once, without following it: for the operator's commands and `--plan`. */
 
-import type { KafkaClient, KafkaLog } from "../../../shared/kafka/cluster/client.ts";
-import { openConsumer, type ReadBatch } from "../../../shared/kafka/consumer/consumer.ts";
+import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
+import { openConsumer } from "../../../shared/kafka/consumer/consumer.ts";
+import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";
 import { endOffsets, startOffsets } from "../../../shared/kafka/consumer/offsets.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
+import type { KafkaLog } from "../../../shared/kafka/log.ts";
 import { decodeLedger } from "../../../shared/protocol/ledger.ts";
 import { STATUS } from "../../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";

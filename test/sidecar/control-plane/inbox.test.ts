@@ -1,7 +1,7 @@
 /** The inbox: what was read is taken once, and reading pauses while too much waits. */
 import { describe, expect, test } from "bun:test";
 import type { KafkaRecord } from "../../../shared/kafka/batch/record.ts";
-import type { ReadBatch } from "../../../shared/kafka/consumer/consumer.ts";
+import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";
 import { createInbox } from "../../../sidecar/control-plane/inbox.ts";
 import { until } from "../../bed/condition.ts";
 

@@ -3,11 +3,8 @@ import { afterEach, expect, test } from "bun:test";
 import { sleep } from "../../../../shared/deadline.ts";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import { encodeAssignment } from "../../../../shared/kafka/election/assignment.ts";
-import {
-  type Generation,
-  joinMembership,
-  type Membership,
-} from "../../../../shared/kafka/election/membership.ts";
+import type { Generation } from "../../../../shared/kafka/election/context.ts";
+import { joinMembership, type Membership } from "../../../../shared/kafka/election/membership.ts";
 import { type Asked, playedClient } from "../played-wire.ts";
 
 const JOIN_MS = 1000;

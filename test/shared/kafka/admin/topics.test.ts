@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
-import { fewReplicas } from "../../../../shared/kafka/admin/replicas.ts";
-import { ensureTopics } from "../../../../shared/kafka/admin/topics.ts";
+import { ensureTopics, fewReplicas } from "../../../../shared/kafka/admin/topics.ts";
 import type { TopicMetadata } from "../../../../shared/kafka/api/metadata.ts";
 import { ok } from "../../../../shared/result.ts";
 import { playedClient } from "../played-wire.ts";

@@ -1,0 +1,40 @@
+/** What a member of the election is given, and what its parts share. */
+import type { Result } from "../../result.ts";
+import type { Call } from "../api/request.ts";
+import type { KafkaClient } from "../cluster/client.ts";
+import type { KafkaError } from "../error.ts";
+import type { KafkaLog } from "../log.ts";
+
+export type Generation = {
+  readonly generation: number;
+  readonly memberId: string;
+  /** Owned before this rebalance too. */
+  readonly kept: boolean;
+  /** Commits offset 0 of partition 0 with this term's member id and generation: only its owner can. */
+  readonly fence: (call: Call) => Promise<Result<null, KafkaError>>;
+  readonly lost: AbortSignal;
+};
+
+export type MembershipOptions = {
+  readonly client: KafkaClient;
+  readonly log: KafkaLog;
+  readonly groupId: string;
+  readonly topic: string;
+  readonly sessionTimeoutMs: number;
+  readonly rebalanceTimeoutMs: number;
+  readonly heartbeatIntervalMs: number;
+  /** This member's epoch as text while it leads, else "": the lowest has led longest and keeps the partition. */
+  readonly standing: () => string;
+  readonly onAssigned: (term: Generation) => void;
+  readonly onLost: (reason: string) => void;
+  /** Why joining fails, each time it does but for a rebalance; undefined when it has succeeded. */
+  readonly onJoin?: (error: KafkaError | undefined) => void;
+  readonly signal?: AbortSignal;
+};
+
+export type Context = Omit<MembershipOptions, "signal"> & {
+  readonly lane: string;
+  readonly signal: AbortSignal;
+  /** True from the rebalance's beginning to its outcome: a fence's refusal then says nothing of the partition. */
+  readonly joining: () => boolean;
+};
