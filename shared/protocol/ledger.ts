@@ -68,6 +68,8 @@ const Status = v.object({
   since: v.string(),
   registry: Accepted,
   withdrawal: v.nullable(v.picklist(["pending", "done"])),
+  /** The tombstone was history when it was read: the consumer group is left to expire. */
+  group_kept: v.optional(v.boolean()),
   worker: v.nullable(LedgerWorker),
   ...FACTS,
 });

@@ -49,7 +49,10 @@ export function foldOutcome(
       if (act.kind === "stop") stopped(leaderState, act, at, tell);
       break;
     case "group-deleted":
-      if (cluster !== undefined) withdrawn(leaderState, cluster, at, tell);
+      if (cluster !== undefined) {
+        withdrawn(leaderState, cluster, at);
+        tell({ kind: "cleaned" });
+      }
       break;
     case "failed":
       failed(leaderState, act, outcome.error, at, tell);
@@ -93,8 +96,9 @@ function stopped(
   leaderState.acceptedOrphans.delete(clientId);
   leaderState.changingSince.delete(clientId);
   if (isReplaced(cause)) leaderState.replacing.add(clientId);
-  if (cause === "dead" || cause === "orphan") tell({ kind: "cleaned" });
   const cluster = leaderState.fleet.clusters.get(clientId);
+  const endsHere = cause === "withdrawn" && cluster?.groupKept === true;
+  if (cause === "dead" || cause === "orphan" || endsHere) tell({ kind: "cleaned" });
   if (cause === "dead" && cluster !== undefined) cluster.beaten = false;
   if (cause !== "withdrawn") return;
   const askedMs = leaderState.stopAsked.get(clientId);
@@ -102,12 +106,19 @@ function stopped(
   tell({ kind: "stopped", afterMs: askedMs === undefined ? undefined : at.monotonicMs - askedMs });
 }
 
-function withdrawn(
+/** Nothing is left to be done for these withdrawn clusters: their groups are left to expire. */
+export function foldGroupsKept(
   leaderState: LeaderState,
-  cluster: Cluster,
+  clientIds: readonly ClientId[],
   at: TimeReading,
-  tell: Report,
 ): void {
+  for (const clientId of clientIds) {
+    const cluster = leaderState.fleet.clusters.get(clientId);
+    if (cluster !== undefined) withdrawn(leaderState, cluster, at);
+  }
+}
+
+function withdrawn(leaderState: LeaderState, cluster: Cluster, at: TimeReading): void {
   const { clientId } = cluster;
   foldWithdrawn(cluster, at);
   leaderState.backoffs.succeeded(clientId);
@@ -121,7 +132,6 @@ function withdrawn(
   }
   leaderState.expiry.schedule(cluster);
   touch(leaderState, cluster);
-  tell({ kind: "cleaned" });
 }
 
 function failed(

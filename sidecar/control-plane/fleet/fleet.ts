@@ -61,6 +61,8 @@ export type Cluster = {
   sinceMs: number;
   registry: Accepted;
   withdrawal: "pending" | "done" | null;
+  /** Withdrawn by a tombstone of the registry's history: its consumer group is left to expire. */
+  groupKept: boolean;
   worker: LedgerWorker | null;
   clusterName: string;
   intervalSeconds: number | undefined;
@@ -128,6 +130,7 @@ export function foldRegistration(
       sinceMs: at.nowMs,
       registry,
       withdrawal: null,
+      groupKept: false,
       worker: null,
       facts: undefined,
       seen: at.seen,
@@ -144,28 +147,31 @@ export function foldRegistration(
   Object.assign(known, described, { registry, seen: at.seen, released: false });
   if (known.withdrawal === "pending") return known;
   known.withdrawal = null;
+  known.groupKept = false;
   if (known.state !== "active") enter(known, "registered", at.reason, at.nowMs);
   else if (at.reason === "registration-beats-tombstone") known.reason = at.reason;
   return known;
 }
 
-/** A tombstone was accepted. Of a cluster that nobody registered there is still a group to delete. */
+/** A tombstone was accepted. Of a cluster that nobody registered there may still be a group to delete. */
 export function foldTombstone(
   fleet: Fleet,
   accepted: Accepted & { readonly clientId: ClientId },
-  at: { readonly seen: Seen; readonly nowMs: number },
+  at: { readonly seen: Seen; readonly nowMs: number; readonly groupKept: boolean },
 ): Cluster {
   const { clientId, ...registry } = accepted;
+  const { groupKept } = at;
   const described = { clusterName: clientId, intervalSeconds: undefined };
   const known =
     fleet.clusters.get(clientId) ??
     foldRegistration(fleet, accepted, described, { ...at, reason: "tombstone" });
-  Object.assign(known, described, { registry, withdrawal: "pending" as const, facts: undefined });
+  const withdrawal = "pending" as const;
+  Object.assign(known, described, { registry, withdrawal, groupKept, facts: undefined });
   enter(known, "withdrawn", "tombstone", at.nowMs);
   return known;
 }
 
-/** Worker and group are confirmed gone: done, or on with the registration that came meanwhile. */
+/** Its worker is confirmed gone, and its group unless that is kept: done, or on with the registration that came meanwhile. */
 export function foldWithdrawn(cluster: Cluster, at: { seen: Seen; nowMs: number }): void {
   cluster.worker = null;
   cluster.beaten = false;
@@ -174,6 +180,7 @@ export function foldWithdrawn(cluster: Cluster, at: { seen: Seen; nowMs: number 
     return;
   }
   cluster.withdrawal = null;
+  cluster.groupKept = false;
   cluster.seen = at.seen;
   enter(cluster, "registered", "registration", at.nowMs);
 }

@@ -43,6 +43,7 @@ function fromStatus(
     sinceMs: Date.parse(status.since) || 0,
     registry,
     withdrawal: status.withdrawal,
+    groupKept: status.group_kept === true,
     worker,
     ...describe(clientId, registry.value),
     facts: factsOf(status),
@@ -63,6 +64,7 @@ export const toStatus = (cluster: Cluster, epoch: number): Status => ({
   since: new Date(cluster.sinceMs).toISOString(),
   registry: cluster.registry,
   withdrawal: cluster.withdrawal,
+  ...(cluster.groupKept ? { group_kept: true } : {}),
   worker: cluster.worker,
   ...cluster.facts,
 });

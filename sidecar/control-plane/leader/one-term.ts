@@ -95,7 +95,8 @@ async function serveTerm(
     registry.map(({ partition }) => partition),
   );
   for (const { partition, applied, madeAgain } of registry) {
-    if (madeAgain) forgetOffsets(term.leaderState, partition);
+    const forgotten = madeAgain ? forgetOffsets(fleet, partition) : [];
+    for (const clientId of forgotten) term.leaderState.unsaved.add(clientId);
     fleet.applied.set(partition, applied);
     term.leaderState.unsavedApplied.add(partition);
   }

@@ -53,6 +53,11 @@ export type RegistryStart = {
   readonly madeAgain: boolean;
   /** An operator accepted this registry in the term before: that leader may not have got round to it. */
   readonly acceptedNow: boolean;
+  /**
+   * Records below this offset are history: they were written before we looked, nobody knows how long
+   * before. 0 where the ledger says how far the partition was judged.
+   */
+  readonly historyEnd: number;
 };
 
 export type Promoted = {
@@ -165,32 +170,50 @@ async function readRegistry(
   return ok({ topicId, registry: from });
 }
 
+type Known = {
+  readonly fleet: Fleet;
+  readonly topicId: string;
+  readonly epoch: number;
+  readonly accepted: ReadonlyMap<string, number>;
+};
+
 /** Pure: where each partition is read from, and whether it is the one that the ledger speaks of. */
-export function registryStarts(
-  known: {
-    readonly fleet: Fleet;
-    readonly topicId: string;
-    readonly epoch: number;
-    readonly accepted: ReadonlyMap<string, number>;
-  },
+export const registryStarts = (
+  known: Known,
   starts: PartitionOffsets,
   ends: PartitionOffsets,
-): readonly RegistryStart[] {
-  const { topicId, epoch } = known;
-  return [...ends.offsets].map(([partition, end]) => {
-    const start = starts.offsets.get(partition) ?? 0;
+): readonly RegistryStart[] =>
+  [...ends.offsets].map(([partition, end]) => {
     const applied = known.fleet.applied.get(partition);
-    const other = applied !== undefined && applied.topic_id !== topicId;
-    const madeAgain = other || (applied !== undefined && applied.offset > end);
-    const from = applied === undefined || madeAgain ? start : Math.max(start, applied.offset);
-    /** A word said before the ledger last spoke of this registry was about another loss. */
-    const isAccepted = (known.accepted.get(topicId) ?? -1) > (applied?.epoch ?? 0);
-    const held = madeAgain || (applied?.held === true && !isAccepted);
-    const base = { topic_id: topicId, offset: from, epoch };
-    const acceptedNow = applied !== undefined && !madeAgain && isAccepted;
-    return { partition, from, madeAgain, acceptedNow, applied: held ? { ...base, held } : base };
+    const start = starts.offsets.get(partition) ?? 0;
+    return { partition, ...registryStart(known, applied, { start, end }) };
   });
+
+function registryStart(
+  { topicId, epoch, accepted }: Known,
+  applied: Applied | undefined,
+  { start, end }: { readonly start: number; readonly end: number },
+): Omit<RegistryStart, "partition"> {
+  /** A word said before the ledger last spoke of this registry was about another loss. */
+  const isAccepted = (accepted.get(topicId) ?? -1) > (applied?.epoch ?? 0);
+  const base = { topic_id: topicId, epoch };
+  const fromStart = { from: start, historyEnd: end, acceptedNow: false };
+  if (applied === undefined) {
+    return { ...fromStart, madeAgain: false, applied: { ...base, offset: start } };
+  }
+  if (applied.topic_id !== topicId || applied.offset > end) {
+    return { ...fromStart, madeAgain: true, applied: { ...base, offset: start, held: true } };
+  }
+  const from = Math.max(start, applied.offset);
+  const held = applied.held === true && !isAccepted ? { held: true } : {};
+  return {
+    ...{ from, historyEnd: 0, madeAgain: false, acceptedNow: isAccepted },
+    applied: { ...base, offset: from, ...held },
+  };
 }
+
+export const historyEndsOf = (starts: readonly RegistryStart[]): ReadonlyMap<number, number> =>
+  new Map(starts.map(({ partition, historyEnd }) => [partition, historyEnd]));
 
 function madeAgain(ledgerEpoch: number, epoch: number): PromoteError {
   return {

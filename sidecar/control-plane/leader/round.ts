@@ -8,9 +8,10 @@
  */
 import { withDeadline } from "../../../shared/deadline.ts";
 import type { Audit } from "../../../shared/protocol/audit.ts";
+import { groupOf } from "../../../shared/protocol/client-id.ts";
 import type { Refused } from "../../../shared/protocol/quarantine.ts";
 import { type Act, describeAct, type Executor, execute, type Outcome } from "../act/execute.ts";
-import { foldOutcome, type Outcomes, type TimeReading } from "../act/outcome.ts";
+import { foldGroupsKept, foldOutcome, type Outcomes, type TimeReading } from "../act/outcome.ts";
 import type { Crossing } from "../fleet/expiry.ts";
 import { type Cluster, foldSilence } from "../fleet/fleet.ts";
 import type { Ages } from "../fleet/observed-time.ts";
@@ -32,10 +33,15 @@ const ACT_MS_MAX = {
   "delete-group": 30_000,
 } as const satisfies Record<Act["kind"], number>;
 
+/** Consumer groups that one line of the log names. */
+const GROUPS_NAMED_MAX = 20;
+
 export type RoundDeps = {
   readonly leaderState: LeaderState;
   /** Of the registry that is read in this term. */
   readonly topicId: string;
+  /** Per registry partition that was read from its start: where its history ends. */
+  readonly historyEnds: ReadonlyMap<number, number>;
   readonly ages: Ages;
   readonly trail: AuditTrail;
   readonly worker: WorkerSettings;
@@ -71,15 +77,19 @@ export async function runRound(deps: RoundDeps, input: Round): Promise<void> {
   await deps.saveQuarantine(refused);
   await deps.saveLedger();
   await saveAudits(deps);
-  await act(deps, plannedActs(deps, conditions));
+  const planned = plannedActs(deps, conditions);
+  foldGroupsKept(deps.leaderState, planned.groupsKept, deps.readTime());
+  if (planned.groupsKept.length > 0) deps.wake();
+  await act(deps, planned.acts);
 }
 
 function takeRegistry(deps: RoundDeps, records: readonly RegistryRecord[]): readonly Refused[] {
   if (records.length === 0) return [];
   const { leaderState } = deps;
   const { monotonicMs, nowMs, seen } = deps.readTime();
-  const { topicId } = deps;
-  const judged = admit(leaderState.fleet, records, { seen, nowMs, topicId });
+  const { topicId, historyEnds } = deps;
+  const judged = admit(leaderState.fleet, records, { seen, nowMs, topicId, historyEnds });
+  for (const { clientId } of judged.moved) leaderState.unsaved.add(clientId);
   for (const cluster of judged.changed) {
     const { clientId, withdrawal } = cluster;
     touch(leaderState, cluster);
@@ -94,15 +104,34 @@ function takeRegistry(deps: RoundDeps, records: readonly RegistryRecord[]): read
       leaderState.spawnAsked.set(clientId, monotonicMs);
     }
   }
-  for (const clientId of judged.conflicts) {
-    deps.warn(
+  warnOf(deps, judged);
+  deps.judged(judged);
+  return judged.refused;
+}
+
+function warnOf({ warn }: RoundDeps, { conflicts, outlived, changed }: Admitted): void {
+  for (const clientId of conflicts) {
+    warn(
       "registration and tombstone lie in two partitions without the broker's time (CreateTime): " +
         "the registration wins; silence ends it if that is wrong",
       { client_id: clientId },
     );
   }
-  deps.judged(judged);
-  return judged.refused;
+  for (const clientId of outlived) {
+    warn(
+      "the ledger has a registration, and cluster.registry, which was made again, a tombstone; nobody " +
+        "knows which is newer: the registration is kept; silence ends it if that is wrong",
+      { client_id: clientId },
+    );
+  }
+  const kept = changed.filter(({ groupKept, registry }) => groupKept && registry.value === null);
+  if (kept.length === 0) return;
+  const groups = kept.slice(0, GROUPS_NAMED_MAX).map(({ clientId }) => groupOf(clientId));
+  warn(
+    `${kept.length} clusters were withdrawn before cluster.registry was read from its start: their ` +
+      "consumer groups are kept, if there are any, and left to Kafka to expire",
+    { groups },
+  );
 }
 
 /** Deadlines that came up, and those that were held while they might be due no longer. */

@@ -15,7 +15,7 @@ import { createExpiry } from "../fleet/expiry.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { createAges } from "../fleet/observed-time.ts";
 import { createInbox } from "../inbox.ts";
-import { registryStarts } from "../leader/promotion.ts";
+import { historyEndsOf, registryStarts } from "../leader/promotion.ts";
 import type { TermSettings } from "../leader/term.ts";
 import { planInputOf, readConditions } from "../plan/input.ts";
 import { planCluster, type Step } from "../plan/plan.ts";
@@ -24,6 +24,7 @@ import type { Runtime } from "../runtime/runtime.ts";
 import { createActual } from "../state/actual-state.ts";
 import { createBackoffs } from "../state/backoff.ts";
 import { openLeaderState } from "../state/leader-state.ts";
+import { forgetOffsets } from "../state/ledger.ts";
 import { specHashOf, type WorkerSettings, workerNameOf } from "../worker/spec.ts";
 import { readLedger, readToEnd } from "./read-topic.ts";
 
@@ -89,7 +90,12 @@ async function foldRegistry(
   const read = await readToEnd(deps, REGISTRY, (batch) => void inbox.registry(batch), offsets);
   if (!read.ok) return read;
   const seen = { clock: 1, atMs: 0 };
-  const judged = admit(fleet, inbox.take().registry, { seen, nowMs: deps.nowMs(), topicId });
+  for (const { partition } of from.filter(({ madeAgain }) => madeAgain)) {
+    forgetOffsets(fleet, partition);
+  }
+  const historyEnds = historyEndsOf(from);
+  const at = { seen, nowMs: deps.nowMs(), topicId, historyEnds };
+  const judged = admit(fleet, inbox.take().registry, at);
   for (const { partition, applied } of from) fleet.applied.set(partition, applied);
   return ok([
     ...(from.some(({ madeAgain }) => madeAgain)
@@ -144,28 +150,43 @@ function planLines(
   const clientIds = [...new Set([...fleet.clusters.keys(), ...actual.clientIds()])].sort();
   return clientIds.flatMap((clientId) => {
     const input = planInputOf(leaderState, clientId, ages, conditions);
-    return stepLine(planCluster(input), {
+    return stepLines(planCluster(input), {
       name: workerNameOf(clientId),
       group: groupOf(clientId),
+      groupKept: input.cluster?.groupKept === true,
       foreign: input.foreign?.detail,
     });
   });
 }
 
-function stepLine(
-  step: Step,
-  of: { readonly name: string; readonly group: string; readonly foreign: string | undefined },
-): readonly string[] {
+type Names = {
+  readonly name: string;
+  readonly group: string;
+  readonly groupKept: boolean;
+  readonly foreign: string | undefined;
+};
+
+/** What a withdrawal does in the end is said together with its first step. */
+function stepLines(step: Step, of: Names): readonly string[] {
   switch (step.kind) {
     case "start":
       return [`start ${of.name}`];
     case "stop":
-      return [`stop ${of.name} (${step.cause}): ${step.worker.instance}`];
+      return [
+        `stop ${of.name} (${step.cause}): ${step.worker.instance}`,
+        ...(step.cause === "withdrawn" ? [groupLine(of)] : []),
+      ];
     case "delete-group":
-      return [`delete group ${of.group}`];
+      return [groupLine(of)];
     case "wait":
       return [`wait ${of.name} (${step.why})`];
     case "none":
+      if (step.why === "group-kept") return [groupLine(of)];
       return step.why === "blocked" ? [`blocked ${of.name}: ${of.foreign ?? ""}`] : [];
   }
 }
+
+const groupLine = ({ group, groupKept }: Names): string =>
+  groupKept
+    ? `keep group ${group}, if there is one: its tombstone is history`
+    : `delete group ${group}`;

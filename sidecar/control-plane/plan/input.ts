@@ -104,6 +104,10 @@ export function planInputOf(
     busy: leaderState.busy.has(clientId),
     backingOff: leaderState.backoffs.backingOff(clientId, conditions.monotonicMs),
     holdCleanup: cluster?.state === "dead" ? cleanupHold(cluster, ages, conditions) : undefined,
+    holdWithdrawal:
+      cluster?.groupKept === true && conditions.registryMadeAgain
+        ? "registry-made-again"
+        : undefined,
     holdOrphan: orphan ? orphanHold(leaderState, clientId, ages, conditions) : undefined,
     orphanExpired:
       orphan && orphanExpired(leaderState, clientId, ages, conditions.cleanupTimeoutMs),

@@ -39,6 +39,8 @@ export type PlanInput = {
   readonly backingOff: boolean;
   readonly holdCleanup: Hold | undefined;
   readonly holdOrphan: Hold | undefined;
+  /** Only of one that was withdrawn by the registry's history. */
+  readonly holdWithdrawal: Hold | undefined;
   /** It was listed without a registration for a CLEANUP_TIMEOUT of observed time. */
   readonly orphanExpired: boolean;
   /** May one more worker be replaced now? */
@@ -65,7 +67,14 @@ export type Step =
   | { readonly kind: "stop"; readonly worker: Worker; readonly cause: StopCause }
   | { readonly kind: "delete-group" };
 
-type NoneReason = "converged" | "withdrawn" | "dead" | "blocked" | "unregistered" | "expired-later";
+type NoneReason =
+  | "converged"
+  | "withdrawn"
+  | "group-kept"
+  | "dead"
+  | "blocked"
+  | "unregistered"
+  | "expired-later";
 type WaitReason = "not-listed" | "busy" | "changing" | "backoff" | "replace-slot" | "orphan" | Hold;
 
 const none = (why: NoneReason): Step => ({ kind: "none", why });
@@ -121,14 +130,19 @@ function planDead(input: PlanInput, worker: Worker | undefined): Step {
   return input.backingOff ? wait("backoff") : stop(worker, "dead");
 }
 
-/** Never held: a tombstone is somebody's word, not our conclusion. */
+/**
+ * Not held: a tombstone is somebody's word, not our conclusion. One of the history is an old word: in
+ * a registry that was made again it waits for an operator, and its group is kept in any case.
+ */
 function planWithdrawn(input: PlanInput, cluster: Cluster, worker: Worker | undefined): Step {
+  if (worker === undefined && cluster.withdrawal === "done") return none("withdrawn");
+  if (input.holdWithdrawal !== undefined) return wait(input.holdWithdrawal);
   if (worker !== undefined) {
     return input.backingOff ? wait("backoff") : stop(worker, "withdrawn");
   }
-  if (cluster.withdrawal === "done") return none("withdrawn");
   const { foreign, backingOff } = input;
   if (foreign === undefined || foreign.inert === true) {
+    if (cluster.groupKept) return none("group-kept");
     return backingOff ? wait("backoff") : { kind: "delete-group" };
   }
   // It may be in the group, or come back to it.

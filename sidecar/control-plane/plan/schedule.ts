@@ -20,14 +20,21 @@ export type PlanDeps = {
   readonly worker: WorkerSettings;
 };
 
+export type Planned = {
+  readonly acts: readonly Act[];
+  /** Withdrawn clusters whose worker is gone and whose group is left to expire: nothing is to be done. */
+  readonly groupsKept: readonly ClientId[];
+};
+
 /**
  * Plans what is dirty, each cluster once: it comes back when what it waits for has happened. An act
  * for which there is no room queues until one of its kind ends; a round costs what changed.
  */
-export function plannedActs(deps: PlanDeps, conditions: FleetConditions): readonly Act[] {
+export function plannedActs(deps: PlanDeps, conditions: FleetConditions): Planned {
   const { leaderState } = deps;
   const room = openRoom(leaderState);
   const acts: Act[] = [];
+  const groupsKept: ClientId[] = [];
   for (const clientId of leaderState.dirty) {
     const replaceable = room.slots > 0 || leaderState.replacing.has(clientId);
     const step = planCluster({
@@ -37,6 +44,7 @@ export function plannedActs(deps: PlanDeps, conditions: FleetConditions): readon
     const next = toAct(deps, clientId, step, conditions.specHash);
     if (next === undefined) {
       settle(deps, clientId, step);
+      if (step.kind === "none" && step.why === "group-kept") groupsKept.push(clientId);
     } else if (room.acts[next.kind] > 0) {
       room.acts[next.kind] -= 1;
       acts.push(next);
@@ -46,7 +54,7 @@ export function plannedActs(deps: PlanDeps, conditions: FleetConditions): readon
       leaderState.queued[next.kind].add(clientId);
     }
   }
-  return acts;
+  return { acts, groupsKept };
 }
 
 export const replaces = (act: Act): boolean => act.kind === "stop" && isReplaced(act.cause);

@@ -4,7 +4,7 @@
  */
 import { type ClientId, isClientId } from "../../../shared/protocol/client-id.ts";
 import { parseJson, toBytes } from "../../../shared/protocol/json.ts";
-import type { Reason } from "../../../shared/protocol/ledger.ts";
+import type { Accepted, Reason } from "../../../shared/protocol/ledger.ts";
 import { decodeRegistry, type RegistryMessage } from "../../../shared/protocol/message.ts";
 import type { Refused } from "../../../shared/protocol/quarantine.ts";
 import { REGISTRY } from "../../../shared/protocol/topic.ts";
@@ -25,11 +25,15 @@ const HEADER_CHARS_MAX = 1024;
 
 export type Admitted = {
   readonly changed: readonly Cluster[];
+  /** Their accepted record was found again, at another place in the registry. Nothing else changed. */
+  readonly moved: readonly Cluster[];
   readonly refused: readonly Refused[];
   readonly registrations: number;
   readonly tombstones: number;
   /** Clients of which a registration and a tombstone could not be ordered; the registration won. */
   readonly conflicts: readonly ClientId[];
+  /** Clients with a tombstone in the history whose registration in the ledger was kept. */
+  readonly outlived: readonly ClientId[];
 };
 
 export type AdmitOptions = {
@@ -37,6 +41,8 @@ export type AdmitOptions = {
   readonly nowMs: number;
   /** Of the registry that is read: a replay is one of the same topic only. */
   readonly topicId?: string;
+  /** Per partition that is read from its start: records below this offset are history. */
+  readonly historyEnds?: ReadonlyMap<number, number>;
 };
 
 export function admit(
@@ -44,6 +50,85 @@ export function admit(
   records: readonly RegistryRecord[],
   at: AdmitOptions,
 ): Admitted {
+  const { read, refused } = decodeAll(records);
+  const ordered = inOrder([...read.keys()]);
+  const isHistory = ({ partition, offset }: RegistryRecord): boolean =>
+    offset < (at.historyEnds?.get(partition) ?? 0);
+  const history = admitHistory(ordered.records.filter(isHistory), read);
+  const tally: Tally = {
+    ...{ changed: new Map(), moved: [], outlived: [], registration: 0, tombstone: 0 },
+    refused: [...refused, ...history.refused],
+  };
+  for (const record of ordered.records) {
+    const message = read.get(record);
+    const fromHistory = isHistory(record);
+    // What lies before the last of a history is over: it stops, starts and deletes nothing.
+    if (message === undefined || (fromHistory && !history.last.has(record))) continue;
+    const inConflict = ordered.conflicts.has(message.clientId);
+    take(fleet, tally, record, message, { ...at, inConflict, fromHistory });
+  }
+  return {
+    ...{ changed: [...tally.changed.values()], moved: tally.moved, outlived: tally.outlived },
+    ...{ registrations: tally.registration, tombstones: tally.tombstone, refused: tally.refused },
+    conflicts: [...ordered.conflicts].filter(isClientId),
+  };
+}
+
+/** What came of the records so far. */
+type Tally = {
+  readonly changed: Map<ClientId, Cluster>;
+  readonly moved: Cluster[];
+  readonly outlived: ClientId[];
+  readonly refused: Refused[];
+  registration: number;
+  tombstone: number;
+};
+
+function take(
+  fleet: Fleet,
+  tally: Tally,
+  record: RegistryRecord,
+  message: RegistryMessage,
+  how: How,
+): void {
+  const { clientId, kind } = message;
+  const known = fleet.clusters.get(clientId);
+  const said = known === undefined ? "new" : compare(known, record, message, how);
+  if (said === "again" && known !== undefined) tally.moved.push(move(known, record, message, how));
+  if (said === "outlived") tally.outlived.push(clientId);
+  if (said !== "new") return;
+  const error = refusalOf(known, message, record.headers);
+  if (error !== undefined) {
+    tally.refused.push({ ...record, topic: REGISTRY, error });
+    return;
+  }
+  tally[kind] += 1;
+  if (kind === "tombstone" && how.inConflict) return;
+  tally.changed.set(clientId, fold(fleet, record, message, how));
+}
+
+/** The last of each client's records that may speak for it, after those before it. */
+function admitHistory(
+  records: readonly RegistryRecord[],
+  read: ReadonlyMap<RegistryRecord, RegistryMessage>,
+) {
+  const last = new Map<ClientId, RegistryRecord>();
+  const refused: Refused[] = [];
+  for (const record of records) {
+    const message = read.get(record);
+    if (message === undefined) continue;
+    const { clientId } = message;
+    const before = read.get(last.get(clientId) ?? record);
+    const value = before === undefined || before === message ? null : textOf(before);
+    const speaker = { clientId, facts: undefined, registry: { value } };
+    const error = refusalOf(speaker, message, record.headers);
+    if (error === undefined) last.set(clientId, record);
+    else refused.push({ ...record, topic: REGISTRY, error });
+  }
+  return { last: new Set(last.values()), refused };
+}
+
+function decodeAll(records: readonly RegistryRecord[]) {
   const refused: Refused[] = [];
   const read = new Map<RegistryRecord, RegistryMessage>();
   for (const record of records) {
@@ -51,57 +136,64 @@ export function admit(
     if (decoded.ok) read.set(record, decoded.value);
     else refused.push({ ...record, topic: REGISTRY, error: decoded.error });
   }
-  const ordered = inOrder([...read.keys()]);
-  const changed = new Map<ClientId, Cluster>();
-  const counts = { registrations: 0, tombstones: 0 };
-  for (const record of ordered.records) {
-    const message = read.get(record);
-    if (message === undefined || isReplay(fleet, message.clientId, record, at)) continue;
-    const error = refusalOf(fleet.clusters.get(message.clientId), message, record.headers);
-    if (error !== undefined) {
-      refused.push({ ...record, topic: REGISTRY, error });
-      continue;
-    }
-    const inConflict = ordered.conflicts.has(message.clientId);
-    counts[message.kind === "tombstone" ? "tombstones" : "registrations"] += 1;
-    if (message.kind === "tombstone" && inConflict) continue;
-    changed.set(message.clientId, fold(fleet, record, message, { ...at, inConflict }));
-  }
-  const conflicts = [...ordered.conflicts].filter(isClientId);
-  return { changed: [...changed.values()], refused, ...counts, conflicts };
+  return { read, refused };
 }
 
-/** A leader that died between writing a cluster and `_applied` leaves records that were judged. */
-function isReplay(
-  fleet: Fleet,
-  clientId: ClientId,
+/** How one record is to be taken. */
+type How = AdmitOptions & {
+  /** A registration and a tombstone of its client could not be ordered. */
+  readonly inConflict: boolean;
+  readonly fromHistory: boolean;
+};
+
+/**
+ * What a record says to somebody who has the ledger:
+ *  - `replay`: it was judged, by a leader that died between writing a cluster and `_applied`;
+ *  - `again`: what the ledger says, in a registry that was made again;
+ *  - `outlived`: a tombstone in such a registry, of a cluster that the ledger has a registration of.
+ *    Nobody knows which is newer: silence ends a wrong registration, nothing ends a wrong tombstone;
+ *  - `new`: anything else. A history of the same topic is new, too: a partition that was added.
+ */
+function compare(
+  { registry }: Cluster,
   { partition, offset }: RegistryRecord,
-  { topicId }: AdmitOptions,
-): boolean {
-  const known = fleet.clusters.get(clientId)?.registry;
-  return (
-    known !== undefined &&
-    topicId !== undefined &&
-    known.topic_id === topicId &&
-    known.partition === partition &&
-    offset <= known.offset
-  );
+  message: RegistryMessage,
+  { topicId, fromHistory }: How,
+): "replay" | "again" | "outlived" | "new" {
+  const isSameTopic = topicId !== undefined && registry.topic_id === topicId;
+  if (isSameTopic && registry.partition === partition && offset <= registry.offset) return "replay";
+  if (isSameTopic || !fromHistory) return "new";
+  if (registry.value === textOf(message)) return "again";
+  return message.kind === "tombstone" ? "outlived" : "new";
 }
 
-function fold(
-  fleet: Fleet,
+const textOf = (message: RegistryMessage): string | null =>
+  message.kind === "tombstone" ? null : message.text;
+
+function move(known: Cluster, record: RegistryRecord, message: RegistryMessage, how: How): Cluster {
+  known.registry = acceptedOf(record, message, how);
+  return known;
+}
+
+function fold(fleet: Fleet, record: RegistryRecord, message: RegistryMessage, at: How): Cluster {
+  const { clientId } = message;
+  const accepted = { clientId, ...acceptedOf(record, message, at) };
+  if (message.kind === "tombstone") {
+    return foldTombstone(fleet, accepted, { ...at, groupKept: at.fromHistory });
+  }
+  const reason: Reason = at.inConflict ? "registration-beats-tombstone" : "registration";
+  return foldRegistration(fleet, accepted, describe(clientId, message.text), { ...at, reason });
+}
+
+const acceptedOf = (
   record: RegistryRecord,
   message: RegistryMessage,
-  at: AdmitOptions & { readonly inConflict: boolean },
-): Cluster {
-  const { clientId } = message;
-  const topic = at.topicId === undefined ? {} : { topic_id: at.topicId };
-  const place = { clientId, ...placeOf(record), ...topic };
-  if (message.kind === "tombstone") return foldTombstone(fleet, { ...place, value: null }, at);
-  const reason: Reason = at.inConflict ? "registration-beats-tombstone" : "registration";
-  const described = describe(clientId, message.text);
-  return foldRegistration(fleet, { ...place, value: message.text }, described, { ...at, reason });
-}
+  { topicId }: AdmitOptions,
+): Accepted => ({
+  ...placeOf(record),
+  value: textOf(message),
+  ...(topicId === undefined ? {} : { topic_id: topicId }),
+});
 
 const placeOf = ({ partition, offset, headers }: RegistryRecord) => ({
   partition,

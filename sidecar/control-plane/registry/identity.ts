@@ -4,6 +4,7 @@
  * headers mean stands in docs/protocol.md.
  */
 import { parseJson, toBytes } from "../../../shared/protocol/json.ts";
+import type { Accepted } from "../../../shared/protocol/ledger.ts";
 import type { RegistryMessage } from "../../../shared/protocol/message.ts";
 import type { Refusal } from "../../../shared/protocol/quarantine.ts";
 import { FORCE, FORCED, INSTALLATION } from "../../../shared/protocol/registry-header.ts";
@@ -11,9 +12,14 @@ import type { Cluster } from "../fleet/fleet.ts";
 
 type Headers = Readonly<Record<string, string>>;
 
+/** A cluster as far as it says who may speak for it. */
+type Speaker = Pick<Cluster, "clientId" | "facts"> & {
+  readonly registry: Pick<Accepted, "value">;
+};
+
 /** Undefined: it may. A cluster that nobody registered yet has nothing to protect. */
 export function refusalOf(
-  cluster: Cluster | undefined,
+  cluster: Speaker | undefined,
   message: RegistryMessage,
   headers: Headers,
 ): Refusal | undefined {
@@ -27,7 +33,7 @@ export function refusalOf(
 }
 
 function refuseTombstone(
-  cluster: Cluster,
+  cluster: Speaker,
   accepted: string | undefined,
   headers: Headers,
 ): Refusal | undefined {
@@ -45,7 +51,7 @@ function refuseTombstone(
   );
 }
 
-function inConflict({ clientId, facts }: Cluster, advice: string): Refusal {
+function inConflict({ clientId, facts }: Speaker, advice: string): Refusal {
   const { instances = [], since = "" } = facts?.conflict ?? {};
   const names = instances.map(shortened).join(" and ");
   const detail = `two agents beat in turn as ${clientId} (instances ${names}, since ${since}): ${advice}`;

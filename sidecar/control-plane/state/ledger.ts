@@ -1,5 +1,7 @@
 /** What a term's beginning, the registry's offsets and the ledger's own records mean for the book. Pure. */
+import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import type { LedgerRecord } from "../../../shared/protocol/ledger.ts";
+import type { Fleet } from "../fleet/fleet.ts";
 import type { Ages } from "../fleet/observed-time.ts";
 import type { Taken } from "../inbox.ts";
 import type { LeaderState } from "./leader-state.ts";
@@ -60,11 +62,13 @@ export function dropPartitions(leaderState: LeaderState, present: readonly numbe
 }
 
 /** The registry lost its end: offsets that the ledger knows will be given anew, to other records. */
-export function forgetOffsets(leaderState: LeaderState, partition: number): void {
-  for (const cluster of leaderState.fleet.clusters.values()) {
+export function forgetOffsets(fleet: Fleet, partition: number): readonly ClientId[] {
+  const changed: ClientId[] = [];
+  for (const cluster of fleet.clusters.values()) {
     const { topic_id: _, ...registry } = cluster.registry;
     if (registry.partition !== partition || cluster.registry.topic_id === undefined) continue;
     cluster.registry = registry;
-    leaderState.unsaved.add(cluster.clientId);
+    changed.push(cluster.clientId);
   }
+  return changed;
 }

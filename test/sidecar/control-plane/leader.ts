@@ -105,6 +105,7 @@ export function openBench() {
   const deps: RoundDeps = {
     leaderState,
     topicId: "registry-1",
+    historyEnds: new Map(),
     ages,
     trail: {
       intents: (acts) =>
@@ -157,10 +158,13 @@ export function openBench() {
   return {
     ...{ deps, leaderState, ages, clock, knobs, journal, events, runtime },
     /** One round, to the end of the acts that it began, and what was done in it. */
-    round: async (input: Partial<Round> = {}): Promise<readonly string[]> => {
+    round: async (
+      input: Partial<Round> = {},
+      more: Partial<RoundDeps> = {},
+    ): Promise<readonly string[]> => {
       const before = journal.length;
       for (const clientId of leaderState.backoffs.take(clock.ms)) leaderState.dirty.add(clientId);
-      await runRound(deps, { ...NOTHING, ...input });
+      await runRound({ ...deps, ...more }, { ...NOTHING, ...input });
       await until("the acts to end", () => leaderState.busy.size === 0, {
         deadlineMs: 5_000,
         intervalMs: 1,

@@ -25,6 +25,7 @@ export const clusterOf = (changes: Partial<Cluster> = {}): Cluster => ({
     headers: {},
   },
   withdrawal: null,
+  groupKept: false,
   worker: null,
   clusterName: "prod",
   intervalSeconds: undefined,

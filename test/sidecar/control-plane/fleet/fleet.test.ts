@@ -21,7 +21,7 @@ const SEEN = { clock: 0, atMs: 0 };
 const AT = { seen: SEEN, nowMs: 1_000 };
 const BEAT = { heartbeat: { client_id: A }, skewMs: undefined, atMs: 5_000 };
 
-/** A fleet after these: `r` registration, `t` tombstone, `b` beat, `s` stale, `d` dead, `w` gone. */
+/** A fleet after these: `r` registration, `t` tombstone, `h` one of the history, `b` beat, `s` stale, `d` dead, `w` gone. */
 function fleetAfter(moves: string): Fleet {
   const fleet = createFleet();
   for (const [offset, move] of [...moves].entries()) play(fleet, move, offset);
@@ -29,8 +29,10 @@ function fleetAfter(moves: string): Fleet {
 }
 
 function play(fleet: Fleet, move: string, offset: number, clientId = A): void {
-  const value = { r: undefined, t: null, g: "not json" }[move];
-  if ("rtg".includes(move)) admit(fleet, [recordOf(clientId, offset, value)], AT);
+  const value = { r: undefined, t: null, h: null, g: "not json" }[move];
+  const historyEnds = new Map([[0, move === "h" ? offset + 1 : 0]]);
+  const at = { ...AT, historyEnds, topicId: "t" };
+  if ("rthg".includes(move)) admit(fleet, [recordOf(clientId, offset, value)], at);
   const cluster = fleet.clusters.get(clientId);
   if (move === "b" && cluster !== undefined) foldBeat(cluster, SEEN, BEAT);
   if (move === "w" && cluster?.withdrawal === "pending") foldWithdrawn(cluster, AT);
@@ -163,8 +165,9 @@ describe("foldLedger()", () => {
 
 describe("fold properties", () => {
   const ids = ["a", "b", "c"].map(idOf);
-  const move = fc.tuple(fc.constantFrom(...ids), fc.constantFrom(..."rtgbsdw"));
-  const moves = fc.array(move, { maxLength: 60 });
+  const movesOf = (letters: string) =>
+    fc.array(fc.tuple(fc.constantFrom(...ids), fc.constantFrom(...letters)), { maxLength: 60 });
+  const moves = movesOf("rtgbsdw");
   const played = (list: readonly (readonly [(typeof ids)[number], string])[]): Fleet => {
     const fleet = createFleet();
     for (const [offset, [clientId, what]] of list.entries()) play(fleet, what, offset, clientId);
@@ -180,7 +183,7 @@ describe("fold properties", () => {
 
   test("the fold of the ledger that a fleet writes is that fleet", () => {
     fc.assert(
-      fc.property(moves, (list) => {
+      fc.property(movesOf("rthgbsdw"), (list) => {
         const fleet = played(list);
         const again = createFleet();
         for (const cluster of fleet.clusters.values()) {

@@ -25,11 +25,21 @@ describe("registryStarts()", () => {
       readonly madeAgain?: boolean;
       readonly held?: boolean;
       readonly acceptedNow?: boolean;
+      readonly historyEnd?: number;
     };
   };
   const cases: readonly Case[] = [
-    { name: "the start without a ledger", end: 20, want: { from: 0 } },
-    { name: "the first offset kept, without a ledger", start: 7, end: 20, want: { from: 7 } },
+    { name: "the start without a ledger", end: 20, want: { from: 0, historyEnd: 20 } },
+    {
+      name: "the first offset kept, without a ledger",
+      ...{ start: 7, end: 20, want: { from: 7, historyEnd: 20 } },
+    },
+    {
+      name: "the start of one that was judged empty",
+      ledger: applied(0),
+      end: 2,
+      want: { from: 0 },
+    },
     { name: "the first offset not judged", ledger: applied(12), end: 20, want: { from: 12 } },
     { name: "the end when all is judged", ledger: applied(20), end: 20, want: { from: 20 } },
     {
@@ -67,7 +77,7 @@ describe("registryStarts()", () => {
     {
       name: "the start without a ledger, whatever was accepted before",
       ...{ accepted: [["t", 5]], end: 20 },
-      want: { from: 0 },
+      want: { from: 0, historyEnd: 20 },
     },
     {
       name: "where the last leader was, held although an earlier loss was accepted",
@@ -85,9 +95,11 @@ describe("registryStarts()", () => {
     if (ledger !== undefined) fleet.applied.set(0, ledger);
     const known = { fleet, topicId: "t", epoch: 9, accepted: new Map(accepted) };
     const { from, madeAgain = false, held, acceptedNow = false } = want;
+    const { historyEnd = madeAgain ? end : 0 } = want;
     const base = { topic_id: "t", offset: from, epoch: 9 };
+    const applied = held ? { ...base, held } : base;
     expect(registryStarts(known, offsetsOf(start), offsetsOf(end))).toEqual([
-      { partition: 0, from, madeAgain, acceptedNow, applied: held ? { ...base, held } : base },
+      { partition: 0, from, madeAgain, acceptedNow, historyEnd, applied },
     ]);
   });
   test("speaks of each partition, also of one that the ledger does not know", () => {
@@ -95,9 +107,9 @@ describe("registryStarts()", () => {
     fleet.applied.set(0, applied(5));
     const known = { fleet, topicId: "t", epoch: 9, accepted: new Map<string, number>() };
     const got = registryStarts(known, offsetsOf(0, 0), offsetsOf(9, 4));
-    expect(got.map(({ partition, from, madeAgain }) => [partition, from, madeAgain])).toEqual([
-      [0, 5, false],
-      [1, 0, false],
+    expect(got.map(({ partition, from, historyEnd }) => [partition, from, historyEnd])).toEqual([
+      [0, 5, 0],
+      [1, 0, 4],
     ]);
   });
 });

@@ -83,6 +83,19 @@ describe("runRound()", () => {
       worker: null,
     });
   });
+  test("a tombstone of the history stops the worker, keeps the group, and is done", async () => {
+    list(workerOf());
+    const { round } = bench;
+    const registry = [recordOf(A, 1), recordOf(A, 2, null)];
+    const historyEnds = new Map([[0, 3]]);
+    expect(doneOf(await round({ registry }, { historyEnds }))).toEqual([`stop ${A}`]);
+    expect(doneOf(await round())).toEqual([]);
+    expect(bench.events).toContainEqual({ kind: "cleaned" });
+    expect(await round()).toEqual([`cluster.status: ${A}`]);
+    const cluster = bench.leaderState.fleet.clusters.get(A);
+    expect(cluster).toMatchObject({ withdrawal: "done", groupKept: true, worker: null });
+    expect(await round()).toEqual([]);
+  });
   test("a registration that comes while the group is deleted goes on after it", async () => {
     await bench.round({ registry: [recordOf(A, 1), recordOf(A, 2, null), recordOf(A, 3)] });
     expect(bench.stateOf(A)).toBe("registered");

@@ -9,23 +9,7 @@ import {
 } from "../../../../sidecar/control-plane/plan/plan.ts";
 import type { Worker } from "../../../../sidecar/control-plane/runtime/runtime.ts";
 import { clusterOf, SPEC, workerOf } from "../sample.ts";
-
-const planInputOf = (changes: Partial<PlanInput> = {}): PlanInput => ({
-  cluster: clusterOf(),
-  expired: false,
-  listed: true,
-  workers: [],
-  foreign: undefined,
-  specHash: SPEC,
-  changingTooLong: false,
-  busy: false,
-  backingOff: false,
-  holdCleanup: undefined,
-  holdOrphan: undefined,
-  orphanExpired: false,
-  replaceable: true,
-  ...changes,
-});
+import { planInputOf, wordsOf } from "./situation.ts";
 
 const running = [workerOf()];
 const exited = [workerOf({ state: "exited" })];
@@ -43,12 +27,6 @@ const original = {
 };
 const backingOff = true;
 const orphan = { cluster: undefined, workers: running };
-
-/** A step as one word: `none converged`, `stop dead cluster-a-1`. */
-const wordsOf = (step: Step): string => {
-  if (step.kind === "none" || step.kind === "wait") return `${step.kind} ${step.why}`;
-  return step.kind === "stop" ? `stop ${step.cause} ${step.worker.instance}` : step.kind;
-};
 
 describe("planCluster()", () => {
   const cases: readonly [string, Partial<PlanInput>, string][] = [
@@ -193,9 +171,13 @@ const cluster = fc
       "dead" as const,
     ),
     withdrawal: fc.constantFrom("pending" as const, "done" as const, null, null, null),
+    groupKept: fc.boolean(),
   })
-  .map(({ state, withdrawal }) =>
-    clusterOf({ withdrawal, state: withdrawal === null ? state : "withdrawn" }),
+  .map(({ state, withdrawal, groupKept }) =>
+    clusterOf({
+      ...{ withdrawal, state: withdrawal === null ? state : "withdrawn" },
+      groupKept: withdrawal !== null && groupKept,
+    }),
   );
 const hold = fc.constantFrom<(Hold | undefined)[]>(
   undefined,
@@ -214,6 +196,7 @@ const input: fc.Arbitrary<PlanInput> = fc
     backingOff: fc.boolean(),
     holdCleanup: hold,
     holdOrphan: hold,
+    holdWithdrawal: hold,
     orphanExpired: fc.boolean(),
     replaceable: fc.boolean(),
   })
@@ -238,6 +221,7 @@ describe("planCluster() properties", () => {
       fc.property(input, (given) => {
         if (planCluster(given).kind !== "delete-group") return;
         expect(given.cluster?.withdrawal).toBe("pending");
+        expect(given.cluster?.groupKept).toBe(false);
         expect(given.workers).toEqual([]);
         expect(given.foreign === undefined || given.foreign.inert === true).toBe(true);
       }),

@@ -81,6 +81,98 @@ describe("judge()", () => {
   });
 });
 
+describe("judge(), a registry that is read from its start", () => {
+  const HISTORY = { ...AT, topicId: "new", historyEnds: new Map([[0, 10]]) };
+  /** `r` and `n` are two registrations, `t` a tombstone, `g` garbage; at offsets from 0 on. */
+  const recordsOf = (what: string, from = 0) =>
+    [...what].map((letter, index) => {
+      const texts = { r: registrationText(A), n: registrationText(A, { version: "2" }) };
+      const value = { ...texts, t: null, g: "not json" }[letter];
+      return recordOf(A, from + index, value);
+    });
+  const read = (ledger: string, history: string, topicId = "old") => {
+    const fleet = createFleet();
+    admit(fleet, recordsOf(ledger), { ...AT, topicId });
+    const judged = admit(fleet, recordsOf(history), HISTORY);
+    return { judged, cluster: fleet.clusters.get(A) };
+  };
+  const REGISTERED = { state: "registered", withdrawal: null, groupKept: false } as const;
+  const WITHDRAWN = { state: "withdrawn", withdrawal: "pending" } as const;
+  const cases: readonly [string, string, string, object][] = [
+    ["an uninstall and a reinstall is a registration", "", "rtr", REGISTERED],
+    ["an uninstall keeps its group", "", "rt", { ...WITHDRAWN, groupKept: true }],
+    ["garbage behind a registration erases nothing", "", "rtrgg", REGISTERED],
+    ["garbage behind a tombstone neither", "", "rtg", { ...WITHDRAWN, groupKept: true }],
+    ["the ledger's registration outlives a tombstone", "r", "rt", REGISTERED],
+    ["what the ledger withdrew stays so", "rt", "rt", { ...WITHDRAWN, groupKept: false }],
+    [
+      "a registration beats the ledger's tombstone",
+      "t",
+      "r",
+      { registry: { value: registrationText(A) } },
+    ],
+  ];
+  test.each(cases)("%s: ledger '%s', registry '%s'", (_name, ledger, history, want) => {
+    expect(read(ledger, history).cluster).toMatchObject(want);
+  });
+  test("a registration that the ledger has wakes nobody, and is known at its new place", () => {
+    const fleet = createFleet();
+    admit(fleet, recordsOf("r"), { ...AT, topicId: "old" });
+    const cluster = fleet.clusters.get(A);
+    if (cluster !== undefined) Object.assign(cluster, { state: "dead", released: true });
+    const judged = admit(fleet, recordsOf("ttr"), HISTORY);
+    expect(judged).toMatchObject({ changed: [], moved: [cluster], registrations: 0 });
+    expect(cluster).toMatchObject({ state: "dead", released: true });
+    expect(cluster?.registry).toMatchObject({ offset: 2, topic_id: "new" });
+    expect(admit(fleet, recordsOf("n"), HISTORY).changed).toEqual([]);
+    admit(fleet, recordsOf("n", 3), HISTORY);
+    expect(cluster?.state).toBe("registered");
+  });
+  test("a tombstone of an installation that was replaced withdraws nobody, also in a history", () => {
+    const of = (id: string) => registrationText(A, { installation_id: id });
+    const headers = { "outrider-installation-id": "one" };
+    const fleet = createFleet();
+    const got = admit(
+      fleet,
+      [recordOf(A, 0, of("one")), recordOf(A, 1, of("two")), recordOf(A, 2, null, { headers })],
+      HISTORY,
+    );
+    expect(got.refused.map(({ error }) => error.code)).toEqual(["other-installation"]);
+    expect(fleet.clusters.get(A)).toMatchObject({ ...REGISTERED, registry: { offset: 1 } });
+  });
+  test("names whom a tombstone did not withdraw", () => {
+    expect(read("r", "t").judged).toMatchObject({ outlived: [A], tombstones: 0, changed: [] });
+  });
+  test("a partition that was added speaks after the ledger of the same topic", () => {
+    const fleet = createFleet();
+    admit(fleet, recordsOf("r"), { ...AT, topicId: "new" });
+    const [tombstone] = recordsOf("t");
+    const added = tombstone === undefined ? [] : [{ ...tombstone, partition: 1 }];
+    admit(fleet, added, { ...HISTORY, historyEnds: new Map([[1, 10]]) });
+    expect(fleet.clusters.get(A)).toMatchObject({ ...WITHDRAWN, groupKept: true });
+  });
+  test("what was written later is an order: a tombstone deletes the group, one of the kept too", () => {
+    for (const ledger of ["", "t"]) {
+      const fleet = createFleet();
+      admit(fleet, recordsOf(ledger), HISTORY);
+      admit(fleet, recordsOf("rt", 10), HISTORY);
+      expect(fleet.clusters.get(A)).toMatchObject({ ...WITHDRAWN, groupKept: false });
+    }
+  });
+  test("whatever the history, no group is deleted, and the last acceptable record counts", () => {
+    fc.assert(
+      fc.property(fc.stringMatching(/^[rntg]{1,9}$/u), (history) => {
+        const { cluster } = read("", history);
+        const last = history.replaceAll("g", "").at(-1);
+        expect(cluster?.state).toBe(
+          last === undefined ? undefined : last === "t" ? "withdrawn" : "registered",
+        );
+        expect(cluster?.withdrawal === "pending").toBe(cluster?.groupKept === true);
+      }),
+    );
+  });
+});
+
 describe("describe()", () => {
   const cases: readonly [string, string | null, string, number | undefined][] = [
     ["a name and an interval", registrationText(A, { heartbeat_interval_seconds: 60 }), "prod", 60],
