@@ -65,6 +65,14 @@ export type KafkaProcess =
   | { readonly kind: "gone" }
   | { readonly kind: "hidden"; readonly reason: string };
 
+/** Which node answers at the local address. */
+export type Identity =
+  | { readonly kind: "same"; readonly how: string }
+  /** Proven. `nodeId`: who answers, where that is known. */
+  | { readonly kind: "other"; readonly nodeId: number | undefined; readonly how: string }
+  /** `isFinal`: nothing more is to be found out for now; else the answer is still awaited. */
+  | { readonly kind: "unproven"; readonly isFinal: boolean; readonly detail: string };
+
 /** The other brokers, asked for a sign of life. */
 export type Peers = {
   /** Those that the configuration names, without this one. */
@@ -91,6 +99,7 @@ export type BrokerSnapshot = {
   /** A controller-only node has no metadata, partitions or log directories to ask for. */
   readonly role: "broker" | "controller";
   readonly answer: ListenerAnswer;
+  readonly identity: Identity;
   /** Undefined: it is not silent. */
   readonly silence: Silence | undefined;
   readonly process: KafkaProcess;

@@ -58,11 +58,25 @@ export function brokerIdOf({
   return id === undefined ? err(noBrokerId(hostname)) : ok(id);
 }
 
-/** `kafka-2` is 2: the number after the last dash. */
+/** `kafka-2` is 2, and so is `kafka-2.kafka.ns.svc`: the number after the last dash of the first label. */
 export function ordinalOf(hostname: string | undefined): number | undefined {
-  const digits = /-(\d{1,10})$/u.exec(hostname ?? "")?.[1];
+  const digits = /-(\d{1,10})$/u.exec(firstLabel(hostname ?? ""))?.[1];
   const id = digits === undefined ? undefined : Number(digits);
   return id === undefined || id > BROKER_ID_MAX ? undefined : id;
+}
+
+const firstLabel = (host: string): string => host.split(".")[0] ?? "";
+
+/**
+ * Which replica this is. Brokers may be numbered otherwise than replicas (BROKER_ID=101 on kafka-1), so the
+ * host name counts first, unless it belongs to something else and the id could be a replica's.
+ */
+function replicaOf(given: Given, brokerId: number): number {
+  const ordinal = ordinalOf(given.hostname);
+  if (ordinal === undefined || given.brokerId === undefined) return brokerId;
+  const { workload, replicaCount } = given;
+  const isOwnName = firstLabel(given.hostname ?? "") === `${workload}-${ordinal}`;
+  return isOwnName || brokerId >= replicaCount ? ordinal : brokerId;
 }
 
 /** `/org/o/gvc/g/workload/kafka` is `kafka`. */
@@ -86,9 +100,10 @@ type Replicas = Pick<Topology, "replicaName" | "others" | "isSelfAmong" | "how">
 function replicasOf(given: Given, brokerId: number, local: BrokerAddress): Replicas {
   const { bootstrapServers } = given;
   const naming = namingOf(given);
+  const own = replicaOf(given, brokerId);
   if (bootstrapServers !== undefined) {
     const listed = ownName(bootstrapServers, brokerId, given.hostname);
-    const built = naming.ok ? naming.value(brokerId) : undefined;
+    const built = naming.ok ? naming.value(own) : undefined;
     const isOwn = (server: string) =>
       [listed, built].includes(hostOf(server)) || isSameAddress(server, local);
     const others = [...new Set(bootstrapServers.filter((server) => !isOwn(server)))];
@@ -100,11 +115,11 @@ function replicasOf(given: Given, brokerId: number, local: BrokerAddress): Repli
   }
   const name = naming.value;
   const others = Array.from({ length: given.replicaCount }, (_, replica) => replica)
-    .filter((replica) => replica !== brokerId)
+    .filter((replica) => replica !== own)
     .map((replica) => addressText({ host: name(replica), port: given.kafkaPort }));
   const form = `${name("{i}")}:${given.kafkaPort}`;
   return {
-    replicaName: name(brokerId),
+    replicaName: name(own),
     others,
     isSelfAmong: false,
     how: `REPLICA_COUNT=${given.replicaCount} as ${form}`,
@@ -141,10 +156,10 @@ function ownName(
   hostname: string | undefined,
 ): string | undefined {
   const hosts = servers.map(hostOf);
-  const labelOf = (host: string) => host.split(".")[0] ?? "";
-  const same = hosts.find((host) => hostname !== undefined && labelOf(host) === hostname);
+  const ownLabel = hostname === undefined ? undefined : firstLabel(hostname);
+  const same = hosts.find((host) => firstLabel(host) === ownLabel);
   if (same !== undefined) return same;
-  const alike = hosts.filter((host) => ordinalOf(labelOf(host)) === brokerId);
+  const alike = hosts.filter((host) => ordinalOf(host) === brokerId);
   return alike.length === 1 ? alike[0] : undefined;
 }
 

@@ -1,4 +1,4 @@
-/** The settings of topics as they are in force: DescribeConfigs (API 32, versions 1 to 3). */
+/** The settings of topics and brokers as they are in force: DescribeConfigs (API 32, versions 1 to 3). */
 
 import { err, ok, type Result } from "../../result.ts";
 import type { ByteReader } from "../api/bytes.ts";
@@ -9,9 +9,10 @@ import { type KafkaError, protocolError } from "../error.ts";
 export type TopicConfig = Readonly<Record<string, string>>;
 
 const TOPIC_RESOURCE = 2;
+const BROKER_RESOURCE = 4;
 const ALL_KEYS = -1;
 
-export type DescribedTopic = {
+export type DescribedConfig = {
   readonly name: string;
   readonly errorCode: number;
   readonly message: string | null;
@@ -38,18 +39,34 @@ export async function describeTopicConfigs(
 }
 
 /** Of each topic all its settings, or those named. Needs DESCRIBE_CONFIGS on each topic. */
-export function topicConfigsRequest(
+export const topicConfigsRequest = (
   topics: readonly string[],
   keys: readonly string[] | "all",
-): KafkaRequest<readonly DescribedTopic[]> {
+): KafkaRequest<readonly DescribedConfig[]> => configsRequest(TOPIC_RESOURCE, topics, keys);
+
+/**
+ * Of one node, which alone answers for its own id: every other one refuses it with 42 INVALID_REQUEST
+ * (`Unexpected broker id, expected 2 or empty string, but received 1`). Needs DESCRIBE_CONFIGS on the cluster.
+ */
+export const brokerConfigsRequest = (
+  brokerId: number,
+  keys: readonly string[],
+): KafkaRequest<readonly DescribedConfig[]> =>
+  configsRequest(BROKER_RESOURCE, [String(brokerId)], keys);
+
+function configsRequest(
+  resource: typeof TOPIC_RESOURCE | typeof BROKER_RESOURCE,
+  names: readonly string[],
+  keys: readonly string[] | "all",
+): KafkaRequest<readonly DescribedConfig[]> {
   return {
     apiKey: 32,
     apiName: "DescribeConfigs",
     versions: { min: 1, max: 3 },
     throttle: { at: "start", from: 2 },
     encode: (writer, version) => {
-      writer.array(topics, (row, name) => {
-        row.int8(TOPIC_RESOURCE).string(name);
+      writer.array(names, (row, name) => {
+        row.int8(resource).string(name);
         if (keys === "all") row.int32(ALL_KEYS);
         else row.array(keys, (item, key) => item.string(key));
       });

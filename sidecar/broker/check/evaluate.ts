@@ -2,6 +2,7 @@
 import type { ClusterMetadata } from "../../../shared/kafka/api/metadata.ts";
 import type { BrokerSnapshot, LogDir } from "../snapshot.ts";
 import { checkBrokerAnswers } from "./broker-answers.ts";
+import { checkBrokerIdentity } from "./broker-identity.ts";
 import { checkBrokerRegistered } from "./broker-registered.ts";
 import type { Check, CheckName, CheckSettings, Verdict } from "./check.ts";
 import { CHECKS } from "./check.ts";
@@ -42,6 +43,7 @@ export type EvaluatedRound = {
 
 const SIMPLE: Readonly<Record<Exclude<CheckName, "restart-safe">, Check>> = {
   "broker-answers": checkBrokerAnswers,
+  "broker-identity": checkBrokerIdentity,
   "broker-registered": checkBrokerRegistered,
   "quorum-leader": checkQuorumLeader,
   "metadata-caught-up": checkMetadataCaughtUp,

@@ -38,6 +38,11 @@ export function checkRestartSafe(snapshot: BrokerSnapshot, risk: RestartRisk): V
   if (role === "broker" && snapshot.hiddenReplicas > 0) {
     return say("unknown", hiddenText(snapshot.hiddenReplicas), durationMs);
   }
+  const { identity } = snapshot;
+  if (identity.kind === "unproven" && !identity.isFinal) {
+    const which = `which node answers is not certain yet: ${identity.detail}`;
+    return say("unknown", which, durationMs);
+  }
   const undecided = risk.partitions?.undecided ?? [];
   if (undecided.length > 0) {
     const words =

@@ -20,6 +20,7 @@ export type GateSettings = {
 /** In the order in which an error names the first that fails. */
 const ROLES: Readonly<Record<CheckName, Readonly<Record<GateName, Role>>>> = {
   "broker-answers": { live: "gate", ready: "gate", startup: "gate", "restart-safe": "gate" },
+  "broker-identity": { live: "warn", ready: "gate", startup: "warn", "restart-safe": "gate" },
   "broker-registered": { live: "warn", ready: "gate", startup: "gate", "restart-safe": "none" },
   "quorum-leader": { live: "warn", ready: "gate", startup: "none", "restart-safe": "gate" },
   "metadata-caught-up": { live: "warn", ready: "warn", startup: "none", "restart-safe": "strict" },
@@ -71,6 +72,7 @@ function closes(gate: GateName, role: Role, status: Status): boolean {
 
 const PREFIX = {
   "broker-answers": "failed to fetch metadata",
+  "broker-identity": "failed to fetch metadata",
   "broker-registered": "failed to fetch metadata",
   "quorum-leader": "failed to describe the quorum",
   "metadata-caught-up": "metadata log not caught up",
@@ -102,6 +104,8 @@ function seedError(gate: GateName, check: CheckName, reason: string): string | u
       return `log directories unhealthy (${reason})`;
     case "future-replicas":
       return "log directories unhealthy (future partitions detected)";
+    case "broker-identity":
+      return `another node than configured: ${reason}`;
     case "broker-answers":
     case "metadata-caught-up":
     case "followers-in-sync":

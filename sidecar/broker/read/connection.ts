@@ -59,6 +59,8 @@ export type RenewableConnection = {
   readonly ask: <T>(request: KafkaRequest<T>) => Promise<Result<T, KafkaError>>;
   /** The API keys that the broker knows, on the connection as it is. */
   readonly apis: () => Promise<ReadonlySet<number> | undefined>;
+  /** Another number for each connection that was opened. */
+  readonly linkId: () => number;
   /** Is it open, authenticated and good? */
   readonly isOpen: () => boolean;
   /** How many answers of the broker's request handlers came, over all of its links. */
@@ -72,6 +74,7 @@ export type RenewableConnection = {
 };
 
 type Held = {
+  readonly id: number;
   readonly link: BrokerConnection;
   readonly credentials: string;
   readonly sinceMs: number;
@@ -82,15 +85,9 @@ export function openRenewableConnection(options: RenewableConnectionOptions): Re
   let held: Held | undefined;
   const { dial, handled } = openDialler(options);
 
-  /** 1 at the end of its session; 0 where that has none. */
-  const sessionSpent = ({ link, sinceMs }: Held): number => {
-    const sessionMs = link.sessionMs();
-    return sessionMs > 0 ? (monotonicMs() - sinceMs) / sessionMs : 0;
-  };
-
   const good = (): Held | undefined => {
     if (held?.link.usable() !== true) return undefined;
-    if (sessionSpent(held) < 1) return held;
+    if (sessionSpent(held, monotonicMs()) < 1) return held;
     held.link.drop("its session is over");
     return undefined;
   };
@@ -101,7 +98,7 @@ export function openRenewableConnection(options: RenewableConnectionOptions): Re
   };
 
   const isDue = (open: Held): boolean =>
-    options.credentials() !== open.credentials || sessionSpent(open) > SESSION_SHARE;
+    options.credentials() !== open.credentials || sessionSpent(open, monotonicMs()) > SESSION_SHARE;
 
   const isOpen = (): boolean => good()?.link.wasOpen() === true;
 
@@ -137,6 +134,7 @@ export function openRenewableConnection(options: RenewableConnectionOptions): Re
       const opened = await current().open({ deadlineMs: CALL_MS_MAX });
       return opened.ok ? new Set(opened.value.keys()) : undefined;
     },
+    linkId: () => held?.id ?? 0,
     isOpen,
     handled,
     freshen: () => {
@@ -164,11 +162,13 @@ function openDialler({
 }: RenewableConnectionOptions) {
   const links = new Set<BrokerConnection>();
   let handledBefore = 0;
+  let dials = 0;
   return {
     dial: (): Held => {
+      dials += 1;
       const link = openBrokerConnection(address, { ...settings, reauthenticates: false }, log);
       links.add(link);
-      return { link, credentials: credentials(), sinceMs: monotonicMs() };
+      return { id: dials, link, credentials: credentials(), sinceMs: monotonicMs() };
     },
     handled: (): number => {
       for (const link of [...links].filter((each) => !each.usable())) {
@@ -214,6 +214,12 @@ function openRenewal(deps: {
     },
     drop: (reason: string) => renewing?.drop(reason),
   };
+}
+
+/** 1 at the end of its session; 0 where that has none. */
+function sessionSpent({ link, sinceMs }: Held, nowMs: number): number {
+  const sessionMs = link.sessionMs();
+  return sessionMs > 0 ? (nowMs - sinceMs) / sessionMs : 0;
 }
 
 async function send<T>(

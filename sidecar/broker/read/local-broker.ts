@@ -12,9 +12,17 @@ import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { KafkaLog } from "../../../shared/kafka/log.ts";
 import type { BrokerAddress, KafkaSettings } from "../../../shared/kafka/settings.ts";
 import type { RoundClock } from "../round/clock.ts";
-import type { BrokerSnapshot, ListenerAnswer, LogDir, Quorum, Reading } from "../snapshot.ts";
+import type {
+  BrokerSnapshot,
+  Identity,
+  ListenerAnswer,
+  LogDir,
+  Quorum,
+  Reading,
+} from "../snapshot.ts";
 import { openRenewableConnection } from "./connection.ts";
 import { openHiddenReplicas, unlessHidden } from "./hidden-topics.ts";
+import { openIdentityReader } from "./identity.ts";
 import { openLogDirReader } from "./log-dirs.ts";
 import { openMinInsyncReader } from "./min-insync.ts";
 import { openPing } from "./ping.ts";
@@ -29,6 +37,7 @@ const ENDED = "Closed connection";
 export type LocalReads = {
   readonly role: BrokerSnapshot["role"];
   readonly answer: ListenerAnswer;
+  readonly identity: Identity;
   readonly metadata: Reading<ClusterMetadata>;
   readonly quorum: Reading<Quorum>;
   readonly logDirs: Reading<readonly LogDir[]>;
@@ -64,6 +73,7 @@ export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
   const quorum = openQuorumReader({ ...options, connection: quorums });
   const logDirs = openLogDirReader({ directories, replicas: bulk, monotonicMs });
   const minInsync = openMinInsyncReader({ brokerId, connection: bulk, monotonicMs });
+  const identity = openIdentityReader({ brokerId, connection: main, monotonicMs });
   const hiddenReplicas = openHiddenReplicas(brokerId);
   const request = watchedMetadataRequest();
   const metadataOf = openSingleFlight({
@@ -77,23 +87,23 @@ export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
     const configs = asked.then((read) =>
       read.kind === "read" ? minInsync.read(read.value.topics, clock) : read,
     );
-    const all = [asked, quorum.ofBroker(clock), logDirs.read(clock), configs] as const;
-    const [read, leader, dirs, minInsyncReplicas] = await Promise.all(all);
+    const who = asked.then((read) =>
+      identity.read(read.kind === "read" ? read.value.topics : undefined, clock),
+    );
+    const all = [asked, quorum.ofBroker(clock), logDirs.read(clock), configs, who] as const;
+    const [read, leader, dirs, minInsyncReplicas, node] = await Promise.all(all);
     const metadata = unlessHidden(read, dirs);
     return {
-      ...{ role: "broker", metadata, quorum: leader, logDirs: dirs, minInsyncReplicas },
+      ...{ role: "broker", identity: node, metadata, quorum: leader },
+      ...{ logDirs: dirs, minInsyncReplicas },
       minInsyncTrouble: minInsync.trouble()?.detail,
       hiddenReplicas: hiddenReplicas(metadata, dirs),
     };
   };
 
   const readController = async (clock: RoundClock): Promise<Reads> => {
-    const none = { kind: "absent", reason: "a controller alone has no partitions" } as const;
-    const read = await quorum.ofController(clock);
-    return {
-      ...{ role, metadata: none, quorum: read, logDirs: none, minInsyncReplicas: none },
-      ...NOTHING_TOLD,
-    };
+    const [read, node] = await Promise.all([quorum.ofController(clock), identity.read([], clock)]);
+    return { role, identity: node, quorum: read, ...partitionsAs(NO_PARTITIONS) };
   };
 
   const readAll = (clock: RoundClock) =>
@@ -177,15 +187,17 @@ function failedReads(role: BrokerSnapshot["role"], answer: Unanswered): Reads {
   const { detail, durationMs } = answer;
   const error: KafkaError = { code: CODES[answer.kind], retry: "transient", detail };
   const failed = { kind: "failed", error, durationMs } as const;
-  const none = { kind: "absent", reason: "a controller alone has no partitions" } as const;
-  const partitions = role === "broker" ? failed : none;
-  return {
-    ...{ role, metadata: partitions, quorum: failed },
-    ...{ logDirs: partitions, minInsyncReplicas: partitions, ...NOTHING_TOLD },
-  };
+  const identity = { kind: "unproven", isFinal: false, detail } as const;
+  const partitions = partitionsAs(role === "broker" ? failed : NO_PARTITIONS);
+  return { role, identity, quorum: failed, ...partitions };
 }
 
-const NOTHING_TOLD = { minInsyncTrouble: undefined, hiddenReplicas: 0 };
+const NO_PARTITIONS = { kind: "absent", reason: "a controller alone has no partitions" } as const;
+
+const partitionsAs = (read: Exclude<Reading<never>, { readonly kind: "read" }>) => ({
+  ...{ metadata: read, logDirs: read, minInsyncReplicas: read },
+  ...{ minInsyncTrouble: undefined, hiddenReplicas: 0 },
+});
 
 const CODES = {
   "refused-us": "authentication",

@@ -5,7 +5,7 @@
  */
 
 import {
-  type DescribedTopic,
+  type DescribedConfig,
   topicConfigsRequest,
 } from "../../../shared/kafka/admin/topic-configs.ts";
 import type { TopicMetadata } from "../../../shared/kafka/api/metadata.ts";
@@ -53,7 +53,7 @@ export function openMinInsyncReader(deps: {
   let lost: KafkaError | undefined;
   let asking: Promise<void> | undefined;
 
-  const take = (described: readonly DescribedTopic[]) => {
+  const take = (described: readonly DescribedConfig[]) => {
     const askedMs = monotonicMs();
     for (const { name, errorCode, message, config } of described) {
       const value = Number(config[KEY]);

@@ -95,6 +95,7 @@ export function snapshot(changed: Partial<BrokerSnapshot> = {}): BrokerSnapshot 
   return {
     ...{ brokerId: 0, role: "broker", lagMs: 0, process: running() },
     answer: { kind: "answered", durationMs: 1.26 },
+    identity: { kind: "same", how: "by its own settings" },
     silence: undefined,
     metadata: readIn({ cluster: cluster(TOPICS), from: "local" }),
     quorum: readIn(quorum([replica(0, 200, 1), replica(1), replica(2, 400, 2)])),

@@ -33,6 +33,8 @@ describe("ordinalOf()", () => {
     ["kafka-2", 2],
     ["my-kafka-0", 0],
     ["kafka-12", 12],
+    ["kafka-2.kafka.ns.svc.cluster.local", 2],
+    ["kafka.ns-3", undefined],
     ["kafka-007", 7],
     ["kafka-2147483647", 2_147_483_647],
     ["kafka-2147483648", undefined],
@@ -92,6 +94,26 @@ describe("discover()", () => {
     });
   });
 
+  const apart: readonly [string, number | undefined, number, string][] = [
+    ["kafka-1", undefined, 1, "kafka-1"],
+    ["kafka-1", 101, 101, "kafka-1"],
+    ["kafka-1.kafka.ns.svc", 101, 101, "kafka-1"],
+    ["kafka-1", 0, 0, "kafka-1"],
+    ["pod-1", 101, 101, "kafka-1"],
+    ["host-9", 2, 2, "kafka-2"],
+    ["host", 2, 2, "kafka-2"],
+  ];
+  test.each(apart)("HOSTNAME=%s, BROKER_ID=%p: broker %p, replica %s", (...row) => {
+    const [hostname, brokerId, id, label] = row;
+    const given = { hostname, brokerId, workload: "kafka", gvcAlias: "ns", replicaCount: 3 };
+    const topology = found(given);
+    expect(topology.brokerId).toBe(id);
+    const replicaName = `${label}.kafka.ns.svc.cluster.local`;
+    expect(topology.replicaName).toBe(replicaName);
+    expect(topology.others).toHaveLength(2);
+    expect(topology.others).not.toContain(`${replicaName}:9092`);
+  });
+
   test("leaves this one out of them, also when it is beyond their number", () => {
     expect(found({ ...PLATFORM, replicaCount: 1, hostname: "kafka-0" }).others).toEqual([]);
     expect(found({ ...PLATFORM, replicaCount: 1 }).others).toHaveLength(1);
@@ -127,6 +149,15 @@ describe("discover()", () => {
       { bootstrapServers: ["kafka-1.kafka.ns.svc:9092", "kafka-2.kafka.ns.svc:9092"] },
       "kafka-2.kafka.ns.svc",
       ["kafka-1.kafka.ns.svc:9092"],
+    ],
+    [
+      "the name of a fully qualified host, whose broker is numbered otherwise",
+      {
+        ...{ hostname: "kafka-1.kafka.ns.svc", brokerId: 101 },
+        bootstrapServers: ["kafka-0.kafka.ns.svc:1", "kafka-1.kafka.ns.svc:1"],
+      },
+      "kafka-1.kafka.ns.svc",
+      ["kafka-0.kafka.ns.svc:1"],
     ],
     [
       "names that end with the id, other than the host's",

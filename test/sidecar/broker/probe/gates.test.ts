@@ -49,6 +49,8 @@ const refused: Partial<BrokerSnapshot> = {
   answer: { kind: "refused-us", detail: "wrong password", durationMs: 4 },
   metadata: failed("Metadata to b: SASL Authentication failed", "authentication"),
 };
+const OTHER =
+  "another node than configured: node 2 answers, not node 0 (by its own settings): compare BROKER_ID, or else the number at the end of HOSTNAME, with Kafka's node.id, and LOCAL_BROKER with its listener";
 const unregistered = metadataOf({}, [1, 2]);
 const noLeader = { quorum: readIn(quorum([replica(0)], { leaderId: -1 })) };
 const offline = { logDirs: readIn([dir("/data/0"), dir("/data/1", { errorCode: 56 })]) };
@@ -57,7 +59,7 @@ const SILENT =
   "failed to fetch metadata: the listener accepts connections and is silent: no answer within 2000 ms";
 const STARTING =
   "failed to fetch metadata: starting for 20s, no answer yet; what it reads and writes cannot be seen";
-const REFUSED = "failed to fetch metadata: Metadata to b: SASL Authentication failed";
+const REFUSED = "failed to fetch metadata: wrong password";
 
 type Errors = Readonly<Record<GateName, string | undefined>>;
 type Row = { readonly when: string; readonly of: Partial<BrokerSnapshot>; readonly want: Errors };
@@ -77,8 +79,25 @@ const rows: readonly Row[] = [
     when: "it refuses us",
     of: refused,
     want: only({
-      ...{ ready: REFUSED, startup: REFUSED },
-      "restart-safe": "failed to describe the quorum: no answer",
+      ...{ ready: REFUSED, "restart-safe": REFUSED },
+      startup: "failed to fetch metadata: Metadata to b: SASL Authentication failed",
+    }),
+  },
+  {
+    when: "another node answers",
+    of: { identity: { kind: "other", nodeId: 2, how: "by its own settings" } },
+    want: only({ ready: OTHER, "restart-safe": OTHER }),
+  },
+  {
+    when: "who answers cannot be checked",
+    of: { identity: { kind: "unproven", isFinal: true, detail: "no permission" } },
+    want: only({}),
+  },
+  {
+    when: "who answers is not certain yet",
+    of: { identity: { kind: "unproven", isFinal: false, detail: "no answer yet" } },
+    want: only({
+      "restart-safe": "not safe to stop: which node answers is not certain yet: no answer yet",
     }),
   },
   {

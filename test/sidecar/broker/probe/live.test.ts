@@ -69,10 +69,16 @@ const peers = fc.option(
 const silences = fc.option(fc.record({ forMs: ms, isShared: fc.boolean(), peers }), {
   nil: undefined,
 });
+const identities = fc.constantFrom<BrokerSnapshot["identity"]>(
+  { kind: "same", how: "by its own settings" },
+  { kind: "other", nodeId: 3, how: "by its own settings" },
+  { kind: "unproven", isFinal: true, detail: "refused" },
+  { kind: "unproven", isFinal: false, detail: "not yet" },
+);
 const snapshots: fc.Arbitrary<BrokerSnapshot> = fc.record({
   ...{ brokerId: fc.nat(7), role: fc.constantFrom("broker" as const, "controller" as const) },
   ...{ answer: answers, process: processes, metadata: metadatas, quorum: quorums, lagMs: ms },
-  silence: silences,
+  ...{ silence: silences, identity: identities },
   logDirs: fc.constantFrom(
     snapshot().logDirs,
     failed("no answer"),

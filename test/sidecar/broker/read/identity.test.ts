@@ -1,0 +1,156 @@
+/** Who answers, asked of a played broker: its own word, then what it leads, and how long that takes to be believed. */
+import { afterEach, expect, test } from "bun:test";
+import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
+import type { TopicMetadata } from "../../../../shared/kafka/api/metadata.ts";
+import { openRenewableConnection } from "../../../../sidecar/broker/read/connection.ts";
+import { openIdentityReader } from "../../../../sidecar/broker/read/identity.ts";
+import { openRoundClock } from "../../../../sidecar/broker/round/clock.ts";
+import { type PlayedAnswer, playBroker } from "../../../shared/kafka/played-broker.ts";
+import { cluster, partition } from "../snapshot-sample.ts";
+
+const CONFIGS = 32;
+const OFFSETS = 2;
+const REFUSED = 31;
+const INVALID = 42;
+const NOT_LEADER = 6;
+const { topics } = cluster({ t: [partition(0, [1, 2], [1, 2]), partition(1, [2, 1], [2, 1])] });
+
+const closing: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closing.splice(0)) close();
+});
+
+const settings = (errorCode: number, message: string | null = null): ByteWriter =>
+  new ByteWriter().int32(0).array([0], (row) =>
+    row
+      .int16(errorCode)
+      .nullableString(message)
+      .int8(4)
+      .string("1")
+      .array([], () => {}),
+  );
+
+const offsets = (errorCode: number): ByteWriter =>
+  new ByteWriter().int32(0).array([0], (topic) =>
+    topic.string("t").array([0], (row) =>
+      row
+        .int32(0)
+        .int16(errorCode)
+        .int64(-1)
+        .int64(errorCode === 0 ? 7 : -1),
+    ),
+  );
+
+/** @param leads of the partitions asked for, one after the other: does the node lead it? */
+async function open(said: () => PlayedAnswer, leads: () => boolean = () => false) {
+  const asked: number[] = [];
+  const played = await playBroker(
+    (apiKey) => {
+      asked.push(apiKey);
+      return apiKey === CONFIGS ? said() : offsets(leads() ? 0 : NOT_LEADER);
+    },
+    [[CONFIGS, 1, 3]],
+  );
+  let laterMs = 0;
+  const monotonicMs = () => performance.now() + laterMs;
+  const connection = openRenewableConnection({
+    ...{ address: played.address, settings: { clientId: "x", brokers: [] }, log: () => {} },
+    ...{ credentials: () => "", monotonicMs },
+  });
+  closing.push(played.close, () => connection.drop("over"));
+  const identity = openIdentityReader({ brokerId: 1, connection, monotonicMs });
+  const read = async (shown: readonly TopicMetadata[] | undefined) => {
+    const clock = openRoundClock({
+      ...{ deadlineMs: 300, monotonicMs: () => performance.now() },
+      signal: new AbortController().signal,
+    });
+    try {
+      return await identity.read(shown, clock);
+    } finally {
+      clock.stop();
+    }
+  };
+  const later = (ms: number) => {
+    laterMs += ms;
+  };
+  return { read, later, asked, connection };
+}
+
+test("read() takes a node at its word, once a connection", async () => {
+  const { read, asked, connection } = await open(() => settings(0));
+  expect(await read(topics)).toEqual({ kind: "same", how: "by its own settings" });
+  await read(topics);
+  expect(asked).toEqual([CONFIGS]);
+  connection.drop("lost");
+  await read(topics);
+  expect(asked).toEqual([CONFIGS, CONFIGS]);
+});
+
+test("read() believes a node that names another id", async () => {
+  const message = "Unexpected broker id, expected 7 or empty string, but received 1";
+  const { read } = await open(() => settings(INVALID, message));
+  expect(await read(topics)).toEqual({ kind: "other", nodeId: 7, how: "by its own settings" });
+});
+
+test.each([
+  ["names no id", INVALID, "Bad request"],
+  ["names the very id", INVALID, "expected 1"],
+  ["refuses us", REFUSED, null],
+] as const)("read() proves nothing by one that %s", async (_what, code, message) => {
+  const { read, asked, later } = await open(() => settings(code, message));
+  expect(await read([])).toMatchObject({ kind: "unproven", isFinal: true });
+  await read([]);
+  expect(asked).toEqual([CONFIGS]);
+  later(60_000);
+  await read([]);
+  expect(asked).toEqual([CONFIGS, CONFIGS]);
+});
+
+test("read() names the permission that it lacks", async () => {
+  const { read } = await open(() => settings(REFUSED));
+  const seen = await read([]);
+  expect(seen.kind === "unproven" && seen.detail).toContain(
+    "(missing permission: DESCRIBE_CONFIGS on the cluster); node 1 leads no partition",
+  );
+});
+
+test("read() then asks whether it leads what the id leads", async () => {
+  const { read, asked } = await open(
+    () => settings(REFUSED),
+    () => true,
+  );
+  expect(await read(topics)).toEqual({ kind: "same", how: "it leads t-0" });
+  await read(topics);
+  expect(asked).toEqual([CONFIGS, OFFSETS]);
+});
+
+test("read() believes leadership against the id only when it lasts, in the same epoch", async () => {
+  const answers = { leads: false };
+  const { read, later, asked } = await open(
+    () => settings(REFUSED),
+    () => answers.leads,
+  );
+  expect(await read(topics)).toMatchObject({ kind: "unproven", isFinal: false });
+  later(4000);
+  const elected = topics.map((topic) => ({
+    ...topic,
+    partitions: topic.partitions.map((each) => ({ ...each, leaderEpoch: 6 })),
+  }));
+  expect(await read(elected)).toMatchObject({ kind: "unproven", isFinal: false });
+  later(4000);
+  expect(await read(elected)).toMatchObject({ kind: "unproven", isFinal: false });
+  later(1500);
+  expect(await read(elected)).toEqual({
+    ...{ kind: "other", nodeId: undefined },
+    how: "it does not lead t-0, as node 1 does",
+  });
+  // A refusal is logged by Kafka: it is not asked for in every round.
+  expect(asked.filter((key) => key === CONFIGS)).toHaveLength(1);
+});
+
+test("read() awaits a node that does not answer, and metadata that did not come", async () => {
+  const held = await open(() => "never");
+  expect(await held.read(topics)).toMatchObject({ kind: "unproven", isFinal: false });
+  const refused = await open(() => settings(REFUSED));
+  expect(await refused.read(undefined)).toMatchObject({ kind: "unproven", isFinal: false });
+});
