@@ -1,4 +1,7 @@
-/** `bun run docs` writes the tables of docs/operating.md; test/docs/operating.test.ts holds them. */
+/**
+ * `bun run docs` writes the tables of docs/operating.md, which test/docs/operating.test.ts holds, and the
+ * version wherever it is repeated (version.ts).
+ */
 import { join } from "node:path";
 import { AGENT_TABLE } from "../agent/config.ts";
 import type { Table } from "../shared/config/table.ts";
@@ -6,6 +9,7 @@ import { markdownTable } from "../shared/config/table-text.ts";
 import { BROKER_TABLE } from "../sidecar/broker/config.ts";
 import { CONTROL_PLANE_TABLE, OPERATOR_TABLE } from "../sidecar/control-plane/config.ts";
 import { INGEST_TABLE } from "../sidecar/ingest/config.ts";
+import { writeVersions } from "./version.ts";
 
 export const OPERATING = join(import.meta.dir, "operating.md");
 
@@ -32,4 +36,5 @@ export function withTables(document: string): string {
 
 if (import.meta.main) {
   await Bun.write(OPERATING, withTables(await Bun.file(OPERATING).text()));
+  await writeVersions();
 }

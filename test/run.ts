@@ -4,6 +4,7 @@
  * by a part of their path. `--seed=N` repeats an order of tests; `--at-once=N` runs so many files on
  * real servers side by side. `--matrix` runs the tests that are for older servers too (test/run/matrix.ts)
  * on those that a whole run leaves out; `--matrix 2.8.2` or `--matrix broker-roll` what is named of them.
+ * `--changed` runs what the difference from main concerns, `--changed=REVISION` that from another revision.
  *
  * The last line is `N passed, N failed`, summed over all suites (`, N skipped` follows when a server
  * could not be had; with CI=true that is a failure). The exit code is 1 when anything failed or
@@ -13,11 +14,13 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BedProcess } from "./bed/process.ts";
+import { concernedTests } from "./run/changed.ts";
+import { changedPaths, openImports } from "./run/difference.ts";
 import { type Outcome, type RunOptions, runJob } from "./run/job.ts";
 import type { Count } from "./run/junit.ts";
 import { endAll, survivorsOf } from "./run/leftover.ts";
 import { add, countText, failureLines, progressLines, tableLines } from "./run/report.ts";
-import { allJobs, type Chosen, chosenJobs, type Job } from "./run/suite.ts";
+import { allJobs, type Chosen, chosenJobs, type Job, realFiles } from "./run/suite.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const SEED_MAX = 2 ** 31;
@@ -42,7 +45,12 @@ function environment(): Record<string, string> {
   return { ...Object.fromEntries(inherited), NO_COLOR: "1" };
 }
 
-type RunChoice = Chosen & { readonly seed: number; readonly atOnce: number };
+type RunChoice = Omit<Chosen, "concerned"> & {
+  readonly seed: number;
+  readonly atOnce: number;
+  /** From which revision on; undefined: everything runs. */
+  readonly changedFrom: string | undefined;
+};
 
 function readChoice(words: readonly string[]): RunChoice {
   const number = (flag: string): number | undefined => {
@@ -52,9 +60,24 @@ function readChoice(words: readonly string[]): RunChoice {
   return {
     names: words.filter((word) => !word.startsWith("--")),
     matrix: words.includes("--matrix"),
+    changedFrom: changedFrom(words),
     seed: number("--seed=") ?? Math.floor(Math.random() * SEED_MAX),
     atOnce: Math.max(1, number("--at-once=") ?? AT_ONCE),
   };
+}
+
+function changedFrom(words: readonly string[]): string | undefined {
+  const flag = words.find((word) => /^--changed(?:=|$)/u.test(word));
+  return flag === undefined ? undefined : flag.split("=")[1] || "main";
+}
+
+async function choose({ names, matrix, changedFrom: from }: RunChoice): Promise<readonly Job[]> {
+  const jobs = allJobs(ROOT);
+  if (from === undefined) return chosenJobs(jobs, { names, matrix });
+  const changed = await changedPaths(ROOT, from);
+  const concerned = concernedTests(changed, realFiles(jobs), openImports(ROOT));
+  say(`${changed.length} files differ from ${from}; they concern ${concerned.length} test files`);
+  return chosenJobs(jobs, { names, matrix, concerned });
 }
 
 const notRun = (job: Job): Outcome => ({
@@ -104,8 +127,9 @@ async function clear(directory: string): Promise<void> {
 }
 
 async function main(): Promise<number> {
-  const { names, matrix, seed, atOnce } = readChoice(process.argv.slice(2));
-  const jobs = chosenJobs(allJobs(ROOT), { names, matrix });
+  const choice = readChoice(process.argv.slice(2));
+  const { names, seed, atOnce } = choice;
+  const jobs = await choose(choice);
   const directory = await mkdtemp(join(tmpdir(), "outrider-test-"));
   const current = new Set<BedProcess>();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {

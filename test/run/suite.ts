@@ -92,6 +92,8 @@ function versionJob({ file, env, label, always }: MatrixJob): TestsJob {
 
 export type Chosen = {
   readonly names: readonly string[];
+  /** Of the files on real servers those alone; everything else runs. */
+  readonly concerned?: readonly string[];
   /** The versions that a whole run leaves out, in place of all else. */
   readonly matrix: boolean;
 };
@@ -100,7 +102,11 @@ export type Chosen = {
  * By name of a suite, or by a part of a test file's path, on the newest servers. Without names: all. With
  * `matrix` on the others: all of them, or those whose path or version is named.
  */
-export function chosenJobs(jobs: readonly Job[], { names, matrix }: Chosen): readonly Job[] {
+export function chosenJobs(
+  jobs: readonly Job[],
+  { names, matrix, concerned }: Chosen,
+): readonly Job[] {
+  if (concerned !== undefined) return concernedJobs(jobs, concerned);
   if (matrix) {
     const build = jobs.filter(({ suite }) => suite === "build");
     const others = jobs.filter((job) => job.kind === "tests" && job.env !== undefined);
@@ -117,6 +123,19 @@ export function chosenJobs(jobs: readonly Job[], { names, matrix }: Chosen): rea
     return paths.length === 0 ? [] : [{ ...job, paths }];
   });
 }
+
+/** The demo shows what all of the product does together: it runs when anything on real servers does. */
+const concernedJobs = (jobs: readonly Job[], concerned: readonly string[]): readonly Job[] =>
+  jobs.filter((job) => {
+    if (isRest(job)) return false;
+    if (job.kind === "command")
+      return !["build", "demo"].includes(job.suite) || concerned.length > 0;
+    return job.suite === "unit" || job.paths.some((path) => concerned.includes(path));
+  });
+
+/** The test files on real servers. */
+export const realFiles = (jobs: readonly Job[]): readonly string[] =>
+  jobs.flatMap((job) => (job.kind === "tests" && job.suite !== "unit" ? job.paths : []));
 
 const isRest = (job: Job): boolean => job.kind === "tests" && job.rest === true;
 
