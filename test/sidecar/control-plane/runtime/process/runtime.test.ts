@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readStat } from "../../../../../shared/linux/proc-stat.ts";
 import type { Result } from "../../../../../shared/result.ts";
 import { processRuntime } from "../../../../../sidecar/control-plane/runtime/process/runtime.ts";
 import type { RuntimeError } from "../../../../../sidecar/control-plane/runtime/runtime.ts";
@@ -93,9 +94,10 @@ describe("start()", () => {
 
   test("gives the worker a session of its own and appends its output to its log", async () => {
     value(await openRuntime(directory).start(specOf("af-1", "print"), signal));
+    // One that ended since it was listed has no stat.
     const [worker] = processesOf(directory).filter(({ pid }) => {
-      const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-      return fields[2] === String(pid) && fields[3] === String(pid);
+      const stat = readStat(pid);
+      return stat?.group === pid && stat.session === pid;
     });
     expect(worker).toBeDefined();
     const log = join(directory, "logs", `${nameOf("af-1")}.log`);
