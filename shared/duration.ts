@@ -39,6 +39,17 @@ export function parseDuration(text: string): Result<number, string> {
   return ok(Number(ms.toPrecision(15)));
 }
 
+const DAYS = /^(?<days>\d{1,5})d(?<rest>.*)$/u;
+const DAY_MS = 86_400_000;
+
+/** The same with whole days in front, which Go does not have: `30d`, `1d12h`. For flags, not for variables. */
+export function parseAge(text: string): Result<number, string> {
+  const { days, rest = "" } = DAYS.exec(text)?.groups ?? {};
+  if (days === undefined) return parseDuration(text);
+  const more = rest === "" ? ok(0) : parseDuration(rest);
+  return more.ok ? ok(Number(days) * DAY_MS + more.value) : more;
+}
+
 /** Milliseconds to the shortest such text: `90000` is `1m30s`, `1500` is `1.5s`, `0` is `0s`. */
 export function formatDuration(ms: number): string {
   if (ms < 0) return `-${formatDuration(-ms)}`;

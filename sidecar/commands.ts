@@ -1,14 +1,8 @@
 /** The sidecar's command line. */
 import * as v from "valibot";
-import {
-  command,
-  type Program,
-  requiredFlag,
-  switchFlag,
-  valueFlag,
-} from "../shared/cli/arguments.ts";
+import { command, type Program, switchFlag, valueFlag } from "../shared/cli/arguments.ts";
 import { CHECK_TIMEOUT_MS, checkTimeout } from "../shared/cli/check-flag.ts";
-import { duration, oneOf } from "../shared/config/schema.ts";
+import { age, duration, oneOf } from "../shared/config/schema.ts";
 import { ClientId } from "../shared/protocol/client-id.ts";
 import type { BrokerRun } from "./broker/command.ts";
 import { BROKER_TABLE } from "./broker/config.ts";
@@ -26,6 +20,9 @@ export type SidecarRun =
   | { readonly command: "ingest" }
   | CheckRun
   | OperatorRun;
+
+/** Less is no age to tidy up by; a dead cluster's worker has been stopped anyway. */
+const DEAD_FOR_MIN_MS = 1000;
 
 const yes = switchFlag({ name: "yes", describe: "Do not ask first" });
 
@@ -102,11 +99,19 @@ export const SIDECAR: Program<SidecarRun> = {
       }),
     }),
     withdraw: command({
-      describe: "write a cluster's tombstone in its place",
+      describe: "write the tombstone of a cluster in its place, or of all that are long dead",
       flags: {
-        clientId: requiredFlag(
+        clientId: valueFlag(
           { name: "client-id", placeholder: "ID", describe: "The cluster to withdraw" },
           v.pipe(v.string(), ClientId),
+        ),
+        deadForMs: valueFlag(
+          {
+            name: "dead-for",
+            placeholder: "DURATION",
+            describe: "In its place: all clusters that have been dead for longer, such as 30d",
+          },
+          age({ minMs: DEAD_FOR_MIN_MS }),
         ),
         yes,
         force: switchFlag({
@@ -115,7 +120,16 @@ export const SIDECAR: Program<SidecarRun> = {
         }),
       },
       variables: OPERATOR_TABLE,
-      run: (flags) => ({ command: "withdraw", ...flags }),
+      wrong: ({ clientId, deadForMs, force }) => {
+        if ((clientId === undefined) === (deadForMs === undefined)) {
+          return "withdraw wants --client-id or --dead-for, and not both";
+        }
+        return force && deadForMs !== undefined ? "--force is for --client-id alone" : undefined;
+      },
+      run: ({ clientId, deadForMs = 0, yes: sure, force }) =>
+        clientId === undefined
+          ? { command: "withdraw", deadForMs, yes: sure }
+          : { command: "withdraw", clientId, yes: sure, force },
     }),
     "release-brake": command({
       describe: "let the clusters that are silent now be cleaned up",

@@ -32,14 +32,6 @@ export function valueFlag<T>(
   return { ...v.optional(v.pipe(v.string(), schema)), about };
 }
 
-/** A flag with a value that must be there. */
-export function requiredFlag<T>(
-  about: { name: string; describe: string; placeholder: string },
-  schema: v.GenericSchema<string, T>,
-): Flag<T> {
-  return { ...v.pipe(v.optional(v.string()), v.string("is required"), schema), about };
-}
-
 /** `R` is what a command line means, a union over the program's commands. */
 export type Command<R> = {
   readonly describe: string;
@@ -53,6 +45,8 @@ export function command<const F extends Flags, const R>(spec: {
   readonly describe: string;
   readonly flags: F;
   readonly variables: Table;
+  /** What is wrong across flags that are right by themselves; undefined when nothing is. */
+  readonly wrong?: (flags: FlagValues<F>) => string | undefined;
   readonly run: (flags: FlagValues<F>) => R;
 }): Command<R> {
   const abouts = Object.values(spec.flags).map(({ about }) => about);
@@ -66,7 +60,10 @@ export function command<const F extends Flags, const R>(spec: {
         values[about.name],
       ]);
       const read = v.safeParse(v.object(spec.flags), Object.fromEntries(byField));
-      if (read.success) return ok(spec.run(read.output));
+      if (read.success) {
+        const wrong = spec.wrong?.(read.output);
+        return wrong === undefined ? ok(spec.run(read.output)) : err(wrong);
+      }
       const [issue] = read.issues;
       const wrong = spec.flags[String(issue.path?.[0].key)]?.about.name ?? "";
       const value = values[wrong] === undefined ? "" : `=${JSON.stringify(values[wrong])}`;

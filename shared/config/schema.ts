@@ -3,7 +3,7 @@
  * error messages, `--help` and docs/operating.md all show.
  */
 import * as v from "valibot";
-import { formatDuration, parseDuration } from "../duration.ts";
+import { formatDuration, parseAge, parseDuration } from "../duration.ts";
 import { parseBytes, parseCpu } from "../quantity.ts";
 import type { Result } from "../result.ts";
 import { splitWords } from "./shell-words.ts";
@@ -34,6 +34,13 @@ export function duration(bounds: { readonly minMs: number; readonly maxMs?: numb
     v.maxValue(maxMs, `is longer than ${formatDuration(maxMs)}`),
   );
 }
+
+/** Milliseconds, of what lasts for days: `30d`, `1d12h`. */
+export const age = ({ minMs }: { readonly minMs: number }) =>
+  v.pipe(
+    parsed(parseAge, `a duration such as 30d or 36h, ${formatDuration(minMs)} or more`),
+    v.minValue(minMs, `is shorter than ${formatDuration(minMs)}`),
+  );
 
 export function integer(bounds: { readonly min: number; readonly max: number }) {
   const allowed = `a whole number, ${bounds.min} to ${bounds.max}`;

@@ -35,6 +35,7 @@ export async function prepareTopics(
     }
     if (config === undefined && name === REGISTRY) harmful.set(name, "it could not be described");
   }
+  sayFewer(reports.value, heartbeatPartitions, log);
   const blocking = [STATUS, HEARTBEAT].find((name) => harmful.has(name));
   return ok({
     registryHarmful: harmful.has(REGISTRY) || harmful.has(STATUS),
@@ -52,5 +53,18 @@ function tell({ name, created, partitions, warnings }: TopicReport, log: Log): v
     `topic ${name} has ${partitions} partitions: other clients partition differently, so that a ` +
       "tombstone can lie away from its registration; ours has one",
     { topic: name, partitions },
+  );
+}
+
+/** Who comes first makes it, and an agent knows the default of TOPIC_PARTITIONS alone. */
+function sayFewer(reports: readonly TopicReport[], wanted: number, log: Log): void {
+  const partitions = reports.find(({ name }) => name === HEARTBEAT)?.partitions ?? wanted;
+  if (partitions >= wanted) return;
+  log.warn(
+    `topic ${HEARTBEAT} has ${partitions} partitions, and TOPIC_PARTITIONS is ${wanted}: an agent came first, or it was made with less; beats are read all the same`,
+    {
+      topic: HEARTBEAT,
+      mend_with: `kafka-topics.sh --bootstrap-server <broker> --alter --topic ${HEARTBEAT} --partitions ${wanted}`,
+    },
   );
 }

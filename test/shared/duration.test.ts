@@ -1,7 +1,19 @@
 /** Durations: Go's forms, one past each limit, and the way back. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { DURATION_MS_MAX, formatDuration, parseDuration } from "../../shared/duration.ts";
+import { DURATION_MS_MAX, formatDuration, parseAge, parseDuration } from "../../shared/duration.ts";
+
+describe("parseAge()", () => {
+  test.each([
+    ["30d", 2_592_000_000],
+    ["1d12h", 129_600_000],
+    ["0d", 0],
+    ["36h", 129_600_000],
+  ])("reads %s as %d ms", (text, ms) => expect(parseAge(text)).toEqual({ ok: true, value: ms }));
+  test.each(["30", "d", "1.5d", "1h1d", "1d 1h", "-1d", "1d2", "100000d"])("refuses %s", (text) =>
+    expect(parseAge(text).ok).toBe(false),
+  );
+});
 
 describe("parseDuration()", () => {
   const right: readonly [string, number][] = [

@@ -17,6 +17,7 @@ describe("the sidecar's command line", () => {
       "withdraw --client-id af-10 --force",
       { command: "withdraw", clientId: "af-10", yes: false, force: true },
     ],
+    ["withdraw --dead-for 30d", { command: "withdraw", deadForMs: 2_592_000_000, yes: false }],
     ["check kafka", { command: "check kafka", role: "control-plane", timeoutMs: 30_000 }],
     [
       "check kafka --as worker --timeout 1m",
@@ -30,7 +31,11 @@ describe("the sidecar's command line", () => {
     expect(read).toEqual({ ok: true, value: { kind: "run", run } });
   });
   const wrong: readonly [string, string][] = [
-    ["withdraw", "withdraw: --client-id: is required"],
+    ["withdraw", "withdraw wants --client-id or --dead-for, and not both"],
+    ["withdraw --client-id a --dead-for 30d", "--client-id or --dead-for, and not both"],
+    ["withdraw --dead-for 30", 'withdraw: --dead-for="30": a unit is missing'],
+    ["withdraw --dead-for 30d --force", "--force is for --client-id alone"],
+    ["withdraw --dead-for 1ms", "is shorter than 1s"],
     ["withdraw --client-id A", 'withdraw: --client-id="A": is not an RFC 1123 label'],
     ["ingest --yes", "ingest: Unknown option '--yes'"],
   ];

@@ -8,7 +8,8 @@ import { openKafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import { kafkaLog } from "../../../shared/kafka/log.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { type OperatorConfig, readOperatorConfig } from "../config.ts";
-import { acceptRegistry, type OperatorDeps, releaseBrake, withdraw } from "./commands.ts";
+import { acceptRegistry, releaseBrake, withdraw } from "./commands.ts";
+import { type DeadDeps, withdrawDead } from "./withdraw-dead.ts";
 
 export type OperatorRun =
   | {
@@ -17,6 +18,7 @@ export type OperatorRun =
       readonly yes: boolean;
       readonly force: boolean;
     }
+  | { readonly command: "withdraw"; readonly deadForMs: number; readonly yes: boolean }
   | { readonly command: "release-brake" | "accept-registry"; readonly yes: boolean };
 
 export const startOperator = (run: OperatorRun, shell: Shell): Promise<ExitCode> =>
@@ -33,16 +35,18 @@ async function operate(run: OperatorRun, config: OperatorConfig, shell: Shell): 
   const interrupted = new Promise<ExitCode>((resolve) => {
     shell.signal.addEventListener("abort", () => resolve(EXIT.unconfirmed), { once: true });
   });
-  const performed = perform(run, { client, log, say: shell.say, confirm });
+  const performed = perform(run, { client, log, say: shell.say, nowMs: shell.nowMs, confirm });
   const code = await Promise.race([performed, interrupted]);
   await client.close();
   return code;
 }
 
-async function perform(run: OperatorRun, deps: OperatorDeps): Promise<ExitCode> {
+async function perform(run: OperatorRun, deps: DeadDeps): Promise<ExitCode> {
   switch (run.command) {
     case "withdraw":
-      return await withdraw(deps, run.clientId, run.force);
+      return "clientId" in run
+        ? await withdraw(deps, run.clientId, run.force)
+        : await withdrawDead(deps, run.deadForMs);
     case "release-brake":
       return await releaseBrake(deps);
     case "accept-registry":

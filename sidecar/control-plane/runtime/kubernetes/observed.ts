@@ -93,6 +93,10 @@ const ContainerState = v.object({
   running: v.optional(v.object({ startedAt: StartedAt })),
   terminated: v.optional(v.object({ exitCode: v.number(), startedAt: StartedAt, ...Why })),
 });
+const Containers = v.optional(
+  v.nullable(v.array(v.object({ name: v.string(), state: ContainerState }))),
+  [],
+);
 const Pod = v.object({
   metadata: Metadata,
   status: v.optional(
@@ -101,10 +105,9 @@ const Pod = v.object({
       ...Why,
       conditions: Conditions,
       /** In the order of their names. */
-      containerStatuses: v.optional(
-        v.nullable(v.array(v.object({ name: v.string(), state: ContainerState }))),
-        [],
-      ),
+      containerStatuses: Containers,
+      /** Of WORKER_POD_TEMPLATE, or of admission. */
+      initContainerStatuses: Containers,
     }),
     {},
   ),
@@ -163,7 +166,7 @@ function containerOf({ metadata, status }: PodRead): ContainerSeen {
   }
   // An evicted pod, or one whose node is gone, says nothing of its container.
   if (status.phase === "Failed" || status.phase === "Succeeded") {
-    const { reason = "", message = "" } = status;
+    const { reason, message } = initProblem(status) ?? status;
     return { kind: "ended", startedAtMs: createdAtMs, exitCode: undefined, reason, message };
   }
   if (state?.running !== undefined) {
@@ -172,9 +175,27 @@ function containerOf({ metadata, status }: PodRead): ContainerSeen {
   const unscheduled = (status.conditions ?? []).find(
     (each) => each.type === "PodScheduled" && each.status === "False",
   );
-  const { reason = "", message = "" } = unscheduled ?? state?.waiting ?? {};
+  const { reason = "", message = "" } = unscheduled ?? initProblem(status) ?? state?.waiting ?? {};
   return { kind: "waiting", reason, message };
 }
+
+/** Before the worker's container there is nothing to say of it: what holds it up is another one. */
+function initProblem({ initContainerStatuses }: PodRead["status"]) {
+  for (const { name, state } of initContainerStatuses ?? []) {
+    const { terminated, waiting } = state;
+    if (terminated !== undefined && terminated.exitCode !== 0) {
+      const message = `the init container ${name} ended with exit code ${terminated.exitCode}${terminated.message === "" ? "" : `: ${terminated.message}`}`;
+      return { reason: terminated.reason, message };
+    }
+    if (waiting !== undefined && !ORDINARY.includes(waiting.reason)) {
+      return { reason: waiting.reason, message: `the init container ${name}: ${waiting.message}` };
+    }
+  }
+  return undefined;
+}
+
+/** What a container waits for that will come by waiting. */
+const ORDINARY: readonly string[] = ["", "PodInitializing", "ContainerCreating"];
 
 /** Of what the runtime looks at: nothing else is a change. */
 export const sameSeen = (one: JobSeen | PodSeen, other: JobSeen | PodSeen): boolean =>

@@ -34,6 +34,8 @@ describe("dockerProgram()", () => {
     { memoryBytes: 2 },
     { cpuMillis: 2 },
     { secrets: "file" },
+    { labels: { team: "edge" } },
+    { mounts: [{ kind: "volume", source: "v1", target: "/v", readOnly: true }] },
   ] as const)("changes with %o", (change) => {
     expect(dockerProgram({ ...SETTINGS, ...change })).not.toEqual(dockerProgram(SETTINGS));
   });
@@ -54,6 +56,30 @@ describe("containerOf()", () => {
     ]);
     expect([...files]).toEqual([["NEO4J_PASS", "hidden"]]);
     expect(JSON.stringify(body)).not.toContain("hidden");
+  });
+});
+
+describe("containerOf() with what an operator adds", () => {
+  test("puts files beside secrets that stay variables, and names them", () => {
+    const { body, files } = containerOf({ ...SPEC, files: { TLS_CA: "PEM\n" } }, SETTINGS, 10);
+    expect(body.Env).toContain("TLS_CA_FILE=/run/secrets/TLS_CA");
+    expect(body.Env).toContain("NEO4J_PASS=hidden");
+    expect([...files]).toEqual([["TLS_CA", "PEM\n"]]);
+    expect(body.HostConfig?.Mounts).toMatchObject([{ Target: "/run/secrets", Source: "" }]);
+  });
+  test("lets no label take the place of one of ours", () => {
+    const labels = { team: "edge", "outrider.client-id": "other" };
+    expect(containerOf(SPEC, { ...SETTINGS, labels }, 10).body.Labels).toMatchObject({
+      ...{ team: "edge", "outrider.client-id": "af-1" },
+    });
+  });
+  test("mounts volumes beside the secrets", () => {
+    const mounts = [{ kind: "bind", source: "/srv", target: "/data", readOnly: false }] as const;
+    const settings = { ...SETTINGS, secrets: "file", mounts } as const;
+    expect(containerOf(SPEC, settings, 10).body.HostConfig?.Mounts).toMatchObject([
+      { Target: "/run/secrets" },
+      { Type: "bind", Source: "/srv", Target: "/data", ReadOnly: false },
+    ]);
   });
 });
 

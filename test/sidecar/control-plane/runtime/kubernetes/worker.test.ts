@@ -59,6 +59,50 @@ const ended = (exitCode: number, reason = "Error") =>
 const running = container({ running: { startedAt: STARTED } });
 const deletionTimestamp = STARTED;
 
+describe("readPod() of a pod with an init container", () => {
+  const fetch = (state: object) => [{ name: "fetch", state }];
+  const waits = { reason: "PodInitializing" };
+  const status = (state: object, phase = "Pending") => ({
+    ...{ phase, initContainerStatuses: fetch(state) },
+    containerStatuses: [{ name: "worker", state: { waiting: waits } }],
+  });
+  test.each([
+    [
+      "its image is not there",
+      status({ waiting: { reason: "ErrImagePull", message: "no such image" } }),
+      {
+        kind: "waiting",
+        reason: "ErrImagePull",
+        message: "the init container fetch: no such image",
+      },
+    ],
+    [
+      "it is being made",
+      status({ waiting: waits }),
+      { kind: "waiting", reason: "PodInitializing" },
+    ],
+    ["it runs", status({ running: { startedAt: STARTED } }), { kind: "waiting" }],
+    [
+      "it failed",
+      status({ terminated: { exitCode: 3, reason: "Error", startedAt: STARTED } }, "Failed"),
+      {
+        ...{ kind: "ended", exitCode: undefined, reason: "Error" },
+        message: "the init container fetch ended with exit code 3",
+      },
+    ],
+    [
+      "it is done, and the worker runs",
+      {
+        ...running,
+        initContainerStatuses: fetch({ terminated: { exitCode: 0, startedAt: STARTED } }),
+      },
+      { kind: "running" },
+    ],
+  ] as const)("%s", (_what, given, container) => {
+    expect(pod(given).container).toMatchObject(container);
+  });
+});
+
 describe("workerOf()", () => {
   test.each([
     ["no pod yet", job(), [], { state: "starting" }],

@@ -1,0 +1,174 @@
+/**
+ * `sidecar withdraw --dead-for 30d`: lists the clusters that have been dead for longer, asks, and withdraws
+ * them. The ledger alone does not say that a cluster is dead now: while no control plane led, nobody listened.
+ * So a leader must be there, and have listened for as long as a living cluster may be silent.
+ */
+import { EXIT, type ExitCode } from "../../../shared/exit.ts";
+import { openConsumer } from "../../../shared/kafka/consumer/consumer.ts";
+import { endOffsets } from "../../../shared/kafka/consumer/offsets.ts";
+import { exitCodeOf, type KafkaError } from "../../../shared/kafka/error.ts";
+import { openProducer } from "../../../shared/kafka/producer/producer.ts";
+import type { ClientId } from "../../../shared/protocol/client-id.ts";
+import { decodeLedger } from "../../../shared/protocol/ledger.ts";
+import { decodeHeartbeat, type Tick } from "../../../shared/protocol/message.ts";
+import { BY, BY_OPERATOR } from "../../../shared/protocol/registry-header.ts";
+import { HEARTBEAT, REGISTRY, STATUS } from "../../../shared/protocol/topic.ts";
+import { ok, type Result } from "../../../shared/result.ts";
+import type { Cluster } from "../fleet/fleet.ts";
+import type { OperatorDeps } from "./commands.ts";
+import { ageText, deadLine, listenedMs, longDead, proofMs, stillDead } from "./long-dead.ts";
+import { readLedger } from "./read-topic.ts";
+
+const CALL = { deadlineMs: 10_000 } as const;
+/** Ticks come every WATERMARK_INTERVAL, 2 s at most by default; a failover fits. */
+const TICK_MS_MAX = 20_000;
+/** Without progress for so long, the rest is left to the leader. */
+const QUIET_MS_MAX = 30_000;
+const AT_ONCE_MAX = 500;
+
+export type DeadDeps = OperatorDeps & { readonly nowMs: () => number };
+
+export async function withdrawDead(deps: DeadDeps, deadForMs: number): Promise<ExitCode> {
+  const { say, nowMs } = deps;
+  const fleet = await readLedger(deps);
+  if (!fleet.ok) return failed(deps, fleet.error);
+  const dead = longDead(fleet.value, deadForMs, nowMs());
+  if (dead.length === 0) {
+    say(`no cluster has been dead for ${ageText(deadForMs)}`);
+    return EXIT.done;
+  }
+  for (const cluster of dead) say(deadLine(cluster, nowMs()));
+  const unheard = await whyUnheard(deps, dead, fleet.value.epoch);
+  if (!unheard.ok) return failed(deps, unheard.error);
+  if (unheard.value !== undefined) {
+    say(`not done: ${unheard.value}`);
+    return EXIT.unconfirmed;
+  }
+  const question = `Withdraw these ${dead.length} clusters? Their workers are stopped and their consumer groups deleted.`;
+  if (!(await deps.confirm(question))) {
+    say("not done");
+    return EXIT.done;
+  }
+  const again = await readLedger(deps);
+  if (!again.ok) return failed(deps, again.error);
+  const clientIds = stillDead(dead, longDead(again.value, deadForMs, nowMs()));
+  const left = dead.filter(({ clientId }) => !clientIds.includes(clientId));
+  for (const { clientId } of left) say(`${clientId} was heard meanwhile: it stays`);
+  return await write(deps, clientIds);
+}
+
+function failed({ say }: DeadDeps, error: KafkaError): ExitCode {
+  say(error.detail);
+  return exitCodeOf(error);
+}
+
+/** Why nobody can tell that they are dead now; undefined where somebody can. */
+async function whyUnheard(
+  deps: DeadDeps,
+  dead: readonly Cluster[],
+  epoch: number,
+): Promise<Result<string | undefined, KafkaError>> {
+  const tick = await nextTick(deps, epoch);
+  if (!tick.ok) return tick;
+  if (tick.value === undefined) {
+    return ok(
+      `no control plane leads (no tick within ${ageText(TICK_MS_MAX)}), so nobody listens whether these clusters beat; start one first`,
+    );
+  }
+  const [heardMs, wantedMs] = [listenedMs(tick.value), proofMs(dead)];
+  if (heardMs >= wantedMs) return ok(undefined);
+  return ok(
+    `the control plane has led for ${ageText(heardMs)} only, and one of these clusters may be silent for ${ageText(wantedMs)} and live; try again in ${ageText(wantedMs - heardMs)}`,
+  );
+}
+
+/** The next tick of the leader whose records the ledger has, or of a later one. */
+async function nextTick(
+  { client, log }: DeadDeps,
+  epoch: number,
+): Promise<Result<Tick | undefined, KafkaError>> {
+  const ends = await endOffsets(client, HEARTBEAT, CALL);
+  if (!ends.ok) return ends.error.code === "unknown-topic" ? ok(undefined) : ends;
+  const { promise, resolve } = Promise.withResolvers<Tick | undefined>();
+  const timer = setTimeout(() => resolve(undefined), TICK_MS_MAX);
+  const reader = openConsumer({
+    client,
+    log,
+    positions: [...ends.value.offsets].map(([partition, offset]) => ({
+      ...{ topic: HEARTBEAT, partition, offset },
+    })),
+    deliver: ({ records }) => {
+      for (const { key, value } of records) {
+        const read = decodeHeartbeat(key, value);
+        if (read.ok && read.value.kind === "tick" && read.value.tick.epoch >= epoch) {
+          resolve(read.value.tick);
+        }
+      }
+    },
+    problem: ({ kind }) => log("debug", "reading ticks", { kind }),
+  });
+  const tick = await promise;
+  clearTimeout(timer);
+  await reader.close();
+  return ok(tick);
+}
+
+const headers = { [BY]: BY_OPERATOR } as const;
+
+async function write(deps: DeadDeps, clientIds: readonly ClientId[]): Promise<ExitCode> {
+  const { client, log, say } = deps;
+  if (clientIds.length === 0) return EXIT.done;
+  const from = await endOffsets(client, STATUS, CALL);
+  if (!from.ok) return failed(deps, from.error);
+  const producer = openProducer({ client, log });
+  const open = new Map<string, number>();
+  for (let at = 0; at < clientIds.length; at += AT_ONCE_MAX) {
+    const some = clientIds.slice(at, at + AT_ONCE_MAX);
+    const records = some.map((key) => ({ key, value: null, headers }));
+    const sent = await producer.send(REGISTRY, records, CALL);
+    if (!sent.ok) {
+      say(`${at} of ${clientIds.length} tombstones are written; of the next it is not known`);
+      return failed(deps, sent.error);
+    }
+    for (const [n, clientId] of some.entries()) open.set(clientId, sent.value[n]?.offset ?? 0);
+  }
+  await awaitDone(deps, open, from.value.offsets.get(0) ?? 0);
+  say(`${clientIds.length - open.size} of ${clientIds.length} are withdrawn`);
+  if (open.size === 0) return EXIT.done;
+  say(
+    `not confirmed yet, the leader goes on: ${[...open.keys()].join(", ")}; the cause is in GET /api/v1/clusters/{id}`,
+  );
+  return EXIT.unconfirmed;
+}
+
+/** Takes out of `open` what the ledger says is done, until nothing is left or nothing comes. */
+async function awaitDone(
+  { client, log }: DeadDeps,
+  open: Map<string, number>,
+  offset: number,
+): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<null>();
+  let timer = setTimeout(() => resolve(null), QUIET_MS_MAX);
+  const reader = openConsumer({
+    client,
+    log,
+    positions: [{ topic: STATUS, partition: 0, offset }],
+    deliver: ({ records }) => {
+      for (const { key, value } of records) {
+        const entry = decodeLedger(key, value);
+        if (!entry.ok || entry.value.kind !== "status") continue;
+        const { client_id, registry, withdrawal } = entry.value.status;
+        const written = open.get(client_id);
+        if (written === undefined || registry.offset < written || withdrawal !== "done") continue;
+        open.delete(client_id);
+        clearTimeout(timer);
+        timer = setTimeout(() => resolve(null), QUIET_MS_MAX);
+      }
+      if (open.size === 0) resolve(null);
+    },
+    problem: ({ kind }) => log("debug", "reading the ledger", { kind }),
+  });
+  await promise;
+  clearTimeout(timer);
+  await reader.close();
+}
