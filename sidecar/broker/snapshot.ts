@@ -103,6 +103,11 @@ export type BrokerSnapshot = {
   /** Undefined: it is not silent. */
   readonly silence: Silence | undefined;
   readonly process: KafkaProcess;
+  /**
+   * Has it answered since its process started; where that is hidden: since its listener was last found closed.
+   * A refusal counts: only a broker that has started speaks TLS, or refuses a password.
+   */
+  readonly hasStarted: boolean;
   /** Is a socket of Kafka's process seen to listen on the port? Undefined: not looked, or not to be seen. */
   readonly isListening: boolean | undefined;
   /** `from`: the local broker, or whoever else answered when it did not. */

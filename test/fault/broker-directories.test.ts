@@ -1,6 +1,6 @@
 /** One broker with two log directories: one is taken away, and a replica moves from one to the other. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { rename } from "node:fs/promises";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { checkIn } from "../bed/broker-sidecar/answer.ts";
 import { brokerStage } from "../bed/broker-sidecar/stage.ts";
@@ -125,6 +125,7 @@ describe("sidecar broker", () => {
       await rename(taken, `${taken}-away`);
       undo(async () => {
         await kafka.broker(0).stop();
+        await rm(taken, { force: true });
         await rename(`${taken}-away`, taken);
       });
       const seen = await own.seenAfter(
@@ -137,12 +138,26 @@ describe("sidecar broker", () => {
       // The replicas in it are out of sync: the cause is what is named.
       expect(seen.probed.body.error).toBe(`log directories unhealthy (offline: ${taken})`);
       expect(seen.probed.body.logDirsHealthy).toBe(false);
-      expect((await own.fresh("startup")).code).toBe(503);
+      // It has started, and a startup probe that fails would restart it.
+      expect((await own.fresh("startup")).code).toBe(200);
       say(`directory away: "${seen.probed.body.error}" after ${rounded(seen.afterMs)}`);
       const { codes, lost } = await live.stop();
       expect([...codes]).toEqual([200]);
       expect(lost).toEqual([]);
       expect(await own.metric(`outrider_broker_log_dir_online{dir="${taken}"}`)).toBe(0);
+
+      // So it is at its start: it serves from the other directory, and is not to be restarted.
+      await kafka.broker(0).stop();
+      await writeFile(taken, "no directory");
+      const againMs = performance.now();
+      await kafka.broker(0).start();
+      const up = await own.seenAfter(againMs, "startup", ({ code }) => code === 200);
+      const unready = await own.fresh("ready");
+      expect(unready.body.error).toBe(`log directories unhealthy (offline: ${taken})`);
+      await kafka.tools.createTopic("served", 1);
+      await kafka.tools.produce("served", [{ key: "k", value: "v" }]);
+      expect((await own.fresh("startup")).code).toBe(200);
+      say(`directory away at start: startup passes ${rounded(up.afterMs)} after the start began`);
     }),
     LIMIT_MS,
   );

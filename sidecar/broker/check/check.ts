@@ -8,6 +8,7 @@ export type Status = (typeof STATUSES)[number];
 /** A cause before what follows of it: the first that fails is the one that a probe names. */
 export const CHECKS = [
   "broker-answers",
+  "broker-started",
   "broker-identity",
   "broker-registered",
   "quorum-leader",

@@ -4,6 +4,7 @@ import type { BrokerSnapshot, LogDir } from "../snapshot.ts";
 import { checkBrokerAnswers } from "./broker-answers.ts";
 import { checkBrokerIdentity } from "./broker-identity.ts";
 import { checkBrokerRegistered } from "./broker-registered.ts";
+import { checkBrokerStarted } from "./broker-started.ts";
 import type { Check, CheckName, CheckSettings, Verdict } from "./check.ts";
 import { CHECKS } from "./check.ts";
 import { checkDiskFree } from "./disk-free.ts";
@@ -43,6 +44,7 @@ export type EvaluatedRound = {
 
 const SIMPLE: Readonly<Record<Exclude<CheckName, "restart-safe">, Check>> = {
   "broker-answers": checkBrokerAnswers,
+  "broker-started": checkBrokerStarted,
   "broker-identity": checkBrokerIdentity,
   "broker-registered": checkBrokerRegistered,
   "quorum-leader": checkQuorumLeader,

@@ -19,12 +19,13 @@ export type GateSettings = {
 
 /** In the order in which an error names the first that fails. */
 const ROLES: Readonly<Record<CheckName, Readonly<Record<GateName, Role>>>> = {
-  "broker-answers": { live: "gate", ready: "gate", startup: "gate", "restart-safe": "gate" },
+  "broker-answers": { live: "gate", ready: "gate", startup: "warn", "restart-safe": "gate" },
+  "broker-started": { live: "none", ready: "none", startup: "gate", "restart-safe": "none" },
   "broker-identity": { live: "warn", ready: "gate", startup: "warn", "restart-safe": "gate" },
-  "broker-registered": { live: "warn", ready: "gate", startup: "gate", "restart-safe": "none" },
+  "broker-registered": { live: "warn", ready: "gate", startup: "warn", "restart-safe": "none" },
   "quorum-leader": { live: "warn", ready: "gate", startup: "none", "restart-safe": "gate" },
   "metadata-caught-up": { live: "warn", ready: "warn", startup: "none", "restart-safe": "strict" },
-  "log-directories": { live: "none", ready: "gate", startup: "gate", "restart-safe": "none" },
+  "log-directories": { live: "none", ready: "gate", startup: "warn", "restart-safe": "none" },
   "replicas-in-sync": { live: "none", ready: "gate", startup: "warn", "restart-safe": "none" },
   "followers-in-sync": { live: "none", ready: "warn", startup: "none", "restart-safe": "none" },
   "future-replicas": { live: "none", ready: "warn", startup: "none", "restart-safe": "none" },
@@ -72,6 +73,7 @@ function closes(gate: GateName, role: Role, status: Status): boolean {
 
 const PREFIX = {
   "broker-answers": "failed to fetch metadata",
+  "broker-started": "failed to fetch metadata",
   "broker-identity": "failed to fetch metadata",
   "broker-registered": "failed to fetch metadata",
   "quorum-leader": "failed to describe the quorum",
@@ -107,6 +109,7 @@ function seedError(gate: GateName, check: CheckName, reason: string): string | u
     case "broker-identity":
       return `another node than configured: ${reason}`;
     case "broker-answers":
+    case "broker-started":
     case "metadata-caught-up":
     case "followers-in-sync":
     case "disk-free":

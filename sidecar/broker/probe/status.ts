@@ -1,14 +1,17 @@
 /**
  * What is known right now: the last round's judgement, or that there is none to go by. A judgement that
- * has grown old says nothing: all its verdicts are `unknown` then, with its age as the reason.
+ * has grown old says nothing: all its verdicts are `unknown` then, with its age as the reason, but for
+ * `broker-started`, since a startup probe that fails restarts Kafka.
  */
-import { CHECKS, type Verdict } from "../check/check.ts";
+import { CHECKS, type CheckName, type Status, type Verdict } from "../check/check.ts";
 import type { EvaluatedRound, Evaluation } from "../check/evaluate.ts";
 import { ageText, verdictsOf } from "../check/text.ts";
 import { type GateName, type GateSettings, type Outcome, passGate } from "./gates.ts";
 
 /** A verdict older than so many PROBE_INTERVALs is unknown. */
 export const STALE_ROUNDS = 3;
+
+const STARTED: CheckName = "broker-started";
 
 export type Readings = {
   /** -1: not known, because the configuration is wrong. */
@@ -34,13 +37,14 @@ export type ProbeStatus = {
 
 export function probeStatus(readings: Readings): ProbeStatus {
   const round = readings.latest();
-  if (readings.misconfigured !== undefined) return unknown(readings.misconfigured, null);
+  // It keeps us from asking, and no Kafka from starting.
+  if (readings.misconfigured !== undefined) return unknown(readings.misconfigured, null, "warn");
   if (round === undefined) return unknown("no round has finished yet", null);
   const ageMs = Math.max(0, Math.round(readings.monotonicMs() - round.beganMs));
   const { staleAfterMs } = readings;
   if (ageMs > staleAfterMs) {
     const ages = `${ageText(ageMs)} old, at most ${ageText(staleAfterMs)}`;
-    return unknown(`the last round is ${ages}`, ageMs);
+    return unknown(`the last round is ${ages}`, ageMs, lastStarted(round));
   }
   return { verdicts: round.judgement.verdicts, judgement: round.judgement, ageMs };
 }
@@ -52,8 +56,18 @@ export function outcomeOf(gate: GateName, now: ProbeStatus, readings: Readings):
   return { ...outcome, error: readings.misconfigured };
 }
 
-const unknown = (reason: string, ageMs: number | null): ProbeStatus => ({
-  verdicts: CHECKS.map((check) => verdictsOf(check)("unknown", reason, 0)),
-  judgement: undefined,
-  ageMs,
-});
+/** That a process has answered since its start stays true when our rounds do not come round. */
+const lastStarted = ({ judgement }: EvaluatedRound): Status =>
+  judgement.verdicts.some(({ check, status }) => check === STARTED && status === "pass")
+    ? "pass"
+    : "unknown";
+
+/** `started`: the verdict of the one check on which it may rest whether Kafka is restarted while it starts. */
+function unknown(reason: string, ageMs: number | null, started: Status = "unknown"): ProbeStatus {
+  const statusOf = (check: CheckName) => (check === STARTED ? started : "unknown");
+  return {
+    verdicts: CHECKS.map((check) => verdictsOf(check)(statusOf(check), reason, 0)),
+    judgement: undefined,
+    ageMs,
+  };
+}

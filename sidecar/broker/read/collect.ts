@@ -9,7 +9,7 @@ import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Result } from "../../../shared/result.ts";
 import type { KafkaFinder } from "../process/finder.ts";
 import { openRoundClock, type RoundClock } from "../round/clock.ts";
-import type { BrokerSnapshot, ListenerAnswer } from "../snapshot.ts";
+import type { BrokerSnapshot, KafkaProcess, ListenerAnswer } from "../snapshot.ts";
 import type { LocalBroker, LocalReads } from "./local-broker.ts";
 import type { OtherBrokers } from "./other-brokers.ts";
 import type { OutageWatch } from "./outage.ts";
@@ -32,6 +32,15 @@ export type Snapshots = { readonly take: (signal: AbortSignal) => Promise<Broker
 export function openSnapshots(options: SnapshotOptions): Snapshots {
   const { brokerId, deadlineMs, finder, local } = options;
   let wasTroubled = false;
+  let hasAnsweredUnseen = false;
+
+  const hasStarted = (answer: ListenerAnswer, process: KafkaProcess): boolean => {
+    if (hasAnswered(answer)) hasAnsweredUnseen = true;
+    // Then its process has ended, or is about to: the next one has not answered yet.
+    if (answer.kind === "closed" || process.kind === "gone") hasAnsweredUnseen = false;
+    return process.kind === "running" ? process.hasAnswered : hasAnsweredUnseen;
+  };
+
   return {
     take: async (signal) => {
       const clock = openRoundClock({ deadlineMs, monotonicMs: options.monotonicMs, signal });
@@ -46,9 +55,13 @@ export function openSnapshots(options: SnapshotOptions): Snapshots {
         const silence = await silenceOf(reads.answer);
         if (hasAnswered(reads.answer)) heard();
         const process = finder.look();
+        const started = hasStarted(reads.answer, process);
         const isListening = reads.answer.kind === "closed" ? finder.isListening() : undefined;
         const lagMs = clock.lagMs();
-        return { ...reads, brokerId, silence, metadata, process, isListening, lagMs };
+        return {
+          ...{ ...reads, brokerId, silence, metadata, process, isListening, lagMs },
+          hasStarted: started,
+        };
       } finally {
         clock.stop();
       }

@@ -106,7 +106,7 @@ export function snapshot(changed: Partial<BrokerSnapshot> = {}): BrokerSnapshot 
         ["bills", 2],
       ]),
     ),
-    ...{ isListening: undefined, minInsyncTrouble: undefined, hiddenReplicas: 0 },
+    ...{ hasStarted: true, isListening: undefined, minInsyncTrouble: undefined, hiddenReplicas: 0 },
     ...changed,
   };
 }

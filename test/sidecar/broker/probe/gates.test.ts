@@ -43,12 +43,14 @@ const starting: Partial<BrokerSnapshot> = {
   ...silent,
   answer: { kind: "closed", detail: "ECONNREFUSED", durationMs: 1 },
   process: running({ hasAnswered: false, ioBytes: undefined, ageMs: 20_000 }),
+  hasStarted: false,
 };
 const refused: Partial<BrokerSnapshot> = {
   ...silent,
   answer: { kind: "refused-us", detail: "wrong password", durationMs: 4 },
   metadata: failed("Metadata to b: SASL Authentication failed", "authentication"),
 };
+const notAsked = { kind: "not-asked", detail: "no such name", durationMs: 0 } as const;
 const OTHER =
   "another node than configured: node 2 answers, not node 0 (by its own settings): compare BROKER_ID, or else the number at the end of HOSTNAME, with Kafka's node.id, and LOCAL_BROKER with its listener";
 const unregistered = metadataOf({}, [1, 2]);
@@ -73,14 +75,31 @@ const only = (errors: Partial<Errors>): Errors => ({
 
 const rows: readonly Row[] = [
   { when: "all is well", of: {}, want: only({}) },
-  { when: "the broker hangs", of: silent, want: everywhere(SILENT) },
+  {
+    when: "the broker hangs, and had started",
+    of: silent,
+    want: { ...everywhere(SILENT), startup: undefined },
+  },
+  {
+    when: "the broker hangs, and never answered",
+    of: { ...silent, hasStarted: false },
+    want: everywhere(SILENT),
+  },
+  {
+    when: "we could not ask, and it never answered",
+    of: { ...silent, answer: notAsked, hasStarted: false },
+    want: only({
+      ready: "failed to fetch metadata: we could not ask: no such name",
+      "restart-safe": "failed to fetch metadata: we could not ask: no such name",
+    }),
+  },
   { when: "it starts", of: starting, want: { ...everywhere(STARTING), live: undefined } },
   {
     when: "it refuses us",
     of: refused,
     want: only({
-      ...{ ready: REFUSED, "restart-safe": REFUSED },
-      startup: "failed to fetch metadata: Metadata to b: SASL Authentication failed",
+      ready: REFUSED,
+      "restart-safe": REFUSED,
     }),
   },
   {
@@ -105,7 +124,6 @@ const rows: readonly Row[] = [
     of: unregistered,
     want: only({
       ready: "broker not registered in cluster metadata",
-      startup: "broker not registered in cluster metadata",
     }),
   },
   {
@@ -139,7 +157,6 @@ const rows: readonly Row[] = [
     of: offline,
     want: only({
       ready: "log directories unhealthy (offline: /data/1)",
-      startup: "log directories unhealthy (offline: /data/1)",
     }),
   },
   {
@@ -147,7 +164,6 @@ const rows: readonly Row[] = [
     of: { ...behind, ...offline, minInsyncReplicas: readIn(new Map([["a", 1]])) },
     want: only({
       ready: "log directories unhealthy (offline: /data/1)",
-      startup: "log directories unhealthy (offline: /data/1)",
     }),
   },
   {
@@ -155,7 +171,6 @@ const rows: readonly Row[] = [
     of: { logDirs: failed("DescribeLogDirs: no answer") },
     want: only({
       ready: "failed to describe log dirs: DescribeLogDirs: no answer",
-      startup: "failed to describe log dirs: DescribeLogDirs: no answer",
     }),
   },
   {
@@ -171,7 +186,6 @@ const rows: readonly Row[] = [
     of: { ...unregistered, ...noLeader, ...offline },
     want: only({
       ready: "broker not registered in cluster metadata",
-      startup: "broker not registered in cluster metadata",
       "restart-safe": "no controller elected",
     }),
   },

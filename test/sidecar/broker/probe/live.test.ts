@@ -85,6 +85,7 @@ const snapshots: fc.Arbitrary<BrokerSnapshot> = fc.record({
     absent("none here"),
     readIn([]),
   ),
+  hasStarted: fc.boolean(),
   isListening: fc.option(fc.boolean(), { nil: undefined }),
   ...{ minInsyncTrouble: fc.constant(undefined), hiddenReplicas: fc.nat() },
   minInsyncReplicas: fc.constantFrom(snapshot().minInsyncReplicas, failed("refused")),

@@ -202,7 +202,9 @@ describe("GET /health/startup", () => {
   test("tells what is waited for while Kafka starts, and what is left to catch up after", async () => {
     const closed = { kind: "closed", detail: "ECONNREFUSED", durationMs: 1 } as const;
     const kafka = { kind: "running", pid: 4, ageMs: 9000, hasAnswered: false, ioBytes: 1 } as const;
-    const starting = judged({ ...silent, answer: closed, process: kafka });
+    const starting = judged({
+      ...{ ...silent, answer: closed, process: kafka, hasStarted: false },
+    });
     const progress = "starting for 9s, no answer yet; what it reads and writes cannot be seen";
     const first = await ask("/health/startup", { round: starting });
     expect([first.status, seedPart(first.text)]).toEqual([

@@ -1,0 +1,17 @@
+/**
+ * Has this Kafka process answered since its start? The one check that startup rests on: a startup probe that
+ * fails restarts Kafka, so nothing else that may be amiss, with it or with us, counts here.
+ */
+import { checkBrokerAnswers } from "./broker-answers.ts";
+import type { Check } from "./check.ts";
+import { verdictsOf } from "./text.ts";
+
+const say = verdictsOf("broker-started");
+
+export const checkBrokerStarted: Check = (snapshot, settings, before) => {
+  if (snapshot.hasStarted) return say("pass", "it has answered since its start", 0);
+  const { reason, durationMs } = checkBrokerAnswers(snapshot, settings, before);
+  // What keeps us from asking keeps no Kafka from starting.
+  if (snapshot.answer.kind === "not-asked") return say("warn", reason, durationMs);
+  return say("unknown", reason, durationMs);
+};
