@@ -26,6 +26,8 @@ export type KafkaError = {
   /** For a person: what was tried and what came of it. Never a secret. */
   readonly detail: string;
   readonly cause?: unknown;
+  /** A quota of the broker's held the call back: it says nothing of the broker. */
+  readonly isThrottled?: true;
 };
 
 const EXIT_UNREACHABLE = 69;

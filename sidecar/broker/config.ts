@@ -175,7 +175,7 @@ const PROBE_TABLE = {
     schema: oneOf(["local", "cluster"] as const),
     default: "local",
     describe:
-      "What liveness asks: the local broker; cluster also fails a broker that is not registered, as the original",
+      "What liveness asks: the local broker; cluster also fails one that is not registered, or whose cluster's metadata cannot be had, as the original",
   }),
   livenessBrakeMs: withDefault({
     name: "LIVENESS_BRAKE",

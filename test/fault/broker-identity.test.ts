@@ -139,6 +139,13 @@ describe("sidecar broker", () => {
       await own.fresh("ready", performance.now() + 3 * own.intervalMs);
       expect([...(await live.stop()).codes]).toEqual([200]);
       expect(own.process.output()).not.toContain("wrong\n");
+      const strict = await sidecars.start(0, {
+        user,
+        env: { ...envOf(kafka), LIVENESS: "cluster" },
+      });
+      const asOriginal = await strict.seenAfter(performance.now(), "live", dead);
+      expect(asOriginal.probed.body.error).toMatch(/^failed to fetch metadata: .*authentication/iu);
+      await strict.process.stop();
       say(`wrong password: "${probed.body.error}" ${rounded(afterMs)} after the start`);
       await own.process.stop();
     }),

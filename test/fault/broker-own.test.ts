@@ -4,6 +4,7 @@ import type { Probed } from "../bed/broker-sidecar/answer.ts";
 import { brokerStage } from "../bed/broker-sidecar/stage.ts";
 import { openWatch } from "../bed/broker-sidecar/watch.ts";
 import { until } from "../bed/condition.ts";
+import { freePort } from "../bed/port.ts";
 import { say } from "./say.ts";
 
 const LIMIT_MS = 120_000;
@@ -35,6 +36,25 @@ describe("sidecar broker", () => {
         deadlineMs: LIMIT_MS,
       });
       await own.process.stop();
+    }),
+    LIMIT_MS,
+  );
+
+  test(
+    "does not know a broker dead whose process it cannot see, but as the original with LIVENESS=cluster",
+    stage.act(async ({ sidecars }) => {
+      // A port that is none of the Kafka's that can be seen here.
+      const at = `127.0.0.1:${await freePort()}`;
+      const env = { LOCAL_BROKER: at, BOOTSTRAP_SERVERS: at };
+      const own = await sidecars.start(0, { env });
+      const strict = await sidecars.start(0, { env: { ...env, LIVENESS: "cluster" } });
+      const { probed } = await strict.seenAfter(performance.now(), "live", (each) => !well(each));
+      expect(probed.body.error).toStartWith("failed to fetch metadata: ");
+      say(`LIVENESS=cluster: "${probed.body.error}"`);
+      expect((await own.fresh("ready")).code).toBe(503);
+      expect((await own.live()).code).toBe(200);
+      await own.process.stop();
+      await strict.process.stop();
     }),
     LIMIT_MS,
   );

@@ -33,7 +33,8 @@ export function openThrottle(): Throttle {
       if (waitMs <= 0) return undefined;
       await pause(waitMs, call);
       if (waitMs < call.deadlineMs && call.signal?.aborted !== true) return undefined;
-      return { code: "timeout", retry: "transient", detail: `${what}: ${quotaText(waitMs)}` };
+      const detail = `${what}: ${quotaText(waitMs)}`;
+      return { code: "timeout", retry: "transient", detail, isThrottled: true };
     },
     forMs: () => untilMs - performance.now(),
   };

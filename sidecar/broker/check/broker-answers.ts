@@ -93,12 +93,11 @@ function judgeSilent(
   const { lagMs, process: kafka } = seen;
   const { detail, durationMs, connected } = seen.answer;
   const isFirst = (seen.silence?.forMs ?? 0) === 0;
-  if (isFirst && lagMs >= durationMs * LAG_SHARE_MAX) {
+  if (isFirst && isHeldUp(lagMs, durationMs)) {
     const lag = `we ourselves were held up for ${ageText(lagMs)}`;
     return say("unknown", `${detail}, but ${lag}: too little CPU for the sidecar?`, durationMs);
   }
-  const isStarting = kafka.kind === "running" && !kafka.hasAnswered;
-  if (isStarting && (progressBytes(kafka, before) ?? 0) > 0) {
+  if (kafka.kind === "running" && !kafka.hasAnswered && hasProgress(kafka, before)) {
     return say("unknown", startingText(kafka, before), durationMs);
   }
   const silence = `${connected ? SILENT : UNTAKEN}: ${detail}`;
@@ -109,6 +108,23 @@ function judgeSilent(
   const turn = `they are restarted in turn, this one not for ${ageText(heldMs)} yet`;
   return say("unknown", `${silence}; ${others}: ${turn}`, durationMs);
 }
+
+/** Did we get too little of the CPU to be sure that there was no answer? */
+export const isHeldUp = (lagMs: number, waitedMs: number): boolean =>
+  lagMs > 0 && lagMs >= waitedMs * LAG_SHARE_MAX;
+
+/** Not answered since its start, and at work; what it did before the first look cannot be told, and is taken for work. */
+export function isRecovering(
+  { answer, process: kafka }: BrokerSnapshot,
+  before: BrokerSnapshot | undefined,
+): boolean {
+  if (answer.kind !== "closed" && answer.kind !== "silent") return false;
+  if (kafka.kind !== "running" || kafka.hasAnswered) return false;
+  return before === undefined || hasProgress(kafka, before);
+}
+
+const hasProgress = (kafka: Running, before: BrokerSnapshot | undefined): boolean =>
+  (progressBytes(kafka, before) ?? 0) > 0;
 
 type Running = Extract<KafkaProcess, { readonly kind: "running" }>;
 

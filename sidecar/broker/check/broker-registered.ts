@@ -1,14 +1,19 @@
 /** Is this broker among those that the cluster's metadata names? A fenced or cut-off broker is not. */
+import type { BrokerSnapshot } from "../snapshot.ts";
+import { isHeldUp, isRecovering } from "./broker-answers.ts";
 import type { Check } from "./check.ts";
 import { counted, readOr, someOf, verdictsOf } from "./text.ts";
 
 const CHECK = "broker-registered";
 const say = verdictsOf(CHECK);
 
-export const checkBrokerRegistered: Check = ({ role, brokerId, metadata }) => {
+export const checkBrokerRegistered: Check = (snapshot, _settings, before) => {
+  const { role, brokerId, metadata } = snapshot;
   if (role === "controller") return say("skipped", "a controller registers as no broker", 0);
   const read = readOr(CHECK, metadata);
-  if (!read.ok) return read.error;
+  if (!read.ok) {
+    return isExcused(snapshot, before) ? read.error : { ...read.error, isUnanswered: true };
+  }
   const { value, durationMs } = read.value;
   const ids = value.cluster.brokers.map(({ id }) => id).sort((a, b) => a - b);
   const source = value.from === "local" ? "" : ", as another broker says";
@@ -20,3 +25,13 @@ export const checkBrokerRegistered: Check = ({ role, brokerId, metadata }) => {
         durationMs,
       );
 };
+
+/** What keeps an answer back that is no fault of the broker's, nor one that the original would have seen. */
+function isExcused(snapshot: BrokerSnapshot, before: BrokerSnapshot | undefined): boolean {
+  const { answer, metadata, lagMs } = snapshot;
+  if (answer.kind === "throttled") return true;
+  if (metadata.kind !== "failed") return true;
+  if (metadata.error.isThrottled === true) return true;
+  if (isHeldUp(lagMs, metadata.durationMs)) return true;
+  return isRecovering(snapshot, before);
+}

@@ -29,6 +29,11 @@ export type Verdict = {
   readonly reason: string;
   /** How long the reads took that it rests on; 0 when none was needed. */
   readonly durationMs: number;
+  /**
+   * Of an `unknown`: it was asked and gave no answer, and neither we ourselves, nor a quota, nor a recovery
+   * that makes progress is why. `LIVENESS=cluster` counts that as the original does.
+   */
+  readonly isUnanswered?: true;
 };
 
 export type CheckSettings = {

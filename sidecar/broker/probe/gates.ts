@@ -3,7 +3,7 @@
  * liveness also by one that could not be made, for not knowing is no reason to restart a broker, and
  * none to send it traffic. Pure. docs/probes.md has the same table.
  */
-import type { CheckName, Status, Verdict } from "../check/check.ts";
+import type { CheckName, Verdict } from "../check/check.ts";
 
 export const GATES = ["live", "ready", "startup", "restart-safe"] as const;
 export type GateName = (typeof GATES)[number];
@@ -12,7 +12,7 @@ export type GateName = (typeof GATES)[number];
 export type Role = "gate" | "strict" | "warn" | "none";
 
 export type GateSettings = {
-  /** `cluster` restores the original: a broker that is not in the metadata is not alive. */
+  /** `cluster` restores the original: a broker that is not in the metadata is not alive, nor one whose cluster's metadata cannot be had. */
   readonly liveness: "local" | "cluster";
   readonly futureReplicas: "warn" | "fail";
 };
@@ -57,17 +57,18 @@ export function passGate(
   settings: GateSettings,
 ): Outcome {
   const shown = verdicts.filter(({ check }) => roleOf(check, gate, settings) !== "none");
-  const failing = shown.find(({ check, status }) =>
-    closes(gate, roleOf(check, gate, settings), status),
+  const failing = shown.find((verdict) =>
+    closes(gate, roleOf(verdict.check, gate, settings), verdict),
   );
   const error = failing === undefined ? undefined : errorOf(gate, failing);
   return { healthy: failing === undefined, verdicts: shown, error };
 }
 
-function closes(gate: GateName, role: Role, status: Status): boolean {
+/** Only `LIVENESS=cluster` makes a gate of live of a check whose `unknown` may be unanswered. */
+function closes(gate: GateName, role: Role, { status, isUnanswered }: Verdict): boolean {
   if (role === "warn" || role === "none") return false;
   if (status === "fail") return true;
-  if (status === "unknown") return gate !== "live";
+  if (status === "unknown") return gate !== "live" || isUnanswered === true;
   return status === "warn" && role === "strict";
 }
 

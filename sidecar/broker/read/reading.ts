@@ -34,7 +34,9 @@ export function lateError(what: string, waitedMs: number, asked?: OnItsWay): Kaf
   const late = timeoutError(what, Math.round(waitedMs));
   if (asked === undefined) return late;
   const throttledMs = asked.throttledForMs();
-  if (throttledMs > 0) return { ...late, detail: `${late.detail}: ${quotaText(throttledMs)}` };
+  if (throttledMs > 0) {
+    return { ...late, detail: `${late.detail}: ${quotaText(throttledMs)}`, isThrottled: true };
+  }
   if (asked.sentMs() !== undefined) return late;
   return { ...late, detail: `${late.detail}: its connection is not open yet, or muted by a quota` };
 }

@@ -17,6 +17,7 @@ import {
 } from "../../../../sidecar/broker/probe/gates.ts";
 import type { BrokerSnapshot } from "../../../../sidecar/broker/snapshot.ts";
 import {
+  absent,
   dir,
   failed,
   metadataOf,
@@ -42,7 +43,7 @@ const silent: Partial<BrokerSnapshot> = {
 const starting: Partial<BrokerSnapshot> = {
   ...silent,
   answer: { kind: "closed", detail: "ECONNREFUSED", durationMs: 1 },
-  process: running({ hasAnswered: false, ioBytes: undefined, ageMs: 20_000 }),
+  process: running({ hasAnswered: false, ioBytes: 4096, ageMs: 20_000 }),
   hasStarted: false,
 };
 const refused: Partial<BrokerSnapshot> = {
@@ -53,6 +54,15 @@ const refused: Partial<BrokerSnapshot> = {
 const notAsked = { kind: "not-asked", detail: "no such name", durationMs: 0 } as const;
 const OTHER =
   "another node than configured: node 2 answers, not node 0 (by its own settings): compare BROKER_ID, or else the number at the end of HOSTNAME, with Kafka's node.id, and LOCAL_BROKER with its listener";
+const throttled = { kind: "throttled", detail: "quota", durationMs: 2000 } as const;
+const cut = { kind: "cut", detail: "ECONNRESET", durationMs: 1 } as const;
+const idle = { hasAnswered: false, ageMs: 18_000 } as const;
+const stuck = running({ ...idle, ageMs: 20_000, ioBytes: 1024 });
+const heldBack = {
+  kind: "failed",
+  error: { code: "timeout", retry: "transient", detail: "quota", isThrottled: true },
+  durationMs: 2000,
+} as const;
 const unregistered = metadataOf({}, [1, 2]);
 const noLeader = { quorum: readIn(quorum([replica(0)], { leaderId: -1 })) };
 const offline = { logDirs: readIn([dir("/data/0"), dir("/data/1", { errorCode: 56 })]) };
@@ -203,8 +213,32 @@ describe("passGate()", () => {
   test("LIVENESS=cluster is the original's: not in the metadata, not alive", () => {
     expect(pass("live", unregistered).healthy).toBe(true);
     expect(pass("live", unregistered, CLUSTER).error).toBe("broker not found in cluster metadata");
-    expect(pass("live", { metadata: failed("no answer") }, CLUSTER).healthy).toBe(true);
     expect(pass("live", {}, CLUSTER).healthy).toBe(true);
+  });
+
+  const closed: Partial<BrokerSnapshot> = { ...starting, hasStarted: true };
+  const hidden = { kind: "hidden", reason: "not shared" } as const;
+  const late = failed("no answer");
+  const unanswered: readonly (readonly [string, Partial<BrokerSnapshot>, boolean])[] = [
+    ["the metadata did not come", { metadata: late }, false],
+    ["a wrong password", refused, false],
+    ["a dead broker whose process is hidden", { ...closed, process: hidden }, false],
+    ["a name without an address", { ...silent, answer: notAsked }, false],
+    ["connections that are ended at once", { ...silent, answer: cut }, false],
+    ["a start that cannot be seen to make progress", { ...starting, process: stuck }, false],
+    ["a recovery that makes progress", starting, true],
+    ["too little CPU of our own", { metadata: late, lagMs: 600 }, true],
+    ["a quota on the sign of life", { ...silent, answer: throttled }, true],
+    ["a quota on the metadata", { metadata: heldBack }, true],
+    ["a controller", { role: "controller", metadata: absent("none") }, true],
+  ];
+  test.each([...unanswered])("LIVENESS=cluster, and %s", (_when, changed, healthy) => {
+    const settings = { ...SETTINGS, ...CLUSTER };
+    const before = snapshot({ ...changed, process: running({ ...idle, ioBytes: 1024 }) });
+    const { verdicts } = evaluate(snapshot(changed), settings, before);
+    const outcome = passGate("live", verdicts, CLUSTER);
+    expect(outcome.healthy).toBe(healthy);
+    expect(outcome.error ?? "failed to fetch metadata: ").toStartWith("failed to fetch metadata: ");
   });
 
   test("FUTURE_REPLICAS=fail is the original's: unready while a replica moves", () => {
