@@ -44,6 +44,8 @@ export type ListenerAnswer =
   | {
       readonly kind: "silent";
       readonly connected: boolean;
+      /** It is a connection that was opened to ask: Kafka itself may not have taken it from the kernel yet. */
+      readonly isNew?: boolean;
       readonly detail: string;
       readonly durationMs: number;
     }
@@ -72,6 +74,13 @@ export type Identity =
   | { readonly kind: "other"; readonly nodeId: number | undefined; readonly how: string }
   /** `isFinal`: nothing more is to be found out for now; else the answer is still awaited. */
   | { readonly kind: "unproven"; readonly isFinal: boolean; readonly detail: string };
+
+/** Connections to Kafka's port that wait to be taken, and the CPU time of its process so far. */
+export type Backlog = {
+  readonly pid: number;
+  readonly waiting: number;
+  readonly cpuTicks: number;
+};
 
 /** The other brokers, asked for a sign of life. */
 export type Peers = {
@@ -110,6 +119,8 @@ export type BrokerSnapshot = {
   readonly hasStarted: boolean;
   /** Is a socket of Kafka's process seen to listen on the port? Undefined: not looked, or not to be seen. */
   readonly isListening: boolean | undefined;
+  /** Looked at only while a new connection of ours is silent; undefined: not looked, or not to be seen. */
+  readonly backlog: Backlog | undefined;
   /** `from`: the local broker, or whoever else answered when it did not. */
   readonly metadata: Reading<{
     readonly cluster: ClusterMetadata;

@@ -35,7 +35,7 @@ afterAll(stage.close);
 const well = ({ code }: Probed) => code === 200;
 
 async function configure({ tools }: KafkaBed, words: readonly string[]): Promise<void> {
-  const CONFIGS = "kafka.admin.ConfigCommand";
+  const CONFIGS = "org.apache.kafka.tools.ConfigCommand";
   await tools.run(CONFIGS, ["--bootstrap-server", tools.bootstrap, "--alter", ...words]);
 }
 
@@ -170,6 +170,41 @@ describe("sidecar broker", () => {
       undo(() => configure(kafka, [...limit, "--delete-config", "max.connections.per.ip"]));
       await fresh.process.stop();
       await own.process.stop();
+    }),
+    LIMIT_MS,
+  );
+
+  test(
+    "waits for its turn where new connections are not taken, and still sees a process that stands still",
+    stage.act(async ({ kafka, sidecars, undo }) => {
+      const limit = ["--entity-type", "brokers", "--entity-name", "0"];
+      const name = "listener.name.plaintext.max.connections";
+      await configure(kafka, [...limit, "--add-config", `${name}=${CONNECTIONS_MAX}`]);
+      const held = Array.from({ length: CONNECTIONS_MAX }, () =>
+        connect({ host: "127.0.0.1", port: kafka.broker(0).port }),
+      );
+      const letGo = () => {
+        for (const socket of held) socket.destroy();
+        return Promise.resolve();
+      };
+      undo(letGo);
+      const fresh = await sidecars.start(0);
+      const waits = await fresh.seenAfter(performance.now(), "ready", ({ body }) =>
+        (body.error ?? "").includes("waiting, ours among them"),
+      );
+      say(`connections not taken: ${waits.probed.body.error}`);
+      expect([...(await sawRounds(fresh, 5)).codes]).toEqual([200]);
+      const sinceMs = performance.now();
+      await kafka.broker(0).kill("SIGSTOP");
+      const dead = await fresh.seenAfter(sinceMs, "live", ({ code }) => code === 503);
+      say(`connections not taken, SIGSTOP: live fails after ${Math.round(dead.afterMs)} ms`);
+      await kafka.broker(0).kill("SIGCONT");
+      const freeMs = performance.now();
+      await letGo();
+      const got = await fresh.seenAfter(freeMs, "ready", well);
+      say(`connections not taken: ready ${Math.round(got.afterMs)} ms after they are free`);
+      undo(() => configure(kafka, [...limit, "--delete-config", name]));
+      await fresh.process.stop();
     }),
     LIMIT_MS,
   );

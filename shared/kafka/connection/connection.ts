@@ -64,8 +64,7 @@ export function openBrokerConnection(
   log: KafkaLog,
 ): BrokerConnection {
   patchKafkajs();
-  let usable = true;
-  let wasOpen = false;
+  let [usable, wasOpen] = [true, false];
   let opened: Promise<Versions> | undefined;
   let [inFlight, handled] = [0, 0];
   let retired: string | undefined;
@@ -85,6 +84,9 @@ export function openBrokerConnection(
     retired ??= reason;
     if (inFlight === 0) drop(retired);
   };
+
+  /** What a quota holds back is no hang, and another connection would cost more of it (KAFKA-16083). */
+  const giveUp = (reason: string) => (throttle.forMs() > 0 ? undefined : retire(reason));
 
   const open = async (): Promise<Versions> => {
     const versions = await begin(connection, drop, throttle);
@@ -107,7 +109,7 @@ export function openBrokerConnection(
     onSent: () => void,
   ): Promise<Result<T, KafkaError>> => {
     const deadline = startDeadline(call);
-    const timedOut = () => retire(`${what}: no answer within its deadline`);
+    const timedOut = () => giveUp(`${what}: no answer within its deadline`);
     const versions = await begun(call, what, timedOut);
     if (!versions.ok) return versions;
     const version = chooseVersion(versions.value, request);
@@ -135,10 +137,11 @@ export function openBrokerConnection(
     return answer;
   };
 
-  const state = { usable: () => usable, wasOpen: () => wasOpen, reached: progress.reached };
-  const seen = { handled: () => handled, throttledForMs: throttle.forMs };
-  const sessionMs = () => Number(connection.sessionLifetime);
-  return { send, drop, retire, open: begun, ...state, ...seen, sessionMs };
+  return {
+    ...{ send, drop, retire, open: begun, usable: () => usable, wasOpen: () => wasOpen },
+    ...{ handled: () => handled, throttledForMs: throttle.forMs, reached: progress.reached },
+    sessionMs: () => Number(connection.sessionLifetime),
+  };
 }
 
 function watched(

@@ -97,6 +97,8 @@ function judgeSilent(
     const lag = `we ourselves were held up for ${ageText(lagMs)}`;
     return say("unknown", `${detail}, but ${lag}: too little CPU for the sidecar?`, durationMs);
   }
+  const held = heldText(seen, before);
+  if (held !== undefined) return say("unknown", `${held}: ${detail}`, durationMs);
   if (kafka.kind === "running" && !kafka.hasAnswered && hasProgress(kafka, before)) {
     return say("unknown", startingText(kafka, before), durationMs);
   }
@@ -107,6 +109,22 @@ function judgeSilent(
   const others = `${answered} of ${counted(asked, "other broker")} asked answered`;
   const turn = `they are restarted in turn, this one not for ${ageText(heldMs)} yet`;
   return say("unknown", `${silence}; ${others}: ${turn}`, durationMs);
+}
+
+/**
+ * At a limit of connections (max.connections, max.connection.creation.rate) Kafka leaves new ones with the
+ * kernel: those of others are served. One that hangs leaves them there, too, and does nothing else. What it
+ * worked shows from the second look on.
+ */
+function heldText(
+  { backlog }: BrokerSnapshot,
+  before: BrokerSnapshot | undefined,
+): string | undefined {
+  if (backlog === undefined || backlog.waiting === 0) return undefined;
+  const was = before?.backlog?.pid === backlog.pid ? before.backlog : undefined;
+  if (was !== undefined && was.cpuTicks === backlog.cpuTicks) return undefined;
+  const waiting = counted(backlog.waiting, "connection");
+  return `Kafka's process leaves ${waiting} waiting, ours among them, and is at work: at a limit such as max.connections?`;
 }
 
 /** Did we get too little of the CPU to be sure that there was no answer? */

@@ -11,15 +11,17 @@
 
 import type { Files } from "../../../shared/linux/kernel-files.ts";
 import { parseStat } from "../../../shared/linux/proc-stat.ts";
-import type { KafkaProcess } from "../snapshot.ts";
+import type { Backlog, KafkaProcess } from "../snapshot.ts";
 import { type Candidate, type Choice, chooseKafka } from "./choose.ts";
 import {
+  cpuTicks,
   ioBytes,
   kafkaProgram,
   listenerPorts,
   listeningSockets,
   type Program,
   propertiesPath,
+  waitingConnections,
 } from "./parse.ts";
 
 /** A pod has a dozen; on a busy host a few ms of each round at most. */
@@ -50,6 +52,8 @@ export type KafkaFinder = {
   readonly asking: () => () => void;
   /** Does a socket listen on the port that is Kafka's, as far as can be seen? It takes the kernel 5 ms or more to say. */
   readonly isListening: () => boolean | undefined;
+  /** Connections that it has not taken yet, and what it has worked: does it hold them back, or hang? As dear. */
+  readonly backlog: () => Backlog | undefined;
 };
 
 export type KafkaFinderOptions = {
@@ -145,6 +149,7 @@ export function openKafkaFinder({
 
   return {
     look,
+    backlog: () => known && backlogOf(files, known.pid, port),
     isListening: () => known && (listensOn(files, known.pid, port, false) ?? true),
     asking: () => {
       look();
@@ -226,6 +231,17 @@ function listensOn(files: Files, pid: number, port: number, isOnly: boolean): bo
   const descriptors = descriptorsOf(files, pid);
   if (descriptors.length === 0) return undefined;
   return descriptors.some((fd) => sockets.has(files.link(`/proc/${pid}/fd/${fd}`) ?? ""));
+}
+
+function backlogOf(files: Files, pid: number, port: number): Backlog | undefined {
+  const stat = files.read(`/proc/${pid}/stat`);
+  const ticks = stat.ok ? cpuTicks(stat.value) : undefined;
+  if (ticks === undefined) return undefined;
+  const waiting = ["tcp", "tcp6"].reduce((sum, name) => {
+    const text = files.read(`/proc/${pid}/net/${name}`);
+    return text.ok ? sum + waitingConnections(text.value, port) : sum;
+  }, 0);
+  return { pid, waiting, cpuTicks: ticks };
 }
 
 /** By its properties, read where it sees them: under its own root, from its own directory. */

@@ -64,19 +64,41 @@ export function listenerPorts(program: Program, properties: string): readonly nu
 /** Places in a line of /proc/<pid>/net/tcp. */
 const LOCAL = 1;
 const STATE = 3;
+const QUEUES = 4;
 const INODE = 9;
 /** TCP_LISTEN of the kernel's include/net/tcp_states.h. */
 const LISTEN = "0A";
 
+const hexPort = (port: number): string => `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+
 /** The inodes of the sockets that listen, on a port or on any, from /proc/<pid>/net/tcp or tcp6. */
 export function listeningSockets(text: string, port?: number): readonly string[] {
-  const ending = port === undefined ? "" : `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const ending = port === undefined ? "" : hexPort(port);
   return text.split("\n").flatMap((line) => {
     const fields = line.trim().split(/\s+/u);
     const inode = fields[INODE];
     const listens = fields[STATE] === LISTEN && (fields[LOCAL] ?? "").endsWith(ending);
     return listens && inode !== undefined ? [inode] : [];
   });
+}
+
+/** How many connections wait in the sockets that listen on a port until Kafka takes them (rx_queue of such a row). */
+export function waitingConnections(text: string, port: number): number {
+  const rows = text.split("\n").map((line) => line.trim().split(/\s+/u));
+  return rows
+    .filter((fields) => fields[STATE] === LISTEN && (fields[LOCAL] ?? "").endsWith(hexPort(port)))
+    .reduce((sum, fields) => sum + Number.parseInt(fields[QUEUES]?.split(":")[1] ?? "0", 16), 0);
+}
+
+/** Places in /proc/<pid>/stat after the command name, which may hold anything up to the last `)`. */
+const USER_TICKS = 11;
+const SYSTEM_TICKS = 12;
+
+/** The CPU time of a process so far. */
+export function cpuTicks(stat: string): number | undefined {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const ticks = Number(fields[USER_TICKS]) + Number(fields[SYSTEM_TICKS]);
+  return Number.isSafeInteger(ticks) ? ticks : undefined;
 }
 
 /**

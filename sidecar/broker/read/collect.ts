@@ -58,8 +58,9 @@ export function openSnapshots(options: SnapshotOptions): Snapshots {
         const started = hasStarted(reads.answer, process);
         const isListening = reads.answer.kind === "closed" ? finder.isListening() : undefined;
         const lagMs = clock.lagMs();
+        const backlog = isNew(reads.answer) ? finder.backlog() : undefined;
         return {
-          ...{ ...reads, brokerId, silence, metadata, process, isListening, lagMs },
+          ...{ ...reads, brokerId, silence, metadata, process, isListening, backlog, lagMs },
           hasStarted: started,
         };
       } finally {
@@ -107,3 +108,6 @@ function metadataOf({ metadata }: LocalReads, others: Others): BrokerSnapshot["m
 
 const hasAnswered = ({ kind }: ListenerAnswer): boolean =>
   kind === "answered" || kind === "throttled" || kind === "refused-us";
+
+const isNew = (answer: ListenerAnswer): boolean =>
+  answer.kind === "silent" && answer.connected && answer.isNew === true;

@@ -62,7 +62,10 @@ export function openPing(connection: RenewableConnection): Ping {
     const reached = asked.dialled ? newIn(asked.reached(), before) : "connected";
     before = asked.reached();
     if (before === "nothing" || before === "resolved") asked.drop(late.detail);
-    return answerOf(late, reached, durationMs);
+    const answer = answerOf(late, reached, durationMs);
+    return answer.kind === "silent"
+      ? { ...answer, isNew: asked.dialled && before !== "open" }
+      : answer;
   };
 
   const seek = async (clock: RoundClock): Promise<Life> => {

@@ -106,7 +106,13 @@ export function snapshot(changed: Partial<BrokerSnapshot> = {}): BrokerSnapshot 
         ["bills", 2],
       ]),
     ),
-    ...{ hasStarted: true, isListening: undefined, minInsyncTrouble: undefined, hiddenReplicas: 0 },
+    ...{
+      hasStarted: true,
+      isListening: undefined,
+      backlog: undefined,
+      minInsyncTrouble: undefined,
+      hiddenReplicas: 0,
+    },
     ...changed,
   };
 }

@@ -34,6 +34,25 @@ test("holds the next request of the connection, and is no hang", async () => {
   broker.close();
 });
 
+test("keeps the connection whose answer a quota holds back beyond a deadline", async () => {
+  const held = Promise.withResolvers<ByteWriter>();
+  let asked = 0;
+  const broker = await playBroker(() => {
+    asked += 1;
+    return asked === 1 ? new ByteWriter().int32(60_000) : held.promise;
+  });
+  const connection = openBrokerConnection(broker.address, { clientId: "x", brokers: [] }, () => {});
+  // Both are on their way before the first answer says that the second one will take long.
+  const [first, second] = await Promise.all([
+    connection.send(THROTTLED, { deadlineMs: 2000 }),
+    connection.send(THROTTLED, { deadlineMs: 300 }),
+  ]);
+  expect([first.ok, second.ok, connection.usable()]).toEqual([true, false, true]);
+  held.resolve(new ByteWriter());
+  connection.drop("done");
+  broker.close();
+});
+
 test("is read behind the tagged fields of a flexible version's header", () => {
   const throttle = openThrottle();
   const body = new ByteWriter()

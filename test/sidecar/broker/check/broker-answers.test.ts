@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { checkBrokerAnswers } from "../../../../sidecar/broker/check/broker-answers.ts";
 import type { Status } from "../../../../sidecar/broker/check/check.ts";
 import type {
+  Backlog,
   BrokerSnapshot,
   KafkaProcess,
   ListenerAnswer,
@@ -17,6 +18,7 @@ const silent = {
   detail: "no answer within 2000 ms",
   durationMs: 2000,
 } as const;
+const fresh = { ...silent, isNew: true };
 const refused: ListenerAnswer = { kind: "refused-us", detail: "wrong password", durationMs: 4 };
 const notAsked: ListenerAnswer = { kind: "not-asked", detail: "no such name", durationMs: 0 };
 
@@ -32,6 +34,8 @@ type Row = {
   readonly process?: KafkaProcess;
   readonly before?: KafkaProcess;
   readonly isListening?: boolean;
+  readonly backlog?: Backlog;
+  readonly was?: Backlog;
   readonly lagMs?: number;
   readonly silentMs?: number;
   /** Of four others, three were asked: so many answered; undefined: it is alone. */
@@ -41,6 +45,8 @@ type Row = {
 const STARTING = "starting for 30s, no answer yet";
 const PROGRESS = `${STARTING}; it read and wrote 4.0 KiB, of it 3.0 KiB since the round before`;
 const BLIND = `${STARTING}; what it reads and writes cannot be seen`;
+const HELD =
+  "Kafka's process leaves 3 connections waiting, ours among them, and is at work: at a limit such as max.connections?: no answer within 2000 ms";
 const SILENT = "the listener accepts connections and is silent: no answer within 2000 ms";
 
 const rows: readonly Row[] = [
@@ -175,6 +181,33 @@ const rows: readonly Row[] = [
     ],
   },
   {
+    when: "new connections that its process leaves waiting are unknown at the first look",
+    answer: fresh,
+    backlog: { pid: 42, waiting: 3, cpuTicks: 90 },
+    want: ["unknown", HELD],
+  },
+  {
+    when: "new connections that its process leaves waiting while it works are unknown",
+    answer: fresh,
+    backlog: { pid: 42, waiting: 3, cpuTicks: 90 },
+    was: { pid: 42, waiting: 1, cpuTicks: 88 },
+    silentMs: 10_000,
+    want: ["unknown", HELD],
+  },
+  {
+    when: "new connections that its process leaves waiting while it does nothing fail",
+    answer: fresh,
+    backlog: { pid: 42, waiting: 3, cpuTicks: 90 },
+    was: { pid: 42, waiting: 1, cpuTicks: 90 },
+    want: ["fail", SILENT],
+  },
+  {
+    when: "a new connection that its process has taken, and leaves without an answer, fails",
+    answer: fresh,
+    backlog: { pid: 42, waiting: 0, cpuTicks: 90 },
+    want: ["fail", SILENT],
+  },
+  {
     when: "silent in a second round fails, however late we were",
     answer: silent,
     lagMs: 9000,
@@ -223,15 +256,25 @@ const rows: readonly Row[] = [
 describe("checkBrokerAnswers()", () => {
   test.each([...rows])(
     "$when",
-    ({ answer, process, before, isListening, lagMs = 0, silentMs = 0, answered, want }) => {
+    ({ answer, process, before, lagMs = 0, silentMs = 0, answered, want, ...seen }) => {
       const changed = (kafka: KafkaProcess = running()): Partial<BrokerSnapshot> => ({
-        ...{ brokerId: 1, answer, process: kafka, lagMs, isListening },
+        ...{
+          brokerId: 1,
+          answer,
+          process: kafka,
+          lagMs,
+          isListening: seen.isListening,
+          backlog: seen.backlog,
+        },
         silence: {
           ...{ forMs: silentMs, isShared: answered !== undefined },
           peers: { known: 4, asked: 3, answered: answered ?? 3, untaken: 0 },
         },
       });
-      const was = before === undefined ? undefined : snapshot(changed(before));
+      const was =
+        before === undefined && seen.was === undefined
+          ? undefined
+          : snapshot({ ...changed(before), backlog: seen.was });
       expect(said(checkBrokerAnswers(snapshot(changed(process)), SETTINGS, was))).toEqual([
         ...want,
       ]);

@@ -86,6 +86,9 @@ const snapshots: fc.Arbitrary<BrokerSnapshot> = fc.record({
     readIn([]),
   ),
   hasStarted: fc.boolean(),
+  backlog: fc.option(fc.record({ pid: fc.constant(1), waiting: fc.nat(3), cpuTicks: fc.nat(3) }), {
+    nil: undefined,
+  }),
   isListening: fc.option(fc.boolean(), { nil: undefined }),
   ...{ minInsyncTrouble: fc.constant(undefined), hiddenReplicas: fc.nat() },
   minInsyncReplicas: fc.constantFrom(snapshot().minInsyncReplicas, failed("refused")),
@@ -111,7 +114,8 @@ test("liveness fails for one that has answered since its start and does not any 
   fc.assert(
     fc.property(snapshots, (seen) => {
       const kafka = { kind: "running" as const, pid: 1, ageMs: 1, hasAnswered: true, ioBytes: 1 };
-      const down = { ...seen, process: kafka, lagMs: 0, silence: LONG, isListening: false };
+      const blind = { ...seen, isListening: false, backlog: undefined };
+      const down = { ...blind, process: kafka, lagMs: 0, silence: LONG };
       expect(isLive({ ...down, answer: { kind: "closed", detail: "", durationMs: 1 } })).toBe(
         false,
       );
@@ -147,8 +151,8 @@ test("liveness passes for a closed listener while Kafka's process is hidden", ()
 test("nothing but answer, process, our own lag and the brake's grounds changes it", () => {
   fc.assert(
     fc.property(snapshots, snapshots, (one, other) => {
-      const { answer, process, lagMs, silence, brokerId, isListening } = one;
-      const same = { answer, process, lagMs, silence, brokerId, isListening };
+      const { answer, process, lagMs, silence, brokerId, isListening, backlog } = one;
+      const same = { answer, process, lagMs, silence, brokerId, isListening, backlog };
       expect(isLive({ ...other, ...same })).toBe(isLive(one));
     }),
   );

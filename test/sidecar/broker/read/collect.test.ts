@@ -40,6 +40,7 @@ function snapshotsOf(localPort: number, otherPort: number) {
   const finder = {
     asking: () => () => {},
     isListening: () => undefined,
+    backlog: () => undefined,
     look: () => ({ kind: "hidden", reason: "not looked for" }) as const,
   };
   const snapshots = openSnapshots({
