@@ -22,11 +22,11 @@ export type Throttle = {
 const FIELD_BYTES = 4;
 
 export function openThrottle(): Throttle {
-  let untilMs = 0;
+  let untilMs = Number.NEGATIVE_INFINITY;
   return {
     note: (request, version, body, isFlexible) => {
       const heldMs = throttleMs(request, version, body, isFlexible);
-      untilMs = Math.max(untilMs, performance.now() + heldMs);
+      if (heldMs > 0) untilMs = Math.max(untilMs, performance.now() + heldMs);
     },
     hold: async (call, what) => {
       const waitMs = untilMs - performance.now();

@@ -17,6 +17,12 @@ const DIALS_MAX = 2;
 /** After that a connection that never opened is given up: the way to the broker may have changed. */
 const DIAL_MS_MAX = 30_000;
 
+/**
+ * On these a silent broker may still answer. Who has not taken the connection is dialled anew, since the kernel
+ * tries again ever more seldom; who spoke and then stopped is, too, since what it said is no answer of the next round.
+ */
+const KEPT: ReadonlySet<Reached> = new Set(["connected", "open"]);
+
 /** `dialled`: over a link that was opened for it. */
 export type Life = { readonly answer: ListenerAnswer; readonly dialled: boolean };
 
@@ -26,15 +32,12 @@ type Asked = Asking<unknown> & { readonly dialled: boolean; readonly beganMs: nu
 
 export function openPing(connection: RenewableConnection): Ping {
   let pending: Asked | undefined;
-  /** How far the link had come that is asked, when the round before ended. */
-  let before: Reached = "nothing";
   let wasSilent = false;
 
   const begin = (): Asked => {
     const dialled = !connection.isOpen();
     const asking = connection.begin(apiVersionsRequest());
     const asked = { ...asking, dialled, beganMs: performance.now() };
-    before = "nothing";
     pending = asked;
     void asked.answer.then(() => {
       if (pending === asked) pending = undefined;
@@ -42,15 +45,18 @@ export function openPing(connection: RenewableConnection): Ping {
     return asked;
   };
 
+  /** What is out from the round before. */
   const left = (): Asked | undefined => {
-    if (pending === undefined) return undefined;
-    if (!pending.dialled && wasSilent) connection.challenge();
-    if (!pending.dialled || performance.now() - pending.beganMs <= DIAL_MS_MAX) return pending;
+    if (pending?.reached() === "open") {
+      if (wasSilent) connection.challenge();
+      return pending;
+    }
+    if (pending === undefined || performance.now() - pending.beganMs <= DIAL_MS_MAX) return pending;
     pending.drop(`not open after ${DIAL_MS_MAX / 1000} s`);
     return undefined;
   };
 
-  /** At the end of a round; only who took the connection may still answer on it. */
+  /** At the end of a round. */
   const silence = (asked: Asked, waitedMs: number, durationMs: number): ListenerAnswer => {
     const late = timeoutError("ApiVersions", Math.round(durationMs));
     const throttledMs = asked.throttledForMs();
@@ -59,13 +65,10 @@ export function openPing(connection: RenewableConnection): Ping {
       const quota = quotaText(Math.max(0, throttledMs));
       return { kind: "throttled", detail: `${late.detail}: ${quota}`, durationMs };
     }
-    const reached = asked.dialled ? newIn(asked.reached(), before) : "connected";
-    before = asked.reached();
-    if (before === "nothing" || before === "resolved") asked.drop(late.detail);
+    const reached = asked.reached();
     const answer = answerOf(late, reached, durationMs);
-    return answer.kind === "silent"
-      ? { ...answer, isNew: asked.dialled && before !== "open" }
-      : answer;
+    if (!KEPT.has(reached)) asked.drop(late.detail);
+    return answer.kind === "silent" ? { ...answer, isNew: reached === "connected" } : answer;
   };
 
   const seek = async (clock: RoundClock): Promise<Life> => {
@@ -81,10 +84,9 @@ export function openPing(connection: RenewableConnection): Ping {
       }
       const { dialled } = asked;
       if (result.ok) return { answer: { kind: "answered", durationMs }, dialled };
-      if (dialled) return { answer: answerOf(result.error, asked.reached(), durationMs), dialled };
-      // What it had heard before is no answer of now.
-      if (dials >= DIALS_MAX) {
-        return { answer: answerOf(result.error, "connected", durationMs), dialled };
+      const reached = reachedSince(asked, beganMs);
+      if (reached !== undefined || dials >= DIALS_MAX) {
+        return { answer: answerOf(result.error, reached ?? "connected", durationMs), dialled };
       }
       asked = begin();
     }
@@ -92,6 +94,8 @@ export function openPing(connection: RenewableConnection): Ping {
   return { seek };
 }
 
-/** What was heard in a round before is no answer of this one. */
-const newIn = (reached: Reached, before: Reached): Reached =>
-  reached === before && (reached === "secured" || reached === "heard") ? "connected" : reached;
+/** What one that is older had heard before is no answer of now. */
+const reachedSince = (
+  { dialled, beganMs, reached }: Asked,
+  sinceMs: number,
+): Reached | undefined => (dialled && beganMs >= sinceMs ? reached() : undefined);

@@ -1,5 +1,7 @@
 /** A broker that delays or refuses us is no silent one, and the connection that we have is not given up. */
 import { afterEach, expect, test } from "bun:test";
+import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
+import type { KafkaSettings } from "../../../../shared/kafka/settings.ts";
 import { openRenewableConnection } from "../../../../sidecar/broker/read/connection.ts";
 import { openPing } from "../../../../sidecar/broker/read/ping.ts";
 import { openRoundClock } from "../../../../sidecar/broker/round/clock.ts";
@@ -21,10 +23,10 @@ const played = async (limits: PlayedLimits) => {
   return broker;
 };
 
-function pinged(port: number) {
+function pinged(port: number, security: Pick<KafkaSettings, "sasl"> = {}) {
   const connection = openRenewableConnection({
     address: { host: "127.0.0.1", port },
-    settings: { clientId: "x", brokers: [] },
+    settings: { clientId: "x", brokers: [], ...security },
     credentials: () => "",
     log: () => {},
     monotonicMs: () => performance.now(),
@@ -104,6 +106,29 @@ test("a connection that is silent is exchanged for another one that can be opene
   held = Promise.resolve();
   expect(await round()).toMatchObject({ kind: "answered" });
   await until("the silent one's end", () => broker.connections() === 1, SOON);
+});
+
+test("a refusal that takes longer than a round is one in each of them", async () => {
+  // As connection.failed.authentication.delay.ms has it: the handshake is answered, the password is not.
+  const { round } = pinged((await played({})).address.port, {
+    sasl: { mechanism: "PLAIN", username: "u", password: () => "wrong" },
+  });
+  for (const _round of [1, 2, 3]) expect(await round()).toMatchObject({ kind: "refused-us" });
+});
+
+test("a broker that authenticates us and answers nothing after it is silent", async () => {
+  let versions = 0;
+  const authenticated = () =>
+    new ByteWriter().int16(0).nullableString(null).nullableBytes(Buffer.alloc(0)).int64(0);
+  const pause = () => (++versions > 1 ? new Promise<void>(() => {}) : Promise.resolve());
+  const broker = await playBroker(authenticated, [], Number.POSITIVE_INFINITY, { pause });
+  closing.push(broker.close);
+  const { round } = pinged(broker.address.port, {
+    sasl: { mechanism: "PLAIN", username: "u", password: () => "right" },
+  });
+  for (const _round of [1, 2]) {
+    expect(await round()).toMatchObject({ kind: "silent", connected: true, isNew: false });
+  }
 });
 
 test("taken and ended at once is told from refused", async () => {
