@@ -142,9 +142,7 @@ export function openRenewableConnection(options: RenewableConnectionOptions): Re
       if (open === undefined || !isDue(open)) return;
       renewal.begin((old) => old.retire(EXCHANGED), REFUSED_ANEW);
     },
-    challenge: () => {
-      if (isOpen()) renewal.begin((old) => old.drop(REPLACED), NOT_REPLACED);
-    },
+    challenge: () => renewal.begin((old) => old.drop(REPLACED), NOT_REPLACED),
     drop: (reason) => {
       held?.link.drop(reason);
       renewal.drop(reason);

@@ -47,11 +47,10 @@ export function openPing(connection: RenewableConnection): Ping {
 
   /** What is out from the round before. */
   const left = (): Asked | undefined => {
-    if (pending?.reached() === "open") {
-      if (wasSilent) connection.challenge();
-      return pending;
-    }
-    if (pending === undefined || performance.now() - pending.beganMs <= DIAL_MS_MAX) return pending;
+    if (pending === undefined) return undefined;
+    if (wasSilent) connection.challenge();
+    const isYoung = performance.now() - pending.beganMs <= DIAL_MS_MAX;
+    if (isYoung || pending.reached() === "open") return pending;
     pending.drop(`not open after ${DIAL_MS_MAX / 1000} s`);
     return undefined;
   };
