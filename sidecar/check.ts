@@ -52,7 +52,7 @@ function selectionOf(
       : {
           config,
           program: "the control plane",
-          needs: (clusterId: string) => controlPlaneNeeds(config.fleet ?? clusterId),
+          needs: (clusterId: string) => controlPlaneNeeds(clusterId, config.fleet),
         },
   );
 }

@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { formatDuration, parseAge, parseDuration } from "../duration.ts";
 import { parseBytes, parseCpu } from "../quantity.ts";
-import type { Result } from "../result.ts";
+import { err, ok, type Result } from "../result.ts";
 import { splitWords } from "./shell-words.ts";
 
 const PORT_MAX = 65_535;
@@ -103,6 +103,15 @@ export function cpu(bounds: { readonly minMillis: number }) {
     v.minValue(bounds.minMillis, `is less than ${least} CPUs`),
   );
 }
+
+/** Names, several separated by commas. */
+export const names = (charsMax: number) =>
+  parsed((value): Result<readonly string[], string> => {
+    const list = value.split(",").map((name) => name.trim());
+    if (list.some((name) => name === "" || name.length > charsMax))
+      return err(`must be names of 1 to ${charsMax} characters`);
+    return ok(list);
+  }, "names, several separated by commas");
 
 /** A command and its arguments, split as a shell splits words. */
 export const command = () => parsed(splitWords, "a command and its arguments");

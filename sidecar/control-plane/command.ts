@@ -9,6 +9,7 @@ import { kafkaLog } from "../../shared/kafka/log.ts";
 import type { Log } from "../../shared/log.ts";
 import { type ControlPlaneConfig, readControlPlaneConfig } from "./config.ts";
 import { runControlPlane } from "./control-plane.ts";
+import { identityOf } from "./leader/identity.ts";
 import type { TermSettings } from "./leader/term.ts";
 import { dryRun } from "./operator/dry-run.ts";
 import type { Runtime } from "./runtime/runtime.ts";
@@ -70,6 +71,7 @@ const termSettings = (config: ControlPlaneConfig): TermSettings => ({
   reconcileIntervalMs: config.reconcileIntervalMs,
   actWindowMs: config.actWindowMs,
   brakePercent: config.cleanupBrakePercent,
+  fleetAliases: config.fleetAliases ?? [],
 });
 
 const run = ({ config, log, runtime, workerOf }: Parts, shell: Shell): Promise<ExitCode> =>
@@ -102,12 +104,14 @@ async function showPlan(
     shell.complain(metadata.error.detail);
     return EXIT.unavailable;
   }
+  const identity = identityOf(config.fleet, config.fleetAliases, metadata.value.clusterId);
   const code = await dryRun({
     client,
     log: kafkaLog(log),
     say: shell.say,
     runtime,
-    worker: workerOf(config.fleet ?? metadata.value.clusterId ?? "unknown"),
+    worker: workerOf(identity.name),
+    identity,
     settings: termSettings(config),
     monotonicMs: shell.monotonicMs,
     nowMs: shell.nowMs,

@@ -4,7 +4,7 @@
  */
 import type { Host } from "../../shared/config/host.ts";
 import { CONNECTION_CHECKS, KAFKA_TABLE } from "../../shared/config/kafka.ts";
-import { duration, integer, port, text } from "../../shared/config/schema.ts";
+import { duration, integer, names, port, text } from "../../shared/config/schema.ts";
 import {
   type Check,
   type Config,
@@ -35,7 +35,7 @@ export const OPERATOR_TABLE = {
     name: "FLEET",
     schema: text(NAME_CHARS_MAX, "a name"),
     without: "Kafka's cluster id",
-    describe: "Which fleet this is: label of its workers, part of the control planes' group",
+    describe: "Which fleet this is: label of its workers; one fleet for one set of topics",
   }),
   ...KAFKA_TABLE,
 } as const;
@@ -92,6 +92,12 @@ const TIME_TABLE = {
 
 export const CONTROL_PLANE_TABLE = {
   ...OPERATOR_TABLE,
+  fleetAliases: optional({
+    name: "FLEET_ALIASES",
+    schema: names(NAME_CHARS_MAX),
+    without: "none",
+    describe: "Former names of this fleet: their workers are ours, and the fleet may be renamed",
+  }),
   ...TIME_TABLE,
   cleanupBrakePercent: withDefault({
     name: "CLEANUP_BRAKE_PERCENT",

@@ -47,7 +47,13 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<Exi
   const quarantine = createQuarantineQueue();
   const stopping = new AbortController();
   const signal = AbortSignal.any([options.signal, stopping.signal]);
-  const deps = { ...options, recorder: openRecorder(metrics), quarantine, signal };
+  const deps = {
+    ...options,
+    recorder: openRecorder(metrics),
+    quarantine,
+    signal,
+    history: { hasStood: false },
+  };
   let session = openSession(deps);
   const startedMs = monotonicMs();
   const term = () => session.lead()?.term();
@@ -104,7 +110,12 @@ function healthOf(session: Session, nowMs: number): Health {
   }
   const role = term === undefined ? "standby" : "leader";
   const hold = term && describeHold(term.leaderState, term.conditions());
-  return { ready, role, epoch, detail: detail ?? hold ?? "following the ledger" };
+  return {
+    ready,
+    role,
+    epoch,
+    detail: detail ?? hold ?? session.waiting() ?? "following the ledger",
+  };
 }
 
 const READING = "waiting for the ledger";

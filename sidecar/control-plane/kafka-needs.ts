@@ -12,6 +12,7 @@ import {
   STATUS,
 } from "../../shared/protocol/topic.ts";
 
+const ELECTION_GROUPS = "outrider-control-plane-";
 const WORKER_GROUPS = "kg-builder-";
 /** A group of the workers' that none has: what is allowed for it is allowed for all. */
 const SOME_GROUP = `${WORKER_GROUPS}outrider-check`;
@@ -22,7 +23,8 @@ const made = (topic: string, operations: readonly Operation[]) => ({
   madeBy: "us" as const,
 });
 
-export const controlPlaneNeeds = (fleet: string): Needs => ({
+/** `fleet` is FLEET, where it is set: versions before elected in a group of that name. */
+export const controlPlaneNeeds = (clusterId: string, fleet?: string): Needs => ({
   topics: [
     made(REGISTRY, ["READ"]),
     made(HEARTBEAT, ["READ", "WRITE"]),
@@ -33,7 +35,10 @@ export const controlPlaneNeeds = (fleet: string): Needs => ({
     { ...made(CLUSTER_INFO, []), without: "the workers' lag is not shown" },
   ],
   groups: [
-    { group: `outrider-control-plane-${fleet}`, operations: ["READ"] },
+    { group: `${ELECTION_GROUPS}${clusterId}`, operations: ["READ"] },
+    ...(fleet === undefined || fleet === clusterId
+      ? []
+      : [{ group: `${ELECTION_GROUPS}${fleet}`, operations: ["DESCRIBE"] as const }]),
     { group: SOME_GROUP, prefix: WORKER_GROUPS, operations: ["DELETE", "DESCRIBE"] },
   ],
   cluster: [],

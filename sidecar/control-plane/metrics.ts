@@ -149,27 +149,8 @@ function openBeats(metrics: Metrics): Recorder["beat"] {
 }
 
 export function openGauges(metrics: Metrics, readings: Readings): void {
-  const { term, clusters } = readings;
-  const seed = metrics.gauge({
-    name: "kg_control_plane_clusters_total",
-    help: "Clusters by status; registered ones count as active",
-    labels: { status: SEED_STATUS },
-  });
-  const states = metrics.gauge({
-    name: "outrider_clusters",
-    help: "Clusters by state",
-    labels: { state: STATES },
-  });
-  const conflicts = metrics.gauge({
-    name: "outrider_identity_conflicts",
-    help: "Client ids under which two agents beat in turn",
-  });
-  metrics.beforeText(() => {
-    const counts = countStates(clusters());
-    conflicts.set(counts.conflicts);
-    for (const state of STATES) states.set(counts[state], { state });
-    for (const status of SEED_STATUS) seed.set(seedCount(counts, status), { status });
-  });
+  const { term } = readings;
+  openClusterGauges(metrics, readings);
   const gauge = gaugesOf(metrics);
   openStandingGauges(gauge, readings);
   /** Counting the fleet for the brake is done once for a rendering. */
@@ -182,6 +163,9 @@ export function openGauges(metrics: Metrics, readings: Readings): void {
     term()?.leaderState.actual.count(),
   );
   const orphans = () => conditions?.orphans();
+  gauge("alias_workers", "Workers that carry a former name of the fleet (FLEET_ALIASES)", () =>
+    term()?.leaderState.actual.underAlias(),
+  );
   gauge("orphan_workers", "Workers of this fleet without a registration", () => orphans()?.orphans);
   gauge("orphans_held", "The same, while they are too many to be believed", () =>
     orphans()?.holds === true ? orphans()?.orphans : 0,
@@ -212,6 +196,35 @@ export function openGauges(metrics: Metrics, readings: Readings): void {
     "Refused beats not copied: the queue was full",
     readings.quarantineDropped,
   );
+}
+
+/** Of the ledger while we do not lead. */
+function openClusterGauges(metrics: Metrics, { clusters }: Readings): void {
+  const seed = metrics.gauge({
+    name: "kg_control_plane_clusters_total",
+    help: "Clusters by status; registered ones count as active",
+    labels: { status: SEED_STATUS },
+  });
+  const states = metrics.gauge({
+    name: "outrider_clusters",
+    help: "Clusters by state",
+    labels: { state: STATES },
+  });
+  const conflicts = metrics.gauge({
+    name: "outrider_identity_conflicts",
+    help: "Client ids under which two agents beat in turn",
+  });
+  const blocked = metrics.gauge({
+    name: "outrider_blocked_clusters",
+    help: "Clusters whose worker's name is held by something that is not ours",
+  });
+  metrics.beforeText(() => {
+    const counts = countStates(clusters());
+    conflicts.set(counts.conflicts);
+    blocked.set(counts.blocked);
+    for (const state of STATES) states.set(counts[state], { state });
+    for (const status of SEED_STATUS) seed.set(seedCount(counts, status), { status });
+  });
 }
 
 type AddGauge = (name: string, help: string, read: () => number | undefined) => void;
@@ -263,10 +276,12 @@ function tickAge({ term, monotonicMs }: Readings): number | undefined {
 
 function countStates(
   clusters: Iterable<Cluster>,
-): Record<State, number> & { readonly conflicts: number } {
-  const counts = { registered: 0, active: 0, stale: 0, dead: 0, withdrawn: 0, conflicts: 0 };
-  for (const { state, facts } of clusters) {
+): Record<State, number> & { readonly conflicts: number; readonly blocked: number } {
+  const states = { registered: 0, active: 0, stale: 0, dead: 0, withdrawn: 0 };
+  const counts = { ...states, conflicts: 0, blocked: 0 };
+  for (const { state, facts, worker } of clusters) {
     counts[state] += 1;
+    if (worker?.state === "blocked") counts.blocked += 1;
     if (facts?.conflict !== undefined) counts.conflicts += 1;
   }
   return counts;

@@ -22,6 +22,7 @@ const SHORT = {
 const IDLE_WORKER = "/bin/sleep 1000000";
 
 const READY_MS = 40_000;
+const STOP_MS = 5_000;
 const OUTPUT_LINES = 60;
 
 /** The API's view of a cluster, as far as tests look at it. */
@@ -144,7 +145,8 @@ export async function openFleet(
         })
         .join("\n"),
     close: async () => {
-      await Promise.all(started.map((each) => each.stop(0)));
+      // In order: one that is killed stays in the group for a session, and keeps the next test from the lead.
+      await Promise.all(started.map((each) => each.stop(STOP_MS)));
       killWorkers(fleet);
       await endGuard();
       await rm(stateDir, { recursive: true, force: true });

@@ -28,6 +28,8 @@ export type CastOptions = {
   /** SASL and TLS variables of a Kafka that was given. */
   readonly credentials: Readonly<Record<string, string>>;
   readonly client: KafkaClient;
+  /** Whose topics they were. */
+  readonly lastFleet: string | undefined;
 };
 
 /** Where records were written; `end` is the offset after the last of them. */
@@ -52,11 +54,17 @@ export type Cast = {
   readonly close: () => Promise<void>;
 };
 
-export async function openCast({ brokers, credentials, client }: CastOptions): Promise<Cast> {
+export async function openCast({
+  brokers,
+  credentials,
+  client,
+  lastFleet,
+}: CastOptions): Promise<Cast> {
   const { agent: binary } = await binaries();
   const fleet = await openFleet(brokers, {
     ...TIMES,
     ...credentials,
+    ...(lastFleet === undefined ? {} : { FLEET_ALIASES: lastFleet }),
     // The default: this binary's own `ingest`.
     WORKER_COMMAND: "",
     WORKER_INHERIT_KAFKA_AUTH: "true",

@@ -9,7 +9,10 @@ import { openConsumer } from "../../shared/kafka/consumer/consumer.ts";
 import { endOffsets } from "../../shared/kafka/consumer/offsets.ts";
 import { openProducer } from "../../shared/kafka/producer/producer.ts";
 import { type ClientId, groupOf } from "../../shared/protocol/client-id.ts";
-import { HEARTBEAT, REGISTRY, topicPlans } from "../../shared/protocol/topic.ts";
+import { decodeControl, encodeControl } from "../../shared/protocol/control.ts";
+import { CONTROL, HEARTBEAT, REGISTRY, topicPlans } from "../../shared/protocol/topic.ts";
+import { electionGroup } from "../../sidecar/control-plane/leader/identity.ts";
+import { readToEnd } from "../../sidecar/control-plane/operator/read-topic.ts";
 import { until } from "../bed/condition.ts";
 
 const CALL = { deadlineMs: 10_000 };
@@ -82,17 +85,47 @@ async function registered(client: KafkaClient): Promise<readonly string[]> {
   return [...last].filter(([, live]) => live).map(([key]) => key);
 }
 
+/** Which fleet led there last, if any did: the demo leads as one of its former names. */
+export type Lead = { readonly clusterId: string; readonly lastFleet: string | undefined };
+
+/** @throws Error when Kafka can't be asked */
+export async function lastLead(client: KafkaClient): Promise<Lead> {
+  const metadata = await client.metadata([], CALL);
+  if (!metadata.ok) throw new Error(metadata.error.detail);
+  let lastFleet: string | undefined;
+  const read = await readToEnd({ client, log }, CONTROL, ({ records }) => {
+    for (const { key, value } of records) {
+      const entry = decodeControl(key, value);
+      if (entry.ok && entry.value.kind === "leader") lastFleet = entry.value.leader.fleet;
+    }
+  });
+  if (!read.ok && read.error.code !== "unknown-topic") throw new Error(read.error.detail);
+  return { clusterId: metadata.value.clusterId ?? "", lastFleet };
+}
+
+/** The topics are again of the fleet that they were of, or of nobody's. */
+async function giveBack(client: KafkaClient, lastFleet: string | undefined): Promise<string[]> {
+  const leader = {
+    ...{ instance: "demo", scope: "" },
+    ...(lastFleet === undefined ? {} : { fleet: lastFleet }),
+  };
+  const record = { ...encodeControl({ kind: "leader", leader }), partition: 0 };
+  const sent = await openProducer({ client, log }).send(CONTROL, [record], CALL);
+  return sent.ok ? [] : [`the lead: ${sent.error.detail}`];
+}
+
 /** After the control plane and all workers have ended: what the story itself has not withdrawn. */
 export async function cleanUp(
   client: KafkaClient,
-  fleet: string,
+  { clusterId, lastFleet }: Lead,
   ids: readonly ClientId[],
 ): Promise<readonly string[]> {
   const producer = openProducer({ client, log });
   const tombstones = ids.map((key) => ({ key, value: null }));
   const sent = await producer.send(REGISTRY, tombstones, CALL);
   const left = sent.ok ? [] : [`tombstones: ${sent.error.detail}`];
-  for (const group of [...ids.map(groupOf), `outrider-control-plane-${fleet}`]) {
+  left.push(...(await giveBack(client, lastFleet)));
+  for (const group of [...ids.map(groupOf), electionGroup(clusterId)]) {
     const gone = async () => {
       const deleted = await deleteGroup(client, group, CALL);
       if (!deleted.ok) throw new Error(deleted.error.detail);

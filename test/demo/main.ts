@@ -18,7 +18,7 @@ import { ensureJars } from "../bed/kafka/jars.ts";
 import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
 import { BedUnavailable } from "../bed/unavailable.ts";
 import { type Cast, HEARTBEAT_INTERVAL, openCast, TIMES, workerLog } from "./cast.ts";
-import { cleanUp, intentLines, refusal } from "./given.ts";
+import { cleanUp, intentLines, type Lead, lastLead, refusal } from "./given.ts";
 import { type Clusters, tellStory } from "./story.ts";
 import { openTelling, StepFailed, secondsText, type Telling } from "./tell.ts";
 
@@ -52,6 +52,7 @@ type Open = {
   kafka: KafkaBed | undefined;
   client: KafkaClient | undefined;
   cast: Cast | undefined;
+  lead: Lead | undefined;
 };
 
 /** On a Kafka of others the names must not meet anybody's. */
@@ -92,7 +93,10 @@ async function play(open: Open, clusters: Clusters): Promise<void> {
     await binaries();
     return "dist/agent, dist/sidecar (only when a source has changed)";
   });
-  open.cast = await openCast({ brokers, credentials: credentials(), client: open.client });
+  const { client } = open;
+  open.lead = await lastLead(client);
+  const { lastFleet } = open.lead;
+  open.cast = await openCast({ brokers, credentials: credentials(), client, lastFleet });
   const plane = await tellStory({ cast: open.cast, clusters, tell, monotonicMs });
   if (isKeeping) await keep(open.cast, clusters, brokers, plane.url);
 }
@@ -119,13 +123,12 @@ async function keep(cast: Cast, clusters: Clusters, brokers: string, url: string
   await interrupted.promise;
 }
 
-async function close({ kafka, client, cast }: Open, clusters: Clusters): Promise<void> {
+async function close({ kafka, client, cast, lead }: Open, clusters: Clusters): Promise<void> {
   await cast?.close();
-  if (given !== undefined && client !== undefined && cast !== undefined) {
+  if (given !== undefined && client && cast && lead) {
     const ids = Object.values(clusters);
     await cast.forget(clusters.silent, RECORDS_MAX).catch(() => undefined);
-    for (const left of await cleanUp(client, cast.fleet.fleet, ids))
-      tell.say(`left there: ${left}`);
+    for (const left of await cleanUp(client, lead, ids)) tell.say(`left there: ${left}`);
   }
   await client?.close();
   await kafka?.stop();
@@ -160,7 +163,7 @@ async function main(): Promise<number> {
   }
   const sinceMs = monotonicMs();
   const clusters = clustersOf();
-  const open: Open = { kafka: undefined, client: undefined, cast: undefined };
+  const open: Open = { kafka: undefined, client: undefined, cast: undefined, lead: undefined };
   const times = Object.entries(TIMES).map(([name, value]) => `${name}=${value}`);
   tell.say("Outrider: three clusters on a real Kafka, by the compiled programs.");
   tell.say(`Times are shortened: ${times.join(" ")} HEARTBEAT_INTERVAL=${HEARTBEAT_INTERVAL}`);

@@ -63,6 +63,15 @@ const CASES: readonly AlertCase[] = [
     firing: { "60s": 0, "90s": 0, "120s": 1, "165s": 1, "195s": 0 },
   },
   {
+    name: "blocked clusters for a minute, until they are adopted",
+    alert: "OutriderClustersBlocked",
+    series: {
+      [plane("outrider_blocked_clusters", "a")]: "0x3 5x8 0x8",
+      [plane("outrider_blocked_clusters", "b")]: "0x3 5x8 0x8",
+    },
+    firing: { "45s": 0, "105s": 0, "120s": 1, "210s": 0 },
+  },
+  {
     name: "orphans that are held, until they are registered",
     alert: "OutriderOrphansHeld",
     series: {

@@ -120,6 +120,10 @@ worker-ca.crt: {{ .Values.workers.tls.ca | quote }}
 - name: FLEET
   value: {{ . | quote }}
 {{- end }}
+{{- with .Values.controlPlane.fleetAliases }}
+- name: FLEET_ALIASES
+  value: {{ join "," . | quote }}
+{{- end }}
 - name: LOG_LEVEL
   value: {{ .Values.controlPlane.log.level | quote }}
 - name: LOG_FORMAT

@@ -2,6 +2,7 @@
 
 import { backoffMs } from "../../backoff.ts";
 import { err, ok, type Result } from "../../result.ts";
+import { groupOperationsRequest } from "../api/authorized-operations.ts";
 import type { Call, KafkaRequest } from "../api/request.ts";
 import type { KafkaClient } from "../cluster/client.ts";
 import { pause, startDeadline } from "../deadline.ts";
@@ -19,6 +20,20 @@ export async function deleteGroup(client: KafkaClient, groupId: string, call: Ca
   );
   if (answer.ok || answer.error.code === "group-not-found") return ok(null);
   return answer;
+}
+
+/** How many members a group has; none where there is no such group. */
+export async function memberCount(
+  client: KafkaClient,
+  groupId: string,
+  call: Call,
+): Answer<number> {
+  const request = groupOperationsRequest(groupId);
+  const answer = await askCoordinator(client, groupId, request, call, (errorCode) =>
+    protocolError(errorCode, `look at group ${groupId}`, `DESCRIBE on group ${groupId}`),
+  );
+  if (answer.ok) return ok(answer.value.members);
+  return answer.error.code === "group-not-found" ? ok(0) : answer;
 }
 
 /** Partitions without a committed offset are absent from the map. */

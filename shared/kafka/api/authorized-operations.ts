@@ -59,7 +59,9 @@ export function clusterOperationsRequest(): KafkaRequest<Allowed> {
 }
 
 /** DescribeGroups (API 15, version 3): for the group's coordinator; one that is not there is data, too. */
-export function groupOperationsRequest(groupId: string): KafkaRequest<Allowed> {
+export function groupOperationsRequest(
+  groupId: string,
+): KafkaRequest<Allowed & { readonly members: number }> {
   return {
     apiKey: 15,
     apiName: "DescribeGroups",
@@ -74,12 +76,13 @@ export function groupOperationsRequest(groupId: string): KafkaRequest<Allowed> {
       const [group] = reader.array((row) => {
         const errorCode = row.int16();
         for (let field = 0; field < 4; field += 1) row.string();
-        row.array((member) => {
+        const members = row.array((member) => {
           for (let field = 0; field < 3; field += 1) member.string();
           member.nullableBytes();
           member.nullableBytes();
         });
-        return { errorCode, message: null, operations: row.int32() };
+        const operations = row.int32();
+        return { errorCode, message: null, members: members.length, operations };
       });
       if (group === undefined) throw new RangeError("DescribeGroups answered about no group");
       return group;

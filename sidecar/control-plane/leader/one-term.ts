@@ -9,6 +9,7 @@ import { createInbox, type Inbox } from "../inbox.ts";
 import { dropPartitions, forgetOffsets } from "../state/ledger.ts";
 import type { TopicFindings } from "../topics.ts";
 import { followHeartbeats } from "./heartbeat-partitions.ts";
+import type { FleetIdentity } from "./identity.ts";
 import { type Promoted, promote } from "./promotion.ts";
 import type { TroubleSpot } from "./readiness.ts";
 import type { Standby } from "./standby.ts";
@@ -26,6 +27,7 @@ export type LeadershipDeps = Omit<
   readonly client: KafkaClient;
   readonly tail: Tail;
   readonly standby: Standby;
+  readonly identity: FleetIdentity;
   /** Makes the topics that are absent and judges the others. */
   readonly prepare: () => Promise<Result<TopicFindings, KafkaError>>;
 };
@@ -58,7 +60,6 @@ export async function leadOnce(deps: Deps, standing: Standing): Promise<Result<n
   const late = setTimeout(() => promotion.abort(), PROMOTION_MAX_MS);
   const promoted = await promote({
     ...deps,
-    fleet: deps.worker.fleet,
     scope: deps.runtime.scope,
     fence: () => fence({ deadlineMs: FENCE_MS }),
     onRegistry: inbox.registry,

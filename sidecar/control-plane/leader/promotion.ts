@@ -15,6 +15,7 @@ import type { Applied } from "../../../shared/protocol/ledger.ts";
 import { CONTROL, HEARTBEAT, REGISTRY } from "../../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 import type { Fleet } from "../fleet/fleet.ts";
+import { type FleetIdentity, refuseFleet } from "./identity.ts";
 import type { Standby } from "./standby.ts";
 import type { Tail } from "./tail.ts";
 
@@ -22,7 +23,7 @@ const CALL_MS = 10_000;
 
 export type PromoteError = {
   /** `control-made-again` needs a person; the others are tried again. */
-  readonly code: "kafka" | "fenced" | "control-made-again" | "aborted";
+  readonly code: "kafka" | "fenced" | "control-made-again" | "aborted" | "other-fleet";
   readonly detail: string;
   /** Of `kafka`: what Kafka said. */
   readonly kafka?: KafkaError["code"];
@@ -37,7 +38,7 @@ export type PromoteDeps = {
   readonly standby: Standby;
   readonly instance: string;
   readonly scope: string;
-  readonly fleet: string;
+  readonly identity: FleetIdentity;
   readonly fence: () => Promise<Result<null, KafkaError>>;
   readonly monotonicMs: () => number;
   /** Gets every batch of the registry, from the first on. */
@@ -87,6 +88,8 @@ export async function promote(deps: PromoteDeps): Promise<Result<Promoted, Promo
   const { standby, signal } = deps;
   const before = await standby.caughtUp(signal);
   if (!before.ok) return err(before.error === "aborted" ? ABORTED : kafka(before.error));
+  const refused = refuseFleet(deps.identity, standby.lastFleet());
+  if (refused !== undefined) return err({ code: "other-fleet", detail: refused });
   const hadPredecessor = standby.lastLeader() !== undefined || standby.fleet().epoch >= 0;
   const epoch = await writeLeader(deps, standby.fleet().epoch);
   if (!epoch.ok) return epoch;
@@ -120,7 +123,8 @@ async function writeLeader(
   deps: PromoteDeps,
   ledgerEpoch: number,
 ): Promise<Result<number, PromoteError>> {
-  const { instance, scope, fleet, signal, producer } = deps;
+  const { instance, scope, identity, signal, producer } = deps;
+  const fleet = identity.name;
   const record = {
     ...encodeControl({ kind: "leader", leader: { instance, scope, fleet } }),
     partition: 0,

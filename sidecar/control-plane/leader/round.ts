@@ -80,7 +80,19 @@ export async function runRound(deps: RoundDeps, input: Round): Promise<void> {
   const planned = plannedActs(deps, conditions);
   foldGroupsKept(deps.leaderState, planned.groupsKept, deps.readTime());
   if (planned.groupsKept.length > 0) deps.wake();
+  tellBlocked(deps);
   await act(deps, planned.acts);
+}
+
+/** Each once: nothing changes until somebody does something about it. */
+function tellBlocked({ leaderState, warn }: RoundDeps): void {
+  for (const clientId of leaderState.blockedNews) {
+    const held = leaderState.blocked.get(clientId);
+    warn("a cluster is blocked: its worker's name is held by something that is not ours", {
+      ...{ client_id: clientId, held_by: held },
+    });
+  }
+  leaderState.blockedNews.clear();
 }
 
 function takeRegistry(deps: RoundDeps, records: readonly RegistryRecord[]): readonly Refused[] {

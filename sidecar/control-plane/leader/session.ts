@@ -5,7 +5,7 @@
  */
 import { backoffMs } from "../../../shared/backoff.ts";
 import { sleep } from "../../../shared/deadline.ts";
-import { deleteGroup } from "../../../shared/kafka/admin/groups.ts";
+import { deleteGroup, memberCount } from "../../../shared/kafka/admin/groups.ts";
 import { type KafkaClient, openKafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import { joinMembership } from "../../../shared/kafka/election/membership.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
@@ -17,6 +17,8 @@ import { err, ok, type Result } from "../../../shared/result.ts";
 import type { Executor } from "../act/execute.ts";
 import { prepareTopics } from "../topics.ts";
 import type { WorkerSettings } from "../worker/spec.ts";
+import { runCandidacy } from "./candidacy.ts";
+import { electionGroup, identityOf } from "./identity.ts";
 import { type Leadership, openLeadership } from "./leadership.ts";
 import type { LeadershipDeps } from "./one-term.ts";
 import {
@@ -38,7 +40,7 @@ const CATCH_UP_MS = 10_000;
 
 export type SessionDeps = Omit<
   LeadershipDeps,
-  "client" | "tail" | "standby" | "prepare" | "producer" | "deleteGroup" | "worker"
+  "client" | "tail" | "standby" | "identity" | "prepare" | "producer" | "deleteGroup" | "worker"
 > & {
   readonly kafka: KafkaSettings;
   readonly sessionTimeoutMs: number;
@@ -46,6 +48,7 @@ export type SessionDeps = Omit<
   /** Default: Kafka's cluster id. */
   readonly fleet: string | undefined;
   readonly workerOf: (fleet: string) => WorkerSettings;
+  readonly history: { hasStood: boolean };
   readonly signal: AbortSignal;
 };
 
@@ -56,6 +59,8 @@ export type Session = {
   readonly lead: () => Leadership | undefined;
   /** What stands in the way, wherever it does. */
   readonly troubles: () => readonly (LastingTrouble | undefined)[];
+  /** Why it stands by although it could stand for election. */
+  readonly waiting: () => string | undefined;
   /** Resolves when the session is over and everything of it is closed; an error is one of configuration. */
   readonly ended: Promise<Result<null, string>>;
 };
@@ -66,6 +71,9 @@ type Parts = {
   lead: Leadership | undefined;
   readonly coming: TroubleSpot;
   readonly group: TroubleSpot;
+  readonly fleet: TroubleSpot;
+  /** Why a standby does not stand for election. */
+  waiting: string | undefined;
   readonly over: AbortController;
 };
 
@@ -77,6 +85,8 @@ export function openSession(deps: SessionDeps): Session {
     lead: undefined,
     coming: createTroubleSpot(deps.monotonicMs),
     group: createTroubleSpot(deps.monotonicMs),
+    fleet: createTroubleSpot(deps.monotonicMs),
+    waiting: undefined,
     over: new AbortController(),
   };
   parts.coming.note({
@@ -91,8 +101,10 @@ export function openSession(deps: SessionDeps): Session {
       parts.coming.present(),
       parts.tail?.trouble(),
       parts.lead?.trouble(),
+      parts.fleet.present(),
       parts.group.present(),
     ],
+    waiting: () => parts.waiting,
     ended: run(deps, client, parts),
   };
 }
@@ -118,7 +130,7 @@ async function stay(
   clusterId: string,
 ): Promise<Result<null, string>> {
   const { log, signal, settings, runtime, monotonicMs } = deps;
-  const fleet = deps.fleet ?? clusterId;
+  const identity = identityOf(deps.fleet, settings.fleetAliases, clusterId);
   const prepare = () => prepareOn(deps, client, parts, clusterId);
   if ((await untilDone(deps, parts, "the topics", prepare)) === undefined) return ok(null);
   const tail = openTail({
@@ -137,36 +149,53 @@ async function stay(
     client,
     tail,
     standby,
-    worker: deps.workerOf(fleet),
+    identity,
+    worker: deps.workerOf(identity.name),
     prepare,
     producer: openProducer({ client, log: kafkaLog(log) }),
     deleteGroup: deleteGroupBy(client),
   });
   parts.lead = lead;
-  log.info("following the ledger", { fleet, runtime: runtime.runtime, settings });
-  const membership = joinMembership({
+  log.info("following the ledger", { fleet: identity.name, runtime: runtime.runtime, settings });
+  const topics = topicPlans(deps.topicPartitions).map(({ name }) => name);
+  const otherCluster = (id: string) => leave(deps, parts, clusterId, id);
+  const keeper = { ...{ client, clusterId, topics, log, monotonicMs, signal }, otherCluster };
+  const kept = keepTopics({ ...keeper, mayMake: lead.owns, make: prepare });
+  const stood = await runCandidacy({
+    ...{ identity, clusterId, standby, trouble: parts.fleet, log, signal },
+    membersOf: (group) => memberCount(client, group, { deadlineMs: GROUP_CALL_MS, signal }),
+    join: () => join(deps, client, parts, lead, clusterId),
+    waiting: (detail) => {
+      parts.waiting = detail;
+    },
+    history: deps.history,
+    beforeLeaving: lead.close,
+  });
+  parts.over.abort();
+  await kept;
+  return stood;
+}
+
+const join = (
+  { log, sessionTimeoutMs }: SessionDeps,
+  client: KafkaClient,
+  parts: Parts,
+  lead: Leadership,
+  clusterId: string,
+): ReturnType<typeof joinMembership> =>
+  joinMembership({
     client,
     log: kafkaLog(log),
-    groupId: `outrider-control-plane-${fleet}`,
+    groupId: electionGroup(clusterId),
     topic: CONTROL,
-    sessionTimeoutMs: deps.sessionTimeoutMs,
-    rebalanceTimeoutMs: deps.sessionTimeoutMs / 2,
-    heartbeatIntervalMs: deps.sessionTimeoutMs / SESSION_BEATS,
+    sessionTimeoutMs,
+    rebalanceTimeoutMs: sessionTimeoutMs / 2,
+    heartbeatIntervalMs: sessionTimeoutMs / SESSION_BEATS,
     standing: lead.standing,
     onAssigned: lead.onAssigned,
     onLost: lead.onLost,
     onJoin: (error) => void parts.group.note(error && troubleOf(error)),
   });
-  if (membership.ok) {
-    const topics = topicPlans(deps.topicPartitions).map(({ name }) => name);
-    const otherCluster = (id: string) => leave(deps, parts, clusterId, id);
-    const keeper = { ...{ client, clusterId, topics, log, monotonicMs, signal }, otherCluster };
-    await keepTopics({ ...keeper, mayMake: lead.owns, make: prepare });
-  }
-  await lead.close();
-  if (membership.ok) await membership.value.close();
-  return membership.ok ? ok(null) : err(membership.error.detail);
-}
 
 function leave({ log }: SessionDeps, parts: Parts, was: string, is: string): void {
   if (parts.over.signal.aborted) return;

@@ -30,6 +30,11 @@ export type Standby = {
   readonly fleet: () => Fleet;
   /** The offset of the newest `leader` record; undefined before any. */
   readonly lastLeader: () => number | undefined;
+  /**
+   * Of which fleet the last leader said to be; undefined before any, and of one that did not say. Kept while
+   * `cluster.control` is read anew: what the ledger holds is still that fleet's.
+   */
+  readonly lastFleet: () => string | undefined;
   /** The newest tick of whoever leads, while we do not; undefined before any. */
   readonly leaderTick: () => SeenTick | undefined;
   /** Topic ids that an operator accepted, each with the offset of the record that says so. */
@@ -56,13 +61,13 @@ export function openStandby(options: {
 }): Standby {
   const { client, tail, warn } = options;
   let fleet = createFleet();
-  let lastLeader: number | undefined;
+  let last: { readonly offset?: number; readonly fleet: string | undefined } = { fleet: undefined };
   let ready = false;
   let listener: ((entry: ControlEntry) => void) | undefined;
   let leading: ((record: LedgerRecord) => void) | undefined;
   const accepted = new Map<string, number>();
 
-  const leaderWatch = openLeaderWatch({ ...options, lastLeader: () => lastLeader });
+  const leaderWatch = openLeaderWatch({ ...options, lastLeader: () => last.offset });
 
   const refuse = (topic: string, error: string): void => {
     warn(`ignored a record of ${topic} that is not ours`, { error });
@@ -85,7 +90,7 @@ export function openStandby(options: {
         continue;
       }
       const record = read.value;
-      if (record.kind === "leader") lastLeader = offset;
+      if (record.kind === "leader") last = { offset, fleet: record.leader.fleet };
       if (record.kind === "accept-registry") {
         accepted.set(record.acceptRegistry.topic_id, offset);
       }
@@ -98,7 +103,7 @@ export function openStandby(options: {
     if (!starts.ok) return starts;
     const { status, control, ticks } = starts.value;
     fleet = createFleet();
-    lastLeader = undefined;
+    last = { fleet: last.fleet };
     leading = undefined;
     accepted.clear();
     tail.follow(STATUS, 0, status, foldStatus);
@@ -118,7 +123,8 @@ export function openStandby(options: {
 
   return {
     fleet: () => fleet,
-    lastLeader: () => lastLeader,
+    lastLeader: () => last.offset,
+    lastFleet: () => last.fleet,
     leaderTick: leaderWatch.seen,
     acceptedRegistries: () => accepted,
     onControl: (next) => {

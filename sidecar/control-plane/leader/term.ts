@@ -53,6 +53,8 @@ export type TermSettings = FleetSettings & {
   readonly reconcileIntervalMs: number;
   readonly actWindowMs: number;
   readonly brakePercent: number;
+  /** Former names of the fleet, of which the workers are ours too. */
+  readonly fleetAliases: readonly string[];
 };
 
 export type TermDeps = {
@@ -158,7 +160,7 @@ function openParts(deps: TermDeps): Parts {
     heartbeatTimeoutMs: settings.heartbeatTimeoutMs,
   });
   const expiry = createExpiry(ages, settings);
-  const actual = createActual(deps.worker.fleet);
+  const actual = createActual(deps.worker.fleet, settings.fleetAliases);
   const leaderState = openLeaderState({ fleet, actual, expiry, backoffs: createBackoffs(random) });
   const specHash = specHashOf(deps.worker);
   const trouble = createTroubleSpot(monotonicMs);

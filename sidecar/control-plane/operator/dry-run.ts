@@ -15,6 +15,7 @@ import { createExpiry } from "../fleet/expiry.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { createAges } from "../fleet/observed-time.ts";
 import { createInbox } from "../inbox.ts";
+import { type FleetIdentity, refuseFleet } from "../leader/identity.ts";
 import { historyEndsOf, registryStarts } from "../leader/promotion.ts";
 import type { TermSettings } from "../leader/term.ts";
 import { planInputOf, readConditions } from "../plan/input.ts";
@@ -37,6 +38,7 @@ export type DryRunDeps = {
   readonly runtime: Runtime;
   readonly worker: WorkerSettings;
   readonly settings: TermSettings;
+  readonly identity: FleetIdentity;
   readonly monotonicMs: () => number;
   readonly nowMs: () => number;
   readonly signal: AbortSignal;
@@ -48,11 +50,16 @@ export async function dryRun(deps: DryRunDeps): Promise<ExitCode> {
   if (!fleet.ok) return failed(deps, fleet.error);
   const pending = await foldRegistry(deps, fleet.value);
   if (!pending.ok) return failed(deps, pending.error);
-  for (const line of pending.value) say(line);
+  for (const line of pending.value.lines) say(line);
+  const refused = refuseFleet(deps.identity, pending.value.lastFleet);
   const listing = await deps.runtime.list(deps.signal);
   if (!listing.ok) {
     say(`the workers could not be listed: ${listing.error.detail}`);
     return EXIT.unavailable;
+  }
+  if (refused !== undefined) {
+    say(`this control plane would not lead: ${refused}`);
+    return EXIT.configuration;
   }
   const lines = planLines(deps, fleet.value, listing.value);
   for (const line of lines) say(line);
@@ -67,23 +74,22 @@ function failed({ say }: DryRunDeps, error: KafkaError): ExitCode {
 }
 
 /** Judges what lies beyond `_applied`, in memory. Returns what is worth saying about it. */
-async function foldRegistry(
-  deps: DryRunDeps,
-  fleet: Fleet,
-): Promise<Result<readonly string[], KafkaError>> {
+async function foldRegistry(deps: DryRunDeps, fleet: Fleet): Promise<Result<Pending, KafkaError>> {
   const { client } = deps;
   const metadata = await client.metadata([REGISTRY, CONTROL], CALL);
   if (!metadata.ok) return metadata;
   const topicId = metadata.value.topics.find(({ name }) => name === REGISTRY)?.topicId ?? "";
   const starts = await startOffsets(client, REGISTRY, CALL);
   if (!starts.ok) {
-    return starts.error.code === "unknown-topic" ? ok([`there is no ${REGISTRY} yet`]) : starts;
+    const none = { lines: [`there is no ${REGISTRY} yet`], lastFleet: undefined };
+    return starts.error.code === "unknown-topic" ? ok(none) : starts;
   }
   const ends = await endOffsets(client, REGISTRY, CALL);
   if (!ends.ok) return ends;
-  const accepted = await acceptedRegistries(deps);
-  if (!accepted.ok) return accepted;
-  const known = { fleet, topicId, epoch: fleet.epoch, accepted: accepted.value };
+  const control = await readControl(deps);
+  if (!control.ok) return control;
+  const { accepted, lastFleet } = control.value;
+  const known = { fleet, topicId, epoch: fleet.epoch, accepted };
   const from = registryStarts(known, starts.value, ends.value);
   const inbox = createInbox(deps.monotonicMs);
   const offsets = new Map(from.map((start) => [start.partition, start.from]));
@@ -97,7 +103,7 @@ async function foldRegistry(
   const at = { seen, nowMs: deps.nowMs(), topicId, historyEnds };
   const judged = admit(fleet, inbox.take().registry, at);
   for (const { partition, applied } of from) fleet.applied.set(partition, applied);
-  return ok([
+  const lines = [
     ...(from.some(({ madeAgain }) => madeAgain)
       ? ["the registry was made again: clean-ups and orphan stops would be held"]
       : []),
@@ -105,22 +111,30 @@ async function foldRegistry(
       ({ partition, offset, error }) =>
         `quarantine ${REGISTRY}-${partition} @ ${offset}: ${error.code}: ${error.detail}`,
     ),
-  ]);
+  ];
+  return ok({ lines, lastFleet });
 }
 
-async function acceptedRegistries(
-  deps: DryRunDeps,
-): Promise<Result<ReadonlyMap<string, number>, KafkaError>> {
+type Pending = { readonly lines: readonly string[]; readonly lastFleet: string | undefined };
+type Control = {
+  readonly accepted: ReadonlyMap<string, number>;
+  readonly lastFleet: string | undefined;
+};
+
+async function readControl(deps: DryRunDeps): Promise<Result<Control, KafkaError>> {
   const accepted = new Map<string, number>();
+  let lastFleet: string | undefined;
   const read = await readToEnd(deps, CONTROL, ({ records }) => {
     for (const { key, value, offset } of records) {
       const entry = decodeControl(key, value);
-      if (!entry.ok || entry.value.kind !== "accept-registry") continue;
+      if (!entry.ok) continue;
+      if (entry.value.kind === "leader") lastFleet = entry.value.leader.fleet;
+      if (entry.value.kind !== "accept-registry") continue;
       accepted.set(entry.value.acceptRegistry.topic_id, offset);
     }
   });
   if (!read.ok && read.error.code !== "unknown-topic") return read;
-  return ok(accepted);
+  return ok({ accepted, lastFleet });
 }
 
 /** As a leader sees it in its first moment: everybody at age zero. */
@@ -135,7 +149,7 @@ function planLines(
     intervalMs: settings.watermarkIntervalMs,
     heartbeatTimeoutMs: settings.heartbeatTimeoutMs,
   });
-  const actual = createActual(worker.fleet);
+  const actual = createActual(worker.fleet, settings.fleetAliases);
   actual.fold(listing, 0);
   const expiry = createExpiry(ages, settings);
   const leaderState = openLeaderState({ fleet, actual, expiry, backoffs: createBackoffs(() => 0) });

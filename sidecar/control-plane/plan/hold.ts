@@ -22,6 +22,12 @@ export function describeHold(
     return `${share.orphans} of ${share.workers} workers of this fleet have no registration: none of them is stopped; is this the right Kafka? They wait for their registrations, or for \`sidecar accept-registry\``;
   }
   const { holds, silent, counted } = conditions.brake();
-  if (!holds) return undefined;
+  if (!holds) return describeAliases(leaderState.actual.underAlias());
   return `the brake holds: ${silent} of ${counted} clusters are silent; clean-ups wait until they beat, or for \`sidecar release-brake\``;
 }
+
+/** Shown until none is left: then FLEET_ALIASES may be unset. */
+const describeAliases = (workers: number): string | undefined =>
+  workers === 0
+    ? undefined
+    : `following the ledger; ${workers} workers under alias (FLEET_ALIASES)`;

@@ -109,6 +109,7 @@ export function planInputOf(
         ? "registry-made-again"
         : undefined,
     holdOrphan: orphan ? orphanHold(leaderState, clientId, ages, conditions) : undefined,
+    underAlias: leaderState.actual.isUnderAlias(clientId),
     orphanExpired:
       orphan && orphanExpired(leaderState, clientId, ages, conditions.cleanupTimeoutMs),
     replaceable:

@@ -27,7 +27,9 @@ export function readOrphans(leaderState: LeaderState, percent: number): OrphanRe
 }
 
 const isOrphan = (leaderState: LeaderState, clientId: ClientId): boolean =>
-  !leaderState.fleet.clusters.has(clientId) && !leaderState.acceptedOrphans.has(clientId);
+  !leaderState.fleet.clusters.has(clientId) &&
+  !leaderState.acceptedOrphans.has(clientId) &&
+  !leaderState.actual.isUnderAlias(clientId);
 
 /**
  * An operator accepted the registry: those that are orphans now may go. Before the first listing it is not known

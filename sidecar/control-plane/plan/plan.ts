@@ -27,7 +27,7 @@ export type PlanInput = {
   readonly expired: boolean;
   /** False while the runtime could not be listed: unknown is not none. */
   readonly listed: boolean;
-  /** Ours, of this fleet. */
+  /** Ours, of this fleet or of a former name of it. */
   readonly workers: readonly Worker[];
   readonly foreign: Foreign | undefined;
   readonly specHash: string;
@@ -41,6 +41,8 @@ export type PlanInput = {
   readonly holdOrphan: Hold | undefined;
   /** Only of one that was withdrawn by the registry's history. */
   readonly holdWithdrawal: Hold | undefined;
+  /** Its worker carries a former name of the fleet. */
+  readonly underAlias: boolean;
   /** It was listed without a registration for a CLEANUP_TIMEOUT of observed time. */
   readonly orphanExpired: boolean;
   /** May one more worker be replaced now? */
@@ -74,6 +76,7 @@ type NoneReason =
   | "dead"
   | "blocked"
   | "unregistered"
+  | "under-alias"
   | "expired-later";
 type WaitReason = "not-listed" | "busy" | "changing" | "backoff" | "replace-slot" | "orphan" | Hold;
 
@@ -153,6 +156,7 @@ function planWithdrawn(input: PlanInput, cluster: Cluster, worker: Worker | unde
 
 function planOrphan(input: PlanInput, worker: Worker | undefined): Step {
   if (worker === undefined) return none("unregistered");
+  if (input.underAlias) return none("under-alias");
   if (input.holdOrphan !== undefined) return wait(input.holdOrphan);
   if (!input.orphanExpired) return wait("orphan");
   return input.backingOff ? wait("backoff") : stop(worker, "orphan");

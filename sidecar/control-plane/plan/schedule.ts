@@ -87,6 +87,7 @@ function readmit(leaderState: LeaderState, queue: Set<ClientId>, countMax: numbe
 /** Where a cluster that needs no act now waits; nothing has to be looked at before its time. */
 function settle({ leaderState, ages }: PlanDeps, clientId: ClientId, step: Step): void {
   leaderState.dirty.delete(clientId);
+  noteBlocked(leaderState, clientId, step);
   if (step.kind === "none") leaderState.replacing.delete(clientId);
   if (step.kind !== "wait") return;
   switch (step.why) {
@@ -114,6 +115,18 @@ function settle({ leaderState, ages }: PlanDeps, clientId: ClientId, step: Step)
         leaderState.orphanSince.set(clientId, ages.observedMs(ages.joint));
       }
   }
+}
+
+/** Each is news once, and again when something else holds the name. */
+function noteBlocked(leaderState: LeaderState, clientId: ClientId, step: Step): void {
+  if (step.kind !== "none" || step.why !== "blocked") {
+    leaderState.blocked.delete(clientId);
+    return;
+  }
+  const detail = leaderState.actual.foreignOf(clientId)?.detail ?? "";
+  if (leaderState.blocked.get(clientId) === detail) return;
+  leaderState.blocked.set(clientId, detail);
+  leaderState.blockedNews.add(clientId);
 }
 
 function toAct(

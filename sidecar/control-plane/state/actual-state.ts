@@ -15,6 +15,9 @@ export type Actual = {
   readonly foreignOf: (clientId: ClientId) => Foreign | undefined;
   readonly clientIds: () => Iterable<ClientId>;
   readonly count: () => number;
+  /** How many carry a former name of the fleet, and whether this cluster's does. */
+  readonly underAlias: () => number;
+  readonly isUnderAlias: (clientId: ClientId) => boolean;
   /** Call before asking the runtime for a listing; give the mark to `fold`. */
   readonly mark: () => number;
   /** Takes a listing in; returns the clusters for which something changed, and what exited. */
@@ -34,7 +37,10 @@ export type Changes = {
 
 const NONE: readonly Worker[] = [];
 
-export function createActual(fleet: string): Actual {
+/** `aliases`: former names of the fleet. Their workers are ours, and keep that label until they are replaced. */
+export function createActual(fleet: string, aliases: readonly string[] = []): Actual {
+  const isOurs = (worker: Worker): boolean =>
+    worker.fleet === fleet || aliases.includes(worker.fleet);
   let listed = false;
   let sequence = 0;
   let byClient = new Map<ClientId, readonly Worker[]>();
@@ -56,19 +62,14 @@ export function createActual(fleet: string): Actual {
     (byClient.get(worker.clientId) ?? NONE).filter(({ instance }) => instance !== worker.instance);
 
   const fold = (listing: Listing, mark: number): Changes => {
-    const ours = listing.workers.filter((worker) => worker.fleet === fleet);
+    const ours = listing.workers.filter(isOurs);
     const next = new Map<ClientId, readonly Worker[]>(Map.groupBy(ours, (w) => w.clientId));
     for (const [clientId, at] of actedAt) {
       if (at <= mark) actedAt.delete(clientId);
       else keep(next, clientId, byClient.get(clientId));
     }
     const news = changesOf(byClient, next);
-    const others = listing.workers.filter((worker) => worker.fleet !== fleet).map(ofOtherFleet);
-    // What was taken over meanwhile may still stand in a listing that began before.
-    const still = listing.foreign.filter(
-      ({ takeOver }) => takeOver === undefined || !actedAt.has(takeOver.clientId),
-    );
-    const nextForeign = new Map([...still, ...others].map((one) => [one.name, one]));
+    const nextForeign = foreignIn(listing, isOurs, actedAt);
     const cameOrWent = symmetricDifference(foreign, nextForeign);
     byClient = next;
     foreign = nextForeign;
@@ -88,6 +89,10 @@ export function createActual(fleet: string): Actual {
     },
     clientIds: () => byClient.keys(),
     count: () => byClient.size,
+    underAlias: () =>
+      [...byClient.values()].flat().filter((worker) => worker.fleet !== fleet).length,
+    isUnderAlias: (clientId) =>
+      (byClient.get(clientId) ?? NONE).some((worker) => worker.fleet !== fleet),
     mark: () => sequence,
     fold,
     started: (worker) => {
@@ -111,6 +116,19 @@ export function createActual(fleet: string): Actual {
   };
 }
 
+/** By the name that is held. What was taken over meanwhile may still stand in a listing that began before. */
+function foreignIn(
+  { workers, foreign }: Listing,
+  isOurs: (worker: Worker) => boolean,
+  actedAt: ReadonlyMap<ClientId, number>,
+): Map<string, Foreign> {
+  const others = workers.filter((worker) => !isOurs(worker)).map(ofOtherFleet);
+  const still = foreign.filter(
+    ({ takeOver }) => takeOver === undefined || !actedAt.has(takeOver.clientId),
+  );
+  return new Map([...still, ...others].map((one) => [one.name, one]));
+}
+
 type ByClient = ReadonlyMap<ClientId, readonly Worker[]>;
 
 function changesOf(was: ByClient, is: ByClient): Omit<Changes, "foreign"> {
@@ -128,7 +146,7 @@ function changesOf(was: ByClient, is: ByClient): Omit<Changes, "foreign"> {
 
 const ofOtherFleet = ({ name, fleet }: Worker): Foreign => ({
   name,
-  detail: `a worker of fleet ${fleet}`,
+  detail: `a worker of fleet "${fleet}"; where that is this fleet's former name, set FLEET_ALIASES=${fleet}, and its registration adopts it`,
 });
 
 const exitedOf = (worker: Worker): Worker => ({ ...worker, state: "exited" });

@@ -44,6 +44,10 @@ export type LeaderState = {
   readonly stopAsked: Map<ClientId, number>;
   /** Observed ms on the joint clock when a worker was first listed without a registration. */
   readonly orphanSince: Map<ClientId, number>;
+  /** Clusters whose worker's name is held by something that is not ours, with what it is. */
+  readonly blocked: Map<ClientId, string>;
+  /** Those of them that have not been logged. */
+  readonly blockedNews: Set<ClientId>;
   /** Orphans that may go although there are many: an operator has accepted the registry. */
   readonly acceptedOrphans: Set<ClientId>;
   /** That was said before the first listing. */
@@ -80,6 +84,8 @@ export function openLeaderState(
     spawnAsked: new Map(),
     stopAsked: new Map(),
     orphanSince: new Map(),
+    blocked: new Map(),
+    blockedNews: new Set(),
     acceptedOrphans: new Set(),
     orphansAcceptedUnlisted: false,
     changingSince: new Map(),

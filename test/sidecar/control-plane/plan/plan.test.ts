@@ -41,6 +41,11 @@ describe("planCluster()", () => {
     ["nobody", { cluster: undefined }, "none unregistered"],
     ["an orphan in its grace", orphan, "wait orphan"],
     ["an orphan past it", { ...orphan, orphanExpired: true }, "stop orphan cluster-a-1"],
+    [
+      "one under a former name of the fleet, past it",
+      { ...orphan, orphanExpired: true, underAlias: true },
+      "none under-alias",
+    ],
     ["an orphan, held", { ...orphan, orphanExpired: true, holdOrphan: "brake" }, "wait brake"],
     ["an orphan, backing off", { ...orphan, orphanExpired: true, backingOff }, "wait backoff"],
     ["a withdrawn worker", { cluster: pending, workers: running }, "stop withdrawn cluster-a-1"],

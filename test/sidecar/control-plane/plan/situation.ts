@@ -15,6 +15,7 @@ export const planInputOf = (changes: Partial<PlanInput> = {}): PlanInput => ({
   holdCleanup: undefined,
   holdOrphan: undefined,
   holdWithdrawal: undefined,
+  underAlias: false,
   orphanExpired: false,
   replaceable: true,
   ...changes,

@@ -28,6 +28,15 @@ describe("createActual()", () => {
     expect([...actual.clientIds()]).toEqual([A]);
     expect(actual.workersOf(B)).toEqual([]);
   });
+  test("counts those of a former name of the fleet as ours, and says which they are", () => {
+    const actual = createActual(FLEET, ["fleet-0", "fleet-2"]);
+    const workers = [running, workerOf({ clientId: B, fleet: "fleet-2" })];
+    actual.fold(listing(...workers, workerOf({ clientId: idOf("c"), fleet: "x" })), actual.mark());
+    expect([...actual.clientIds()]).toEqual([A, B]);
+    expect(actual.underAlias()).toBe(1);
+    expect([actual.isUnderAlias(A), actual.isUnderAlias(B)]).toEqual([false, true]);
+    expect(actual.foreignOf(idOf("c"))?.detail).toContain("set FLEET_ALIASES=x");
+  });
 
   const changes: readonly [string, readonly Worker[], readonly Worker[], boolean, number][] = [
     ["the same again", [running], [running], false, 0],

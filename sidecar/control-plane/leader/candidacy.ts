@@ -1,0 +1,106 @@
+/**
+ * Standing for election, while that is right: the group is joined when nothing stands against it, and left when
+ * something does. Against it: topics of another fleet, and control planes of a version that elected per fleet,
+ * which do not see the group: as long as there are some, they lead, and we stand by (an upgrade, a rollback).
+ */
+import { sleep } from "../../../shared/deadline.ts";
+import type { Membership } from "../../../shared/kafka/election/membership.ts";
+import type { KafkaError } from "../../../shared/kafka/error.ts";
+import type { Log } from "../../../shared/log.ts";
+import { err, ok, type Result } from "../../../shared/result.ts";
+import { electionGroup, type FleetIdentity, formerGroup, refuseFleet } from "./identity.ts";
+import { type TroubleSpot, troubleOf } from "./readiness.ts";
+import type { Standby } from "./standby.ts";
+
+const LOOK_MS = 2_000;
+/** While we wait for something to end. */
+const LOOK_SOON_MS = 500;
+
+export type CandidacyDeps = {
+  readonly identity: FleetIdentity;
+  readonly clusterId: string;
+  readonly standby: Pick<Standby, "ready" | "lastFleet">;
+  readonly membersOf: (group: string) => Promise<Result<number, KafkaError>>;
+  readonly join: () => Result<Membership, KafkaError>;
+  readonly trouble: TroubleSpot;
+  /** Why we stand by although we could stand for election; for people. */
+  readonly waiting: (detail: string | undefined) => void;
+  readonly log: Pick<Log, "info" | "warn" | "error">;
+  /** Whether this process has ever led or stood by: then it steps back where it is refused, and does not end. */
+  readonly history: { hasStood: boolean };
+  /** Ends the term, if any, so that its outcomes are written while the group is still ours. */
+  readonly beforeLeaving: () => Promise<void>;
+  readonly signal: AbortSignal;
+};
+
+type Candidacy = { membership: Membership | undefined };
+
+/**
+ * Runs until the signal; then the group has been left.
+ * @returns an error of configuration: the fleet is refused, and this process never led nor stood by
+ */
+export async function runCandidacy(deps: CandidacyDeps): Promise<Result<null, string>> {
+  const { signal } = deps;
+  const candidacy: Candidacy = { membership: undefined };
+  let ended: string | undefined;
+  while (!signal.aborted && ended === undefined) {
+    const standing = await standingOf(deps, candidacy.membership !== undefined);
+    ended = await comply(deps, candidacy, standing);
+    await sleep(standing === "candidate" ? LOOK_MS : LOOK_SOON_MS, signal);
+  }
+  await deps.beforeLeaving();
+  await candidacy.membership?.close();
+  return ended === undefined ? ok(null) : err(ended);
+}
+
+/** @returns why the process must end; undefined when it goes on */
+async function comply(
+  { history, identity, standby, join }: CandidacyDeps,
+  candidacy: Candidacy,
+  standing: StandingNow,
+): Promise<string | undefined> {
+  const { membership } = candidacy;
+  if (standing === "unknown") return undefined;
+  if (standing === "refused" && !history.hasStood) {
+    return refuseFleet(identity, standby.lastFleet());
+  }
+  history.hasStood = true;
+  if (standing === "candidate" && membership === undefined) {
+    const joined = join();
+    if (!joined.ok) return joined.error.detail;
+    candidacy.membership = joined.value;
+  } else if (standing !== "candidate" && membership !== undefined) {
+    candidacy.membership = undefined;
+    await membership.close();
+  }
+  return undefined;
+}
+
+type StandingNow = "candidate" | "refused" | "former" | "unknown";
+
+async function standingOf(deps: CandidacyDeps, isMember: boolean): Promise<StandingNow> {
+  const { identity, clusterId, standby, trouble, log } = deps;
+  if (!standby.ready()) return "unknown";
+  const refusal = refuseFleet(identity, standby.lastFleet());
+  if (refusal !== undefined) {
+    if (trouble.note({ detail: refusal, answered: true })) log.error("not leading", { refusal });
+    return "refused";
+  }
+  const former = formerGroup(identity);
+  if (former === undefined || former === electionGroup(clusterId)) {
+    trouble.note(undefined);
+    return "candidate";
+  }
+  const members = await deps.membersOf(former);
+  if (!members.ok) {
+    if (trouble.note(troubleOf(members.error))) {
+      log.warn("whether an older control plane leads cannot be seen", { ...members.error });
+    }
+    // What cannot be asked changes nothing.
+    return isMember ? "candidate" : "unknown";
+  }
+  trouble.note(undefined);
+  const detail = `standing by: group ${former} has ${members.value} members, control planes of an older version`;
+  deps.waiting(members.value > 0 ? detail : undefined);
+  return members.value > 0 ? "former" : "candidate";
+}
