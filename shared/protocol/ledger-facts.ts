@@ -15,12 +15,20 @@ export type Conflict = v.InferOutput<typeof Conflict>;
 
 const fact = <T>(schema: v.GenericSchema<unknown, T>) => v.fallback(v.optional(schema), undefined);
 
-export const FACTS = { conflict: fact(Conflict) } as const;
+export const FACTS = {
+  conflict: fact(Conflict),
+  /** Its worker was replaced for this spec, and the new one has not yet run for WORKER_MIN_READY. */
+  replaced_for: fact(v.string()),
+} as const;
 
 const Facts = v.object(FACTS);
 export type Facts = v.InferOutput<typeof Facts>;
 
 /** The facts of a record; undefined where it has none, as nearly all have none. */
-export function factsOf({ conflict }: Facts): Facts | undefined {
-  return conflict === undefined ? undefined : { conflict };
+export function factsOf({ conflict, replaced_for: replacedFor }: Facts): Facts | undefined {
+  if (conflict === undefined && replacedFor === undefined) return undefined;
+  return {
+    ...(conflict === undefined ? {} : { conflict }),
+    ...(replacedFor === undefined ? {} : { replaced_for: replacedFor }),
+  };
 }

@@ -72,6 +72,7 @@ const termSettings = (config: ControlPlaneConfig): TermSettings => ({
   actWindowMs: config.actWindowMs,
   brakePercent: config.cleanupBrakePercent,
   fleetAliases: config.fleetAliases ?? [],
+  workerMinReadyMs: config.workerMinReadyMs,
 });
 
 const run = ({ config, log, runtime, workerOf }: Parts, shell: Shell): Promise<ExitCode> =>

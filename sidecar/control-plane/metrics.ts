@@ -5,6 +5,7 @@
 import type { Metrics } from "../../shared/metrics.ts";
 import { STATES, type State } from "../../shared/protocol/ledger.ts";
 import type { Act } from "./act/execute.ts";
+import { openRolloutGauges } from "./api/rollout.ts";
 import type { Cluster } from "./fleet/fleet.ts";
 import type { SeenTick } from "./leader/leader-watch.ts";
 import type { Term } from "./leader/term.ts";
@@ -180,6 +181,7 @@ export function openGauges(metrics: Metrics, readings: Readings): void {
   gauge("brake_holds", "1 while the brake holds clean-ups", () =>
     brake()?.holds === true ? 1 : 0,
   );
+  openRolloutGauges(gauge, term);
   gauge("held_clusters", "Clusters whose clean-up waits", () => term()?.leaderState.held.size);
   gauge(
     "unregistered_beats",

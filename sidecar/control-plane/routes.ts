@@ -4,6 +4,7 @@ import type { Metrics } from "../../shared/metrics.ts";
 import { type ClientId, isClientId } from "../../shared/protocol/client-id.ts";
 import { STATES, type State } from "../../shared/protocol/ledger.ts";
 import { type ClusterDetail, type Lag, viewCluster } from "./api/cluster.ts";
+import { viewRollout } from "./api/rollout.ts";
 import type { Cluster } from "./fleet/fleet.ts";
 import type { Term } from "./leader/term.ts";
 
@@ -93,6 +94,7 @@ function listClusters(deps: RouteDeps, { state, limit, after }: Query) {
     total: matching.length,
     next: matching.length > page.length ? page.at(-1)?.clientId : null,
     leader: term === undefined ? null : { epoch: term.epoch },
+    rollout: term === undefined ? null : viewRollout(term.leaderState),
     /** Senders that beat and are not registered, or were withdrawn: shown, never acted on. */
     unregistered: Object.fromEntries(term?.counts.unregistered ?? []),
   };

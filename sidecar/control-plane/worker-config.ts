@@ -6,6 +6,7 @@ import {
   bytes,
   command,
   cpu,
+  duration,
   flag,
   oneOf,
   parsed,
@@ -70,6 +71,12 @@ export const WORKER_TABLE = {
     default: "anuragvishwa/kg-graph-builder:1.0.20",
     describe: "Image of the workers",
     seed: true,
+  }),
+  workerMinReadyMs: withDefault({
+    name: "WORKER_MIN_READY",
+    schema: duration({ minMs: 0 }),
+    default: "60s",
+    describe: "How long a replaced worker's successor must run before the next one is replaced",
   }),
   memoryLimitBytes: withDefault({
     name: "GB_MEMORY_LIMIT",

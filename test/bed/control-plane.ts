@@ -16,6 +16,7 @@ const SHORT = {
   SESSION_TIMEOUT: "6s",
   ACT_WINDOW: "1s",
   RECONCILE_INTERVAL: "2s",
+  WORKER_MIN_READY: "1s",
 } as const;
 
 /** A worker that does nothing, and ends on SIGTERM. */

@@ -118,7 +118,7 @@ describe("kubernetesRuntime()", () => {
     await inPlace(
       async ({ runtime, get }) => {
         const started = await runtime.start(specOf("af-1"), signal);
-        expect(codeOf(started)).toBe("refused");
+        expect(codeOf(started)).toBe("no-image");
         expect(detailOf(started)).toMatch(
           /(?:ErrImagePull|ImagePullBackOff).*127\.0\.0\.1:1\/none/u,
         );

@@ -163,10 +163,11 @@ describe("Runtime of docker: what is missing", () => {
     const ids = ["af-1", "af-2", "af-3"];
     const started = await Promise.all(ids.map((id) => runtime.start(specOf(id), signal)));
     for (const each of started) {
-      expect(each).toMatchObject({ ok: false, error: { code: "unavailable", retry: "transient" } });
+      expect(each).toMatchObject({ ok: false, error: { code: "no-image", retry: "transient" } });
       expect(JSON.stringify(each)).toContain("image 127.0.0.1:1/no/such:9 is not on the engine");
     }
     // One try for all of them.
+    expect(codeOf(await runtime.prepare(specOf("af-4"), signal))).toBe("no-image");
     expect(lines.filter((line) => line.includes('"pulling image"'))).toHaveLength(1);
     expect(await listOf(runtime)).toEqual({ workers: [], foreign: [] });
   });
@@ -177,7 +178,11 @@ describe("Runtime of docker: what is missing", () => {
       const { log, lines } = sayingLog();
       const runtime = await openDocker(docker, { settings: settingsFor(docker, { image }), log });
       const ids = ["af-1", "af-2", "af-3"];
-      const started = await Promise.all(ids.map((id) => runtime.start(specOf(id), signal)));
+      const [prepared, ...started] = await Promise.all([
+        runtime.prepare(specOf("af-1"), signal),
+        ...ids.map((id) => runtime.start(specOf(id), signal)),
+      ]);
+      expect(codeOf(prepared)).toBe("ok");
       expect(started.map(codeOf)).toEqual(["ok", "ok", "ok"]);
       const pulled = lines.filter((line) => line.includes('"pulled image"'));
       expect(pulled).toHaveLength(1);

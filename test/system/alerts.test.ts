@@ -81,6 +81,15 @@ const CASES: readonly AlertCase[] = [
     firing: { "45s": 0, "60s": 1, "120s": 1, "150s": 0 },
   },
   {
+    name: "a rollout is halted, as its leader shows it, until a worker runs",
+    alert: "OutriderRolloutHalted",
+    series: {
+      [plane("outrider_rollout_halted", "a")]: "0x3 1x8 0x8",
+      [plane("outrider_rollout_halted", "b")]: "0x20",
+    },
+    firing: { "45s": 0, "60s": 1, "180s": 1, "195s": 0 },
+  },
+  {
     name: "two agents beat in turn, as leader and standby show it, until one has stopped",
     alert: "OutriderTwoAgentsOneClientId",
     series: {

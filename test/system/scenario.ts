@@ -12,6 +12,7 @@ export const LIMIT_MS = 120_000;
 export const START_KAFKA_MS = 60_000;
 const FORGET_MS = 30_000;
 const RUN_MS = 20_000;
+const HALT_MS = 40_000;
 /** The tick's interval that follows from the fixture's HEARTBEAT_TIMEOUT of 3 s. */
 const TICK_MS = 250;
 
@@ -206,3 +207,15 @@ export async function auditOf(kafka: KafkaBed): Promise<readonly Audit[]> {
     return read.value;
   });
 }
+
+/** Waits until the API of a leader says that, with this text in the reason. */
+export const untilHalted = (plane: ControlPlane, text: string) =>
+  until(
+    `the rollout to be halted: ${text}`,
+    async () => {
+      const { detail } = await plane.health();
+      if (!detail.startsWith("rollout halted: ") || !detail.includes(text)) throw new Error(detail);
+      return detail;
+    },
+    { deadlineMs: HALT_MS },
+  );

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { CLUSTER_INFO, REGISTRY } from "../../shared/protocol/topic.ts";
 import { until } from "../bed/condition.ts";
-import type { FleetBed } from "../bed/control-plane.ts";
 import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
 import {
   auditOf,
@@ -11,7 +10,6 @@ import {
   registration,
   START_KAFKA_MS,
   tombstone,
-  twoRounds,
   untilRuns,
   untilShown,
   withFleet,
@@ -130,65 +128,6 @@ test(
     ),
   LIMIT_MS,
 );
-
-const programs = (fleet: FleetBed): Promise<readonly string[]> =>
-  Promise.all(
-    pids(fleet).map(
-      async (pid) => (await Bun.file(`/proc/${pid}/cmdline`).text()).split("\0")[1] ?? "",
-    ),
-  );
-
-test(
-  "a changed WORKER_COMMAND replaces five at a time, and a stale cluster's only when it beats",
-  () =>
-    withFleet(
-      kafka,
-      async ({ fleet, sender }) => {
-        const ids = Array.from({ length: 8 }, (_, index) => `af-${index}`);
-        const quiet = "af-quiet";
-        const first = await fleet.start();
-        await first.leads();
-        await Promise.all([...ids, quiet].map((id) => sender.register(id)));
-        const stopBeating = sender.beating(() => ids);
-        await untilRuns(fleet, [...ids, quiet]);
-        for (const id of ids) await untilShown(first, id, { state: "active" });
-        await untilShown(first, quiet, { state: "stale" });
-        await first.process.stop();
-        const second = await fleet.start({ WORKER_COMMAND: "/bin/sleep 2000000" });
-        await second.leads();
-        const replaced = async () =>
-          (await programs(fleet)).filter((argument) => argument === "2000000").length;
-        await until("all but the quiet one", async () => (await replaced()) === ids.length, {
-          deadlineMs: 20_000,
-        });
-        await twoRounds(second);
-        expect(await replaced()).toBe(ids.length);
-        await sender.beat(quiet);
-        await until("the quiet one, too", async () => (await replaced()) === ids.length + 1, {
-          deadlineMs: 20_000,
-        });
-        await untilRuns(fleet, [...ids, quiet]);
-        await stopBeating();
-        expect(mostReplacedAtOnce(await auditOf(kafka))).toBe(5);
-      },
-      { CLEANUP_TIMEOUT: "60s" },
-    ),
-  LIMIT_MS,
-);
-
-/** From the intent to stop one to the outcome of starting its successor. */
-function mostReplacedAtOnce(audit: Awaited<ReturnType<typeof auditOf>>): number {
-  const open = new Set<string>();
-  let most = 0;
-  for (const { client_id: id, action, phase, reason } of audit) {
-    if (action === "stop" && phase === "intent" && reason.startsWith("spec-changed")) {
-      open.add(id ?? "");
-    }
-    if (action === "start" && phase === "outcome") open.delete(id ?? "");
-    most = Math.max(most, open.size);
-  }
-  return most;
-}
 
 const info = (id: string, count: number) =>
   Array.from({ length: count }, (_, index) => ({ key: `${id}/pod/${index}`, value: "{}" }));

@@ -6,7 +6,7 @@
 import type { AuditAction } from "../../../shared/protocol/audit.ts";
 import { type ClientId, groupOf } from "../../../shared/protocol/client-id.ts";
 import type { Result } from "../../../shared/result.ts";
-import type { StopCause } from "../plan/plan.ts";
+import { isReplaced, type StopCause } from "../plan/plan.ts";
 import type { InstanceId, Runtime, RuntimeError, Worker, WorkerSpec } from "../runtime/runtime.ts";
 
 export type Act =
@@ -16,11 +16,20 @@ export type Act =
       readonly clientId: ClientId;
       readonly worker: Worker;
       readonly cause: StopCause;
+      /** What takes its place, where that has another spec. */
+      readonly successor?: WorkerSpec;
     }
   | { readonly kind: "delete-group"; readonly clientId: ClientId };
 
 export type ActError = {
-  readonly code: RuntimeError["code"] | "group-not-empty" | "kafka" | "dropped" | "defect";
+  readonly code:
+    | RuntimeError["code"]
+    | "group-not-empty"
+    | "kafka"
+    | "dropped"
+    | "defect"
+    /** What a successor needs is not there: its predecessor was not stopped. */
+    | "unprepared";
   readonly detail: string;
   /** Of `ended`: which one. */
   readonly instance?: InstanceId;
@@ -41,10 +50,7 @@ export type Executor = {
 };
 
 export async function execute(act: Act, executor: Executor): Promise<Outcome> {
-  if (!executor.mayAct()) {
-    const detail = "the fence grew older than ACT_WINDOW before it could begin; planned again";
-    return { kind: "failed", error: { code: "dropped", detail } };
-  }
+  if (!executor.mayAct()) return TOO_LATE;
   switch (act.kind) {
     case "start": {
       const started = await executor.runtime.start(act.spec, executor.signal);
@@ -52,6 +58,8 @@ export async function execute(act: Act, executor: Executor): Promise<Outcome> {
       return { kind: "started", worker: started.value };
     }
     case "stop": {
+      const hindered = await prepare(act, executor);
+      if (hindered !== undefined) return hindered;
       const stopped = await executor.runtime.stop(act.worker, executor.signal);
       if (stopped.ok || stopped.error.code === "not-found") return { kind: "stopped" };
       return { kind: "failed", error: stopped.error };
@@ -64,14 +72,44 @@ export async function execute(act: Act, executor: Executor): Promise<Outcome> {
   }
 }
 
+const TOO_LATE: Outcome = {
+  kind: "failed",
+  error: {
+    code: "dropped",
+    detail: "the fence grew older than ACT_WINDOW before it could begin; planned again",
+  },
+};
+
+/**
+ * A worker that would run on is stopped only when what its successor needs is there. That may take longer
+ * than a fence lasts: then it is planned again, and found there at once.
+ * @returns undefined when it may be stopped
+ */
+async function prepare(
+  { cause, successor }: Extract<Act, { kind: "stop" }>,
+  { runtime, mayAct, signal }: Executor,
+): Promise<Outcome | undefined> {
+  if (successor === undefined || !isReplaced(cause)) return undefined;
+  const prepared = await runtime.prepare(successor, signal);
+  if (!prepared.ok) {
+    const { code, detail } = prepared.error;
+    const isUnderWay = code === "timeout";
+    return { kind: "failed", error: { code: isUnderWay ? "dropped" : "unprepared", detail } };
+  }
+  return mayAct() ? undefined : TOO_LATE;
+}
+
 /** What the audit and the log say of an act. */
 export function describeAct(act: Act): { readonly action: AuditAction; readonly reason: string } {
   switch (act.kind) {
     case "start":
       return { action: "start", reason: `spec ${act.spec.specHash}` };
     case "stop":
-      return { action: "stop", reason: `${act.cause}: ${act.worker.instance}` };
+      return { action: "stop", reason: `${act.cause}: ${act.worker.instance}${nextOf(act)}` };
     case "delete-group":
       return { action: "delete-group", reason: `withdrawn: ${groupOf(act.clientId)}` };
   }
 }
+
+const nextOf = ({ successor }: Extract<Act, { kind: "stop" }>): string =>
+  successor === undefined ? "" : `; next spec ${successor.specHash}`;

@@ -3,11 +3,13 @@
  * times come in as values, and what shall be counted is told to `tell`.
  */
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
-import { type Cluster, foldWithdrawn, type Seen } from "../fleet/fleet.ts";
+import { type Cluster, foldWithdrawn, type Seen, setFact } from "../fleet/fleet.ts";
 import { isReplaced } from "../plan/plan.ts";
 import type { Worker } from "../runtime/runtime.ts";
 import type { Changes } from "../state/actual-state.ts";
+import { PATIENT_MAX_MS } from "../state/backoff.ts";
 import { type LeaderState, syncWorker, touch } from "../state/leader-state.ts";
+import { forget, isUnproven, noteFailure, noteRuns, noteUnprepared } from "../state/rollout.ts";
 import { workerNamesOf } from "../worker/spec.ts";
 import type { Act, ActError, Outcome } from "./execute.ts";
 
@@ -71,7 +73,7 @@ function started(
 ): void {
   const { clientId } = worker;
   leaderState.actual.started(worker);
-  leaderState.replacing.delete(clientId);
+  noteRuns(leaderState.rollout, worker, at.monotonicMs);
   leaderState.lastError.delete(clientId);
   leaderState.startedAtMs.set(clientId, at.monotonicMs);
   const askedMs = leaderState.spawnAsked.get(clientId);
@@ -95,11 +97,15 @@ function stopped(
   leaderState.orphanSince.delete(clientId);
   leaderState.acceptedOrphans.delete(clientId);
   leaderState.changingSince.delete(clientId);
-  if (isReplaced(cause)) leaderState.replacing.add(clientId);
+  if (isReplaced(cause)) leaderState.rollout.unprepared = undefined;
   const cluster = leaderState.fleet.clusters.get(clientId);
   const endsHere = cause === "withdrawn" && cluster?.groupKept === true;
   if (cause === "dead" || cause === "orphan" || endsHere) tell({ kind: "cleaned" });
   if (cause === "dead" && cluster !== undefined) cluster.beaten = false;
+  if (isReplaced(cause) && cluster !== undefined) {
+    setFact(cluster, "replaced_for", act.successor?.specHash);
+    leaderState.unsaved.add(clientId);
+  }
   if (cause !== "withdrawn") return;
   const askedMs = leaderState.stopAsked.get(clientId);
   leaderState.stopAsked.delete(clientId);
@@ -141,14 +147,29 @@ function failed(
   at: TimeReading,
   tell: Report,
 ): void {
-  if (act.kind === "stop" && isReplaced(act.cause)) leaderState.replacing.delete(act.clientId);
+  const { clientId } = act;
+  // One whose stop got no answer may be gone.
+  if (act.kind === "stop" && error.code !== "timeout") forget(leaderState.rollout, clientId);
   if (error.code === "dropped") return;
+  if (error.code === "unprepared") {
+    noteUnprepared(leaderState.rollout, clientId, error.detail, at.monotonicMs);
+    leaderState.lastError.set(clientId, `its successor cannot be started: ${error.detail}`);
+    tell({ kind: "failed", action: act.kind });
+    return;
+  }
+  if (act.kind === "start" && HOPELESS.includes(error.code)) {
+    noteFailure(leaderState.rollout, clientId, error.detail, at.monotonicMs);
+  }
   if (error.code === "ended") countExit(leaderState, act.clientId);
   if (error.instance !== undefined) leaderState.actual.ended(act.clientId, error.instance);
   leaderState.lastError.set(act.clientId, error.detail);
-  leaderState.backoffs.failed(act.clientId, at.monotonicMs);
+  const maxMs = error.code === "no-image" ? PATIENT_MAX_MS : undefined;
+  leaderState.backoffs.failed(act.clientId, at.monotonicMs, maxMs);
   tell({ kind: "failed", action: act.kind });
 }
+
+/** Of a start: waiting alone does not bring it about. One that is merely late has not failed. */
+const HOPELESS: readonly ActError["code"][] = ["ended", "refused", "invalid-spec", "no-image"];
 
 const countExit = (leaderState: LeaderState, clientId: ClientId): void => {
   leaderState.restarts.set(clientId, (leaderState.restarts.get(clientId) ?? 0) + 1);
@@ -227,11 +248,16 @@ function exited(leaderState: LeaderState, worker: Worker, at: TimeReading, tell:
   leaderState.backoffs.exited(clientId, at.monotonicMs, ranMs);
   countExit(leaderState, clientId);
   const after = startedMs === undefined ? "" : ` after ${(ranMs / 1000).toFixed(1)} s`;
-  leaderState.lastError.set(clientId, `its worker ${exitText(worker.exit)}${after}`);
+  const why = `its worker ${exitText(worker.exit)}${after}`;
+  const { rollout } = leaderState;
+  if (worker.specHash === rollout.specHash && isUnproven(rollout, clientId)) {
+    noteFailure(rollout, clientId, why, at.monotonicMs);
+  }
+  leaderState.lastError.set(clientId, why);
   tell({ kind: "exited" });
 }
 
-const exitText = (exit: Worker["exit"] = "unknown"): string =>
+export const exitText = (exit: Worker["exit"] = "unknown"): string =>
   exit === "oom" ? "was killed at its limit of memory (GB_MEMORY_LIMIT)" : `exited (${exit})`;
 
 /** All clusters and workers are looked at again: after promotion, and on each resync. */

@@ -3,19 +3,23 @@ import { sleep, withDeadline } from "../../../shared/deadline.ts";
 import type { Log } from "../../../shared/log.ts";
 import { err, type Result } from "../../../shared/result.ts";
 import { foldChanges, type Outcomes, type TimeReading, touchAll } from "../act/outcome.ts";
+import { foldRollout } from "../act/rollout.ts";
 import type { Inbox } from "../inbox.ts";
 import { acceptOrphans } from "../plan/orphan-share.ts";
 import type { Listing, Runtime, RuntimeError } from "../runtime/runtime.ts";
 import type { LeaderState } from "../state/leader-state.ts";
+import { nextProofMs } from "../state/rollout.ts";
 
 const LISTING_RETRY_MS = 1_000;
+/** Between two listings that look whether somebody has run long enough. */
+const PROOF_PAUSE_MS = 100;
 const LISTING_MS_MAX = 30_000;
 
 export type ResyncDeps = {
   readonly leaderState: LeaderState;
   readonly runtime: Runtime;
   readonly inbox: Inbox;
-  readonly settings: { readonly reconcileIntervalMs: number };
+  readonly settings: { readonly reconcileIntervalMs: number; readonly workerMinReadyMs: number };
   readonly readTime: () => TimeReading;
   readonly outcomes: Outcomes;
   readonly log: Log;
@@ -37,24 +41,32 @@ export async function keepResyncing(deps: ResyncDeps): Promise<void> {
       touchAll(deps.leaderState, runtime.runtime);
       deps.inbox.wake();
     }
-    const pauseMs = listed ? settings.reconcileIntervalMs : LISTING_RETRY_MS;
-    await sleep(pauseMs, AbortSignal.any([asked.signal, signal]));
+    await sleep(
+      listed ? pauseMs(deps, nowMs) : LISTING_RETRY_MS,
+      AbortSignal.any([asked.signal, signal]),
+    );
   }
+}
+
+/** To the next resync; shorter where somebody will have run long enough for others to be replaced. */
+function pauseMs({ leaderState, settings }: ResyncDeps, nowMs: number): number {
+  const { reconcileIntervalMs, workerMinReadyMs } = settings;
+  const proofMs = nextProofMs(leaderState.rollout, workerMinReadyMs) ?? Number.POSITIVE_INFINITY;
+  return Math.max(PROOF_PAUSE_MS, Math.min(reconcileIntervalMs, proofMs - nowMs));
 }
 
 async function listOnce(deps: ResyncDeps): Promise<boolean> {
   const { leaderState, runtime, inbox, log, signal } = deps;
   const mark = leaderState.actual.mark();
   const wasListed = leaderState.actual.listed();
+  const beganMs = deps.readTime().monotonicMs;
   const listed = await list(runtime, signal);
   if (signal.aborted) return false;
   if (listed.ok) {
-    foldChanges(
-      leaderState,
-      leaderState.actual.fold(listed.value, mark),
-      deps.readTime(),
-      deps.outcomes,
-    );
+    const changes = leaderState.actual.fold(listed.value, mark);
+    foldChanges(leaderState, changes, deps.readTime(), deps.outcomes);
+    const minReadyMs = deps.settings.workerMinReadyMs;
+    foldRollout(leaderState, { changed: changes.changed, beganMs, minReadyMs });
     if (!wasListed) afterBlindness(leaderState, runtime.runtime);
     if (leaderState.orphansAcceptedUnlisted) acceptOrphans(leaderState);
   } else {

@@ -16,7 +16,7 @@ import type { Crossing } from "../fleet/expiry.ts";
 import { type Cluster, foldSilence } from "../fleet/fleet.ts";
 import type { Ages } from "../fleet/observed-time.ts";
 import { cleanupHold, type FleetConditions } from "../plan/input.ts";
-import { plannedActs, replaces } from "../plan/schedule.ts";
+import { plannedActs, replaces, respawns } from "../plan/schedule.ts";
 import type { AuditTrail } from "../record/audit.ts";
 import { type Admitted, admit } from "../registry/admission.ts";
 import type { RegistryRecord } from "../registry/order.ts";
@@ -222,7 +222,8 @@ function begin(deps: RoundDeps, act: Act, intent: Audit, executor: Executor): vo
   const { leaderState } = deps;
   leaderState.busy.set(act.clientId, act.kind);
   leaderState.dirty.delete(act.clientId);
-  if (replaces(act)) leaderState.replacing.add(act.clientId);
+  if (replaces(act)) leaderState.rollout.trials.set(act.clientId, undefined);
+  if (respawns(act)) leaderState.rollout.respawning.add(act.clientId);
   remember(leaderState, intent, act.clientId);
   void withDeadline(execute(act, executor), ACT_MS_MAX[act.kind], describeAct(act).reason)
     .catch(

@@ -13,6 +13,7 @@ import { AUDIT } from "../../../shared/protocol/topic.ts";
 import type { Result } from "../../../shared/result.ts";
 import type { Executor } from "../act/execute.ts";
 import type { Outcomes, TimeReading } from "../act/outcome.ts";
+import { rolloutLog } from "../act/rollout.ts";
 import { createExpiry } from "../fleet/expiry.ts";
 import type { FleetSettings } from "../fleet/fleet.ts";
 import { type Ages, createAges } from "../fleet/observed-time.ts";
@@ -55,6 +56,7 @@ export type TermSettings = FleetSettings & {
   readonly brakePercent: number;
   /** Former names of the fleet, of which the workers are ours too. */
   readonly fleetAliases: readonly string[];
+  readonly workerMinReadyMs: number;
 };
 
 export type TermDeps = {
@@ -161,8 +163,9 @@ function openParts(deps: TermDeps): Parts {
   });
   const expiry = createExpiry(ages, settings);
   const actual = createActual(deps.worker.fleet, settings.fleetAliases);
-  const leaderState = openLeaderState({ fleet, actual, expiry, backoffs: createBackoffs(random) });
   const specHash = specHashOf(deps.worker);
+  const known = { fleet, actual, expiry, backoffs: createBackoffs(random) };
+  const leaderState = openLeaderState({ ...known, specHash });
   const trouble = createTroubleSpot(monotonicMs);
   return {
     deps,
@@ -191,6 +194,8 @@ function openParts(deps: TermDeps): Parts {
         registryHarmful: deps.registryHarmful,
         specHash,
         monotonicMs: monotonicMs(),
+        nowMs: nowMs(),
+        workerMinReadyMs: settings.workerMinReadyMs,
         cleanupTimeoutMs: settings.cleanupTimeoutMs,
         brakePercent: settings.brakePercent,
       }),
@@ -210,12 +215,14 @@ async function runTerm(parts: Parts): Promise<string> {
     deps.quarantine.run(parts.save),
     keepResyncing({ ...deps, leaderState, readTime: parts.readTime, outcomes, signal: ended }),
   ];
+  const sayRollout = rolloutLog(leaderState, deps.log);
   while (!ended.aborted) {
     const startedMs = monotonicMs();
     for (const clientId of leaderState.backoffs.take(startedMs)) leaderState.dirty.add(clientId);
     const taken = inbox.take();
     applyOffsets(leaderState, taken, epoch);
     if (!(await survives(runRound(round, taken), end))) break;
+    sayRollout();
     recorder.round(monotonicMs() - startedMs);
     await inbox.wait(earliest(leaderState.backoffs.nextMs(), fence.openMs()), ended);
   }

@@ -152,12 +152,21 @@ function planLines(
   const actual = createActual(worker.fleet, settings.fleetAliases);
   actual.fold(listing, 0);
   const expiry = createExpiry(ages, settings);
-  const leaderState = openLeaderState({ fleet, actual, expiry, backoffs: createBackoffs(() => 0) });
+  const specHash = specHashOf(worker);
+  const leaderState = openLeaderState({
+    fleet,
+    actual,
+    expiry,
+    backoffs: createBackoffs(() => 0),
+    specHash,
+  });
   for (const cluster of fleet.clusters.values()) cluster.seen = { clock: ages.joint, atMs: 0 };
   const conditions = readConditions(leaderState, {
     registryHarmful: false,
-    specHash: specHashOf(worker),
+    specHash,
     monotonicMs: deps.monotonicMs(),
+    nowMs: deps.nowMs(),
+    workerMinReadyMs: settings.workerMinReadyMs,
     cleanupTimeoutMs: settings.cleanupTimeoutMs,
     brakePercent: settings.brakePercent,
   });

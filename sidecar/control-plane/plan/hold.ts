@@ -1,5 +1,6 @@
 /** What holds the acts on the whole fleet, in words; shown where health is asked for. Pure. */
 import type { LeaderState } from "../state/leader-state.ts";
+import { describeHalt, haltOf } from "../state/rollout.ts";
 import { type FleetConditions, hasRegistration } from "./input.ts";
 
 /** @returns undefined when nothing does */
@@ -22,7 +23,7 @@ export function describeHold(
     return `${share.orphans} of ${share.workers} workers of this fleet have no registration: none of them is stopped; is this the right Kafka? They wait for their registrations, or for \`sidecar accept-registry\``;
   }
   const { holds, silent, counted } = conditions.brake();
-  if (!holds) return describeAliases(leaderState.actual.underAlias());
+  if (!holds) return rolloutHalt(leaderState) ?? describeAliases(leaderState.actual.underAlias());
   return `the brake holds: ${silent} of ${counted} clusters are silent; clean-ups wait until they beat, or for \`sidecar release-brake\``;
 }
 
@@ -31,3 +32,9 @@ const describeAliases = (workers: number): string | undefined =>
   workers === 0
     ? undefined
     : `following the ledger; ${workers} workers under alias (FLEET_ALIASES)`;
+
+/** Why no more workers are replaced; undefined: a rollout goes on, or there is none. */
+export function rolloutHalt({ rollout, actual }: LeaderState): string | undefined {
+  const halt = haltOf(rollout, actual.count());
+  return halt && describeHalt(halt, rollout);
+}

@@ -3,12 +3,11 @@ import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { type BrakeReading, readBrake } from "../fleet/brake.ts";
 import type { Cluster } from "../fleet/fleet.ts";
 import type { Ages } from "../fleet/observed-time.ts";
+import type { Worker } from "../runtime/runtime.ts";
 import type { LeaderState } from "../state/leader-state.ts";
+import { freeRespawns, freeSlots } from "../state/rollout.ts";
 import { type OrphanReading, readOrphans } from "./orphan-share.ts";
 import type { Hold, PlanInput } from "./plan.ts";
-
-/** Workers replaced for a new spec at the same time. */
-export const REPLACED_AT_ONCE_MAX = 5;
 
 /** A worker that is starting or stopping for longer is stuck, and is stopped where that is due. */
 const CHANGING_MAX_MS = 60_000;
@@ -25,6 +24,8 @@ export type FleetConditions = {
   readonly registryHarmful: boolean;
   readonly specHash: string;
   readonly monotonicMs: number;
+  readonly nowMs: number;
+  readonly workerMinReadyMs: number;
   readonly cleanupTimeoutMs: number;
 };
 
@@ -90,19 +91,21 @@ export function planInputOf(
   ages: Ages,
   conditions: FleetConditions,
 ): PlanInput {
+  const { rollout, actual } = leaderState;
+  const { monotonicMs } = conditions;
   const cluster = leaderState.fleet.clusters.get(clientId);
-  const workers = leaderState.actual.workersOf(clientId);
+  const workers = actual.workersOf(clientId);
   const orphan = cluster === undefined && workers.length > 0;
   return {
     cluster,
     expired: cluster !== undefined && leaderState.expiry.ageOf(cluster) === "dead",
-    listed: leaderState.actual.listed(),
+    listed: actual.listed(),
     workers,
-    foreign: leaderState.actual.foreignOf(clientId),
+    foreign: actual.foreignOf(clientId),
     specHash: conditions.specHash,
-    changingTooLong: changedLongAgo(leaderState, clientId, conditions.monotonicMs),
+    changingTooLong: changedLongAgo(leaderState, clientId, monotonicMs),
     busy: leaderState.busy.has(clientId),
-    backingOff: leaderState.backoffs.backingOff(clientId, conditions.monotonicMs),
+    backingOff: leaderState.backoffs.backingOff(clientId, monotonicMs),
     holdCleanup: cluster?.state === "dead" ? cleanupHold(cluster, ages, conditions) : undefined,
     holdWithdrawal:
       cluster?.groupKept === true && conditions.registryMadeAgain
@@ -112,8 +115,10 @@ export function planInputOf(
     underAlias: leaderState.actual.isUnderAlias(clientId),
     orphanExpired:
       orphan && orphanExpired(leaderState, clientId, ages, conditions.cleanupTimeoutMs),
+    settling: workers.some((worker) => isSettling(worker, conditions)),
     replaceable:
-      leaderState.replacing.has(clientId) || leaderState.replacing.size < REPLACED_AT_ONCE_MAX,
+      rollout.trials.has(clientId) || freeSlots(rollout, actual.count(), monotonicMs) > 0,
+    respawnable: rollout.respawning.has(clientId) || freeRespawns(rollout, monotonicMs) > 0,
   };
 }
 
@@ -125,6 +130,18 @@ function orphanExpired(
 ): boolean {
   const sinceMs = leaderState.orphanSince.get(clientId);
   return sinceMs !== undefined && ages.observedMs(ages.joint) - sinceMs > cleanupTimeoutMs;
+}
+
+/**
+ * By the runtime's clock and ours, which decides no more than an order: a clock of theirs that is ahead
+ * of ours lets a worker count as settled.
+ */
+function isSettling(
+  { startedAtMs }: Worker,
+  { nowMs, workerMinReadyMs }: FleetConditions,
+): boolean {
+  const ranMs = nowMs - startedAtMs;
+  return ranMs >= 0 && ranMs < workerMinReadyMs;
 }
 
 const changedLongAgo = (

@@ -45,8 +45,12 @@ export type PlanInput = {
   readonly underAlias: boolean;
   /** It was listed without a registration for a CLEANUP_TIMEOUT of observed time. */
   readonly orphanExpired: boolean;
+  /** Its worker has run for less than WORKER_MIN_READY: it may be in a crash loop, and would prove nothing. */
+  readonly settling: boolean;
   /** May one more worker be replaced now? */
   readonly replaceable: boolean;
+  /** May one more exited worker be started with a spec that has only failed so far? */
+  readonly respawnable: boolean;
 };
 
 export type StopCause =
@@ -78,7 +82,16 @@ type NoneReason =
   | "unregistered"
   | "under-alias"
   | "expired-later";
-type WaitReason = "not-listed" | "busy" | "changing" | "backoff" | "replace-slot" | "orphan" | Hold;
+type WaitReason =
+  | "not-listed"
+  | "busy"
+  | "changing"
+  | "backoff"
+  | "settling"
+  | "replace-slot"
+  | "failing-spec"
+  | "orphan"
+  | Hold;
 
 const none = (why: NoneReason): Step => ({ kind: "none", why });
 const wait = (why: WaitReason): Step => ({ kind: "wait", why });
@@ -115,10 +128,13 @@ function planLive(input: PlanInput, cluster: Cluster, worker: Worker | undefined
     return input.backingOff ? wait("backoff") : { kind: "start", cause: "spawn" };
   }
   if (worker.state === "exited") {
-    return input.backingOff ? wait("backoff") : stop(worker, "exited");
+    if (input.backingOff) return wait("backoff");
+    const isCurrent = worker.specHash === input.specHash;
+    return isCurrent || input.respawnable ? stop(worker, "exited") : wait("failing-spec");
   }
   if (worker.specHash === input.specHash || cluster.state === "stale") return none("converged");
   if (input.backingOff) return wait("backoff");
+  if (input.settling) return wait("settling");
   return input.replaceable ? stop(worker, "spec-changed") : wait("replace-slot");
 }
 

@@ -3,8 +3,9 @@ import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import type { Act } from "../act/execute.ts";
 import type { Ages } from "../fleet/observed-time.ts";
 import type { LeaderState } from "../state/leader-state.ts";
+import { forget, freeRespawns, freeSlots } from "../state/rollout.ts";
 import { type WorkerSettings, workerSpec } from "../worker/spec.ts";
-import { type FleetConditions, planInputOf, REPLACED_AT_ONCE_MAX } from "./input.ts";
+import { type FleetConditions, planInputOf } from "./input.ts";
 import { isReplaced, planCluster, type Step } from "./plan.ts";
 
 /** Acts under way at the same time; what is beyond stays dirty until one ends. */
@@ -32,23 +33,23 @@ export type Planned = {
  */
 export function plannedActs(deps: PlanDeps, conditions: FleetConditions): Planned {
   const { leaderState } = deps;
-  const room = openRoom(leaderState);
+  const room = openRoom(leaderState, conditions.monotonicMs);
+  const { trials, respawning } = leaderState.rollout;
   const acts: Act[] = [];
   const groupsKept: ClientId[] = [];
   for (const clientId of leaderState.dirty) {
-    const replaceable = room.slots > 0 || leaderState.replacing.has(clientId);
     const step = planCluster({
       ...planInputOf(leaderState, clientId, deps.ages, conditions),
-      replaceable,
+      replaceable: room.slots > 0 || trials.has(clientId),
+      respawnable: room.respawns > 0 || respawning.has(clientId),
     });
     const next = toAct(deps, clientId, step, conditions.specHash);
     if (next === undefined) {
       settle(deps, clientId, step);
       if (step.kind === "none" && step.why === "group-kept") groupsKept.push(clientId);
     } else if (room.acts[next.kind] > 0) {
-      room.acts[next.kind] -= 1;
       acts.push(next);
-      if (replaces(next) && !leaderState.replacing.has(clientId)) room.slots -= 1;
+      take(room, next, leaderState);
     } else {
       leaderState.dirty.delete(clientId);
       leaderState.queued[next.kind].add(clientId);
@@ -59,19 +60,30 @@ export function plannedActs(deps: PlanDeps, conditions: FleetConditions): Planne
 
 export const replaces = (act: Act): boolean => act.kind === "stop" && isReplaced(act.cause);
 
+/** Is it one that exited with another spec than it will be started with? */
+export const respawns = (act: Act): boolean =>
+  act.kind === "stop" && act.cause === "exited" && act.successor !== undefined;
+
+function take(room: Room, act: Act, { rollout }: LeaderState): void {
+  room.acts[act.kind] -= 1;
+  if (replaces(act) && !rollout.trials.has(act.clientId)) room.slots -= 1;
+  if (respawns(act) && !rollout.respawning.has(act.clientId)) room.respawns -= 1;
+}
+
+type Room = { readonly acts: Record<Act["kind"], number>; slots: number; respawns: number };
+
 /** How many acts of each kind may begin; as many of those that queue are made dirty again. */
-function openRoom(leaderState: LeaderState): {
-  readonly acts: Record<Act["kind"], number>;
-  slots: number;
-} {
+function openRoom(leaderState: LeaderState, monotonicMs: number): Room {
   const acts: Record<Act["kind"], number> = { ...ACTS_AT_ONCE_MAX };
   for (const kind of leaderState.busy.values()) acts[kind] -= 1;
   for (const kind of ["start", "stop", "delete-group"] as const) {
     readmit(leaderState, leaderState.queued[kind], acts[kind]);
   }
-  const slots = REPLACED_AT_ONCE_MAX - leaderState.replacing.size;
+  const slots = freeSlots(leaderState.rollout, leaderState.actual.count(), monotonicMs);
   readmit(leaderState, leaderState.queuedReplacements, slots);
-  return { acts, slots };
+  const respawnable = freeRespawns(leaderState.rollout, monotonicMs);
+  readmit(leaderState, leaderState.queuedRespawns, respawnable);
+  return { acts, slots, respawns: respawnable };
 }
 
 function readmit(leaderState: LeaderState, queue: Set<ClientId>, countMax: number): void {
@@ -88,7 +100,7 @@ function readmit(leaderState: LeaderState, queue: Set<ClientId>, countMax: numbe
 function settle({ leaderState, ages }: PlanDeps, clientId: ClientId, step: Step): void {
   leaderState.dirty.delete(clientId);
   noteBlocked(leaderState, clientId, step);
-  if (step.kind === "none") leaderState.replacing.delete(clientId);
+  if (step.kind === "none" && step.why !== "converged") forget(leaderState.rollout, clientId);
   if (step.kind !== "wait") return;
   switch (step.why) {
     // The first listing, the outcome of the act, a listing or resync, the end of the backoff.
@@ -96,6 +108,11 @@ function settle({ leaderState, ages }: PlanDeps, clientId: ClientId, step: Step)
     case "busy":
     case "changing":
     case "backoff":
+    // The next resync.
+    case "settling":
+      return;
+    case "failing-spec":
+      leaderState.queuedRespawns.add(clientId);
       return;
     case "replace-slot":
       leaderState.queuedReplacements.add(clientId);
@@ -142,8 +159,20 @@ function toAct(
     case "start":
       return { kind: "start", clientId, spec: workerSpec(clientId, worker, specHash) };
     case "stop":
-      return { kind: "stop", clientId, worker: step.worker, cause: step.cause };
+      return stopOf(worker, clientId, step, specHash);
     case "delete-group":
       return { kind: "delete-group", clientId };
   }
+}
+
+/** A worker that goes for another spec is told its successor's. */
+function stopOf(
+  worker: WorkerSettings,
+  clientId: ClientId,
+  { worker: stopped, cause }: Extract<Step, { kind: "stop" }>,
+  specHash: string,
+): Act {
+  const act = { kind: "stop", clientId, worker: stopped, cause } as const;
+  const isSucceeded = isReplaced(cause) || (cause === "exited" && stopped.specHash !== specHash);
+  return isSucceeded ? { ...act, successor: workerSpec(clientId, worker, specHash) } : act;
 }

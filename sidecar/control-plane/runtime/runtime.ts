@@ -80,6 +80,8 @@ export type RuntimeError = {
     | "refused"
     | "timeout"
     | "invalid-spec"
+    /** The worker's image is not there and cannot be had. */
+    | "no-image"
     /** Of a start: the worker ran, and ended at once. */
     | "ended";
   readonly retry: "transient" | "terminal";
@@ -96,6 +98,11 @@ export type Runtime = {
   list(signal: AbortSignal): Promise<Result<Listing, RuntimeError>>;
   /** Calls back whenever a worker may have changed (exit, start, removal); the caller lists again. */
   watch(onChange: () => void, signal: AbortSignal): void;
+  /**
+   * Sees that a start of this spec will find what it needs and what can be had beforehand: an image, a
+   * program. Asked before a worker is stopped for it. `timeout`: it is under way.
+   */
+  prepare(spec: WorkerSpec, signal: AbortSignal): Promise<Result<null, RuntimeError>>;
   /** Resolves when the worker runs (started and not exited at once), or with the reason it does not. */
   start(spec: WorkerSpec, signal: AbortSignal): Promise<Result<Worker, RuntimeError>>;
   /**

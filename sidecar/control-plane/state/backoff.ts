@@ -10,14 +10,16 @@ import { createTimerHeap } from "../fleet/timer-heap.ts";
 /** Kubernetes begins at 10 s and ends at 5 min; a worker here is cheap, a gap in its data is not. */
 const BACKOFF_BASE_MS = 1_000;
 const BACKOFF_MAX_MS = 60_000;
+/** What lies with others and takes them a while, such as an image that is in no registry. */
+export const PATIENT_MAX_MS = 300_000;
 /** A worker that ran this long before it exited starts at once again, and its count begins anew. */
 export const STABLE_MS = 60_000;
 
 type Attempts = { failures: number; notBeforeMs: number };
 
 export type Backoffs = {
-  /** An act failed. Returns how many in a row by now. */
-  readonly failed: (clientId: ClientId, nowMs: number) => number;
+  /** An act failed; `maxMs` is the longest wait. Returns how many in a row by now. */
+  readonly failed: (clientId: ClientId, nowMs: number, maxMs?: number) => number;
   /** Its worker exited after `ranMs`; the first exit in a row waits for nothing. */
   readonly exited: (clientId: ClientId, nowMs: number, ranMs: number) => number;
   readonly succeeded: (clientId: ClientId) => void;
@@ -34,8 +36,8 @@ export function createBackoffs(random: () => number): Backoffs {
   const attempts = new Map<ClientId, Attempts>();
   const due = createTimerHeap<ClientId>();
 
-  const waitFor = (attempt: number): number =>
-    backoffMs(attempt, { baseMs: BACKOFF_BASE_MS, maxMs: BACKOFF_MAX_MS, random: half });
+  const waitFor = (attempt: number, maxMs = BACKOFF_MAX_MS): number =>
+    backoffMs(attempt, { baseMs: BACKOFF_BASE_MS, maxMs, random: half });
 
   const set = (clientId: ClientId, failures: number, nowMs: number, waitMs: number): number => {
     attempts.set(clientId, { failures, notBeforeMs: nowMs + waitMs });
@@ -44,9 +46,9 @@ export function createBackoffs(random: () => number): Backoffs {
   };
 
   return {
-    failed: (clientId, nowMs) => {
+    failed: (clientId, nowMs, maxMs) => {
       const before = attempts.get(clientId)?.failures ?? 0;
-      return set(clientId, before + 1, nowMs, waitFor(before));
+      return set(clientId, before + 1, nowMs, waitFor(before, maxMs));
     },
     exited: (clientId, nowMs, ranMs) => {
       const before = ranMs >= STABLE_MS ? 0 : (attempts.get(clientId)?.failures ?? 0);

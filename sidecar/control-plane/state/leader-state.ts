@@ -10,6 +10,7 @@ import type { Cluster, Fleet } from "../fleet/fleet.ts";
 import type { Worker } from "../runtime/runtime.ts";
 import type { Actual } from "./actual-state.ts";
 import type { Backoffs } from "./backoff.ts";
+import { openRollout, type Rollout } from "./rollout.ts";
 
 /** Actions remembered per cluster, for the API. */
 const RECENT_MAX = 5;
@@ -37,8 +38,10 @@ export type LeaderState = {
   /** Clusters whose next act waits for room among those of its kind, and for a replacement's slot. */
   readonly queued: Readonly<Record<"start" | "stop" | "delete-group", Set<ClientId>>>;
   readonly queuedReplacements: Set<ClientId>;
-  /** Workers stopped for a new spec and not running again yet. */
-  readonly replacing: Set<ClientId>;
+  /** Clusters whose exited worker waits for its turn with a spec that fails. */
+  readonly queuedRespawns: Set<ClientId>;
+  /** Who is being moved to the wanted spec, and how that goes. */
+  readonly rollout: Rollout;
   /** Since when, monotonic ms, a registration waits for its worker, and a tombstone for its end. */
   readonly spawnAsked: Map<ClientId, number>;
   readonly stopAsked: Map<ClientId, number>;
@@ -65,11 +68,14 @@ export type LeaderState = {
   readonly audits: Audit[];
 };
 
-export function openLeaderState(
-  parts: Pick<LeaderState, "fleet" | "actual" | "expiry" | "backoffs">,
-): LeaderState {
+type LeaderStateParts = Pick<LeaderState, "fleet" | "actual" | "expiry" | "backoffs"> & {
+  readonly specHash: string;
+};
+
+export function openLeaderState({ specHash, ...parts }: LeaderStateParts): LeaderState {
   return {
     ...parts,
+    rollout: openRollout(specHash),
     dirty: new Set(),
     held: new Set(),
     savedUnlisted: new Set(),
@@ -80,7 +86,7 @@ export function openLeaderState(
     busy: new Map(),
     queued: { start: new Set(), stop: new Set(), "delete-group": new Set() },
     queuedReplacements: new Set(),
-    replacing: new Set(),
+    queuedRespawns: new Set(),
     spawnAsked: new Map(),
     stopAsked: new Map(),
     orphanSince: new Map(),

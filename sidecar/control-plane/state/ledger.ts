@@ -1,7 +1,7 @@
 /** What a term's beginning, the registry's offsets and the ledger's own records mean for the book. Pure. */
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import type { LedgerRecord } from "../../../shared/protocol/ledger.ts";
-import type { Fleet } from "../fleet/fleet.ts";
+import { type Cluster, type Fleet, setFact } from "../fleet/fleet.ts";
 import type { Ages } from "../fleet/observed-time.ts";
 import type { Taken } from "../inbox.ts";
 import type { LeaderState } from "./leader-state.ts";
@@ -16,7 +16,26 @@ export function begin(leaderState: LeaderState, ages: Ages): void {
       leaderState.restarts.set(cluster.clientId, cluster.worker.restarts);
     leaderState.expiry.schedule(cluster);
     if (cluster.withdrawal !== "done") leaderState.dirty.add(cluster.clientId);
+    resumeTrial(leaderState, cluster);
   }
+}
+
+/** Its worker was replaced by a leader before us, and had not run long enough: it holds its slot on. */
+function resumeTrial(leaderState: LeaderState, cluster: Cluster): void {
+  const { clientId } = cluster;
+  const replacedFor = cluster.facts?.replaced_for;
+  if (replacedFor === undefined) return;
+  const isLive = cluster.withdrawal === null && cluster.state !== "dead";
+  if (isLive && replacedFor === leaderState.rollout.specHash)
+    leaderState.rollout.trials.set(clientId, undefined);
+  else endTrial(leaderState, cluster);
+}
+
+/** It has run long enough, or is none of this rollout. */
+export function endTrial(leaderState: LeaderState, cluster: Cluster): void {
+  if (cluster.facts?.replaced_for === undefined) return;
+  setFact(cluster, "replaced_for", undefined);
+  leaderState.unsaved.add(cluster.clientId);
 }
 
 export function applyOffsets(leaderState: LeaderState, taken: Taken, epoch: number): void {

@@ -46,6 +46,7 @@ describe("readControlPlaneConfig()", () => {
       workerServiceAccount: "default",
       processAsPid1: false,
       workerInheritKafkaAuth: false,
+      workerMinReadyMs: 60_000,
       workerSecrets: "env",
       stateDir: "/var/lib/outrider",
       neo4jUri: "neo4j://neo4j:7687",

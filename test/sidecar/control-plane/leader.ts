@@ -1,7 +1,7 @@
 /** A leader without Kafka: a book, a writer that notes what it is given, and a runtime made by hand. */
 
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
-import { err, ok } from "../../../shared/result.ts";
+import { err, ok, type Result } from "../../../shared/result.ts";
 import { describeAct, type Executor } from "../../../sidecar/control-plane/act/execute.ts";
 import type { Event } from "../../../sidecar/control-plane/act/outcome.ts";
 import { createExpiry } from "../../../sidecar/control-plane/fleet/expiry.ts";
@@ -16,7 +16,7 @@ import {
   saveLedger,
   saveQuarantine,
 } from "../../../sidecar/control-plane/record/write.ts";
-import type { Runtime } from "../../../sidecar/control-plane/runtime/runtime.ts";
+import type { Runtime, RuntimeError } from "../../../sidecar/control-plane/runtime/runtime.ts";
 import { createActual } from "../../../sidecar/control-plane/state/actual-state.ts";
 import { createBackoffs } from "../../../sidecar/control-plane/state/backoff.ts";
 import {
@@ -24,7 +24,7 @@ import {
   openLeaderState,
 } from "../../../sidecar/control-plane/state/leader-state.ts";
 import { until } from "../../bed/condition.ts";
-import { FLEET, workerOf } from "./sample.ts";
+import { FLEET, SPEC, workerOf } from "./sample.ts";
 
 /** A round's input when nothing was read and no time passed. */
 export const NOTHING: Round = { registry: [], corrupt: [], crossed: [], ticked: false };
@@ -41,14 +41,19 @@ export function openBench() {
   const ages = createAges({ partitions: 1, intervalMs: INTERVAL_MS, ...TIMEOUTS });
   const expiry = createExpiry(ages, TIMEOUTS);
   const parts = { fleet: createFleet(), actual: createActual(FLEET), expiry };
-  const leaderState: LeaderState = openLeaderState({ ...parts, backoffs: createBackoffs(() => 1) });
+  const leaderState: LeaderState = openLeaderState({
+    ...parts,
+    backoffs: createBackoffs(() => 1),
+    specHash: SPEC,
+  });
   const clock = { ms: 0, tick: 0 };
   /** What a test turns: refused fences, topics that cannot be written, how acts end. */
   const knobs = {
     fenced: true,
     mayAct: true,
     brokenTopic: "",
-    specHash: "spec-1",
+    specHash: SPEC,
+    prepare: (): Result<null, RuntimeError> => ok(null),
     act: (): Promise<void> => Promise.resolve(),
   };
   const lost = new AbortController();
@@ -77,6 +82,7 @@ export function openBench() {
     scope: "test",
     list: () => Promise.resolve(ok({ workers: [], foreign: [] })),
     watch: () => undefined,
+    prepare: () => Promise.resolve(knobs.prepare()),
     start: async ({ clientId, specHash }) => {
       journal.push(`start ${clientId}`);
       await knobs.act();
@@ -140,6 +146,7 @@ export function openBench() {
     conditions: () =>
       readConditions(leaderState, {
         ...{ registryHarmful: false, specHash: knobs.specHash, monotonicMs: clock.ms },
+        ...{ nowMs: clock.ms, workerMinReadyMs: 0 },
         ...{ cleanupTimeoutMs: TIMEOUTS.cleanupTimeoutMs, brakePercent: 30 },
       }),
     saveQuarantine: (refused) => saveQuarantine(refused, save),

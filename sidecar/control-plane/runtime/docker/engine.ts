@@ -80,6 +80,8 @@ export type Engine = {
   readonly start: (id: string, signal: AbortSignal) => Answer<null>;
   /** The exit code when it ends within the time, else `running`. */
   readonly exitWithin: (id: string, ms: number, signal: AbortSignal) => Answer<number | "running">;
+  /** Is the image on the engine? */
+  readonly hasImage: (image: string, signal: AbortSignal) => Answer<boolean>;
   /** By its stop signal, after the grace by force. One that does not run is `ok`. */
   readonly stop: (id: string, graceSeconds: number, signal: AbortSignal) => Answer<null>;
   readonly unpause: (id: string, signal: AbortSignal) => Answer<null>;
@@ -153,7 +155,7 @@ function isOlder(version: string, than: string): boolean {
 
 const bounds = (what: string, signal: AbortSignal, ms = ASK_MS): Bounds => ({ what, ms, signal });
 
-function readCalls(docker: Docker): Pick<Engine, "list" | "inspect" | "exitWithin"> {
+function readCalls(docker: Docker): Pick<Engine, "list" | "inspect" | "exitWithin" | "hasImage"> {
   return {
     list: (namePattern, signal) =>
       exchange(bounds("listing containers", signal), v.array(Listed), (abortSignal) =>
@@ -163,6 +165,13 @@ function readCalls(docker: Docker): Pick<Engine, "list" | "inspect" | "exitWithi
       exchange(bounds(`inspecting container ${id}`, signal), Inspected, (abortSignal) =>
         docker.getContainer(id).inspect({ abortSignal }),
       ),
+    hasImage: async (image, signal) => {
+      const found = await ask(bounds(`looking for image ${image}`, signal), () =>
+        docker.getImage(image).inspect(),
+      );
+      if (found.ok) return ok(true);
+      return found.error.code === "not-found" ? ok(false) : found;
+    },
     exitWithin: async (id, ms, signal) => {
       const waited = await exchange(
         bounds(`waiting for container ${id}`, signal, ms),

@@ -12,7 +12,9 @@ import type { Engine } from "./engine.ts";
 const PROGRESS_MS = 5_000;
 /** Less than a start may take (round.ts): who waited that long asks again later. */
 const WAIT_MS_MAX = 90_000;
+/** A failure holds so long, doubling with each in a row: a registry is asked every few minutes at last. */
 const FAILURE_MS = 5_000;
+const FAILURE_MS_MAX = 300_000;
 
 const Line = v.pipe(
   v.string(),
@@ -37,12 +39,12 @@ export type Pull = (image: string, signal: AbortSignal) => Promise<Result<null, 
 
 export function puller(deps: PullDeps): Pull {
   const underWay = new Map<string, Promise<Pulled>>();
-  const failures = new Map<string, { readonly error: EngineError; readonly atMs: number }>();
+  const failures = new Map<string, Failure>();
   const begin = (image: string): Promise<Pulled> => {
     const pull = pullOnce(deps, image).then((pulled) => {
       underWay.delete(image);
       if (pulled.ok) failures.delete(image);
-      else failures.set(image, { error: pulled.error, atMs: deps.monotonicMs() });
+      else failures.set(image, failureAfter(failures.get(image), pulled.error, deps.monotonicMs()));
       return pulled;
     });
     underWay.set(image, pull);
@@ -50,7 +52,7 @@ export function puller(deps: PullDeps): Pull {
   };
   return async (image, signal) => {
     const failed = failures.get(image);
-    if (failed !== undefined && deps.monotonicMs() - failed.atMs < FAILURE_MS) {
+    if (failed !== undefined && deps.monotonicMs() < failed.againAtMs) {
       return err(missing(deps, image, failed.error));
     }
     const pull = underWay.get(image) ?? begin(image);
@@ -63,8 +65,20 @@ export function puller(deps: PullDeps): Pull {
   };
 }
 
+type Failure = {
+  readonly error: EngineError;
+  readonly inARow: number;
+  readonly againAtMs: number;
+};
+
+function failureAfter(before: Failure | undefined, error: EngineError, nowMs: number): Failure {
+  const inARow = (before?.inARow ?? 0) + 1;
+  const waitMs = Math.min(FAILURE_MS_MAX, FAILURE_MS * 2 ** Math.min(inARow - 1, 30));
+  return { error, inARow, againAtMs: nowMs + waitMs };
+}
+
 const missing = ({ engine }: PullDeps, image: string, error: EngineError): RuntimeError => ({
-  code: "unavailable",
+  code: "no-image",
   retry: "transient",
   detail:
     `image ${image} is not on the engine at ${engine.address} and could not be pulled: ${error.detail}; ` +

@@ -13,13 +13,14 @@ import { sleep } from "../../../../shared/deadline.ts";
 import { EXIT, type ExitCode } from "../../../../shared/exit.ts";
 import type { Log } from "../../../../shared/log.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
-import type { Runtime } from "../runtime.ts";
+import type { Runtime, RuntimeError } from "../runtime.ts";
 import { type EngineAddress, socketRefusal } from "./address.ts";
+import { runtimeError } from "./call.ts";
 import type { ContainerSettings } from "./container.ts";
 import type { Context } from "./context.ts";
 import { type Engine, openEngine } from "./engine.ts";
 import { listWorkers } from "./list.ts";
-import { puller } from "./pull.ts";
+import { type Pull, puller } from "./pull.ts";
 import { startWorker } from "./start.ts";
 import { stopWorker } from "./stop.ts";
 import { watchEvents } from "./watch.ts";
@@ -79,9 +80,22 @@ export async function dockerRuntime(
     scope: `docker:${engine.value.id}`,
     list: (signal) => listWorkers(context, signal),
     watch: (onChange, signal) => void watchEvents(context, onChange, signal),
+    prepare: (_spec, signal) => prepareImage(engine.value, pull, settings.image, signal),
     start: (spec, signal) => startWorker(context, pull, spec, signal),
     stop: (worker, signal) => stopWorker(context, worker, signal),
   });
+}
+
+/** A start would pull it, too, but only after its predecessor had been stopped. */
+async function prepareImage(
+  engine: Engine,
+  pull: Pull,
+  image: string,
+  signal: AbortSignal,
+): Promise<Result<null, RuntimeError>> {
+  const found = await engine.hasImage(image, signal);
+  if (!found.ok) return err(runtimeError(found.error));
+  return found.value ? ok(null) : await pull(image, signal);
 }
 
 async function reach(options: DockerRuntimeOptions): Promise<Result<Engine, NotOpened>> {

@@ -58,6 +58,8 @@ export async function kubernetesRuntime(
     scope: `kubernetes:${cluster.value}:${namespace}`,
     list: (until) => list(context, until),
     watch: (onChange, until) => watch(context, onChange, until),
+    // A node pulls for its pods alone, and which node that will be nobody knows before.
+    prepare: async () => await Promise.resolve(ok(null)),
     start: (spec, until) => startWorker(context, spec, until),
     stop: (worker, until) => stopWorker(context, worker, until),
   });

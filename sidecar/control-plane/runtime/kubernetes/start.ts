@@ -109,7 +109,7 @@ async function untilRuns(
     }
     case "hopeless": {
       await remove(context, spec.name, uid);
-      return fail("refused", "transient", `${spec.name} cannot run: ${began.why}`);
+      return fail(began.code, "transient", `${spec.name} cannot run: ${began.why}`);
     }
     case "ended":
       return endedAtOnce(spec, uid, began);
@@ -153,8 +153,15 @@ function endedAtOnce(
 
 type Settled =
   | { readonly kind: "running" | "gone" }
-  | { readonly kind: "late" | "hopeless"; readonly why: string }
+  | { readonly kind: "late"; readonly why: string }
+  | { readonly kind: "hopeless"; readonly code: "refused" | "no-image"; readonly why: string }
   | Ended;
+
+const hopeless = (code: "refused" | "no-image", why: string): Settled => ({
+  kind: "hopeless",
+  code,
+  why,
+});
 
 /** Waits until it is decided whether the container runs. */
 async function settledContainer(
@@ -175,7 +182,7 @@ async function settledContainer(
     if (found !== undefined) return found;
     if (signal.aborted || context.podsOf(uid).length > 0) continue;
     const why = await whyNoPod(context, uid, signal);
-    if (why !== undefined) return { kind: "hopeless", why };
+    if (why !== undefined) return hopeless("refused", why);
   }
   return { kind: "late", why: whyWaiting(containersOf(context, uid)) };
 }
@@ -187,7 +194,7 @@ function settled(containers: readonly ContainerSeen[]): Settled | undefined {
     const { reason, message } = container;
     const isAbsent = reason === "CreateContainerConfigError" && ABSENT.test(message);
     if (isAbsent || NO_IMAGE.includes(reason))
-      return { kind: "hopeless", why: `${reason}: ${message}` };
+      return hopeless(NO_IMAGE.includes(reason) ? "no-image" : "refused", `${reason}: ${message}`);
   }
   return undefined;
 }

@@ -20,7 +20,7 @@ import { openLock } from "./lock.ts";
 import { rotateLogs } from "./log-rotation.ts";
 import { workerPath } from "./name-file.ts";
 import { readBootId } from "./proc-table.ts";
-import { startWorker } from "./start.ts";
+import { programError, startWorker } from "./start.ts";
 import { stopper } from "./stop.ts";
 import { watcher } from "./watch.ts";
 
@@ -72,6 +72,7 @@ export function processRuntime(options: ProcessRuntimeOptions): Result<Runtime, 
       return await listWorkers(context);
     },
     watch: watcher(context, rotate),
+    prepare: async () => await Promise.resolve(programError(context)),
     start: (spec, signal) => startWorker(context, spec, signal),
     stop: stopper(context),
   });

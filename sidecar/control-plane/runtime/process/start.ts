@@ -162,12 +162,23 @@ function spawn(
   }
 }
 
+/** Whether the program can be found and executed, before something is stopped for it. */
+export function programError({ command, environment }: Context): Result<null, RuntimeError> {
+  const [program = ""] = command;
+  const path = environment["PATH"];
+  const found = Bun.which(program, path === undefined ? {} : { PATH: path });
+  return found === null ? err(notExecutable(program, "not found, or not executable")) : ok(null);
+}
+
+const notExecutable = (program: string, why: string): RuntimeError => ({
+  code: "invalid-spec",
+  retry: "terminal",
+  detail: `${program} cannot be executed: ${why}; set WORKER_COMMAND to a program that exists and that this user may execute`,
+});
+
 function spawnError(program: string, cause: unknown): RuntimeError {
   const errno = errnoOf(cause) || (cause instanceof Error ? cause.name : "unknown error");
-  if (NOT_EXECUTABLE.includes(errno)) {
-    const detail = `${program} cannot be executed: ${errno}; set WORKER_COMMAND to a program that exists and that this user may execute`;
-    return { code: "invalid-spec", retry: "terminal", detail };
-  }
+  if (NOT_EXECUTABLE.includes(errno)) return notExecutable(program, errno);
   if (errno === "E2BIG") {
     const detail = `${program} was not started: E2BIG, its environment is longer than the kernel takes; shorten WORKER_ENV_FILE`;
     return { code: "invalid-spec", retry: "terminal", detail };

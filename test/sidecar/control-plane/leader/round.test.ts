@@ -4,7 +4,6 @@ import { appliedKey } from "../../../../shared/protocol/ledger.ts";
 import { touchAll } from "../../../../sidecar/control-plane/act/outcome.ts";
 import { foldBeat } from "../../../../sidecar/control-plane/fleet/fleet.ts";
 import { runRound } from "../../../../sidecar/control-plane/leader/round.ts";
-import { REPLACED_AT_ONCE_MAX } from "../../../../sidecar/control-plane/plan/input.ts";
 import { ACTS_AT_ONCE_MAX } from "../../../../sidecar/control-plane/plan/schedule.ts";
 import { TermLost } from "../../../../sidecar/control-plane/record/write.ts";
 import { until } from "../../../bed/condition.ts";
@@ -129,21 +128,6 @@ describe("runRound(), acts at once", () => {
   test("deletes 32 groups", async () => {
     const max = ACTS_AT_ONCE_MAX["delete-group"];
     expect(await begun({ ...NOTHING, registry: tombstones(max + 1) })).toEqual([max, 0, 1]);
-  });
-  const replaceAll = () => {
-    list(...ids(7).map((clientId) => workerOf({ clientId, specHash: "spec-0" })));
-    return bench.round({ registry: registrations(7) });
-  };
-  test("replaces five", async () => {
-    expect(doneOf(await replaceAll()).length).toBe(REPLACED_AT_ONCE_MAX);
-    expect(doneOf(await bench.round()).sort()).toEqual(ids(5).map((id) => `start ${id}`));
-    expect(doneOf(await bench.round()).length).toBe(2);
-  });
-  test("replaces them although the first fence was refused", async () => {
-    bench.knobs.fenced = false;
-    await replaceAll();
-    bench.knobs.fenced = true;
-    expect(doneOf(await bench.round()).length).toBe(REPLACED_AT_ONCE_MAX);
   });
 });
 

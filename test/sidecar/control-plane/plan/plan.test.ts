@@ -13,6 +13,7 @@ import { planInputOf, wordsOf } from "./situation.ts";
 
 const running = [workerOf()];
 const exited = [workerOf({ state: "exited" })];
+const exitedOld = [workerOf({ specHash: "spec-0", state: "exited" })];
 const old = [workerOf({ specHash: "spec-0" })];
 const two = [workerOf({ instance: "new", startedAtMs: 2 }), workerOf({ startedAtMs: 1 })];
 const stale = clusterOf({ state: "stale" });
@@ -26,6 +27,7 @@ const original = {
   takeOver: workerOf({ fleet: "", specHash: "", instance: "theirs" }),
 };
 const backingOff = true;
+const noTurn = { respawnable: false };
 const orphan = { cluster: undefined, workers: running };
 
 describe("planCluster()", () => {
@@ -76,7 +78,7 @@ describe("planCluster()", () => {
     ["a name that a foreign object holds", { foreign }, "none blocked"],
     ["one that may be taken over", { foreign: original }, "stop taken-over theirs"],
     ["that, backing off", { foreign: original, backingOff }, "wait backoff"],
-    ["that, five replaced already", { foreign: original, replaceable: false }, "wait replace-slot"],
+    ["that, no slot free", { foreign: original, replaceable: false }, "wait replace-slot"],
     ["that of a stale cluster", { cluster: stale, foreign: original }, "none blocked"],
     ["that of a dead cluster", { cluster: dead, foreign: original }, "none blocked"],
     ["that of nobody", { cluster: undefined, foreign: original }, "none unregistered"],
@@ -96,11 +98,10 @@ describe("planCluster()", () => {
     ["a running worker", { workers: running }, "none converged"],
     ["a stale cluster's running worker", { cluster: stale, workers: running }, "none converged"],
     ["an old spec", { workers: old }, "stop spec-changed cluster-a-1"],
-    [
-      "an old spec, five replaced already",
-      { workers: old, replaceable: false },
-      "wait replace-slot",
-    ],
+    ["an old spec, no slot free", { workers: old, replaceable: false }, "wait replace-slot"],
+    ["an old spec that has just started", { workers: old, settling: true }, "wait settling"],
+    ["exited, and the wanted spec fails", { workers: exitedOld, ...noTurn }, "wait failing-spec"],
+    ["exited with that spec", { workers: exited, ...noTurn }, "stop exited cluster-a-1"],
     ["an old spec of a stale cluster", { cluster: stale, workers: old }, "none converged"],
     ["a dead cluster without a worker", { cluster: dead }, "none dead"],
     ["a dead one's exited worker", { cluster: dead, workers: exited }, "stop dead cluster-a-1"],
@@ -203,7 +204,9 @@ const input: fc.Arbitrary<PlanInput> = fc
     holdOrphan: hold,
     holdWithdrawal: hold,
     orphanExpired: fc.boolean(),
+    settling: fc.boolean(),
     replaceable: fc.boolean(),
+    respawnable: fc.boolean(),
   })
   .map(planInputOf);
 

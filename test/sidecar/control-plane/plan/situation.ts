@@ -17,7 +17,9 @@ export const planInputOf = (changes: Partial<PlanInput> = {}): PlanInput => ({
   holdWithdrawal: undefined,
   underAlias: false,
   orphanExpired: false,
+  settling: false,
   replaceable: true,
+  respawnable: true,
   ...changes,
 });
 

@@ -1,6 +1,10 @@
 /** Backoff per cluster: after failures, and after a worker that exits again and again. */
 import { describe, expect, test } from "bun:test";
-import { createBackoffs, STABLE_MS } from "../../../../sidecar/control-plane/state/backoff.ts";
+import {
+  createBackoffs,
+  PATIENT_MAX_MS,
+  STABLE_MS,
+} from "../../../../sidecar/control-plane/state/backoff.ts";
 import { A, B } from "../sample.ts";
 
 /** Chance at its end: the whole wait. At 0: half of it. */
@@ -26,6 +30,11 @@ describe("createRetries()", () => {
     }
     expect(waitOf(backoffs)).toBe(want);
     expect(backoffs.backingOff(B, 0)).toBe(false);
+  });
+  test("waits for minutes where it is told to", () => {
+    const backoffs = whole();
+    for (let failure = 1; failure <= 20; failure += 1) backoffs.failed(A, 0, PATIENT_MAX_MS);
+    expect(waitOf(backoffs)).toBe(300_000);
   });
   test("waits for half of that at least", () => {
     const backoffs = createBackoffs(() => 0);

@@ -1,0 +1,55 @@
+/** What a listing, and the end of a round, mean for the rollout. No I/O but the log. */
+import type { Log } from "../../../shared/log.ts";
+import type { ClientId } from "../../../shared/protocol/client-id.ts";
+import type { LeaderState } from "../state/leader-state.ts";
+import { endTrial } from "../state/ledger.ts";
+import { describeHalt, foldListed, haltOf, noteFailure } from "../state/rollout.ts";
+import { exitText } from "./outcome.ts";
+
+export type RolloutListed = {
+  readonly changed: Iterable<ClientId>;
+  /** Monotonic, when the listing began. */
+  readonly beganMs: number;
+  readonly minReadyMs: number;
+};
+
+/** A listing was taken in: who has run long enough, and whose successor a leader before us saw fail. */
+export function foldRollout(leaderState: LeaderState, listed: RolloutListed): void {
+  const { rollout, actual } = leaderState;
+  for (const [clientId, reason] of rollout.trials) {
+    if (reason !== undefined || leaderState.busy.has(clientId)) continue;
+    const ended = actual.workersOf(clientId).find((worker) => worker.state === "exited");
+    if (ended?.specHash !== rollout.specHash) continue;
+    noteFailure(rollout, clientId, `its worker ${exitText(ended.exit)}`, listed.beganMs);
+  }
+  const { workersOf } = actual;
+  const proven = foldListed(rollout, { ...listed, workersOf, current: countCurrent(leaderState) });
+  for (const clientId of proven) {
+    const cluster = leaderState.fleet.clusters.get(clientId);
+    if (cluster !== undefined) endTrial(leaderState, cluster);
+  }
+}
+
+function countCurrent({ actual, rollout }: LeaderState): number {
+  let count = 0;
+  for (const clientId of actual.clientIds()) {
+    for (const { state, specHash } of actual.workersOf(clientId)) {
+      if (state === "running" && specHash === rollout.specHash) count += 1;
+    }
+  }
+  return count;
+}
+
+/** @returns what says in the log that a rollout is halted, and that it goes on; to be called after each round */
+export function rolloutLog({ rollout, actual }: LeaderState, log: Log): () => void {
+  let halted: string | undefined;
+  return () => {
+    const halt = haltOf(rollout, actual.count());
+    if (halt?.clientId === halted) return;
+    halted = halt?.clientId;
+    if (halt === undefined) log.info("the rollout goes on", { spec: rollout.specHash });
+    else {
+      log.warn(describeHalt(halt, rollout), { client_id: halt.clientId, spec: rollout.specHash });
+    }
+  };
+}
