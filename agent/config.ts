@@ -1,5 +1,4 @@
 /** The agent's variables (docs/operating.md is made from them) and the rules across them. */
-import * as v from "valibot";
 import type { Host } from "../shared/config/host.ts";
 import { CONNECTION_CHECKS, KAFKA_TABLE, type KafkaConfig } from "../shared/config/kafka.ts";
 import { duration, path, port, text } from "../shared/config/schema.ts";
@@ -26,7 +25,7 @@ export const HOOK_MAX_MS = 86_400_000;
 export const AGENT_TABLE = {
   clientId: required({
     name: "CLIENT_ID",
-    schema: v.pipe(v.string(), v.description("an RFC 1123 label"), ClientId),
+    schema: ClientId,
     describe: "The cluster's identity: key of its records, part of its worker's name",
     seed: true,
   }),

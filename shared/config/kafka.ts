@@ -30,24 +30,39 @@ export const brokerList = v.pipe(
   ),
 );
 
-const mechanism = v.pipe(
+/** In any case; undefined: one that we do not have. It is judged where SASL is on. */
+const mechanismName = v.pipe(
   v.string(),
   v.description(`one of ${MECHANISMS.join(", ")}`),
-  v.picklist(
-    MECHANISMS,
-    ({ input }) => `unsupported SASL mechanism: ${input} (supported: ${MECHANISMS.join(", ")})`,
-  ),
+  v.transform((name) => MECHANISMS.find((one) => one === name.toUpperCase())),
 );
 
-const password = v.pipe(
-  text(CREDENTIAL_CHARS_MAX, "a password"),
-  v.check(
-    (value) => !value.startsWith(UNRESOLVED),
-    `still begins with ${UNRESOLVED}: Control Plane resolves such a reference when it starts the ` +
-      "workload, and it has not; grant the workload's identity access to that secret, or, outside of " +
-      "Control Plane, give the password itself",
-  ),
-);
+/** Words of other programs' loggers. */
+const LEVEL_ALIASES: ReadonlyMap<string, string> = new Map([
+  ["trace", "debug"],
+  ["warning", "warn"],
+  ["fatal", "error"],
+]);
+
+/** Between two levels of Go's slog, as which the original sidecar reads LOG_LEVEL. */
+const LEVEL_STEP = 4;
+
+/** `INFO+2` is the next level up, as in https://pkg.go.dev/log/slog#Level.UnmarshalText. */
+function ownLevel(text: string): string {
+  const { name = text, offset = "0" } =
+    /^(?<name>\w+)(?<offset>[+-]\d{1,3})?$/u.exec(text)?.groups ?? {};
+  const level = LEVEL_ALIASES.get(name) ?? name;
+  const names: readonly string[] = LOG_LEVELS;
+  const index = names.indexOf(level);
+  if (index < 0) return text;
+  const raised = Math.ceil(index + Number(offset) / LEVEL_STEP);
+  return LOG_LEVELS[Math.min(Math.max(raised, 0), LOG_LEVELS.length - 1)] ?? level;
+}
+
+const UNRESOLVED_DETAIL =
+  `still begins with ${UNRESOLVED}: Control Plane resolves such a reference when it starts the ` +
+  "workload, and it has not; grant the workload's identity access to that secret, or, outside of " +
+  "Control Plane, give the password itself";
 
 const brokers = withDefault({
   name: "KAFKA_BROKERS",
@@ -68,7 +83,7 @@ export const CONNECTION_TABLE = {
   }),
   saslMechanism: withDefault({
     name: "SASL_MECHANISM",
-    schema: mechanism,
+    schema: mechanismName,
     default: "PLAIN",
     describe: "SASL mechanism",
     seed: true,
@@ -82,7 +97,7 @@ export const CONNECTION_TABLE = {
   }),
   saslPassword: optionalSecret({
     name: "SASL_PASSWORD",
-    schema: password,
+    schema: text(CREDENTIAL_CHARS_MAX, "a password"),
     without: "required when SASL_ENABLED",
     describe: "SASL password",
     seed: true,
@@ -127,6 +142,7 @@ export const CONNECTION_TABLE = {
       v.string(),
       v.description(`one of ${LOG_LEVELS.join(", ")}`),
       v.toLowerCase(),
+      v.transform(ownLevel),
       v.picklist(LOG_LEVELS, `is none of ${LOG_LEVELS.join(", ")}`),
     ),
     default: "info",
@@ -148,8 +164,8 @@ export const KAFKA_TABLE = { kafkaBrokers: brokers, ...CONNECTION_TABLE } as con
 export type KafkaConfig = Config<typeof KAFKA_TABLE>;
 type ConnectionConfig = Config<typeof CONNECTION_TABLE>;
 
-const { saslEnabled, saslUsername, saslPassword, tlsEnabled, tlsCertFile, tlsKeyFile } =
-  CONNECTION_TABLE;
+const { saslEnabled, saslMechanism, saslUsername, saslPassword } = CONNECTION_TABLE;
+const { tlsEnabled, tlsCertFile, tlsKeyFile } = CONNECTION_TABLE;
 
 const CERTIFICATE =
   /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[\s\S]+?-----END (?:X509 |TRUSTED )?CERTIFICATE-----/u;
@@ -180,12 +196,28 @@ const pemFile =
 
 const missing = (name: string): Problem => ({ name, message: "is required when SASL_ENABLED" });
 
+/** The message quotes what was given; the value that was read does not have it any more. */
+const supportedMechanism: Check = (lookup) =>
+  check({ saslEnabled, saslMechanism }, (c) => {
+    if (!c.saslEnabled || c.saslMechanism !== undefined) return undefined;
+    const value = lookup.text("SASL_MECHANISM") ?? "";
+    const supported = MECHANISMS.join(", ");
+    const message = `unsupported SASL mechanism: ${value} (supported: ${supported})`;
+    return { name: "SASL_MECHANISM", value, message };
+  })(lookup);
+
 export const CONNECTION_CHECKS: readonly Check[] = [
+  supportedMechanism,
   check({ saslEnabled, saslUsername }, (c) =>
     c.saslEnabled && c.saslUsername === undefined ? missing("SASL_USERNAME") : undefined,
   ),
   check({ saslEnabled, saslPassword }, (c) =>
     c.saslEnabled && c.saslPassword === undefined ? missing("SASL_PASSWORD") : undefined,
+  ),
+  check({ saslEnabled, saslPassword }, (c) =>
+    c.saslEnabled && c.saslPassword?.read().startsWith(UNRESOLVED) === true
+      ? { name: "SASL_PASSWORD", message: UNRESOLVED_DETAIL }
+      : undefined,
   ),
   check({ tlsCertFile, tlsKeyFile }, (c) => {
     if ((c.tlsCertFile === undefined) === (c.tlsKeyFile === undefined)) return undefined;
@@ -210,13 +242,13 @@ export function connectionSettings(
   clientId: string,
   kafkaBrokers: readonly string[],
 ): KafkaSettings {
-  const { saslUsername: username, saslPassword: secret } = config;
-  const hasSasl = config.saslEnabled && username !== undefined && secret !== undefined;
+  const { saslMechanism: mechanism, saslUsername: username, saslPassword: secret } = config;
+  const hasSasl = config.saslEnabled && mechanism !== undefined;
   return {
     clientId,
     brokers: kafkaBrokers,
-    ...(hasSasl
-      ? { sasl: { mechanism: config.saslMechanism, username, password: secret.read } }
+    ...(hasSasl && username !== undefined && secret !== undefined
+      ? { sasl: { mechanism, username, password: secret.read } }
       : {}),
     ...(config.tlsEnabled ? { tls: tlsSettings(config) } : {}),
   };

@@ -1,20 +1,26 @@
 /**
- * A cluster's identity and the names derived from it. It becomes part of a container's name, of a
- * consumer group and of a file's name, so nothing but an RFC 1123 label may get past here.
+ * A cluster's identity: the key of its records. It becomes part of a consumer group, and of the name of
+ * a container, a Job and a file, which are made from it where it cannot stand there itself
+ * (sidecar/control-plane/worker/spec.ts).
  */
 import * as v from "valibot";
 
-/** RFC 1123, section 2.1, in the form that Kubernetes uses: at most 63 of [a-z0-9-]. */
-const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/u;
+const CHARS_MAX = 200;
+/** What the originals' clients use. `_watermark` and `_applied:0` are none, nor is an option such as `-x`. */
+const CLIENT_ID = new RegExp(`^[A-Za-z0-9][A-Za-z0-9._-]{0,${CHARS_MAX - 1}}$`, "u");
+
+/** What is allowed, for people. */
+export const CLIENT_ID_RULE = `1 to ${CHARS_MAX} of A-Z, a-z, 0-9, ".", "_" and "-", the first a letter or digit`;
 
 export const ClientId = v.pipe(
   v.string(),
-  v.regex(LABEL, "is not an RFC 1123 label (1 to 63 of a-z, 0-9 and -)"),
+  v.description(CLIENT_ID_RULE),
+  v.regex(CLIENT_ID, `is no client id: ${CLIENT_ID_RULE}`),
   v.brand("ClientId"),
 );
 export type ClientId = v.InferOutput<typeof ClientId>;
 
-export const isClientId = (text: string): text is ClientId => LABEL.test(text);
+export const isClientId = (text: string): text is ClientId => CLIENT_ID.test(text);
 
 /** The consumer group of a cluster's worker; kept on silence, deleted on withdrawal. */
 export const groupOf = (clientId: ClientId): string => `kg-builder-${clientId}`;

@@ -82,9 +82,16 @@ const Applied = v.object({
   sequence: v.optional(offset),
   /** The registry was made again and nobody has accepted it yet: clean-ups are held. */
   held: v.optional(v.boolean()),
+  /** By which rules it was judged (`RULES`); absent: by the first. */
+  rules: v.optional(offset),
   /** The registry has no such partition any more. */
   removed: v.optional(v.boolean()),
 });
+/**
+ * Number of the rules by which registry records are accepted. A new one lets in what was refused before:
+ * a partition that was judged by an older one is read from its start once more. 2: client ids of 0.2.
+ */
+export const RULES = 2;
 export type Applied = v.InferOutput<typeof Applied>;
 
 export type LedgerRecord =

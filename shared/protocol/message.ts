@@ -11,7 +11,7 @@
  */
 import * as v from "valibot";
 import { err, ok, type Result } from "../result.ts";
-import { ClientId, isClientId } from "./client-id.ts";
+import { CLIENT_ID_RULE, ClientId, isClientId } from "./client-id.ts";
 import { type Heartbeat, readHeartbeat } from "./heartbeat.ts";
 import { type JsonError, keyText, parseJson } from "./json.ts";
 
@@ -24,8 +24,8 @@ const shown = <T>(schema: v.GenericSchema<unknown, T>) => v.fallback(v.optional(
 
 const Registration = v.object({
   client_id: ClientId,
-  /** Empty in a legacy form; then the client id is shown. */
-  cluster_name: text(253),
+  /** Empty or left out, as the original's clients may; then the client id is shown. */
+  cluster_name: v.nullish(v.string()),
   version: shown(text(64)),
   registered_at: shown(text(64)),
   metadata: shown(v.object({ namespace: shown(text(253)), release_name: shown(text(253)) })),
@@ -102,7 +102,7 @@ export function decodeRegistry(
   const parsed = parseFor(name, value);
   if (!parsed.ok) return parsed;
   const read = v.safeParse(Registration, parsed.value.json);
-  if (!read.success) return refuse("value-invalid", v.summarize(read.issues));
+  if (!read.success) return refuse("value-invalid", sentence(read.issues));
   const { text: sent } = parsed.value;
   return ok({ kind: "registration", clientId: name, registration: read.output, text: sent });
 }
@@ -144,7 +144,7 @@ function decodeTick(value: Uint8Array | null): Result<HeartbeatMessage, DecodeEr
   const parsed = parseJson(value ?? new Uint8Array());
   if (!parsed.ok) return refuse(parsed.error.code, parsed.error.detail);
   const read = v.safeParse(Tick, parsed.value.json);
-  if (!read.success) return refuse("value-invalid", v.summarize(read.issues));
+  if (!read.success) return refuse("value-invalid", sentence(read.issues));
   return ok({ kind: "tick", tick: read.output });
 }
 
@@ -170,12 +170,18 @@ function clientIdIn(json: unknown): string | undefined {
   return typeof json.client_id === "string" ? json.client_id : undefined;
 }
 
+/** What is wrong, each with its field, in one line: `cluster_name: Invalid type: …; client_id: …`. */
+const sentence = (issues: readonly v.BaseIssue<unknown>[]): string =>
+  issues
+    .map((issue) => [v.getDotPath(issue), issue.message].filter((part) => part !== null).join(": "))
+    .join("; ");
+
 const shorten = (name: string): string => JSON.stringify(name.slice(0, KEY_CHARS_SHOWN_MAX));
 
 const describeKey = (key: string | undefined): string =>
   key === undefined
     ? "the record has no key, or one that is no UTF-8; the key is the client id"
-    : `key ${shorten(key)} is not an RFC 1123 label (1 to 63 of a-z, 0-9 and -)`;
+    : `key ${shorten(key)} is no client id: ${CLIENT_ID_RULE}`;
 
 export const encodeRegistration = (registration: Registration): string =>
   JSON.stringify(registration);

@@ -34,7 +34,7 @@ const NAME_CHARS_MAX = 253;
 const PORT_MAX = 65_535;
 /** A liveness that looks less often than the kubelet's own default is none. */
 const PROBE_INTERVAL_MAX_MS = 60_000;
-const CHECK_TIMEOUT_MAX_MS = 600_000;
+const CHECK_TIMEOUT_MAX_MS = 86_400_000;
 const LIVENESS_BRAKE_MAX_MS = 3_600_000;
 
 const name = () => text(NAME_CHARS_MAX, "a name");
@@ -119,7 +119,8 @@ const REPLICA_TABLE = {
   localBroker: optional({
     name: "LOCAL_BROKER",
     schema: address,
-    without: "127.0.0.1:KAFKA_PORT",
+    without:
+      "this broker's entry in BOOTSTRAP_SERVERS unless KAFKA_PORT is set; else 127.0.0.1:KAFKA_PORT",
     describe: "Where the broker beside us listens",
   }),
   hostname: optional({
@@ -226,10 +227,11 @@ const SHELL_TABLE = {
 } as const;
 export type ShellConfig = Config<typeof SHELL_TABLE>;
 
-function givenOf(config: Config<typeof REPLICA_TABLE>): Given {
+function givenOf(config: Config<typeof REPLICA_TABLE>, environment: Environment): Given {
   const { cplnWorkload, cplnLocation } = config;
   return {
     ...config,
+    isPortGiven: (environment["KAFKA_PORT"] ?? "") !== "",
     workload: config.workloadName ?? (cplnWorkload && workloadOf(cplnWorkload)),
     location: config.location ?? (cplnLocation && locationOf(cplnLocation)),
     gvc: config.gvcName ?? config.cplnGvc,
@@ -243,7 +245,7 @@ export function readBrokerConfig(
   const checks = [...CONNECTION_CHECKS, BROKER_ID];
   const read = parseEnvironment(BROKER_TABLE, checks, environment, host);
   if (!read.ok) return read;
-  const topology = discover(givenOf(read.value));
+  const topology = discover(givenOf(read.value, environment));
   return topology.ok ? ok({ ...read.value, topology: topology.value }) : err([topology.error]);
 }
 

@@ -18,6 +18,8 @@ export const BROKER_ID_MAX = 2 ** 31 - 1;
 export type Given = {
   readonly replicaCount: number;
   readonly kafkaPort: number;
+  /** KAFKA_PORT was set: it is not our default. */
+  readonly isPortGiven: boolean;
   readonly brokerId: number | undefined;
   readonly hostname: string | undefined;
   readonly workload: string | undefined;
@@ -46,9 +48,31 @@ export type Topology = {
 export function discover(given: Given): Result<Topology, Problem> {
   const brokerId = brokerIdOf(given);
   if (!brokerId.ok) return brokerId;
-  const local = given.localBroker ?? { host: LOOPBACK, port: given.kafkaPort };
+  const local = given.localBroker ?? ownEntry(given, brokerId.value) ?? loopbackOf(given);
   return ok({ brokerId: brokerId.value, local, ...replicasOf(given, brokerId.value, local) });
 }
+
+const loopbackOf = ({ kafkaPort }: Given): BrokerAddress => ({ host: LOOPBACK, port: kafkaPort });
+
+/**
+ * This broker's entry in BOOTSTRAP_SERVERS, as the original dials it: by its name, else the only one on
+ * this machine. Where all are on this machine, they are in the order of their ids.
+ */
+function ownEntry(given: Given, brokerId: number): BrokerAddress | undefined {
+  const { bootstrapServers, hostname, isPortGiven } = given;
+  if (bootstrapServers === undefined || isPortGiven) return undefined;
+  const naming = namingOf(given);
+  const built = naming.ok ? naming.value(brokerId) : undefined;
+  const name = ownName(bootstrapServers, brokerId, hostname) ?? built;
+  const named = bootstrapServers.find((server) => hostOf(server) === name);
+  const here = bootstrapServers.filter((server) => HERE.test(hostOf(server)));
+  const onlyHere = here.length === bootstrapServers.length ? here[brokerId] : undefined;
+  const own = named ?? (here.length === 1 ? here[0] : onlyHere);
+  return own === undefined ? undefined : parseBrokerAddress(own);
+}
+
+/** Hosts that nobody but this machine (or pod) can be. */
+const HERE = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/u;
 
 export function brokerIdOf({
   brokerId,
@@ -83,7 +107,7 @@ function replicaOf(given: Given, brokerId: number): number {
 export function workloadOf(link: string): string {
   const marker = "/workload/";
   const at = link.lastIndexOf(marker);
-  return at < 0 ? link : link.slice(at + marker.length);
+  return at < 0 ? link : (link.slice(at + marker.length).split("/")[0] ?? link);
 }
 
 /** `/org/o/location/aws-us-west-2` is `aws-us-west-2`. */

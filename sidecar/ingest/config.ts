@@ -1,5 +1,4 @@
 /** The variables of `sidecar ingest` (docs/operating.md is made from them). */
-import * as v from "valibot";
 import type { Host } from "../../shared/config/host.ts";
 import { CONNECTION_CHECKS, KAFKA_TABLE } from "../../shared/config/kafka.ts";
 import { NEO4J_TABLE } from "../../shared/config/neo4j.ts";
@@ -21,7 +20,7 @@ const NAME_CHARS_MAX = 253;
 export const INGEST_TABLE = {
   clientId: required({
     name: "CLIENT_ID",
-    schema: v.pipe(v.string(), v.description("an RFC 1123 label"), ClientId),
+    schema: ClientId,
     describe: "The cluster that this worker works for",
     seed: true,
   }),

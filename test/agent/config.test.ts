@@ -30,13 +30,19 @@ describe("readAgentConfig()", () => {
   test.each(["999ms", "3601s", "30"])("refuses a heartbeat interval of %s", (text) => {
     expect(problems({ HEARTBEAT_INTERVAL: text })).toHaveLength(1);
   });
+  test.each(["A", "Prod_EU", "client_007", "a.b-", "10", "a".repeat(200)])(
+    "takes the client id %p",
+    (text) => {
+      expect(problems({ CLIENT_ID: text })).toEqual([]);
+    },
+  );
   test.each(["1s", "24h"])("takes a hook timeout of %s", (text) => {
     expect(problems({ HOOK_TIMEOUT: text })).toEqual([]);
   });
   test.each(["999ms", "86401s", "597h"])("refuses a hook timeout of %s", (text) => {
     expect(problems({ HOOK_TIMEOUT: text })).toHaveLength(1);
   });
-  test.each(["", "A", "-a", "a.b", "_watermark", "a".repeat(64)])(
+  test.each(["", "-a", ".a", "_watermark", "a b", "a/b", "ü", "a".repeat(201)])(
     "refuses the client id %p",
     (text) => expect(problems({ CLIENT_ID: text }).join()).toContain("CLIENT_ID"),
   );

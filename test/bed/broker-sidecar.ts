@@ -163,7 +163,8 @@ function nodeEnv(
 
 const userEnv = ({ name, password, mechanism }: KafkaUser): Env => ({
   SASL_ENABLED: "true",
-  SASL_MECHANISM: mechanism,
+  // In any case, as the original takes it.
+  SASL_MECHANISM: mechanism.toLowerCase(),
   SASL_USERNAME: name,
   SASL_PASSWORD: password,
 });

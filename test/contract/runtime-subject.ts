@@ -10,6 +10,7 @@ import type {
   Worker,
   WorkerSpec,
 } from "../../sidecar/control-plane/runtime/runtime.ts";
+import { workerNameOf } from "../../sidecar/control-plane/worker/spec.ts";
 import { until } from "../bed/condition.ts";
 
 /** What the subject's worker program does, from the variable `ACT`. */
@@ -60,7 +61,7 @@ export function specOf(id: string, act: WorkerAct = "run", fleet = "fleet-a"): W
   const clientId = v.parse(ClientId, id);
   return {
     clientId,
-    name: `kg-graph-builder-${id}`,
+    name: workerNameOf(clientId),
     fleet,
     specHash: "0123456789abcdef",
     environment: { ACT: act, CLIENT_ID: id, WITH_SPACE: "a b=c" },

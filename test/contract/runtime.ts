@@ -41,14 +41,17 @@ export function runtimeContract(
       expect(await subject.lives(worker)).toBe(true);
     });
 
-    it("start() passes the whole environment on, and nothing of ours", async ({
+    it("start() passes the whole environment on, and nothing of ours; list() knows any client id", async ({
       subject,
+      runtime,
       start,
     }) => {
-      const spec = specOf("af-1");
+      const spec = specOf("Prod_EU.1-");
       const seen = await subject.environmentOf(await start(spec));
       expect(seen).toMatchObject({ ...spec.environment, ...spec.secrets });
       expect(seen["SASL_PASSWORD"]).toBeUndefined();
+      expect(seen["OUTRIDER_CLIENT_ID"] ?? spec.clientId).toBe(spec.clientId);
+      expect((await listOf(runtime)).workers).toMatchObject([{ clientId: spec.clientId }]);
     });
 
     it("start() answers name-taken while the name is held, running or exited", async ({

@@ -3,16 +3,18 @@
  * the last acceptable record of a key counts, and no consumer group is deleted for any of them.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { CLUSTER_INFO, REGISTRY, STATUS } from "../../shared/protocol/topic.ts";
+import { CLUSTER_INFO, HEARTBEAT, REGISTRY, STATUS } from "../../shared/protocol/topic.ts";
 import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
 import { type Groups, openGroups } from "../fault/groups.ts";
 import {
   auditOf,
+  beat,
   forget,
   killHard,
   LIMIT_MS,
   makeTopic,
   pids,
+  recordsOf,
   registration,
   START_KAFKA_MS,
   tombstone,
@@ -131,6 +133,50 @@ test(
       await untilShown(second, "af-gone", { state: "withdrawn", withdrawal: "done" });
       expect(await committed()).toEqual([42, 42, 42]);
       expect(await deleted()).toEqual([]);
+    }),
+  LIMIT_MS,
+);
+
+test(
+  "what older rules refused is taken in once, from a registry that they have judged",
+  () =>
+    withFleet(kafka, async ({ fleet }) => {
+      await makeTopic(kafka, CLUSTER_INFO, {}, 3);
+      await makeTopic(kafka, REGISTRY, COMPACT);
+      await groups.commit("Gone.1", 42);
+      await kafka.tools.produce(REGISTRY, [
+        registration("Prod_EU"),
+        registration("prod_eu"),
+        { key: "client_007", value: '{"client_id":"client_007"}' },
+        registration("Gone.1"),
+        tombstone("Gone.1"),
+      ]);
+      const ids = ["Prod_EU", "client_007", "prod_eu"];
+      const first = await fleet.start();
+      await untilRuns(fleet, ids);
+      await untilShown(first, "client_007", { cluster_name: "client_007" });
+      await untilShown(first, "Gone.1", { withdrawal: "done" });
+      const before = pids(fleet);
+      await killHard(first);
+
+      // As the first release left it: judged to its end, and nothing of it accepted.
+      const ledger = await recordsOf(kafka, STATUS);
+      const applied = ledger.findLast(({ key }) => key === "_applied:0")?.value ?? "";
+      expect(applied).toContain('"rules":2');
+      await forget(kafka, [STATUS]);
+      await makeTopic(kafka, STATUS, COMPACT);
+      const value = applied.replace('"rules":2', '"sequence":0');
+      await kafka.tools.produce(STATUS, [{ key: "_applied:0", value }]);
+      const second = await fleet.start();
+      await second.leads();
+      for (const id of ids) await untilShown(second, id, { state: "registered" });
+      await untilShown(second, "Gone.1", { state: "withdrawn", withdrawal: "done" });
+      await twoRounds(second);
+      expect(pids(fleet)).toEqual([...before]);
+      expect(await groups.committed("Gone.1")).toBe(42);
+      await kafka.tools.produce(HEARTBEAT, [{ ...beat("Prod_EU"), key: "Prod_EU::Prod_EU" }]);
+      await untilShown(second, "Prod_EU", { state: "active" });
+      await untilShown(second, "prod_eu", { state: "registered" });
     }),
   LIMIT_MS,
 );

@@ -36,7 +36,7 @@ describe("the sidecar's command line", () => {
     ["withdraw --dead-for 30", 'withdraw: --dead-for="30": a unit is missing'],
     ["withdraw --dead-for 30d --force", "--force is for --client-id alone"],
     ["withdraw --dead-for 1ms", "is shorter than 1s"],
-    ["withdraw --client-id A", 'withdraw: --client-id="A": is not an RFC 1123 label'],
+    ["withdraw --client-id _A", 'withdraw: --client-id="_A": is no client id: 1 to 200 of'],
     ["ingest --yes", "ingest: Unknown option '--yes'"],
   ];
   test.each(wrong)("%s is refused", (line, message) => {

@@ -162,6 +162,17 @@ describe("sidecar broker beside one broker", () => {
   );
 
   test(
+    "finds its broker by BOOTSTRAP_SERVERS alone, and judges no SASL that is off",
+    alone.act(async ({ kafka, sidecars }) => {
+      const where = { BOOTSTRAP_SERVERS: kafka.bootstrap, KAFKA_PORT: "", LOCAL_BROKER: "" };
+      const off = { SASL_MECHANISM: "GSSAPI", SASL_PASSWORD: "cpln://secret/kafka" };
+      const own = await sidecars.start(0, { env: { ...where, ...off, BROKER_ID: "0" } });
+      await seedBecomes(own, "/health/ready", 200, /"status":"healthy"/u);
+    }),
+    LIMIT_MS,
+  );
+
+  test(
     "answers as the original when the broker is gone, and ends in order",
     alone.act(async ({ kafka, sidecars }) => {
       const own = sidecars.of(0);

@@ -39,8 +39,8 @@ const agent = (kafka: Values = {}, more: Values = {}): Values => ({
 
 const refused: readonly (readonly [string, string, Values, string])[] = [
   ["no client.id", AGENT_CHART, {}, "client.id"],
-  ["a client.id that is no label", AGENT_CHART, { client: { id: "Af_10" } }, "client.id"],
-  ["a client.id of 64", AGENT_CHART, { client: { id: "a".repeat(64) } }, "client.id"],
+  ["a client.id that is none", AGENT_CHART, { client: { id: "_10" } }, "client.id"],
+  ["a client.id of 201", AGENT_CHART, { client: { id: "a".repeat(201) } }, "client.id"],
   ["a name that is misspelt", AGENT_CHART, agent({}, { hook: {} }), "hook"],
   ["no brokers", AGENT_CHART, agent({ brokers: "" }), "brokers"],
   ["brokers with a blank", AGENT_CHART, agent({ brokers: "a:1 b:2" }), "brokers"],

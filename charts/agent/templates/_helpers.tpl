@@ -1,3 +1,14 @@
+{{- /*
+`(dict "name" "client.id" "value" .Values.client.id)`: a text that may be a number, as --set makes one of
+digits. Of a number in a file helm makes 1.2345678e+07, and nobody knows what stood there.
+*/ -}}
+{{- define "agent.text" -}}
+{{- if kindIs "float64" .value -}}
+{{- fail (printf "%s is a number, and helm does not keep the digits of a number in a file (now %v): quote it" .name .value) -}}
+{{- end -}}
+{{- if not (kindIs "invalid" .value) }}{{ .value | toString }}{{ end -}}
+{{- end }}
+
 {{- define "agent.labels" -}}
 {{ include "agent.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
@@ -24,7 +35,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
 {{- define "agent.image" -}}
-{{- $tag := .Values.image.tag | default .Chart.AppVersion -}}
+{{- $tag := (include "agent.text" (dict "name" "image.tag" "value" .Values.image.tag)) | default .Chart.AppVersion -}}
 {{- if .Values.image.digest -}}
 {{ printf "%s@%s" .Values.image.repository .Values.image.digest }}
 {{- else -}}
@@ -41,8 +52,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $sasl := .Values.client.kafka.sasl -}}
 {{- $tls := .Values.client.kafka.tls -}}
 {{- if and $sasl.enabled (not $sasl.existingSecret) }}
-sasl-username: {{ required "client.kafka.sasl.username is required when client.kafka.sasl.enabled, or existingSecret" $sasl.username | quote }}
-sasl-password: {{ required "client.kafka.sasl.password is required when client.kafka.sasl.enabled, or existingSecret" $sasl.password | quote }}
+sasl-username: {{ required "client.kafka.sasl.username is required when client.kafka.sasl.enabled, or existingSecret" (include "agent.text" (dict "name" "client.kafka.sasl.username" "value" .Values.client.kafka.sasl.username)) | quote }}
+sasl-password: {{ required "client.kafka.sasl.password is required when client.kafka.sasl.enabled, or existingSecret" (include "agent.text" (dict "name" "client.kafka.sasl.password" "value" .Values.client.kafka.sasl.password)) | quote }}
 {{- end }}
 {{- if and $tls.enabled (not $tls.existingSecret) }}
 {{- with $tls.ca }}
@@ -65,11 +76,11 @@ also without the Secrets, and the agent says what is missing.
 {{- $sasl := .Values.client.kafka.sasl -}}
 {{- $tls := .Values.client.kafka.tls -}}
 - name: CLIENT_ID
-  value: {{ required "client.id is required: --set client.id=<this cluster's id>" .Values.client.id | quote }}
+  value: {{ required "client.id is required: --set client.id=<this cluster's id>" (include "agent.text" (dict "name" "client.id" "value" .Values.client.id)) | quote }}
 - name: CLUSTER_NAME
-  value: {{ .Values.cluster.name | default .Values.client.id | quote }}
+  value: {{ (include "agent.text" (dict "name" "cluster.name" "value" .Values.cluster.name)) | default (include "agent.text" (dict "name" "client.id" "value" .Values.client.id)) | quote }}
 - name: CLUSTER_VERSION
-  value: {{ .Values.cluster.version | default .Chart.AppVersion | quote }}
+  value: {{ (include "agent.text" (dict "name" "cluster.version" "value" .Values.cluster.version)) | default .Chart.AppVersion | quote }}
 - name: NAMESPACE
   value: {{ .Release.Namespace | quote }}
 - name: RELEASE_NAME

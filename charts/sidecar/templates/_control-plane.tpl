@@ -1,5 +1,9 @@
 {{- define "outrider.controlPlaneEnv" -}}
 {{- $plane := .Values.controlPlane -}}
+{{- $timing := $plane.timing -}}
+{{- if le (include "outrider.milliseconds" $timing.cleanupTimeout | int64) (include "outrider.milliseconds" $timing.heartbeatTimeout | int64) }}
+{{- fail (printf "controlPlane.timing.cleanupTimeout (%s) must be longer than heartbeatTimeout (%s): raise both" $timing.cleanupTimeout $timing.heartbeatTimeout) }}
+{{- end }}
 - name: METRICS_PORT
   value: "9090"
 - name: HEARTBEAT_TIMEOUT
@@ -41,13 +45,13 @@
 - name: GRAPH_BUILDER_IMAGE
   value: {{ .Values.workers.image | quote }}
 - name: GB_MEMORY_LIMIT
-  value: {{ .Values.workers.memoryLimit | quote }}
+  value: {{ (include "outrider.text" (dict "name" "workers.memoryLimit" "value" .Values.workers.memoryLimit)) | quote }}
 - name: GB_CPU_LIMIT
   value: {{ .Values.workers.cpuLimit | quote }}
 - name: NEO4J_URI
   value: {{ .Values.neo4j.uri | quote }}
 - name: NEO4J_USER
-  value: {{ .Values.neo4j.user | quote }}
+  value: {{ (include "outrider.text" (dict "name" "neo4j.user" "value" .Values.neo4j.user)) | quote }}
 {{- if not (include "outrider.workerSecret" .) }}
 - name: NEO4J_PASS_FILE
   value: /etc/outrider/neo4j/password

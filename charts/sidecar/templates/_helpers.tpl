@@ -1,3 +1,25 @@
+{{- /*
+`(dict "name" "client.id" "value" .Values.client.id)`: a text that may be a number, as --set makes one of
+digits. Of a number in a file helm makes 1.2345678e+07, and nobody knows what stood there.
+*/ -}}
+{{- define "outrider.text" -}}
+{{- if kindIs "float64" .value -}}
+{{- fail (printf "%s is a number, and helm does not keep the digits of a number in a file (now %v): quote it" .name .value) -}}
+{{- end -}}
+{{- if not (kindIs "invalid" .value) }}{{ .value | toString }}{{ end -}}
+{{- end }}
+
+{{- /* Of a Go duration such as 1h30m. */ -}}
+{{- define "outrider.milliseconds" -}}
+{{- $units := dict "ms" 1.0 "s" 1000.0 "m" 60000.0 "h" 3600000.0 -}}
+{{- $sum := 0.0 -}}
+{{- range regexFindAll "[0-9]+([.][0-9]+)?(ms|s|m|h)" . -1 -}}
+{{- $number := regexFind "[0-9]+([.][0-9]+)?" . | float64 -}}
+{{- $sum = addf $sum (mulf $number (index $units (regexFind "(ms|s|m|h)$" .))) -}}
+{{- end -}}
+{{ $sum | int64 }}
+{{- end }}
+
 {{- define "outrider.labels" -}}
 {{ include "outrider.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
@@ -44,7 +66,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- if .image.digest -}}
 {{ printf "%s@%s" .image.repository .image.digest }}
 {{- else -}}
-{{ printf "%s:%s" .image.repository (.image.tag | default .version) }}
+{{ printf "%s:%s" .image.repository ((include "outrider.text" (dict "name" "image.tag" "value" .image.tag)) | default .version) }}
 {{- end -}}
 {{- end }}
 
@@ -65,8 +87,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $sasl := .Values.kafka.sasl -}}
 {{- $tls := .Values.kafka.tls -}}
 {{- if and $sasl.enabled (not $sasl.existingSecret) }}
-sasl-username: {{ required "kafka.sasl.username is required when kafka.sasl.enabled, or existingSecret" $sasl.username | quote }}
-sasl-password: {{ required "kafka.sasl.password is required when kafka.sasl.enabled, or existingSecret" $sasl.password | quote }}
+sasl-username: {{ required "kafka.sasl.username is required when kafka.sasl.enabled, or existingSecret" (include "outrider.text" (dict "name" "kafka.sasl.username" "value" .Values.kafka.sasl.username)) | quote }}
+sasl-password: {{ required "kafka.sasl.password is required when kafka.sasl.enabled, or existingSecret" (include "outrider.text" (dict "name" "kafka.sasl.password" "value" .Values.kafka.sasl.password)) | quote }}
 {{- end }}
 {{- if and $tls.enabled (not $tls.existingSecret) }}
 {{- with $tls.ca }}
@@ -78,7 +100,7 @@ tls.key: {{ required "kafka.tls.key is required with kafka.tls.certificate" $tls
 {{- end }}
 {{- end }}
 {{- if not (or .Values.neo4j.existingSecret (include "outrider.workerSecret" .)) }}
-neo4j-password: {{ .Values.neo4j.password | quote }}
+neo4j-password: {{ (include "outrider.text" (dict "name" "neo4j.password" "value" .Values.neo4j.password)) | quote }}
 {{- end }}
 {{- if and .Values.workers.env (not .Values.workers.existingEnvSecret) }}
 worker.env: {{ include "outrider.workerEnvFile" . | trim | quote }}
@@ -116,7 +138,7 @@ worker-ca.crt: {{ .Values.workers.tls.ca | quote }}
 {{- $tls := .Values.kafka.tls -}}
 - name: KAFKA_BROKERS
   value: {{ .Values.kafka.brokers | quote }}
-{{- with .Values.controlPlane.fleet }}
+{{- with (include "outrider.text" (dict "name" "controlPlane.fleet" "value" .Values.controlPlane.fleet)) }}
 - name: FLEET
   value: {{ . | quote }}
 {{- end }}

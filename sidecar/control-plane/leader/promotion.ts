@@ -11,10 +11,11 @@ import { endOffsets, startOffsets } from "../../../shared/kafka/consumer/offsets
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Producer } from "../../../shared/kafka/producer/producer.ts";
 import { encodeControl } from "../../../shared/protocol/control.ts";
-import type { Applied } from "../../../shared/protocol/ledger.ts";
+import { type Applied, RULES } from "../../../shared/protocol/ledger.ts";
 import { CONTROL, HEARTBEAT, REGISTRY } from "../../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 import type { Fleet } from "../fleet/fleet.ts";
+import type { RegistryHistory } from "../registry/admission.ts";
 import { type FleetIdentity, refuseFleet } from "./identity.ts";
 import type { Standby } from "./standby.ts";
 import type { Tail } from "./tail.ts";
@@ -59,6 +60,8 @@ export type RegistryStart = {
    * before. 0 where the ledger says how far the partition was judged.
    */
   readonly historyEnd: number;
+  /** That history was judged, by older rules: only what these refused can be news. */
+  readonly wasJudged: boolean;
 };
 
 export type Promoted = {
@@ -200,24 +203,28 @@ function registryStart(
 ): Omit<RegistryStart, "partition"> {
   /** A word said before the ledger last spoke of this registry was about another loss. */
   const isAccepted = (accepted.get(topicId) ?? -1) > (applied?.epoch ?? 0);
-  const base = { topic_id: topicId, epoch };
-  const fromStart = { from: start, historyEnd: end, acceptedNow: false };
+  const base = { topic_id: topicId, epoch, rules: RULES };
+  const fromStart = { from: start, historyEnd: end, wasJudged: false, acceptedNow: false };
   if (applied === undefined) {
     return { ...fromStart, madeAgain: false, applied: { ...base, offset: start } };
   }
   if (applied.topic_id !== topicId || applied.offset > end) {
     return { ...fromStart, madeAgain: true, applied: { ...base, offset: start, held: true } };
   }
-  const from = Math.max(start, applied.offset);
+  const wasJudged = (applied.rules ?? 1) < RULES;
+  const from = wasJudged ? start : Math.max(start, applied.offset);
+  const historyEnd = wasJudged ? applied.offset : 0;
   const held = applied.held === true && !isAccepted ? { held: true } : {};
   return {
-    ...{ from, historyEnd: 0, madeAgain: false, acceptedNow: isAccepted },
+    ...{ from, historyEnd, wasJudged, madeAgain: false, acceptedNow: isAccepted },
     applied: { ...base, offset: from, ...held },
   };
 }
 
-export const historyEndsOf = (starts: readonly RegistryStart[]): ReadonlyMap<number, number> =>
-  new Map(starts.map(({ partition, historyEnd }) => [partition, historyEnd]));
+export const historyOf = (starts: readonly RegistryStart[]): RegistryHistory => ({
+  ends: new Map(starts.map(({ partition, historyEnd }) => [partition, historyEnd])),
+  judged: new Set(starts.flatMap(({ partition, wasJudged }) => (wasJudged ? [partition] : []))),
+});
 
 function madeAgain(ledgerEpoch: number, epoch: number): PromoteError {
   return {

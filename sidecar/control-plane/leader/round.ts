@@ -18,7 +18,7 @@ import type { Ages } from "../fleet/observed-time.ts";
 import { cleanupHold, type FleetConditions } from "../plan/input.ts";
 import { plannedActs, replaces, respawns } from "../plan/schedule.ts";
 import type { AuditTrail } from "../record/audit.ts";
-import { type Admitted, admit } from "../registry/admission.ts";
+import { type Admitted, admit, type RegistryHistory } from "../registry/admission.ts";
 import type { RegistryRecord } from "../registry/order.ts";
 import { type LeaderState, remember, touch } from "../state/leader-state.ts";
 import type { WorkerSettings } from "../worker/spec.ts";
@@ -40,8 +40,8 @@ export type RoundDeps = {
   readonly leaderState: LeaderState;
   /** Of the registry that is read in this term. */
   readonly topicId: string;
-  /** Per registry partition that was read from its start: where its history ends. */
-  readonly historyEnds: ReadonlyMap<number, number>;
+  /** Of the registry, as far as it was read from its start. */
+  readonly history: RegistryHistory;
   readonly ages: Ages;
   readonly trail: AuditTrail;
   readonly worker: WorkerSettings;
@@ -99,8 +99,8 @@ function takeRegistry(deps: RoundDeps, records: readonly RegistryRecord[]): read
   if (records.length === 0) return [];
   const { leaderState } = deps;
   const { monotonicMs, nowMs, seen } = deps.readTime();
-  const { topicId, historyEnds } = deps;
-  const judged = admit(leaderState.fleet, records, { seen, nowMs, topicId, historyEnds });
+  const { topicId, history } = deps;
+  const judged = admit(leaderState.fleet, records, { seen, nowMs, topicId, history });
   for (const { clientId } of judged.moved) leaderState.unsaved.add(clientId);
   for (const cluster of judged.changed) {
     const { clientId, withdrawal } = cluster;

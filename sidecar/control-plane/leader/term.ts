@@ -40,7 +40,7 @@ import { applyOffsets, begin, noticeLedger } from "../state/ledger.ts";
 import { specHashOf, type WorkerSettings } from "../worker/spec.ts";
 import { type Fence, openFence } from "./fence.ts";
 import { foldControl } from "./operator-records.ts";
-import { historyEndsOf, type Promoted } from "./promotion.ts";
+import { historyOf, type Promoted } from "./promotion.ts";
 import { createTroubleSpot, type LastingTrouble, troubleOf } from "./readiness.ts";
 import { keepResyncing } from "./resync.ts";
 import { type RoundDeps, runRound } from "./round.ts";
@@ -249,7 +249,7 @@ function roundDeps(parts: Parts, fence: Fence, outcomes: Outcomes): RoundDeps {
   return {
     leaderState,
     topicId: deps.promoted.topicId,
-    historyEnds: historyEndsOf(deps.promoted.registry),
+    history: historyOf(deps.promoted.registry),
     ages,
     trail,
     worker: deps.worker,

@@ -111,8 +111,8 @@ export async function acceptRegistry(deps: OperatorDeps): Promise<ExitCode> {
 const CALL = { deadlineMs: CALL_MS } as const;
 const NAMES_SHOWN_MAX = 10;
 
-/** A record of this many ids of full length is well below Kafka's limit. */
-const RELEASED_AT_ONCE_MAX = 5_000;
+/** A record of this many ids of full length is well below OWN_VALUE_BYTES_MAX, and Kafka's limit. */
+const RELEASED_AT_ONCE_MAX = 4_000;
 
 const chunked = (clients: readonly ClientId[]): readonly ClientId[][] =>
   Array.from({ length: Math.ceil(clients.length / RELEASED_AT_ONCE_MAX) }, (_, n) =>

@@ -16,7 +16,7 @@ import type { Fleet } from "../fleet/fleet.ts";
 import { createAges } from "../fleet/observed-time.ts";
 import { createInbox } from "../inbox.ts";
 import { type FleetIdentity, refuseFleet } from "../leader/identity.ts";
-import { historyEndsOf, registryStarts } from "../leader/promotion.ts";
+import { historyOf, registryStarts } from "../leader/promotion.ts";
 import type { TermSettings } from "../leader/term.ts";
 import { planInputOf, readConditions } from "../plan/input.ts";
 import { planCluster, type Step } from "../plan/plan.ts";
@@ -99,8 +99,7 @@ async function foldRegistry(deps: DryRunDeps, fleet: Fleet): Promise<Result<Pend
   for (const { partition } of from.filter(({ madeAgain }) => madeAgain)) {
     forgetOffsets(fleet, partition);
   }
-  const historyEnds = historyEndsOf(from);
-  const at = { seen, nowMs: deps.nowMs(), topicId, historyEnds };
+  const at = { seen, nowMs: deps.nowMs(), topicId, history: historyOf(from) };
   const judged = admit(fleet, inbox.take().registry, at);
   for (const { partition, applied } of from) fleet.applied.set(partition, applied);
   const lines = [

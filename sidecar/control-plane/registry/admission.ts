@@ -41,8 +41,15 @@ export type AdmitOptions = {
   readonly nowMs: number;
   /** Of the registry that is read: a replay is one of the same topic only. */
   readonly topicId?: string;
-  /** Per partition that is read from its start: records below this offset are history. */
-  readonly historyEnds?: ReadonlyMap<number, number>;
+  readonly history?: RegistryHistory;
+};
+
+/** What of a registry that is read from its start was in it before we looked. */
+export type RegistryHistory = {
+  /** Per partition: records below this offset are history. */
+  readonly ends: ReadonlyMap<number, number>;
+  /** Partitions whose history was judged, by older rules: only what these refused can be news. */
+  readonly judged: ReadonlySet<number>;
 };
 
 export function admit(
@@ -53,7 +60,7 @@ export function admit(
   const { read, refused } = decodeAll(records);
   const ordered = inOrder([...read.keys()]);
   const isHistory = ({ partition, offset }: RegistryRecord): boolean =>
-    offset < (at.historyEnds?.get(partition) ?? 0);
+    offset < (at.history?.ends.get(partition) ?? 0);
   const history = admitHistory(ordered.records.filter(isHistory), read);
   const tally: Tally = {
     ...{ changed: new Map(), moved: [], outlived: [], registration: 0, tombstone: 0 },
@@ -148,7 +155,8 @@ type How = AdmitOptions & {
 
 /**
  * What a record says to somebody who has the ledger:
- *  - `replay`: it was judged, by a leader that died between writing a cluster and `_applied`;
+ *  - `replay`: it was judged, by a leader that died between writing a cluster and `_applied`, or by
+ *    older rules: these have accepted this or another partition's record of the cluster;
  *  - `again`: what the ledger says, in a registry that was made again;
  *  - `outlived`: a tombstone in such a registry, of a cluster that the ledger has a registration of.
  *    Nobody knows which is newer: silence ends a wrong registration, nothing ends a wrong tombstone;
@@ -158,10 +166,13 @@ function compare(
   { registry }: Cluster,
   { partition, offset }: RegistryRecord,
   message: RegistryMessage,
-  { topicId, fromHistory }: How,
+  { topicId, fromHistory, history }: How,
 ): "replay" | "again" | "outlived" | "new" {
   const isSameTopic = topicId !== undefined && registry.topic_id === topicId;
-  if (isSameTopic && registry.partition === partition && offset <= registry.offset) return "replay";
+  const isSamePartition = registry.partition === partition;
+  if (isSameTopic && isSamePartition && offset <= registry.offset) return "replay";
+  const wasJudged = fromHistory && history?.judged.has(partition) === true;
+  if (isSameTopic && wasJudged && !isSamePartition) return "replay";
   if (isSameTopic || !fromHistory) return "new";
   if (registry.value === textOf(message)) return "again";
   return message.kind === "tombstone" ? "outlived" : "new";
@@ -205,6 +216,11 @@ const placeOf = ({ partition, offset, headers }: RegistryRecord) => ({
   ),
 });
 
+/** A cluster's name is for people: an empty one, or one of any length, is no reason to refuse it. */
+const NAME_CHARS_MAX = 253;
+const isShown = (name: unknown): name is string =>
+  typeof name === "string" && name !== "" && name.length <= NAME_CHARS_MAX;
+
 /** What an accepted registration says about its cluster; the ledger keeps only its text. */
 export function describe(clientId: ClientId, value: string | null): Described {
   const parsed = value === null ? undefined : parseJson(toBytes(value));
@@ -216,7 +232,7 @@ export function describe(clientId: ClientId, value: string | null): Described {
   const interval =
     "heartbeat_interval_seconds" in json ? json.heartbeat_interval_seconds : undefined;
   return {
-    clusterName: typeof name === "string" && name !== "" ? name : clientId,
+    clusterName: isShown(name) ? name : clientId,
     intervalSeconds: typeof interval === "number" ? interval : undefined,
   };
 }

@@ -1,6 +1,6 @@
 /**
  * The worker of a cluster, derived: name, environment and spec hash. Nothing that a registration
- * says gets in here but the client id, which is an RFC 1123 label.
+ * says gets in here but the client id, and that only into names as far as a name may hold it.
  */
 import { createHash } from "node:crypto";
 import { type ClientId, groupOf } from "../../../shared/protocol/client-id.ts";
@@ -9,6 +9,10 @@ import { WORKER_NAME_PREFIX, type WorkerSpec } from "../runtime/runtime.ts";
 /** A DNS label, which container and Job names must be; a longer name is shortened with a hash. */
 const NAME_CHARS_MAX = 63;
 const NAME_HASH_CHARS = 10;
+/** RFC 1123, section 2.1, as Kubernetes has it: what a client id had to be once. */
+const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/u;
+/** Longer than the other: the two forms never make one name. Nobody finds an id with another's hash. */
+const ID_HASH_CHARS = 16;
 const SPEC_HASH_CHARS = 16;
 
 export type WorkerSettings = {
@@ -33,19 +37,26 @@ export type WorkerFiles = {
 const digest = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 /**
- * `kg-graph-builder-<client id>`; where that is too long, cut and given a hash of the whole. A cut name
- * has two hyphens in front of the id, which no label can begin with: nobody can register as it.
+ * `kg-graph-builder-<client id>`; where that is too long, cut and given a hash of the whole. An id that is
+ * no label (`Prod_EU`) is made one, with a hash of itself: no two ids have one name, nor have two that
+ * differ in case only. Such names have two hyphens in front of the id, which no client id can begin with:
+ * nobody can register as one.
  */
 export function workerNameOf(clientId: ClientId): string {
   const name = `${WORKER_NAME_PREFIX}${clientId}`;
+  if (!LABEL.test(clientId)) {
+    const lower = `${WORKER_NAME_PREFIX}-${clientId.toLowerCase().replace(/[._]/gu, "-")}`;
+    const kept = lower.slice(0, NAME_CHARS_MAX - ID_HASH_CHARS - 1);
+    return `${kept}-${digest(name).slice(0, ID_HASH_CHARS)}`;
+  }
   if (name.length <= NAME_CHARS_MAX) return name;
   const kept = `${WORKER_NAME_PREFIX}-${clientId}`.slice(0, NAME_CHARS_MAX - NAME_HASH_CHARS - 1);
   return `${kept}-${digest(name).slice(0, NAME_HASH_CHARS)}`;
 }
 
 /**
- * Every name under which a worker of this cluster may consume, ours first: the original did not shorten
- * its names.
+ * Every name under which a worker of this cluster may consume, ours first: the original neither
+ * shortened nor changed its names.
  */
 export function workerNamesOf(clientId: ClientId): readonly string[] {
   const ours = workerNameOf(clientId);

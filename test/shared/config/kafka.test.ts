@@ -44,6 +44,32 @@ describe("the Kafka variables", () => {
     );
     expect(line).not.toContain("kafka.admin");
   });
+  test.each(["scram-sha-512", "Scram-Sha-512", "SCRAM-SHA-512"])("%s is SCRAM-SHA-512", (name) => {
+    const config = read({ ...SASL, SASL_MECHANISM: name });
+    const sasl = config.ok ? kafkaSettings(config.value, "us").sasl : undefined;
+    expect(sasl?.mechanism).toBe("SCRAM-SHA-512");
+  });
+  test.each([{ SASL_MECHANISM: "GSSAPI" }, { SASL_PASSWORD: "cpln://secret/kafka.admin" }])(
+    "%p is not judged while SASL is off",
+    (environment) => {
+      for (const more of [{}, { SASL_ENABLED: "false" }]) {
+        const config = read({ ...environment, ...more });
+        expect(config.ok && kafkaSettings(config.value, "us").sasl).toBeUndefined();
+      }
+    },
+  );
+  test.each([
+    ["WARNING", "warn"],
+    ["trace", "debug"],
+    ["Error", "error"],
+    ["INFO+2", "warn"],
+    ["warn-4", "info"],
+    ["DEBUG-4", "debug"],
+    ["ERROR+8", "error"],
+  ])("LOG_LEVEL=%s is %s", (level, want) => {
+    const config = read({ LOG_LEVEL: level });
+    expect<unknown>(config.ok && config.value.logLevel).toBe(want);
+  });
   test("the log is JSON, but text on a terminal", () => {
     const onTerminal = parseEnvironment(KAFKA_TABLE, [], {}, fixedHost({}, { terminal: true }));
     expect(onTerminal.ok && onTerminal.value.logFormat).toBe("text");

@@ -28,15 +28,19 @@ describe("decodeRegistry()", () => {
   const keys: readonly [string, string][] = [
     ["a", "tombstone"],
     ["0", "tombstone"],
-    [label(63), "tombstone"],
-    [label(64), "key-invalid"],
+    [label(200), "tombstone"],
+    [label(201), "key-invalid"],
     ["", "key-invalid"],
     ["-a", "key-invalid"],
-    ["a-", "key-invalid"],
+    [".a", "key-invalid"],
+    ["_a", "key-invalid"],
+    ["a-", "tombstone"],
     ["a--b", "tombstone"],
-    ["A", "key-invalid"],
-    ["a.b", "key-invalid"],
-    ["a_b", "key-invalid"],
+    ["Prod_EU", "tombstone"],
+    ["a.b", "tombstone"],
+    ["client_007", "tombstone"],
+    ["a b", "key-invalid"],
+    ["a:b", "key-invalid"],
     ["a\n", "key-invalid"],
     ["../etc", "key-invalid"],
     ["ä", "key-invalid"],
@@ -55,9 +59,10 @@ describe("decodeRegistry()", () => {
 
   const fields: readonly [string, object, string][] = [
     ["a cluster_name of 253", { cluster_name: "x".repeat(253) }, "registration"],
-    ["a cluster_name of 254", { cluster_name: "x".repeat(254) }, "value-invalid"],
-    ["no cluster_name", { cluster_name: undefined }, "value-invalid"],
-    ["a cluster_name of null", { cluster_name: null }, "value-invalid"],
+    ["a cluster_name of 254", { cluster_name: "x".repeat(254) }, "registration"],
+    ["no cluster_name", { cluster_name: undefined }, "registration"],
+    ["a cluster_name of null", { cluster_name: null }, "registration"],
+    ["a cluster_name that is a number", { cluster_name: 1 }, "value-invalid"],
     ["no client_id", { client_id: undefined }, "value-invalid"],
     ["a client_id that is a number", { client_id: 10 }, "value-invalid"],
     ["a client_id of another case", { client_id: "AF-10" }, "key-mismatch"],
@@ -210,4 +215,13 @@ describe("decodeRegistry() and decodeHeartbeat()", () => {
       }),
     );
   });
+});
+
+test("a refusal is one line that names each field", () => {
+  const value = toBytes('{"client_id":"af-10","cluster_name":1,"heartbeat_interval_seconds":"x"}');
+  const got = decodeRegistry(toBytes("af-10"), value);
+  expect(got.ok ? "" : got.error.detail).toBe(
+    "cluster_name: Invalid type: Expected string but received 1; " +
+      'heartbeat_interval_seconds: Invalid type: Expected number but received "x"',
+  );
 });

@@ -11,6 +11,7 @@ import {
 const NOTHING: Given = {
   replicaCount: 1,
   kafkaPort: 9092,
+  isPortGiven: false,
   brokerId: undefined,
   hostname: "kafka-2",
   workload: undefined,
@@ -52,6 +53,7 @@ describe("workloadOf()", () => {
   test.each([
     ["/org/o/gvc/g/workload/kafka", "kafka"],
     ["/org/workload/gvc/g/workload/kafka", "kafka"],
+    ["/org/o/gvc/g/workload/kafka/", "kafka"],
     ["kafka", "kafka"],
   ])("of %s is %s", (link, name) => expect(workloadOf(link)).toBe(name));
 });
@@ -79,6 +81,47 @@ describe("discover()", () => {
 
   test("asks the local broker by loopback, or by LOCAL_BROKER", () => {
     expect(found({ kafkaPort: 9094 }).local).toEqual({ host: "127.0.0.1", port: 9094 });
+  });
+  test.each<[string, Partial<Given>, string]>([
+    [
+      "the only entry, on this machine",
+      { bootstrapServers: ["127.0.0.1:33092"] },
+      "127.0.0.1:33092",
+    ],
+    [
+      "the one on this machine",
+      { bootstrapServers: ["a:1", "localhost:33092"] },
+      "localhost:33092",
+    ],
+    ["IPv6", { bootstrapServers: ["[::1]:33092"] }, "::1:33092"],
+    [
+      "the entry of our number where all are on this machine",
+      { bootstrapServers: ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"] },
+      "127.0.0.1:3",
+    ],
+    [
+      "none where there are fewer",
+      { bootstrapServers: ["127.0.0.1:1", "127.0.0.1:2"] },
+      "127.0.0.1:9092",
+    ],
+    ["our name's", { bootstrapServers: ["kafka-1.k:7", "kafka-2.k:8"] }, "kafka-2.k:8"],
+    [
+      "the built name's",
+      {
+        ...PLATFORM,
+        bootstrapServers: ["replica-2.kafka.aws-us-west-2.my-gvc.cpln.local:8", "b:1"],
+      },
+      "replica-2.kafka.aws-us-west-2.my-gvc.cpln.local:8",
+    ],
+    ["not that of a name for all", { bootstrapServers: ["kafka:33092"] }, "127.0.0.1:9092"],
+    [
+      "not with KAFKA_PORT",
+      { bootstrapServers: ["kafka-2.k:8"], isPortGiven: true },
+      "127.0.0.1:9092",
+    ],
+  ])("is by BOOTSTRAP_SERVERS %s", (_name, given, want) => {
+    const { host, port } = found(given).local;
+    expect(`${host}:${port}`).toBe(want);
     const localBroker = { host: "10.0.0.1", port: 1 };
     expect(found({ localBroker }).local).toEqual(localBroker);
   });

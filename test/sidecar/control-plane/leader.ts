@@ -111,7 +111,7 @@ export function openBench() {
   const deps: RoundDeps = {
     leaderState,
     topicId: "registry-1",
-    historyEnds: new Map(),
+    history: { ends: new Map(), judged: new Set() },
     ages,
     trail: {
       intents: (acts) =>

@@ -9,6 +9,7 @@ import { type PodTemplate, podTemplateText, WORKER_CONTAINER } from "./pod-templ
 export const LABELS = {
   managedBy: "app.kubernetes.io/managed-by",
   fleet: "outrider.fleet",
+  /** Also an annotation, which holds it in full where a label cannot. */
   clientId: "outrider.client-id",
   specHash: "outrider.spec-hash",
   /** The Job's own name, in an annotation: labels that a copy took along do not make it ours. */
@@ -62,7 +63,7 @@ const labelsOf = (spec: WorkerSpec): Record<string, string> => ({
   "app.kubernetes.io/name": "graph-builder",
   "app.kubernetes.io/component": "worker",
   [LABELS.fleet]: labelValue(spec.fleet),
-  [LABELS.clientId]: spec.clientId,
+  [LABELS.clientId]: labelValue(spec.clientId),
   [LABELS.specHash]: spec.specHash,
 });
 
@@ -73,7 +74,11 @@ export function workerJob(
   secretName: string | undefined,
 ): V1Job {
   const labels = labelsOf(spec);
-  const annotations = { [LABELS.fleet]: spec.fleet, [LABELS.name]: spec.name };
+  const annotations = {
+    [LABELS.fleet]: spec.fleet,
+    [LABELS.name]: spec.name,
+    [LABELS.clientId]: spec.clientId,
+  };
   return {
     apiVersion: "batch/v1",
     kind: "Job",
@@ -162,7 +167,7 @@ function environmentOf(
   return [
     ...shown.map(([name, value]) => ({ name, value: literal(value) })),
     { name: "OUTRIDER_FLEET", valueFrom: annotation(LABELS.fleet) },
-    { name: "OUTRIDER_CLIENT_ID", valueFrom: label(LABELS.clientId) },
+    { name: "OUTRIDER_CLIENT_ID", valueFrom: annotation(LABELS.clientId) },
     { name: "OUTRIDER_SPEC_HASH", valueFrom: label(LABELS.specHash) },
     { name: "OUTRIDER_INSTANCE", valueFrom: label("batch.kubernetes.io/controller-uid") },
   ];

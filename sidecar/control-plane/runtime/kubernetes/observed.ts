@@ -1,7 +1,7 @@
 /** Jobs and pods as far as the runtime looks at them, read from what the API server sends. Pure. */
 import * as v from "valibot";
 import { ClientId } from "../../../../shared/protocol/client-id.ts";
-import { LABELS, MANAGER } from "./manifest.ts";
+import { LABELS, labelValue, MANAGER } from "./manifest.ts";
 import { WORKER_CONTAINER } from "./pod-template.ts";
 
 /** All that can hold a worker's name begins with it. */
@@ -77,11 +77,14 @@ function ownedOf(
   { labels, annotations }: v.InferOutput<typeof Metadata>,
   jobName: string,
 ): Owned | undefined {
-  const clientId = v.safeParse(ClientId, labels[LABELS.clientId]);
+  // A worker that an older control plane made has no annotation: its label is the client id.
+  const label = labels[LABELS.clientId];
+  const clientId = v.safeParse(ClientId, annotations[LABELS.clientId] ?? label);
   const fleet = annotations[LABELS.fleet];
   const specHash = labels[LABELS.specHash];
   if (annotations[LABELS.name] !== jobName) return undefined;
   if (labels[LABELS.managedBy] !== MANAGER || !clientId.success) return undefined;
+  if (label !== labelValue(clientId.output)) return undefined;
   if (fleet === undefined || specHash === undefined) return undefined;
   return { clientId: clientId.output, fleet, specHash };
 }

@@ -30,8 +30,8 @@ function fleetAfter(moves: string): Fleet {
 
 function play(fleet: Fleet, move: string, offset: number, clientId = A): void {
   const value = { r: undefined, t: null, h: null, g: "not json" }[move];
-  const historyEnds = new Map([[0, move === "h" ? offset + 1 : 0]]);
-  const at = { ...AT, historyEnds, topicId: "t" };
+  const ends = new Map([[0, move === "h" ? offset + 1 : 0]]);
+  const at = { ...AT, history: { ends, judged: new Set<number>() }, topicId: "t" };
   if ("rthg".includes(move)) admit(fleet, [recordOf(clientId, offset, value)], at);
   const cluster = fleet.clusters.get(clientId);
   if (move === "b" && cluster !== undefined) foldBeat(cluster, SEEN, BEAT);

@@ -1,6 +1,6 @@
 /** Where a new leader begins to read the registry, and whether it is the one of the ledger. */
 import { describe, expect, test } from "bun:test";
-import type { Applied } from "../../../../shared/protocol/ledger.ts";
+import { type Applied, RULES } from "../../../../shared/protocol/ledger.ts";
 import { createFleet } from "../../../../sidecar/control-plane/fleet/fleet.ts";
 import { registryStarts } from "../../../../sidecar/control-plane/leader/promotion.ts";
 
@@ -9,7 +9,7 @@ const offsetsOf = (...offsets: readonly number[]) => ({
   errors: new Map(),
 });
 const applied = (offset: number, more: Partial<Applied> = {}): Applied => ({
-  ...{ topic_id: "t", offset, epoch: 4 },
+  ...{ topic_id: "t", offset, epoch: 4, rules: RULES },
   ...more,
 });
 
@@ -26,6 +26,7 @@ describe("registryStarts()", () => {
       readonly held?: boolean;
       readonly acceptedNow?: boolean;
       readonly historyEnd?: number;
+      readonly wasJudged?: boolean;
     };
   };
   const cases: readonly Case[] = [
@@ -33,6 +34,16 @@ describe("registryStarts()", () => {
     {
       name: "the first offset kept, without a ledger",
       ...{ start: 7, end: 20, want: { from: 7, historyEnd: 20 } },
+    },
+    {
+      name: "the start of one that was judged by older rules, up to where it was judged",
+      ledger: { topic_id: "t", offset: 12, epoch: 4 },
+      end: 20,
+      want: { from: 0, historyEnd: 12, wasJudged: true },
+    },
+    {
+      name: "the first offset not judged, of newer rules than ours",
+      ...{ ledger: applied(12, { rules: RULES + 1 }), end: 20, want: { from: 12 } },
     },
     {
       name: "the start of one that was judged empty",
@@ -95,11 +106,11 @@ describe("registryStarts()", () => {
     if (ledger !== undefined) fleet.applied.set(0, ledger);
     const known = { fleet, topicId: "t", epoch: 9, accepted: new Map(accepted) };
     const { from, madeAgain = false, held, acceptedNow = false } = want;
-    const { historyEnd = madeAgain ? end : 0 } = want;
-    const base = { topic_id: "t", offset: from, epoch: 9 };
+    const { historyEnd = madeAgain ? end : 0, wasJudged = false } = want;
+    const base = { topic_id: "t", offset: from, epoch: 9, rules: RULES };
     const applied = held ? { ...base, held } : base;
     expect(registryStarts(known, offsetsOf(start), offsetsOf(end))).toEqual([
-      { partition: 0, from, madeAgain, acceptedNow, historyEnd, applied },
+      { partition: 0, from, madeAgain, acceptedNow, historyEnd, wasJudged, applied },
     ]);
   });
   test("speaks of each partition, also of one that the ledger does not know", () => {

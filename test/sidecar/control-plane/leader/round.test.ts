@@ -38,8 +38,8 @@ describe("runRound()", () => {
     const applied = { topic_id: "t", offset: 2, epoch: 7 };
     bench.leaderState.fleet.applied.set(0, applied);
     bench.leaderState.unsavedApplied.add(0);
-    expect(await bench.round({ registry: [recordOf("No", 0), recordOf(A, 1)] })).toEqual([
-      "cluster.quarantine: No",
+    expect(await bench.round({ registry: [recordOf("_No", 0), recordOf(A, 1)] })).toEqual([
+      "cluster.quarantine: _No",
       `cluster.status: ${A} ${appliedKey(0)}`,
       "fence",
       `cluster.audit: ${A}`,
@@ -52,7 +52,7 @@ describe("runRound()", () => {
     "does nothing when %s cannot be written",
     async (topic) => {
       bench.knobs.brokenTopic = topic;
-      const registry = [recordOf("No", 0), recordOf(A, 1)];
+      const registry = [recordOf("_No", 0), recordOf(A, 1)];
       const failed = await bench.round({ registry }).catch((cause: unknown) => cause);
       expect(failed).toBeInstanceOf(TermLost);
       expect(doneOf(bench.journal)).toEqual([]);
@@ -86,8 +86,8 @@ describe("runRound()", () => {
     list(workerOf());
     const { round } = bench;
     const registry = [recordOf(A, 1), recordOf(A, 2, null)];
-    const historyEnds = new Map([[0, 3]]);
-    expect(doneOf(await round({ registry }, { historyEnds }))).toEqual([`stop ${A}`]);
+    const history = { ends: new Map([[0, 3]]), judged: new Set<number>() };
+    expect(doneOf(await round({ registry }, { history }))).toEqual([`stop ${A}`]);
     expect(doneOf(await round())).toEqual([]);
     expect(bench.events).toContainEqual({ kind: "cleaned" });
     expect(await round()).toEqual([`cluster.status: ${A}`]);

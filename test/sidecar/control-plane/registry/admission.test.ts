@@ -8,7 +8,7 @@ import {
   describe as describeText,
 } from "../../../../sidecar/control-plane/registry/admission.ts";
 import type { RegistryRecord } from "../../../../sidecar/control-plane/registry/order.ts";
-import { A, B, recordOf, registrationText } from "../sample.ts";
+import { A, B, idOf, recordOf, registrationText } from "../sample.ts";
 
 const AT = { seen: { clock: 0, atMs: 0 }, nowMs: 1_000 };
 
@@ -82,7 +82,10 @@ describe("judge()", () => {
 });
 
 describe("judge(), a registry that is read from its start", () => {
-  const HISTORY = { ...AT, topicId: "new", historyEnds: new Map([[0, 10]]) };
+  const ofPartition = (partition: number) => ({
+    ...{ ends: new Map([[partition, 10]]), judged: new Set<number>() },
+  });
+  const HISTORY = { ...AT, topicId: "new", history: ofPartition(0) };
   /** `r` and `n` are two registrations, `t` a tombstone, `g` garbage; at offsets from 0 on. */
   const recordsOf = (what: string, from = 0) =>
     [...what].map((letter, index) => {
@@ -148,8 +151,32 @@ describe("judge(), a registry that is read from its start", () => {
     admit(fleet, recordsOf("r"), { ...AT, topicId: "new" });
     const [tombstone] = recordsOf("t");
     const added = tombstone === undefined ? [] : [{ ...tombstone, partition: 1 }];
-    admit(fleet, added, { ...HISTORY, historyEnds: new Map([[1, 10]]) });
+    admit(fleet, added, { ...HISTORY, history: ofPartition(1) });
     expect(fleet.clusters.get(A)).toMatchObject({ ...WITHDRAWN, groupKept: true });
+  });
+  test("judged by older rules, only what these refused is news", () => {
+    const fleet = createFleet();
+    const old = { ...AT, topicId: "new" };
+    admit(fleet, [recordOf(A, 4), recordOf(B, 2), recordOf(B, 3, null)], old);
+    const history = {
+      ends: new Map([
+        [0, 9],
+        [1, 9],
+      ]),
+      judged: new Set([0, 1]),
+    };
+    const create = { timestampType: "create" } as const;
+    const records = [
+      recordOf(A, 1, null),
+      recordOf(A, 4),
+      recordOf("Prod_EU", 5),
+      recordOf(A, 7, JSON.stringify({ client_id: A })),
+      recordOf(B, 3, null, create),
+      recordOf(B, 1, undefined, { ...create, partition: 1 }),
+    ];
+    const got = admit(fleet, records, { ...HISTORY, history });
+    expect(got.changed.map(({ clientId }) => clientId).sort()).toEqual(["Prod_EU", A].map(idOf));
+    expect(fleet.clusters.get(B)?.state).toBe("withdrawn");
   });
   test("what was written later is an order: a tombstone deletes the group, one of the kept too", () => {
     for (const ledger of ["", "t"]) {

@@ -172,7 +172,11 @@ describe("listingOf()", () => {
   test.each([
     ["no labels", { labels: {}, annotations: {} }],
     ["another manager", { labels: { ...labels, "app.kubernetes.io/managed-by": "Helm" } }],
-    ["a client id that is none", { labels: { ...labels, "outrider.client-id": "A_B" } }],
+    ["a client id that is none", { labels: { ...labels, "outrider.client-id": "_B" } }],
+    [
+      "another label than its client id",
+      { annotations: { ...annotations, "outrider.client-id": "Other" } },
+    ],
     ["no fleet", { annotations: { "outrider.name": "kg-graph-builder-af-1" } }],
     ["no name of its own", { annotations: { "outrider.fleet": "fleet-a" } }],
   ])("takes a Job with %s for foreign", (_what, more) => {
