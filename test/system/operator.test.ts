@@ -123,7 +123,8 @@ test(
       expect(plan.output).toContain("start kg-graph-builder-af-new\n");
       expect(plan.output).toContain("stop kg-graph-builder-af-leaves (withdrawn)");
       expect(plan.output).toContain("quarantine cluster.registry-0 @ 4: value-not-json");
-      expect(plan.output).toContain("2 steps for 3 clusters");
+      expect(plan.output).toContain("delete group kg-builder-af-leaves\n");
+      expect(plan.output).toContain("3 steps for 3 clusters");
       const changed = await fleet.run(["control-plane", "--plan"], {
         WORKER_COMMAND: "/bin/sleep 2000000",
       });
