@@ -13,7 +13,7 @@ import { decodeLedger } from "../../../shared/protocol/ledger.ts";
 import { decodeHeartbeat, type Tick } from "../../../shared/protocol/message.ts";
 import { BY, BY_OPERATOR } from "../../../shared/protocol/registry-header.ts";
 import { HEARTBEAT, REGISTRY, STATUS } from "../../../shared/protocol/topic.ts";
-import { ok, type Result } from "../../../shared/result.ts";
+import { err, ok, type Result } from "../../../shared/result.ts";
 import type { Cluster } from "../fleet/fleet.ts";
 import type { OperatorDeps } from "./commands.ts";
 import { ageText, deadLine, listenedMs, longDead, proofMs, stillDead } from "./long-dead.ts";
@@ -82,15 +82,20 @@ async function whyUnheard(
   );
 }
 
-/** The next tick of the leader whose records the ledger has, or of a later one. */
+/** The next tick of the leader whose records the ledger has, or of a later one. That it may not be read is no sign that none comes. */
 async function nextTick(
   { client, log }: DeadDeps,
   epoch: number,
 ): Promise<Result<Tick | undefined, KafkaError>> {
   const ends = await endOffsets(client, HEARTBEAT, CALL);
   if (!ends.ok) return ends.error.code === "unknown-topic" ? ok(undefined) : ends;
-  const { promise, resolve } = Promise.withResolvers<Tick | undefined>();
-  const timer = setTimeout(() => resolve(undefined), TICK_MS_MAX);
+  type Found = Result<Tick | undefined, KafkaError>;
+  const { promise, resolve } = Promise.withResolvers<Found>();
+  let failing: KafkaError | undefined;
+  const timer = setTimeout(
+    () => resolve(failing === undefined ? ok(undefined) : err(failing)),
+    TICK_MS_MAX,
+  );
   const reader = openConsumer({
     client,
     log,
@@ -101,16 +106,21 @@ async function nextTick(
       for (const { key, value } of records) {
         const read = decodeHeartbeat(key, value);
         if (read.ok && read.value.kind === "tick" && read.value.tick.epoch >= epoch) {
-          resolve(read.value.tick);
+          resolve(ok(read.value.tick));
         }
       }
     },
-    problem: ({ kind }) => log("debug", "reading ticks", { kind }),
+    problem: (problem) => {
+      if (problem.kind === "recovered") failing = undefined;
+      if (problem.kind !== "unreachable") return;
+      failing = problem.error;
+      if (failing.retry === "terminal") resolve(err(failing));
+    },
   });
   const tick = await promise;
   clearTimeout(timer);
   await reader.close();
-  return ok(tick);
+  return tick;
 }
 
 const headers = { [BY]: BY_OPERATOR } as const;

@@ -44,6 +44,9 @@ const strictly = ({ expected }: v.StrictObjectIssue): string =>
     : "must be an object";
 const Template = v.strictObject(
   {
+    /** As in a whole pod, which it may be cut from. */
+    apiVersion: v.optional(v.literal("v1", "must be v1")),
+    kind: v.optional(v.literal("Pod", "must be Pod")),
     metadata: v.nullish(v.strictObject({ labels: Texts, annotations: Texts }, strictly), {}),
     spec: v.nullish(v.looseObject({}, "must be an object"), {}),
   },
@@ -78,6 +81,8 @@ const OUR_VARIABLES = /^(?:CLIENT_ID|KAFKA_GROUP|OUTRIDER_.*)$/u;
 export function parsePodTemplate(text: string): Result<PodTemplate | undefined, string> {
   const read = readYaml(text);
   if (!read.ok) return read;
+  // Several documents are read as a list, too.
+  if (Array.isArray(read.value)) return err("it must be an object, in one document");
   const shape = v.safeParse(Template, read.value ?? {});
   if (!shape.success) return err(issuesText(shape.issues));
   const { metadata, spec } = shape.output;

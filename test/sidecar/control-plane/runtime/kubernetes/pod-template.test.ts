@@ -45,6 +45,8 @@ describe("parsePodTemplate()", () => {
   test.each([
     ["spec: [", "neither YAML nor JSON"],
     ["template: {spec: {}}", "template"],
+    ["apiVersion: apps/v1\nkind: Deployment\nspec: {}", "kind must be Pod"],
+    ["- a", "it must be an object"],
     ["metadata: {name: x}", "metadata.name"],
     ["metadata: {labels: {a: [1]}}", "metadata.labels.a"],
     ["spec: {restartPolicy: Always}", "spec.restartPolicy"],
