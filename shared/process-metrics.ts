@@ -4,9 +4,15 @@
  * that mostly waits, and its V8 heap spaces, which Bun does not have, take 28 ms a scrape.
  */
 import { readdirSync } from "node:fs";
+import { openFiles } from "./linux/kernel-files.ts";
 import { type Metrics, openMetrics } from "./metrics.ts";
 
 const DESCRIPTORS = "/proc/self/fd";
+const LIMITS = "/proc/self/limits";
+const STATUS = "/proc/self/status";
+/** What exporters in Go show where there is no limit: the largest number of 64 bits. */
+const UNLIMITED = 2 ** 64;
+const BYTES_PER_KB = 1024;
 const US_PER_SECOND = 1_000_000;
 
 /** A registry that shows the process's own CPU, memory and open files as well. */
@@ -30,6 +36,7 @@ function showProcess(metrics: Metrics): void {
     name: "process_open_fds",
     help: "Open files and sockets; absent where they cannot be listed",
   });
+  const limits = openLimits(metrics);
   const start = metrics.gauge({
     name: "process_start_time_seconds",
     help: "When the process started, Unix time",
@@ -43,10 +50,52 @@ function showProcess(metrics: Metrics): void {
     const { rss, heapTotal } = process.memoryUsage();
     resident.set(rss);
     heap.set(heapTotal);
-    const open = openDescriptors();
-    if (open === undefined) descriptors.unset();
-    else descriptors.set(open);
+    show(descriptors, openDescriptors());
+    limits();
   });
+}
+
+type ProcessGauge = { readonly set: (value: number) => void; readonly unset: () => void };
+
+function show(gauge: ProcessGauge, value: number | undefined): void {
+  if (value === undefined) gauge.unset();
+  else gauge.set(value);
+}
+
+/** Stock alerts divide by them: `process_open_fds / process_max_fds`. */
+function openLimits(metrics: Metrics): () => void {
+  const files = openFiles();
+  const textOf = (path: string): string => {
+    const read = files.read(path);
+    return read.ok ? read.value : "";
+  };
+  const maxDescriptors = metrics.gauge({
+    name: "process_max_fds",
+    help: "How many files and sockets may be open; absent where the limit cannot be read",
+  });
+  const virtual = metrics.gauge({
+    name: "process_virtual_memory_bytes",
+    help: "Addresses in use, most of them without memory behind them",
+  });
+  const maxVirtual = metrics.gauge({
+    name: "process_virtual_memory_max_bytes",
+    help: "How many addresses may be in use",
+  });
+  return () => {
+    const limits = textOf(LIMITS);
+    show(maxDescriptors, softLimit(limits, "Max open files"));
+    show(maxVirtual, softLimit(limits, "Max address space"));
+    const kilobytes = /^VmSize:\s+(\d+) kB$/mu.exec(textOf(STATUS))?.[1];
+    show(virtual, kilobytes === undefined ? undefined : Number(kilobytes) * BYTES_PER_KB);
+  };
+}
+
+/** The first of the two limits in a line of /proc/self/limits. */
+export function softLimit(limits: string, name: string): number | undefined {
+  const line = limits.split("\n").find((each) => each.startsWith(name));
+  const text = line?.slice(name.length).trim().split(/\s+/u)[0];
+  if (text === undefined || text === "") return undefined;
+  return text === "unlimited" ? UNLIMITED : Number(text);
 }
 
 function openDescriptors(): number | undefined {

@@ -6,6 +6,7 @@ import type { Metrics } from "../../shared/metrics.ts";
 import { STATES, type State } from "../../shared/protocol/ledger.ts";
 import type { Act } from "./act/execute.ts";
 import { openRolloutGauges } from "./api/rollout.ts";
+import { countClusters } from "./fleet/counts.ts";
 import type { Cluster } from "./fleet/fleet.ts";
 import type { SeenTick } from "./leader/leader-watch.ts";
 import type { Term } from "./leader/term.ts";
@@ -19,7 +20,10 @@ const ROUND_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 /** Codes of a refusal; what a later version adds counts as `_other` past this. */
 const REASONS_MAX = 16;
 const ACTIONS = ["start", "stop", "delete-group"] as const satisfies readonly Act["kind"][];
-/** The original's gauge knows three; there `registered` counts as active, `withdrawn` nowhere. */
+/**
+ * The original's gauge knows three; there `registered` counts as active, `withdrawn` nowhere, and `dead`
+ * only until its clean-up is done: the original forgets a cluster then.
+ */
 const SEED_STATUS = ["active", "stale", "dead"] as const;
 const SEED_STATUS_OF = {
   registered: "active",
@@ -204,7 +208,7 @@ export function openGauges(metrics: Metrics, readings: Readings): void {
 function openClusterGauges(metrics: Metrics, { clusters }: Readings): void {
   const seed = metrics.gauge({
     name: "kg_control_plane_clusters_total",
-    help: "Clusters by status; registered ones count as active",
+    help: "Clusters by status; registered ones count as active, dead ones until they are cleaned up",
     labels: { status: SEED_STATUS },
   });
   const states = metrics.gauge({
@@ -221,11 +225,12 @@ function openClusterGauges(metrics: Metrics, { clusters }: Readings): void {
     help: "Clusters whose worker's name is held by something that is not ours",
   });
   metrics.beforeText(() => {
-    const counts = countStates(clusters());
+    const counts = countClusters(clusters());
     conflicts.set(counts.conflicts);
     blocked.set(counts.blocked);
     for (const state of STATES) states.set(counts[state], { state });
-    for (const status of SEED_STATUS) seed.set(seedCount(counts, status), { status });
+    const present = { ...counts, dead: counts.dead - counts.cleaned };
+    for (const status of SEED_STATUS) seed.set(seedCount(present, status), { status });
   });
 }
 
@@ -274,19 +279,6 @@ function tickAge({ term, monotonicMs }: Readings): number | undefined {
   const now = term();
   if (now === undefined) return undefined;
   return (monotonicMs() - (now.ages.slowestReadMs() ?? now.beganMs)) / 1000;
-}
-
-function countStates(
-  clusters: Iterable<Cluster>,
-): Record<State, number> & { readonly conflicts: number; readonly blocked: number } {
-  const states = { registered: 0, active: 0, stale: 0, dead: 0, withdrawn: 0 };
-  const counts = { ...states, conflicts: 0, blocked: 0 };
-  for (const { state, facts, worker } of clusters) {
-    counts[state] += 1;
-    if (worker?.state === "blocked") counts.blocked += 1;
-    if (facts?.conflict !== undefined) counts.conflicts += 1;
-  }
-  return counts;
 }
 
 const seedCount = (

@@ -1,7 +1,7 @@
 /** Metrics: closed label lists are complete from the start, open ones are bounded. */
 import { describe, expect, test } from "bun:test";
 import { openMetrics } from "../../shared/metrics.ts";
-import { openProcessMetrics } from "../../shared/process-metrics.ts";
+import { openProcessMetrics, softLimit } from "../../shared/process-metrics.ts";
 
 const series = async (metrics: { text(): Promise<string> }) =>
   (await metrics.text()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
@@ -79,10 +79,16 @@ describe("openMetrics()", () => {
       "process_resident_memory_bytes",
       "process_heap_bytes",
       "process_open_fds",
+      "process_max_fds",
+      "process_virtual_memory_bytes",
+      "process_virtual_memory_max_bytes",
       "process_start_time_seconds",
     ]);
     expect(first.get("process_resident_memory_bytes")).toBeGreaterThan(10_000_000);
     expect(first.get("process_open_fds")).toBeGreaterThan(2);
+    expect(first.get("process_max_fds")).toBeGreaterThan(first.get("process_open_fds") ?? 0);
+    expect(first.get("process_virtual_memory_bytes")).toBeGreaterThan(10_000_000);
+    expect(first.get("process_virtual_memory_max_bytes")).toBeGreaterThan(10_000_000);
     const startedMs = 1000 * (first.get("process_start_time_seconds") ?? 0);
     expect(Math.abs(startedMs - performance.timeOrigin)).toBeLessThan(1000);
     const usedS = first.get("process_cpu_seconds_total") ?? 0;
@@ -91,4 +97,18 @@ describe("openMetrics()", () => {
     expect(usedS).toBeLessThanOrEqual((user + system) / 1_000_000);
     expect((await read()).get("process_cpu_seconds_total")).toBeGreaterThanOrEqual(usedS);
   });
+});
+
+describe("softLimit()", () => {
+  const limits = [
+    "Limit                     Soft Limit           Hard Limit           Units     ",
+    "Max open files            1024                 524288               files     ",
+    "Max address space         unlimited            unlimited            bytes     ",
+    "",
+  ].join("\n");
+  test.each([
+    ["Max open files", 1024],
+    ["Max address space", 2 ** 64],
+    ["Max of nothing", undefined],
+  ])("of %p is %p", (name, want) => expect(softLimit(limits, name)).toBe(want));
 });

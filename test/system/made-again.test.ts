@@ -50,7 +50,9 @@ async function heldUntilAccepted(
   const accepted = await fleet.run(["accept-registry", "--yes"]);
   expect(accepted).toMatchObject({ code: 0 });
   await untilRuns(fleet, ["af-kept", "af-new"]);
-  await untilShown(plane, "af-old", { state: "dead" });
+  await untilShown(plane, "af-old", { state: "dead", worker: null });
+  expect(await plane.metric('kg_control_plane_clusters_total{status="dead"}')).toBe(0);
+  expect(await plane.metric('outrider_clusters{state="dead"}')).toBe(1);
   const audit = (await recordsOf(kafka, "cluster.audit")).map(({ value }) => value ?? "");
   expect(audit.filter((value) => value.includes('"accept-registry"'))).toHaveLength(1);
   expect((await fleet.run(["accept-registry", "--yes"])).output).toContain("nothing is held");
