@@ -132,7 +132,13 @@ const isWithdrawn = ({ withdrawal }: Answer): boolean =>
   withdrawal === null || withdrawal === "done";
 
 function judgeWithdrawal(status: Answer): Confirmation {
-  if (isWithdrawn(status)) return { kind: "done", detail: "worker and group are gone" };
+  if (isWithdrawn(status)) {
+    const isKept = status.group_kept === true && status.withdrawal === "done";
+    const detail = isKept
+      ? "the worker is gone; its group, if there is one, is left to Kafka to expire, for the control plane came to the registry after the tombstone"
+      : "worker and group are gone";
+    return { kind: "done", detail };
+  }
   const worker = status.worker === null ? "gone" : wordText(status.worker.state);
   const withdrawal = wordText(status.withdrawal ?? "");
   return {
@@ -146,10 +152,10 @@ function wordText(word = ""): string {
   return /^[a-z-]{1,40}$/u.test(word) ? word : "in a state that this agent does not know";
 }
 
-/** Longer names are shortened with a hash by the control plane, which alone knows them then. */
-const WORKER_NAME_CHARS_MAX = 63;
+/** Other names are made with a hash by the control plane, which alone knows them then. */
+const PLAIN_NAME = /^kg-graph-builder-[a-z0-9](?:[a-z0-9-]{0,44}[a-z0-9])?$/u;
 
 function workerText({ clientId }: Target): string {
   const name = `kg-graph-builder-${clientId}`;
-  return name.length <= WORKER_NAME_CHARS_MAX ? `worker ${name}` : "its worker";
+  return PLAIN_NAME.test(name) ? `worker ${name}` : "its worker";
 }

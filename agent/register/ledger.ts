@@ -15,6 +15,8 @@ const Answer = v.object({
   registry: v.object({ partition: whole, offset: whole, value: v.nullable(v.string()) }),
   /** `pending`, `done`, or what a later version says. */
   withdrawal: v.nullable(v.string()),
+  /** The tombstone was history when it was read: its consumer group was not deleted. */
+  group_kept: v.fallback(v.optional(v.boolean()), undefined),
   worker: v.nullish(v.object({ state: v.string(), restarts: v.optional(v.unknown()) }), null),
 });
 export type Answer = v.InferOutput<typeof Answer>;

@@ -242,6 +242,7 @@ const DEREGISTER: readonly Row[] = [
     "done",
     /worker and group are gone/,
   ],
+  ["done, by history", [done, tombstone(5, "done", { group_kept: true })], "done", /left to Kafka/],
   [
     "a later tombstone is done",
     [tombstone(7, "done"), appliedRecord(anApplied(8))],
@@ -285,10 +286,10 @@ for (const [what, records, kind, says] of DEREGISTER) {
   });
 }
 
-test("judge() names no worker whose name the control plane shortened", () => {
-  const long = clientId("a".repeat(47));
-  const mine = { ...target, clientId: long };
-  const record = statusRecord(aStatus(5, { client_id: long, worker: aWorker("running") }));
+test.each(["a".repeat(47), "Prod_EU"])("names no worker that has a hash: %s", (id) => {
+  const its = clientId(id);
+  const mine = { ...target, clientId: its };
+  const record = statusRecord(aStatus(5, { client_id: its, worker: aWorker("running") }));
   const evidence = [record, done].reduce(
     (seen, { key, value }) =>
       foldEvidence(seen, mine, { key: Buffer.from(key), value: Buffer.from(value) }),
