@@ -23,6 +23,16 @@ const ROLES = "fault/broker-roles";
 const FLEET = ["system/kafka-door.test", "system/kafka-door-cluster", "system/lifecycle"] as const;
 
 const CHARTS = "system/charts-kubernetes";
+const DOCKER = [
+  ...["bed/docker/engine-docker", "contract/runtime-address-docker"],
+  ...["contract/runtime-engine-docker", "contract/runtime-names-docker"],
+  ...["system/control-plane-docker", "system/images-docker", "system/take-over-docker"],
+] as const;
+const KUBERNETES = [
+  ...["contract/runtime-cluster-kubernetes", "contract/runtime-kubernetes"],
+  ...["system/broker-pod-kubernetes", CHARTS],
+  ...["system/control-plane-kubernetes", "system/door-kubernetes"],
+] as const;
 
 const kafka = (version: string, files: readonly string[], { always = false } = {}): MatrixRow => ({
   on: { BED_KAFKA: version },
@@ -40,6 +50,9 @@ export const MATRIX: readonly MatrixRow[] = [
   kafka("4.1.2", [...BROKER, ROLES]),
   { on: { BED_HELM: "3.18.0" }, files: ["system/charts-values"], always: true },
   { on: { BED_HELM: "3.18.0" }, files: ["system/charts.test", CHARTS], always: false },
+  { on: { BED_DOCKER: "29" }, files: ["contract/runtime-contract-docker"], always: false },
+  { on: { BED_DOCKER: "29" }, files: DOCKER, always: false },
+  { on: { BED_KUBERNETES: "1.34.4" }, files: KUBERNETES, always: false },
 ];
 
 export type MatrixJob = {

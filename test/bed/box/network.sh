@@ -9,7 +9,14 @@
 # Outside the network there is no package to be had from inside, so the engine is installed before.
 set -u
 if [ $# -eq 0 ]; then echo "usage: network.sh CMD..." >&2; exit 64; fi
-"$(dirname "${BASH_SOURCE[0]}")/../docker/install.sh"
+bed=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+"$bed/docker/install.sh"
+# The machine's own Docker Engine, or a current one. Where that can't be made, the file says that it is missing.
+case "${BED_DOCKER:-}" in
+  "") ;;
+  29) engine=$("$bed/engine/path.sh" "$1") && PATH="$engine:$PATH" || export OUTRIDER_BOX_MISSING="Docker Engine 29 could not be made: see above" ;;
+  *) echo "BED_DOCKER=$BED_DOCKER: the bed has 29, and by default the machine's own" >&2; exit 64 ;;
+esac
 export OUTRIDER_BOX=network OUTRIDER_BOX_CGROUP="outrider-box-$$"
 
 # PID 1 of the box: no default action of a signal reaches it, so it passes them on; bash reaps.

@@ -32,6 +32,8 @@ export type DockerBed = {
 /** Starts an engine and waits until it answers. @throws BedUnavailable */
 export async function startDocker(flags: readonly string[] = []): Promise<DockerBed> {
   requireBox("network");
+  const missing = Bun.env["OUTRIDER_BOX_MISSING"] ?? "";
+  if (missing !== "") throw new BedUnavailable(missing);
   for (const program of ["dockerd", "containerd", "runc", "iptables"]) {
     if (Bun.which(program) !== null) continue;
     throw new BedUnavailable(

@@ -2,7 +2,7 @@
 # box.sh CMD...  runs CMD beside a whole one-node Kubernetes, in network, mount and pid namespaces of
 # its own; all of it ends with CMD.
 #
-# MODE=node (default) is all of it; MODE=cp leaves out the node, MODE=api the controllers, too. CMD finds
+# BED_KUBERNETES is its version, by default that in the file `newest`. MODE=node (default) is all of it; MODE=cp leaves out the node, MODE=api the controllers, too. CMD finds
 # KUBECONFIG (cluster-admin), kubectl on its PATH, OUTRIDER_BOX=kubernetes, and the cluster's files
 # in OUTRIDER_BOX_DIR. SIGTERM and SIGINT go to CMD; the exit code is CMD's. When CMD ends, or this
 # script is killed, the kernel ends everything in the box, and a janitor outside removes files and cgroups.
@@ -11,7 +11,8 @@
 set -u
 if [ $# -eq 0 ]; then echo "usage: box.sh CMD..." >&2; exit 64; fi
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-export BED="$HOME/.cache/outrider/kubernetes"
+export BED_KUBERNETES="${BED_KUBERNETES:-$(cat "$here/newest")}"
+export BED="$HOME/.cache/outrider/kubernetes-$BED_KUBERNETES"
 bun=$(command -v bun || echo "$1")
 
 mkdir -p "$BED"

@@ -5,23 +5,24 @@
  *
  * Where it can't be made, the reason is printed on standard output in one line, and the exit code is 69.
  */
-import { mkdir, rename } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { EXIT } from "../../../shared/exit.ts";
+import { goBuild, say, step } from "../go.ts";
 import { ensureHelm } from "../helm.ts";
 import { BedUnavailable } from "../unavailable.ts";
 import { writeImage } from "./image.ts";
 
 const HERE = import.meta.dir;
-const HOME = join(homedir(), ".cache", "outrider", "kubernetes");
+const VERSION = Bun.env["BED_KUBERNETES"] || (await Bun.file(join(HERE, "newest")).text()).trim();
+const HOME = join(homedir(), ".cache", "outrider", `kubernetes-${VERSION}`);
 const BIN = join(HOME, "bin");
 /** Holds a digest of what all of it is made from; written last. */
 const MARKER = join(HOME, "complete");
-const PROGRESS_MS = 15_000;
-const ERROR_LINES = 12;
 
-const VERSION = "1.34.4";
+/** Which it is, and the file of the Go modules that it is built of. The first is the one by default. */
+const VERSIONS: Readonly<Record<string, string>> = { "1.37.2": "go.mod", "1.34.4": "1.34.mod" };
 const PROGRAMS = [
   ...["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"],
   ...["kubelet", "kube-proxy", "kubectl"],
@@ -48,44 +49,6 @@ const APPLETS = [
   ...["grep", "test", "dd", "tail"],
 ];
 
-const say = (line: string): void => {
-  process.stderr.write(`kubernetes bed: ${line}\n`);
-};
-
-type RunOptions = {
-  readonly cwd?: string;
-  readonly env?: Readonly<Record<string, string | undefined>>;
-};
-
-/** Says that it works on it, every 15 s. @throws BedUnavailable with the end of what it printed. */
-async function step(
-  what: string,
-  command: readonly string[],
-  options: RunOptions = {},
-): Promise<void> {
-  const sinceMs = performance.now();
-  const seconds = () => Math.round((performance.now() - sinceMs) / 1000);
-  say(what);
-  const progress = setInterval(() => say(`${what}: ${seconds()} s so far`), PROGRESS_MS);
-  const child = Bun.spawn([...command], {
-    cwd: options.cwd ?? HERE,
-    env: { ...Bun.env, ...options.env },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [out, err, code] = await Promise.all([
-    child.stdout.text(),
-    child.stderr.text(),
-    child.exited,
-  ]).finally(() => clearInterval(progress));
-  if (code === 0) return say(`${what}: done in ${seconds()} s`);
-  const tail = `${out}\n${err}`.trimEnd().split("\n").slice(-ERROR_LINES).join("\n");
-  process.stderr.write(`${tail}\n`);
-  const last = err.trimEnd().split("\n").at(-1) ?? "";
-  throw new BedUnavailable(`${what} failed with ${code}: ${last}`);
-}
-
 const isThere = async (program: string): Promise<boolean> =>
   program.startsWith("/") ? await Bun.file(program).exists() : Bun.which(program) !== null;
 
@@ -99,16 +62,9 @@ async function requirePackages(): Promise<void> {
     throw new BedUnavailable(`the Kubernetes bed needs ${missing.join(", ")}: install them`);
   }
   const env = { DEBIAN_FRONTEND: "noninteractive" };
-  await step("looking for packages", ["apt-get", "update", "-q"], { env });
+  await step("looking for packages", ["apt-get", "update", "-q"], HERE, env);
   const install = ["apt-get", "install", "-y", "-q", "--no-install-recommends"];
-  await step(`installing ${missing.join(" ")}`, [...install, ...missing], { env });
-}
-
-function requireGo(): void {
-  if (Bun.which("go") !== null) return;
-  throw new BedUnavailable(
-    "the Kubernetes bed is built from Go modules: install Go 1.25 or later, then it takes about 6 minutes once",
-  );
+  await step(`installing ${missing.join(" ")}`, [...install, ...missing], HERE, env);
 }
 
 /** Without the version, the components refuse each other. */
@@ -129,22 +85,6 @@ function linkerFlags(): string {
   return ["-s -w", ...flags].join(" ");
 }
 
-async function goBuild(module: string, what: string, flags = "-s -w"): Promise<void> {
-  const cwd = join(HERE, module);
-  const env = { CGO_ENABLED: "0" };
-  await step(`${what}: fetching Go modules`, ["go", "mod", "download"], { cwd, env });
-  const partial = join(BIN, `${module}.partial`);
-  await step(
-    `${what}: compiling`,
-    ["go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false"].concat(
-      `-ldflags=${flags}`,
-      ...["-o", partial, "."],
-    ),
-    { cwd, env },
-  );
-  await rename(partial, join(BIN, module));
-}
-
 async function makeImages(): Promise<void> {
   await writeImage(join(HOME, "images", "pause.tar"), {
     name: "localhost/bed/pause:1",
@@ -159,9 +99,14 @@ async function makeImages(): Promise<void> {
   });
 }
 
-async function digestOfSources(): Promise<string> {
+async function digestOfSources(modFile: string): Promise<string> {
   const hash = new Bun.CryptoHasher("sha256");
-  for (const file of [...new Bun.Glob("**/*.{go,mod,sum}").scanSync(HERE)].sort()) {
+  const own = modFile.slice(0, -".mod".length);
+  const files = [...new Bun.Glob("**/*.{go,mod,sum}").scanSync(HERE)].sort();
+  for (const file of files) {
+    if (file.startsWith("hyper/") && !file.endsWith(".go") && !file.startsWith(`hyper/${own}.`)) {
+      continue;
+    }
     hash.update(`${file}\n${await Bun.file(join(HERE, file)).text()}`);
   }
   for (const file of ["image.ts", "certificates.sh"]) {
@@ -172,25 +117,28 @@ async function digestOfSources(): Promise<string> {
 }
 
 async function main(): Promise<void> {
-  const digest = await digestOfSources();
+  const modFile = VERSIONS[VERSION];
+  if (modFile === undefined) {
+    const having = Object.keys(VERSIONS).join(", ");
+    throw new Error(`BED_KUBERNETES=${VERSION}: the bed has ${having}`);
+  }
+  const digest = await digestOfSources(modFile);
   await requirePackages();
   // In the box there is no way to the registry.
   await ensureHelm();
   const marker = Bun.file(MARKER);
   if ((await marker.exists()) && (await marker.text()) === digest) return;
-  requireGo();
   say(`making Kubernetes ${VERSION}, 5 to 8 minutes; only the first time`);
   await mkdir(BIN, { recursive: true });
   await mkdir(join(HOME, "images"), { recursive: true });
-  await goBuild("hyper", "Kubernetes", linkerFlags());
+  const module = (name: string) => ({ directory: join(HERE, name), to: join(BIN, name) });
+  await goBuild({ ...module("hyper"), what: "Kubernetes", modFile, linkerFlags: linkerFlags() });
   await step("naming the programs", [
-    "bash",
-    "-c",
-    `for name in ${PROGRAMS.join(" ")}; do ln -sf hyper "$0/$name"; done`,
+    ...["bash", "-c", `for name in ${PROGRAMS.join(" ")}; do ln -sf hyper "$0/$name"; done`],
     BIN,
   ]);
-  await goBuild("coredns", "CoreDNS");
-  await goBuild("pause", "pause");
+  await goBuild({ ...module("coredns"), what: "CoreDNS" });
+  await goBuild({ ...module("pause"), what: "pause" });
   await makeImages();
   await step("certificates", ["bash", join(HERE, "certificates.sh"), join(HOME, "pki")]);
   await Bun.write(MARKER, digest);

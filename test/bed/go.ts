@@ -1,0 +1,76 @@
+/** Builds servers from Go modules, and says on standard error where it is: it takes minutes. */
+import { rename } from "node:fs/promises";
+import { join } from "node:path";
+import { BedUnavailable } from "./unavailable.ts";
+
+const PROGRESS_MS = 15_000;
+const ERROR_LINES = 12;
+
+/** Says that it works on it, every 15 s. @throws BedUnavailable with the end of what it printed. */
+export async function step(
+  what: string,
+  command: readonly string[],
+  cwd = import.meta.dir,
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const sinceMs = performance.now();
+  const seconds = () => Math.round((performance.now() - sinceMs) / 1000);
+  say(what);
+  const progress = setInterval(() => say(`${what}: ${seconds()} s so far`), PROGRESS_MS);
+  const child = Bun.spawn([...command], {
+    cwd,
+    env: { ...Bun.env, ...env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, err, code] = await Promise.all([
+    child.stdout.text(),
+    child.stderr.text(),
+    child.exited,
+  ]).finally(() => clearInterval(progress));
+  if (code === 0) return say(`${what}: done in ${seconds()} s`);
+  const tail = `${out}\n${err}`.trimEnd().split("\n").slice(-ERROR_LINES).join("\n");
+  process.stderr.write(`${tail}\n`);
+  const last = err.trimEnd().split("\n").at(-1) ?? "";
+  throw new BedUnavailable(`${what} failed with ${code}: ${last}`);
+}
+
+export function say(line: string): void {
+  process.stderr.write(`bed: ${line}\n`);
+}
+
+export type GoBuild = {
+  /** For the lines about it. */
+  readonly what: string;
+  /** Of the module. */
+  readonly directory: string;
+  /** Another one than `go.mod`, in that directory. */
+  readonly modFile?: string;
+  /** By default the module's own. */
+  readonly package?: string;
+  readonly linkerFlags?: string;
+  readonly to: string;
+};
+
+/** @throws BedUnavailable without Go 1.26 or a network. */
+export async function goBuild({
+  what,
+  directory,
+  modFile = "go.mod",
+  package: name = ".",
+  linkerFlags = "-s -w",
+  to,
+}: GoBuild): Promise<void> {
+  if (Bun.which("go") === null) {
+    throw new BedUnavailable(`${what} is built from Go modules: install Go 1.26 or later`);
+  }
+  const env = { CGO_ENABLED: "0" };
+  const mod = `-modfile=${join(directory, modFile)}`;
+  await step(`${what}: fetching Go modules`, ["go", "mod", "download", mod], directory, env);
+  const partial = `${to}.partial`;
+  const flags = [mod, "-mod=readonly", "-trimpath", "-buildvcs=false", `-ldflags=${linkerFlags}`];
+  const command = ["go", "build", ...flags, "-o", partial, name];
+  await step(`${what}: compiling`, command, directory, env);
+  await rename(partial, to);
+}
