@@ -50,6 +50,8 @@ export type GoBuild = {
   /** By default the module's own. */
   readonly package?: string;
   readonly linkerFlags?: string;
+  /** Has C in it: needs gcc. */
+  readonly cgo?: boolean;
   readonly to: string;
 };
 
@@ -60,12 +62,16 @@ export async function goBuild({
   modFile = "go.mod",
   package: name = ".",
   linkerFlags = "-s -w",
+  cgo = false,
   to,
 }: GoBuild): Promise<void> {
   if (Bun.which("go") === null) {
     throw new BedUnavailable(`${what} is built from Go modules: install Go 1.26 or later`);
   }
-  const env = { CGO_ENABLED: "0" };
+  if (cgo && Bun.which("gcc") === null) {
+    throw new BedUnavailable(`${what} has parts in C: install gcc and libc6-dev`);
+  }
+  const env = { CGO_ENABLED: cgo ? "1" : "0" };
   const mod = `-modfile=${join(directory, modFile)}`;
   await step(`${what}: fetching Go modules`, ["go", "mod", "download", mod], directory, env);
   const partial = `${to}.partial`;

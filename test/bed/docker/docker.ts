@@ -43,7 +43,7 @@ export async function startDocker(flags: readonly string[] = []): Promise<Docker
   const dir = await mkdtemp(join(tmpdir(), "docker-"));
   reapDirectory(dir);
   const cgroup = Bun.env["OUTRIDER_BOX_CGROUP"] ?? "";
-  const engine = createEngine({ dir, cgroup, flags });
+  const engine = createEngine({ dir, cgroup, flags: [...flags, ...ownFlags()] });
   const stop = async () => {
     await engine.end();
     await unmountBelow(dir);
@@ -72,6 +72,10 @@ export async function startDocker(flags: readonly string[] = []): Promise<Docker
     throw error;
   }
 }
+
+/** The runc that is built for a current engine has no seccomp. */
+const ownFlags = (): readonly string[] =>
+  (Bun.env["BED_DOCKER"] ?? "") === "" ? [] : ["--seccomp-profile=unconfined"];
 
 /** So many removals at once. */
 const REMOVALS_AT_ONCE = 16;

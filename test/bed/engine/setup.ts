@@ -1,6 +1,6 @@
 /**
  * `bun test/bed/engine/setup.ts`: makes a current container engine of Go modules, once, in the user's cache:
- * containerd 2 with its shim and `ctr`, and the Docker Engine. Prints the folder of the programs, to be put
+ * containerd 2 with its shim and `ctr`, runc, and the Docker Engine. Prints the folder of the programs, to be put
  * first on the PATH. Several may do this at once: the first to have the lock builds, the others wait.
  *
  * Where it can't be made, the reason is printed on standard error, and the exit code is 69.
@@ -22,6 +22,7 @@ const MARKER = join(HOME, "complete");
 const CONTAINERD = "github.com/containerd/containerd/v2";
 const MOBY = "github.com/moby/moby/v2";
 const PROGRAMS = {
+  runc: "github.com/opencontainers/runc",
   containerd: `${CONTAINERD}/cmd/containerd`,
   "containerd-shim-runc-v2": `${CONTAINERD}/cmd/containerd-shim-runc-v2`,
   ctr: `${CONTAINERD}/cmd/ctr`,
@@ -44,7 +45,8 @@ async function main(): Promise<void> {
   const linkerFlags = `-s -w -X ${MOBY}/dockerversion.Version=${DOCKER}`;
   for (const [program, name] of Object.entries(PROGRAMS)) {
     const to = join(BIN, program);
-    await goBuild({ what: program, directory: HERE, package: name, linkerFlags, to });
+    const cgo = program === "runc";
+    await goBuild({ what: program, directory: HERE, package: name, linkerFlags, cgo, to });
   }
   await Bun.write(MARKER, digest);
 }
