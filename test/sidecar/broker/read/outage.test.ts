@@ -119,6 +119,8 @@ describe("countPeers()", () => {
   const answered: ListenerAnswer = { kind: "answered", durationMs };
   const refused: ListenerAnswer = { kind: "refused-us", detail, durationMs };
   const closed: ListenerAnswer = { kind: "closed", detail, durationMs };
+  const throttled: ListenerAnswer = { kind: "throttled", detail, durationMs };
+  const cut: ListenerAnswer = { kind: "cut", detail, durationMs };
   const mute: ListenerAnswer = { kind: "silent", connected: true, detail, durationMs };
   const untaken: ListenerAnswer = { kind: "silent", connected: false, detail, durationMs };
   const unasked: ListenerAnswer = { kind: "not-asked", detail, durationMs };
@@ -131,6 +133,8 @@ describe("countPeers()", () => {
     ["an answer and a refusal", [answered, refused], [2, 2]],
     ["a closed listener and a silent one", [closed, mute], [2, 0]],
     ["one whose connection nobody takes", [untaken, answered], [2, 1, 1]],
+    ["one whose quota mutes us", [throttled, closed], [2, 1]],
+    ["one that ends our connections at once", [cut, answered], [1, 1]],
     ["one that could not be asked", [unasked, answered], [1, 1]],
     ["nobody", [], [0, 0]],
   ];
