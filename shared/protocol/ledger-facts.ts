@@ -4,6 +4,8 @@
  */
 import * as v from "valibot";
 
+const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
 /** Two agents that beat in turn under one client id. */
 const Conflict = v.object({
   /** The `instance_id`s that beat last. */
@@ -13,10 +15,26 @@ const Conflict = v.object({
 });
 export type Conflict = v.InferOutput<typeof Conflict>;
 
+/** Where a group stood when its worker was stopped: Kafka forgets it while nobody is in the group. */
+const KeptOffsets = v.object({
+  /** RFC 3339, by the leader's clock. */
+  read_at: v.string(),
+  topics: v.array(
+    v.object({
+      topic: v.string(),
+      topic_id: v.string(),
+      /** Partition and committed offset. */
+      partitions: v.array(v.tuple([whole, whole])),
+    }),
+  ),
+});
+export type KeptOffsets = v.InferOutput<typeof KeptOffsets>;
+
 const fact = <T>(schema: v.GenericSchema<unknown, T>) => v.fallback(v.optional(schema), undefined);
 
 export const FACTS = {
   conflict: fact(Conflict),
+  offsets: fact(KeptOffsets),
   /** Its worker was replaced for this spec, and the new one has not yet run for WORKER_MIN_READY. */
   replaced_for: fact(v.string()),
 } as const;
@@ -25,10 +43,15 @@ const Facts = v.object(FACTS);
 export type Facts = v.InferOutput<typeof Facts>;
 
 /** The facts of a record; undefined where it has none, as nearly all have none. */
-export function factsOf({ conflict, replaced_for: replacedFor }: Facts): Facts | undefined {
-  if (conflict === undefined && replacedFor === undefined) return undefined;
-  return {
+export function factsOf({
+  conflict,
+  offsets,
+  replaced_for: replacedFor,
+}: Facts): Facts | undefined {
+  const facts = {
     ...(conflict === undefined ? {} : { conflict }),
+    ...(offsets === undefined ? {} : { offsets }),
     ...(replacedFor === undefined ? {} : { replaced_for: replacedFor }),
   };
+  return Object.keys(facts).length === 0 ? undefined : facts;
 }

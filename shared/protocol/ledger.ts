@@ -53,26 +53,52 @@ const LedgerWorker = v.object({
   instance: v.string(),
   spec_hash: v.string(),
   restarts: v.number(),
-  state: v.picklist(WORKER_STATES),
+  /** A word of a later version: what runs is said by the runtime, not here. */
+  state: v.fallback(v.picklist(WORKER_STATES), "running"),
 });
 export type LedgerWorker = v.InferOutput<typeof LedgerWorker>;
 
-const Status = v.object({
+const WITHDRAWALS = ["pending", "done"] as const;
+
+/**
+ * Words that a later version may add, as they are written. A record with one that is not known must
+ * still count: without its entry a worker that runs would be an orphan.
+ */
+const Written = v.object({
   client_id: ClientId,
   epoch: offset,
   /** Grows with each record of an epoch: one that was held up on its way is told from a newer one. */
   sequence: v.optional(offset),
-  state: v.picklist(STATES),
-  reason: v.picklist(REASONS),
+  state: v.string(),
+  reason: v.string(),
   /** RFC 3339, by the leader's clock; shown, never decided on. */
   since: v.string(),
   registry: Accepted,
-  withdrawal: v.nullable(v.picklist(["pending", "done"])),
+  withdrawal: v.nullable(v.string()),
   /** The tombstone was history when it was read: the consumer group is left to expire. */
-  group_kept: v.optional(v.boolean()),
-  worker: v.nullable(LedgerWorker),
+  group_kept: v.fallback(v.optional(v.boolean()), undefined),
+  worker: v.fallback(v.nullable(LedgerWorker), null),
   ...FACTS,
 });
+
+/** An unknown word is read as what follows from the accepted record alone. */
+const Status = v.pipe(
+  Written,
+  v.transform((written) => {
+    const isTombstone = written.registry.value === null;
+    const withdrawal = WITHDRAWALS.find((word) => word === written.withdrawal);
+    return {
+      ...written,
+      state:
+        STATES.find((word) => word === written.state) ?? (isTombstone ? "withdrawn" : "registered"),
+      reason:
+        REASONS.find((word) => word === written.reason) ??
+        (isTombstone ? "tombstone" : "registration"),
+      withdrawal:
+        written.withdrawal === null ? null : (withdrawal ?? (isTombstone ? "pending" : null)),
+    };
+  }),
+);
 export type Status = v.InferOutput<typeof Status>;
 
 const Applied = v.object({

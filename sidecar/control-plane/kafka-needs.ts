@@ -17,6 +17,10 @@ const WORKER_GROUPS = "kg-builder-";
 /** A group of the workers' that none has: what is allowed for it is allowed for all. */
 const SOME_GROUP = `${WORKER_GROUPS}outrider-check`;
 
+/** What READ on the workers' groups and topics is for. */
+const NOT_PUT_BACK =
+  "the offsets of a cluster that was dead for longer than offsets.retention.minutes are not put back";
+
 const made = (topic: string, operations: readonly Operation[]) => ({
   topic,
   operations,
@@ -32,7 +36,10 @@ export const controlPlaneNeeds = (clusterId: string, fleet?: string): Needs => (
     made(CONTROL, ["READ", "WRITE"]),
     made(AUDIT, ["WRITE"]),
     made(QUARANTINE, ["WRITE"]),
-    { ...made(CLUSTER_INFO, []), without: "the workers' lag is not shown" },
+    {
+      ...made(CLUSTER_INFO, ["READ"]),
+      without: `the workers' lag is not shown, or ${NOT_PUT_BACK}`,
+    },
   ],
   groups: [
     { group: `${ELECTION_GROUPS}${clusterId}`, operations: ["READ"] },
@@ -40,6 +47,10 @@ export const controlPlaneNeeds = (clusterId: string, fleet?: string): Needs => (
       ? []
       : [{ group: `${ELECTION_GROUPS}${fleet}`, operations: ["DESCRIBE"] as const }]),
     { group: SOME_GROUP, prefix: WORKER_GROUPS, operations: ["DELETE", "DESCRIBE"] },
+    {
+      ...{ group: SOME_GROUP, prefix: WORKER_GROUPS, operations: ["READ"] as const },
+      without: NOT_PUT_BACK,
+    },
   ],
   cluster: [],
 });

@@ -4,7 +4,13 @@ import { ensureTopics, type TopicReport } from "../../shared/kafka/admin/topics.
 import type { KafkaClient } from "../../shared/kafka/cluster/client.ts";
 import type { KafkaError } from "../../shared/kafka/error.ts";
 import type { Log } from "../../shared/log.ts";
-import { HEARTBEAT, REGISTRY, STATUS, topicPlans } from "../../shared/protocol/topic.ts";
+import {
+  CLUSTER_INFO,
+  HEARTBEAT,
+  REGISTRY,
+  STATUS,
+  topicPlans,
+} from "../../shared/protocol/topic.ts";
 import { ok, type Result } from "../../shared/result.ts";
 
 const CALL_MS = 30_000;
@@ -43,11 +49,13 @@ export async function prepareTopics(
   });
 }
 
-function tell({ name, created, partitions, warnings }: TopicReport, log: Log): void {
+function tell(report: TopicReport, log: Log): void {
+  const { name, created, partitions, warnings } = report;
   if (created) log.info("made a topic", { topic: name, partitions });
   for (const { detail, command } of warnings) {
     log.warn(`topic ${name}: ${detail}`, { topic: name, mend_with: command });
   }
+  warnOfShortTombstones(report, log);
   if (name !== REGISTRY || partitions === 1) return;
   log.warn(
     `topic ${name} has ${partitions} partitions: other clients partition differently, so that a ` +
@@ -65,6 +73,27 @@ function sayFewer(reports: readonly TopicReport[], wanted: number, log: Log): vo
     {
       topic: HEARTBEAT,
       mend_with: `kafka-topics.sh --bootstrap-server <broker> --alter --topic ${HEARTBEAT} --partitions ${wanted}`,
+    },
+  );
+}
+
+const TOMBSTONE_SETTING = "delete.retention.ms";
+/** As in the topics that we make: whoever is away for a week still learns what was withdrawn. */
+const TOMBSTONE_MIN_MS = 7 * 24 * 3_600_000;
+
+/** In a topic that somebody else made, Kafka's default of a day is short. */
+function warnOfShortTombstones({ name, config }: TopicReport, log: Log): void {
+  if (config === undefined || (name !== REGISTRY && name !== CLUSTER_INFO)) return;
+  const keptMs = Number(config[TOMBSTONE_SETTING] ?? Number.NaN);
+  const isCompacted = config["cleanup.policy"]?.includes("compact") === true;
+  if (!isCompacted || !(keptMs < TOMBSTONE_MIN_MS)) return;
+  const setting = `${TOMBSTONE_SETTING}=${TOMBSTONE_MIN_MS}`;
+  log.warn(
+    `topic ${name} keeps a tombstone for ${keptMs} ms after compaction (${TOMBSTONE_SETTING}); whoever is ` +
+      "away for longer never learns of it: a withdrawn cluster then ends by silence",
+    {
+      topic: name,
+      mend_with: `kafka-configs.sh --bootstrap-server <broker> --alter --entity-type topics --entity-name ${name} --add-config ${setting}`,
     },
   );
 }

@@ -38,7 +38,10 @@ export async function withFleet(
   }
 }
 
-async function asAdmin<T>(kafka: KafkaBed, use: (admin: kafkajs.Admin) => Promise<T>): Promise<T> {
+export async function asAdmin<T>(
+  kafka: KafkaBed,
+  use: (admin: kafkajs.Admin) => Promise<T>,
+): Promise<T> {
   const client = new kafkajs.Kafka({
     clientId: "test-admin",
     brokers: kafka.bootstrap.split(","),

@@ -3,6 +3,12 @@
 import { backoffMs } from "../../backoff.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { groupOperationsRequest } from "../api/authorized-operations.ts";
+import { type DescribedGroup, describeGroupRequest } from "../api/describe-groups.ts";
+import {
+  allOffsetsRequest,
+  commitOffsetsRequest,
+  type TopicOffsets,
+} from "../api/group-offsets.ts";
 import type { Call, KafkaRequest } from "../api/request.ts";
 import type { KafkaClient } from "../cluster/client.ts";
 import { pause, startDeadline } from "../deadline.ts";
@@ -55,6 +61,54 @@ export async function committedOffsets(
   const failed = rows.find((row) => row.errorCode !== 0);
   if (failed !== undefined) return err(protocolError(failed.errorCode, what, permission));
   return ok(new Map(rows.flatMap((row) => (row.offset < 0 ? [] : [[row.partition, row.offset]]))));
+}
+
+/** All topics of the group that we may describe; none where it has committed nothing, or is gone. */
+export async function allCommittedOffsets(
+  client: KafkaClient,
+  groupId: string,
+  call: Call,
+): Answer<readonly TopicOffsets[]> {
+  const what = `read all committed offsets of group ${groupId}`;
+  const answer = await askCoordinator(
+    client,
+    groupId,
+    allOffsetsRequest(groupId),
+    call,
+    (errorCode) => protocolError(errorCode, what, `DESCRIBE on group ${groupId}`),
+  );
+  if (!answer.ok) return answer;
+  return ok(answer.value.topics.filter(({ partitions }) => partitions.length > 0));
+}
+
+/** Refused (`fenced`) where the group has a member. */
+export async function commitOffsets(
+  client: KafkaClient,
+  groupId: string,
+  topics: readonly TopicOffsets[],
+  call: Call,
+): Answer<null> {
+  const names = topics.map(({ topic }) => topic).join(", ");
+  const permission = `READ on group ${groupId} and on topic ${names}`;
+  const request = commitOffsetsRequest(groupId, topics);
+  const answer = await askCoordinator(client, groupId, request, call, (errorCode) =>
+    protocolError(errorCode, `put back the offsets of group ${groupId}`, permission),
+  );
+  return answer.ok ? ok(null) : answer;
+}
+
+/** A group that is not there is `Dead`, without members. */
+export async function describeGroup(
+  client: KafkaClient,
+  groupId: string,
+  call: Call,
+): Answer<Pick<DescribedGroup, "state" | "members">> {
+  const request = describeGroupRequest(groupId);
+  const answer = await askCoordinator(client, groupId, request, call, (errorCode) =>
+    protocolError(errorCode, `look at group ${groupId}`, `DESCRIBE on group ${groupId}`),
+  );
+  if (answer.ok || answer.error.code !== "group-not-found") return answer;
+  return ok({ state: "Dead", members: [] });
 }
 
 /** Asks again, inside the deadline, while the coordinator moves or loads. */

@@ -4,6 +4,7 @@ import { err, ok, type Result } from "../../result.ts";
 import type { ByteReader } from "../api/bytes.ts";
 import type { Call, KafkaRequest } from "../api/request.ts";
 import type { KafkaClient } from "../cluster/client.ts";
+import { startDeadline } from "../deadline.ts";
 import { type KafkaError, protocolError } from "../error.ts";
 
 export type TopicConfig = Readonly<Record<string, string>>;
@@ -36,6 +37,26 @@ export async function describeTopicConfigs(
     return [name, result] as const;
   });
   return ok(new Map(rows));
+}
+
+/** One setting as it is in force on a broker; empty where Kafka does not tell. Needs DESCRIBE_CONFIGS. */
+export async function brokerSetting(
+  client: KafkaClient,
+  key: string,
+  call: Call,
+): Promise<Result<string, KafkaError>> {
+  const deadline = startDeadline(call);
+  const metadata = await client.metadata([], deadline.call());
+  if (!metadata.ok) return metadata;
+  const [broker] = metadata.value.brokers;
+  if (broker === undefined) return ok("");
+  const request = brokerConfigsRequest(broker.id, [key]);
+  const answer = await client.toBroker(broker.id, request, deadline.call());
+  if (!answer.ok) return answer;
+  const [row] = answer.value;
+  if (row === undefined || row.errorCode === 0) return ok(row?.config[key] ?? "");
+  const permission = "DESCRIBE_CONFIGS on the cluster";
+  return err(protocolError(row.errorCode, `read ${key} of broker ${broker.id}`, permission));
 }
 
 /** Of each topic all its settings, or those named. Needs DESCRIBE_CONFIGS on each topic. */

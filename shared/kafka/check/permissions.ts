@@ -22,6 +22,8 @@ export type GroupNeed = {
   /** The group is one of many that begin so. */
   readonly prefix?: string;
   readonly operations: readonly Operation[];
+  /** As of a topic. */
+  readonly without?: string;
 };
 
 export type Needs = {
@@ -98,14 +100,14 @@ type Answered = { readonly errorCode: number; readonly operations: number };
 export function judgeGroup(need: GroupNeed, answer: Answered): Finding {
   const what = `group ${need.prefix ?? need.group}${need.prefix === undefined ? "" : "*"}`;
   const error = protocolError(answer.errorCode, `look at ${what}`);
-  if (error.code === "authorization") return missing(what, need.operations);
+  if (error.code === "authorization") return missing(what, need.operations, need.without);
   if (answer.errorCode !== 0 && error.code !== "group-not-found") {
     return unreachable(error.detail, "See the brokers' logs.");
   }
   const lacking = missingOperations(answer.operations, need.operations);
   return lacking.length === 0
     ? passed(`${need.operations.join(", ")} allowed`)
-    : missing(what, lacking);
+    : missing(what, lacking, need.without);
 }
 
 export function judgeCluster(wanted: readonly Operation[], answer: Answered): Finding {

@@ -5,12 +5,19 @@
  */
 import type { AuditAction } from "../../../shared/protocol/audit.ts";
 import { type ClientId, groupOf } from "../../../shared/protocol/client-id.ts";
+import type { KeptOffsets } from "../../../shared/protocol/ledger-facts.ts";
 import type { Result } from "../../../shared/result.ts";
 import { isReplaced, type StopCause } from "../plan/plan.ts";
 import type { InstanceId, Runtime, RuntimeError, Worker, WorkerSpec } from "../runtime/runtime.ts";
 
 export type Act =
-  | { readonly kind: "start"; readonly clientId: ClientId; readonly spec: WorkerSpec }
+  | {
+      readonly kind: "start";
+      readonly clientId: ClientId;
+      readonly spec: WorkerSpec;
+      /** Put back first, where Kafka has forgotten them. */
+      readonly offsets: KeptOffsets | undefined;
+    }
   | {
       readonly kind: "stop";
       readonly clientId: ClientId;
@@ -43,7 +50,9 @@ export type Outcome =
 
 export type Executor = {
   readonly runtime: Runtime;
-  readonly deleteGroup: (group: string, signal: AbortSignal) => Promise<Result<null, ActError>>;
+  readonly deleteGroup: (group: string) => Promise<Result<null, ActError>>;
+  /** Bounded well within ACT_WINDOW; never fails. */
+  readonly putBackOffsets: (group: string, kept: KeptOffsets) => Promise<void>;
   /** May an act begin now? */
   readonly mayAct: () => boolean;
   readonly signal: AbortSignal;
@@ -52,11 +61,8 @@ export type Executor = {
 export async function execute(act: Act, executor: Executor): Promise<Outcome> {
   if (!executor.mayAct()) return TOO_LATE;
   switch (act.kind) {
-    case "start": {
-      const started = await executor.runtime.start(act.spec, executor.signal);
-      if (!started.ok) return { kind: "failed", error: started.error };
-      return { kind: "started", worker: started.value };
-    }
+    case "start":
+      return start(act, executor);
     case "stop": {
       const hindered = await prepare(act, executor);
       if (hindered !== undefined) return hindered;
@@ -65,11 +71,23 @@ export async function execute(act: Act, executor: Executor): Promise<Outcome> {
       return { kind: "failed", error: stopped.error };
     }
     case "delete-group": {
-      const deleted = await executor.deleteGroup(groupOf(act.clientId), executor.signal);
+      const deleted = await executor.deleteGroup(groupOf(act.clientId));
       if (deleted.ok) return { kind: "group-deleted" };
       return { kind: "failed", error: deleted.error };
     }
   }
+}
+
+/** With the offsets that Kafka has forgotten put back, as far as that goes. */
+async function start(
+  { clientId, spec, offsets }: Extract<Act, { kind: "start" }>,
+  executor: Executor,
+): Promise<Outcome> {
+  if (offsets !== undefined) await executor.putBackOffsets(groupOf(clientId), offsets);
+  if (!executor.mayAct()) return TOO_LATE;
+  const started = await executor.runtime.start(spec, executor.signal);
+  if (!started.ok) return { kind: "failed", error: started.error };
+  return { kind: "started", worker: started.value };
 }
 
 const TOO_LATE: Outcome = {

@@ -82,7 +82,10 @@ function started(
     kind: "spawned",
     afterMs: askedMs === undefined ? undefined : at.monotonicMs - askedMs,
   });
-  if (cluster !== undefined) leaderState.unsaved.add(clientId);
+  if (cluster === undefined) return;
+  leaderState.unsaved.add(clientId);
+  // Where they were needed they are in the group again, and it goes on from there.
+  setFact(cluster, "offsets", undefined);
 }
 
 function stopped(
@@ -101,7 +104,10 @@ function stopped(
   const cluster = leaderState.fleet.clusters.get(clientId);
   const endsHere = cause === "withdrawn" && cluster?.groupKept === true;
   if (cause === "dead" || cause === "orphan" || endsHere) tell({ kind: "cleaned" });
-  if (cause === "dead" && cluster !== undefined) cluster.beaten = false;
+  if (cause === "dead" && cluster !== undefined) {
+    cluster.beaten = false;
+    leaderState.unkept.add(clientId);
+  }
   if (isReplaced(cause) && cluster !== undefined) {
     setFact(cluster, "replaced_for", act.successor?.specHash);
     leaderState.unsaved.add(clientId);

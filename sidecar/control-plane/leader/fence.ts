@@ -8,6 +8,7 @@ import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Log } from "../../../shared/log.ts";
 import type { Result } from "../../../shared/result.ts";
 import type { Executor } from "../act/execute.ts";
+import type { Groups } from "../act/groups.ts";
 import type { Recorder } from "../recorder.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Promoted } from "./promotion.ts";
@@ -15,13 +16,15 @@ import type { Promoted } from "./promotion.ts";
 /** A fence takes 7 ms; one that takes this long is tried again. */
 const FENCE_MS = 3_000;
 const FENCE_RETRY_MS = 250;
+/** Of ACT_WINDOW: what follows in the same act must still begin within it. */
+const PUT_BACK_SHARE = 0.5;
 
 export type FenceDeps = {
   readonly promoted: Promoted;
   readonly settings: { readonly actWindowMs: number };
   readonly fence: (call: Call) => Promise<Result<null, KafkaError>>;
   readonly runtime: Runtime;
-  readonly deleteGroup: Executor["deleteGroup"];
+  readonly groups: Groups;
   readonly monotonicMs: () => number;
   readonly recorder: Recorder;
   readonly log: Pick<Log, "warn">;
@@ -59,7 +62,11 @@ export function openFence(deps: FenceDeps): Fence {
     deps.recorder.fenced(monotonicMs() - askedMs);
     return {
       runtime: deps.runtime,
-      deleteGroup: deps.deleteGroup,
+      deleteGroup: (group) => deps.groups.delete(group, ended),
+      putBackOffsets: (group, kept) => {
+        const deadlineMs = settings.actWindowMs * PUT_BACK_SHARE;
+        return deps.groups.putBackOffsets(group, kept, { deadlineMs, signal: ended });
+      },
       mayAct: () => !ended.aborted && monotonicMs() - askedMs < settings.actWindowMs,
       signal: ended,
     };

@@ -7,7 +7,7 @@ import { foldRollout } from "../act/rollout.ts";
 import type { Inbox } from "../inbox.ts";
 import { acceptOrphans } from "../plan/orphan-share.ts";
 import type { Listing, Runtime, RuntimeError } from "../runtime/runtime.ts";
-import type { LeaderState } from "../state/leader-state.ts";
+import { isGone, type LeaderState } from "../state/leader-state.ts";
 import { nextProofMs } from "../state/rollout.ts";
 
 const LISTING_RETRY_MS = 1_000;
@@ -84,6 +84,10 @@ async function listOnce(deps: ResyncDeps): Promise<boolean> {
 function afterBlindness(leaderState: LeaderState, runtime: string): void {
   touchAll(leaderState, runtime);
   for (const clientId of leaderState.savedUnlisted) leaderState.unsaved.add(clientId);
+  for (const { clientId, facts } of leaderState.fleet.clusters.values()) {
+    if (facts?.offsets === undefined && isGone(leaderState, clientId))
+      leaderState.unkept.add(clientId);
+  }
   leaderState.savedUnlisted.clear();
 }
 

@@ -5,7 +5,7 @@
  */
 import { backoffMs } from "../../../shared/backoff.ts";
 import { sleep } from "../../../shared/deadline.ts";
-import { deleteGroup, memberCount } from "../../../shared/kafka/admin/groups.ts";
+import { memberCount } from "../../../shared/kafka/admin/groups.ts";
 import { type KafkaClient, openKafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import { joinMembership } from "../../../shared/kafka/election/membership.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
@@ -14,7 +14,8 @@ import { openProducer } from "../../../shared/kafka/producer/producer.ts";
 import type { KafkaSettings } from "../../../shared/kafka/settings.ts";
 import { CONTROL, topicPlans } from "../../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
-import type { Executor } from "../act/execute.ts";
+import { openGroups } from "../act/groups.ts";
+import { warnOfOffsetRetention } from "../offset-retention.ts";
 import { prepareTopics } from "../topics.ts";
 import type { WorkerSettings } from "../worker/spec.ts";
 import { runCandidacy } from "./candidacy.ts";
@@ -32,15 +33,15 @@ import { openTail, type Tail } from "./tail.ts";
 import { keepTopics } from "./topic-keeper.ts";
 
 const CALL_MS = 10_000;
-const GROUP_CALL_MS = 5_000;
 const RETRY = { baseMs: 250, maxMs: 10_000 } as const;
 /** Beats of the membership per session timeout, as Kafka's own clients advise. */
 const SESSION_BEATS = 4;
+const GROUP_CALL_MS = 5_000;
 const CATCH_UP_MS = 10_000;
 
 export type SessionDeps = Omit<
   LeadershipDeps,
-  "client" | "tail" | "standby" | "identity" | "prepare" | "producer" | "deleteGroup" | "worker"
+  "client" | "tail" | "standby" | "identity" | "prepare" | "producer" | "groups" | "worker"
 > & {
   readonly kafka: KafkaSettings;
   readonly sessionTimeoutMs: number;
@@ -133,6 +134,7 @@ async function stay(
   const identity = identityOf(deps.fleet, settings.fleetAliases, clusterId);
   const prepare = () => prepareOn(deps, client, parts, clusterId);
   if ((await untilDone(deps, parts, "the topics", prepare)) === undefined) return ok(null);
+  void warnOfOffsetRetention(client, log);
   const tail = openTail({
     client,
     log: kafkaLog(log),
@@ -153,7 +155,7 @@ async function stay(
     worker: deps.workerOf(identity.name),
     prepare,
     producer: openProducer({ client, log: kafkaLog(log) }),
-    deleteGroup: deleteGroupBy(client),
+    groups: openGroups(client, log, deps.nowMs),
   });
   parts.lead = lead;
   log.info("following the ledger", { fleet: identity.name, runtime: runtime.runtime, settings });
@@ -261,15 +263,6 @@ async function untilDone<T>(
   }
   return undefined;
 }
-
-const deleteGroupBy =
-  (client: KafkaClient): Executor["deleteGroup"] =>
-  async (group, signal) => {
-    const deleted = await deleteGroup(client, group, { deadlineMs: GROUP_CALL_MS, signal });
-    if (deleted.ok) return deleted;
-    const code = deleted.error.code === "group-not-empty" ? "group-not-empty" : "kafka";
-    return err({ code, detail: deleted.error.detail });
-  };
 
 const untilAborted = (signal: AbortSignal): Promise<undefined> =>
   new Promise((resolve) => {

@@ -2,16 +2,14 @@
  * One term of a leader: everything between promotion and its end. Readers, the runtime's watch, ticks
  * and timers put things into inbox and book and wake the loop; rounds work them off one by one.
  */
-import { sleep } from "../../../shared/deadline.ts";
 import type { Call } from "../../../shared/kafka/api/request.ts";
 import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Producer } from "../../../shared/kafka/producer/producer.ts";
 import type { Log } from "../../../shared/log.ts";
 import type { LedgerRecord } from "../../../shared/protocol/ledger.ts";
-import { AUDIT } from "../../../shared/protocol/topic.ts";
 import type { Result } from "../../../shared/result.ts";
-import type { Executor } from "../act/execute.ts";
+import type { Groups } from "../act/groups.ts";
 import type { Outcomes, TimeReading } from "../act/outcome.ts";
 import { rolloutLog } from "../act/rollout.ts";
 import { createExpiry } from "../fleet/expiry.ts";
@@ -22,7 +20,7 @@ import { countRefused, heartbeatHandler } from "../heartbeat/handler.ts";
 import { runTicks, type TickOptions } from "../heartbeat/watermark.ts";
 import type { Inbox } from "../inbox.ts";
 import { type FleetConditions, readConditions } from "../plan/input.ts";
-import { type AuditTrail, auditRecord, openAuditTrail } from "../record/audit.ts";
+import { type AuditTrail, openAuditTrail } from "../record/audit.ts";
 import type { QuarantineQueue } from "../record/quarantine.ts";
 import {
   type SaveOptions,
@@ -39,15 +37,14 @@ import { type LeaderState, openLeaderState } from "../state/leader-state.ts";
 import { applyOffsets, begin, noticeLedger } from "../state/ledger.ts";
 import { specHashOf, type WorkerSettings } from "../worker/spec.ts";
 import { type Fence, openFence } from "./fence.ts";
+import { flushAudits } from "./flush.ts";
+import { openOffsetKeeper } from "./offset-keeper.ts";
 import { foldControl } from "./operator-records.ts";
 import { historyOf, type Promoted } from "./promotion.ts";
 import { createTroubleSpot, type LastingTrouble, troubleOf } from "./readiness.ts";
 import { keepResyncing } from "./resync.ts";
 import { type RoundDeps, runRound } from "./round.ts";
 import type { ControlEntry } from "./standby.ts";
-
-const FLUSH_MS = 1_000;
-const FLUSH_STEP_MS = 20;
 
 export type TermSettings = FleetSettings & {
   readonly watermarkIntervalMs: number;
@@ -71,7 +68,7 @@ export type TermDeps = {
   readonly runtime: Runtime;
   readonly producer: Producer;
   readonly quarantine: QuarantineQueue;
-  readonly deleteGroup: Executor["deleteGroup"];
+  readonly groups: Groups;
   readonly fence: (call: Call) => Promise<Result<null, KafkaError>>;
   readonly recorder: Recorder;
   readonly log: Log;
@@ -216,6 +213,7 @@ async function runTerm(parts: Parts): Promise<string> {
     keepResyncing({ ...deps, leaderState, readTime: parts.readTime, outcomes, signal: ended }),
   ];
   const sayRollout = rolloutLog(leaderState, deps.log);
+  const keeper = openOffsetKeeper({ ...deps, leaderState, signal: ended, wake: inbox.wake });
   while (!ended.aborted) {
     const startedMs = monotonicMs();
     for (const clientId of leaderState.backoffs.take(startedMs)) leaderState.dirty.add(clientId);
@@ -224,24 +222,12 @@ async function runTerm(parts: Parts): Promise<string> {
     if (!(await survives(runRound(round, taken), end))) break;
     sayRollout();
     recorder.round(monotonicMs() - startedMs);
+    keeper.run();
     await inbox.wait(earliest(leaderState.backoffs.nextMs(), fence.openMs()), ended);
   }
-  await flushAudits(parts);
-  await Promise.all(beside);
+  await flushAudits(leaderState, deps.producer);
+  await Promise.all([...beside, keeper.closed()]);
   return String(ended.reason);
-}
-
-/** What was done before the end is said: acts under way get a moment, their outcomes one write. */
-async function flushAudits({ deps, leaderState }: Parts): Promise<void> {
-  for (
-    let waitedMs = 0;
-    leaderState.busy.size > 0 && waitedMs < FLUSH_MS;
-    waitedMs += FLUSH_STEP_MS
-  ) {
-    await sleep(FLUSH_STEP_MS);
-  }
-  const audits = leaderState.audits.splice(0).map(auditRecord);
-  if (audits.length > 0) await deps.producer.send(AUDIT, audits, { deadlineMs: FLUSH_MS });
 }
 
 function roundDeps(parts: Parts, fence: Fence, outcomes: Outcomes): RoundDeps {

@@ -147,7 +147,7 @@ function noteBlocked(leaderState: LeaderState, clientId: ClientId, step: Step): 
 }
 
 function toAct(
-  { worker }: PlanDeps,
+  { leaderState, worker }: PlanDeps,
   clientId: ClientId,
   step: Step,
   specHash: string,
@@ -157,7 +157,12 @@ function toAct(
     case "wait":
       return undefined;
     case "start":
-      return { kind: "start", clientId, spec: workerSpec(clientId, worker, specHash) };
+      return {
+        kind: "start",
+        clientId,
+        spec: workerSpec(clientId, worker, specHash),
+        offsets: leaderState.fleet.clusters.get(clientId)?.facts?.offsets,
+      };
     case "stop":
       return stopOf(worker, clientId, step, specHash);
     case "delete-group":

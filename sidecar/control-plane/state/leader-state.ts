@@ -24,6 +24,8 @@ export type LeaderState = {
   readonly dirty: Set<ClientId>;
   /** Held back by a gap, the brake or an orphan's grace: looked at again when time advances. */
   readonly held: Set<ClientId>;
+  /** Dead clusters whose worker is gone, and whose group's offsets are to be kept. */
+  readonly unkept: Set<ClientId>;
   /** Written before the first listing, without a worker: to be written again after it. */
   readonly savedUnlisted: Set<ClientId>;
   /** Number of the last ledger record written, and the highest that was read back. */
@@ -78,6 +80,7 @@ export function openLeaderState({ specHash, ...parts }: LeaderStateParts): Leade
     rollout: openRollout(specHash),
     dirty: new Set(),
     held: new Set(),
+    unkept: new Set(),
     savedUnlisted: new Set(),
     sequence: 0,
     readSequence: 0,
@@ -106,6 +109,13 @@ export function openLeaderState({ specHash, ...parts }: LeaderStateParts): Leade
 export function remember(leaderState: LeaderState, audit: Audit, clientId: ClientId): void {
   const before = leaderState.recent.get(clientId) ?? [];
   leaderState.recent.set(clientId, [...before, audit].slice(-RECENT_MAX));
+}
+
+/** Dead, and nothing of it runs or is about to: nobody commits in its group any more. */
+export function isGone({ fleet, actual, busy }: LeaderState, clientId: ClientId): boolean {
+  const isDead = fleet.clusters.get(clientId)?.state === "dead";
+  const runsNothing = actual.listed() && actual.workersOf(clientId).length === 0;
+  return isDead && runsNothing && !busy.has(clientId);
 }
 
 /** A cluster that changed must be written and looked at again. */

@@ -14,41 +14,49 @@ const text = fc.string({ unit: "binary", maxLength: 200 });
 /** Not `constructor` and `prototype`: valibot drops an entry of such a name. */
 const headerNames = fc.stringMatching(/^h-[a-z-]{0,20}$/u);
 
-export const statuses: fc.Arbitrary<Status> = fc.record(
-  {
-    client_id: clientIds,
-    epoch: offsets,
-    state: fc.constantFrom(...STATES),
-    reason: fc.constantFrom(...REASONS),
-    since: fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
-    registry: fc.record({
-      partition: offsets,
-      offset: offsets,
-      value: fc.option(text),
-      headers: fc.dictionary(headerNames, text, { noNullPrototype: true }),
+const conflicts = fc.record({ instances: fc.array(text, { maxLength: 3 }), since: text });
+const keptOffsets = fc.record({
+  read_at: text,
+  topics: fc.array(
+    fc.record({
+      topic: text,
+      topic_id: text,
+      partitions: fc.array(fc.tuple(offsets, offsets), { maxLength: 3 }),
     }),
-    withdrawal: fc.constantFrom("pending", "done", null),
-    group_kept: fc.boolean(),
-    worker: fc.option(
-      fc.record({
-        runtime: fc.constantFrom("process", "docker", "kubernetes"),
-        instance: fc.string(),
-        spec_hash: fc.string(),
-        restarts: offsets,
-        state: fc.constantFrom(...WORKER_STATES),
-      }),
-    ),
-  },
-  {
-    requiredKeys: [
-      "client_id",
-      "epoch",
-      "state",
-      "reason",
-      "since",
-      "registry",
-      "withdrawal",
-      "worker",
-    ],
-  },
+    { maxLength: 3 },
+  ),
+});
+/** Each of them there or not. */
+const facts = fc.record(
+  { conflict: conflicts, offsets: keptOffsets, group_kept: fc.boolean() },
+  { requiredKeys: [], noNullPrototype: true },
 );
+
+/** As a control plane of 0.1 writes it, which knows no facts. */
+export const oldStatuses: fc.Arbitrary<Status> = fc.record({
+  client_id: clientIds,
+  epoch: offsets,
+  state: fc.constantFrom(...STATES),
+  reason: fc.constantFrom(...REASONS),
+  since: fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
+  registry: fc.record({
+    partition: offsets,
+    offset: offsets,
+    value: fc.option(text),
+    headers: fc.dictionary(headerNames, text, { noNullPrototype: true }),
+  }),
+  withdrawal: fc.constantFrom("pending", "done", null),
+  worker: fc.option(
+    fc.record({
+      runtime: fc.constantFrom("process", "docker", "kubernetes"),
+      instance: fc.string(),
+      spec_hash: fc.string(),
+      restarts: offsets,
+      state: fc.constantFrom(...WORKER_STATES),
+    }),
+  ),
+});
+
+export const statuses: fc.Arbitrary<Status> = fc
+  .tuple(oldStatuses, facts)
+  .map(([status, some]) => ({ ...status, ...some }));

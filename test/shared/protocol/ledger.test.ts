@@ -1,12 +1,14 @@
 /** Our own records: ledger, control, audit and quarantine, read whatever somebody wrote there. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import * as v from "valibot";
 import { decodeAudit } from "../../../shared/protocol/audit.ts";
 import { decodeControl, encodeControl } from "../../../shared/protocol/control.ts";
 import { OWN_VALUE_BYTES_MAX, toBytes, VALUE_BYTES_MAX } from "../../../shared/protocol/json.ts";
 import { decodeLedger, encodeStatus } from "../../../shared/protocol/ledger.ts";
 import { readQuarantineHeaders } from "../../../shared/protocol/quarantine.ts";
-import { clientIds, statuses } from "./arbitrary.ts";
+import { clientIds, oldStatuses, statuses } from "./arbitrary.ts";
+import { StatusOf01 } from "./ledger-of-0.1.ts";
 
 const APPLIED = { topic_id: "t", offset: 18, epoch: 41 };
 
@@ -18,6 +20,61 @@ describe("decodeLedger()", () => {
         // A lone surrogate is no UTF-8 text; nothing that was decoded from bytes holds one.
         if (!JSON.stringify(status).isWellFormed() || /\\ud[89a-f]/iu.test(JSON.stringify(status)))
           return;
+        expect(got).toEqual({ ok: true, value: { kind: "status", status } });
+      }),
+    );
+  });
+  test("an unknown word, or a fact that cannot be read, never makes a cluster unknown", () => {
+    const words = fc.string({ minLength: 1 });
+    const anything = fc.jsonValue();
+    const later = fc.record(
+      {
+        state: words,
+        reason: words,
+        withdrawal: words,
+        worker: anything,
+        conflict: anything,
+        offsets: anything,
+        novelty: anything,
+      },
+      { requiredKeys: [], noNullPrototype: true },
+    );
+    fc.assert(
+      fc.property(oldStatuses, later, (status, changes) => {
+        const text = JSON.stringify({ ...status, ...changes });
+        if (!text.isWellFormed() || /\\ud[89a-f]/iu.test(text)) return;
+        const got = decodeLedger(toBytes(status.client_id), toBytes(text));
+        expect(got).toMatchObject({ ok: true, value: { status: { registry: status.registry } } });
+      }),
+    );
+  });
+  test.each([
+    ["a registration", "{}", { state: "registered", reason: "registration", withdrawal: null }],
+    ["a tombstone", null, { state: "withdrawn", reason: "tombstone", withdrawal: "pending" }],
+  ])("unknown words are read as what follows from %s", (_, value, expected) => {
+    const worker = { runtime: "p", instance: "1", spec_hash: "s", restarts: 0, state: "frozen" };
+    const status = {
+      ...{ client_id: "af-10", epoch: 1, since: "", worker },
+      ...{ state: "frozen", reason: "cold", withdrawal: "frozen" },
+      registry: { partition: 0, offset: 1, value, headers: {} },
+    };
+    const got = decodeLedger(toBytes("af-10"), toBytes(JSON.stringify(status)));
+    const read = { ...expected, worker: { ...worker, state: "running" } };
+    expect(got).toMatchObject({ ok: true, value: { kind: "status", status: read } });
+  });
+  test("0.1 reads every record that is written today, facts or not", () => {
+    fc.assert(
+      fc.property(statuses, (status) => {
+        expect(v.is(StatusOf01, JSON.parse(encodeStatus(status)))).toBe(true);
+      }),
+    );
+  });
+  test("what 0.1 wrote is read as it meant it, and has no facts", () => {
+    fc.assert(
+      fc.property(oldStatuses, (status) => {
+        const text = JSON.stringify(status);
+        if (!text.isWellFormed() || /\\ud[89a-f]/iu.test(text)) return;
+        const got = decodeLedger(toBytes(status.client_id), toBytes(text));
         expect(got).toEqual({ ok: true, value: { kind: "status", status } });
       }),
     );

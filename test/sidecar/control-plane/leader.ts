@@ -102,6 +102,10 @@ export function openBench() {
       await knobs.act();
       return ok(null);
     },
+    putBackOffsets: async (group) => {
+      journal.push(`put back ${group}`);
+      await knobs.act();
+    },
     mayAct: () => knobs.mayAct,
     signal: lost.signal,
   };

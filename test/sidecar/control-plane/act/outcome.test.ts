@@ -18,7 +18,8 @@ const fold = (workers: readonly Worker[], foreign: readonly Foreign[] = []) => {
 };
 const begin = () => bench.leaderState.busy.set(A, "start");
 const end = (outcome: Outcome) => {
-  const act = { kind: "start", clientId: A, spec: workerSpec(A, bench.deps.worker, SPEC) } as const;
+  const spec = workerSpec(A, bench.deps.worker, SPEC);
+  const act = { kind: "start", clientId: A, spec, offsets: undefined } as const;
   foldOutcome(bench.leaderState, act, outcome, bench.deps.readTime(), bench.deps.outcomes);
 };
 const failed = (code: ActError["code"], more: Partial<ActError> = {}) =>

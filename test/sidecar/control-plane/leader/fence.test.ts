@@ -29,7 +29,11 @@ function gateAt(hadPredecessor: boolean) {
     settings: { actWindowMs: ACT_WINDOW_MS },
     fence: () => Promise.resolve(answers.shift() ?? ok(null)),
     runtime: openBench().runtime,
-    deleteGroup: () => Promise.resolve(ok(null)),
+    groups: {
+      delete: () => Promise.resolve(ok(null)),
+      readOffsets: () => Promise.resolve(ok({ read_at: "", topics: [] })),
+      putBackOffsets: () => Promise.resolve(),
+    },
     monotonicMs: () => clock.ms,
     recorder: {
       event: () => undefined,

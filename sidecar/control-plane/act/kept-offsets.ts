@@ -1,0 +1,123 @@
+/**
+ * The offsets of a dead cluster's group. Kafka forgets them `offsets.retention.minutes` (7 days) after
+ * the group's last member left, and a commit from outside does not prolong that (tried): so they are
+ * read when the worker has been stopped, kept in the ledger, and put back before the next start, only
+ * where the group is gone altogether.
+ */
+import {
+  allCommittedOffsets,
+  commitOffsets,
+  describeGroup,
+} from "../../../shared/kafka/admin/groups.ts";
+import type { TopicOffsets } from "../../../shared/kafka/api/group-offsets.ts";
+import type { Call } from "../../../shared/kafka/api/request.ts";
+import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
+import {
+  endOffsets,
+  type PartitionOffsets,
+  startOffsets,
+} from "../../../shared/kafka/consumer/offsets.ts";
+import { startDeadline } from "../../../shared/kafka/deadline.ts";
+import type { KafkaError } from "../../../shared/kafka/error.ts";
+import type { KeptOffsets } from "../../../shared/protocol/ledger-facts.ts";
+import { err, ok, type Result } from "../../../shared/result.ts";
+
+/** Of the ledger's record, beside the registration and its headers. */
+const KEPT_CHARS_MAX = 200_000;
+
+type Answer<T> = Promise<Result<T, KafkaError>>;
+
+/** Of every topic of the group that we may describe, each with its id. */
+export async function readOffsets(
+  client: KafkaClient,
+  group: string,
+  nowMs: number,
+  call: Call,
+): Answer<KeptOffsets> {
+  const deadline = startDeadline(call);
+  const committed = await allCommittedOffsets(client, group, deadline.call());
+  if (!committed.ok) return committed;
+  const readAt = new Date(nowMs).toISOString();
+  if (committed.value.length === 0) return ok({ read_at: readAt, topics: [] });
+  const ids = await topicIds(client, committed.value, deadline.call());
+  if (!ids.ok) return ids;
+  const topics = committed.value.flatMap(({ topic, partitions }) => {
+    const id = ids.value.get(topic);
+    const pairs = partitions.map(({ partition, offset }): [number, number] => [partition, offset]);
+    return id === undefined ? [] : [{ topic, topic_id: id, partitions: pairs }];
+  });
+  const { length } = JSON.stringify(topics);
+  return length > KEPT_CHARS_MAX ? err(tooLong(group, length)) : ok({ read_at: readAt, topics });
+}
+
+const tooLong = (group: string, length: number): KafkaError => ({
+  code: "too-large",
+  retry: "terminal",
+  detail: `the offsets of group ${group} take ${length} characters, at most ${KEPT_CHARS_MAX} are kept`,
+});
+
+async function topicIds(
+  client: KafkaClient,
+  topics: readonly { readonly topic: string }[],
+  call: Call,
+): Answer<ReadonlyMap<string, string>> {
+  const metadata = await client.metadata(
+    topics.map(({ topic }) => topic),
+    call,
+  );
+  if (!metadata.ok) return metadata;
+  const known = metadata.value.topics.filter(({ errorCode }) => errorCode === 0);
+  return ok(new Map(known.map(({ name, topicId }) => [name, topicId])));
+}
+
+/** How many partitions got their offset back; with the reason where that is none. */
+export type PutBack = { readonly partitions: number; readonly detail: string };
+
+/** Before a start. Whatever goes wrong here is said, and never holds up the start. */
+export async function putBackOffsets(
+  client: KafkaClient,
+  group: string,
+  kept: KeptOffsets,
+  call: Call,
+): Answer<PutBack> {
+  if (kept.topics.length === 0) return ok({ partitions: 0, detail: "nothing was committed" });
+  const deadline = startDeadline(call);
+  const described = await describeGroup(client, group, deadline.call());
+  if (!described.ok) return described;
+  const committed = await allCommittedOffsets(client, group, deadline.call());
+  if (!committed.ok) return committed;
+  if (described.value.state !== "Dead" || committed.value.length > 0) {
+    return ok({ partitions: 0, detail: "the group is still there" });
+  }
+  const ids = await topicIds(client, kept.topics, deadline.call());
+  if (!ids.ok) return ids;
+  const same = kept.topics.filter(({ topic, topic_id: id }) => ids.value.get(topic) === id);
+  const topics: TopicOffsets[] = [];
+  for (const { topic, partitions } of same) {
+    const starts = await startOffsets(client, topic, deadline.call());
+    if (!starts.ok) return starts;
+    const ends = await endOffsets(client, topic, deadline.call());
+    if (!ends.ok) return ends;
+    topics.push({ topic, partitions: clamped(partitions, starts.value, ends.value) });
+  }
+  const some = topics.filter(({ partitions }) => partitions.length > 0);
+  if (some.length === 0) return ok({ partitions: 0, detail: "its topics were made again" });
+  const done = await commitOffsets(client, group, some, deadline.call());
+  if (!done.ok) return done;
+  const count = some.reduce((sum, { partitions }) => sum + partitions.length, 0);
+  return ok({ partitions: count, detail: `as of ${kept.read_at}` });
+}
+
+/** Into what the log holds now; a partition whose ends are not known is left out. */
+export function clamped(
+  kept: KeptOffsets["topics"][number]["partitions"],
+  starts: Pick<PartitionOffsets, "offsets">,
+  ends: Pick<PartitionOffsets, "offsets">,
+): TopicOffsets["partitions"] {
+  return kept.flatMap(([partition, offset]) => {
+    const start = starts.offsets.get(partition);
+    const end = ends.offsets.get(partition);
+    if (start === undefined || end === undefined) return [];
+    return [{ partition, offset: Math.min(Math.max(offset, start), end) }];
+  });
+}

@@ -1,0 +1,86 @@
+/**
+ * Reads the offsets of dead clusters' groups into the ledger, beside the rounds: after each stop, and
+ * after a promotion for those that the leader before us left without. Reading changes nothing, so it
+ * needs no fence; what was read is written as any change of a cluster is.
+ */
+import { sleep } from "../../../shared/deadline.ts";
+import type { KafkaError } from "../../../shared/kafka/error.ts";
+import type { Log } from "../../../shared/log.ts";
+import { type ClientId, groupOf } from "../../../shared/protocol/client-id.ts";
+import type { Groups } from "../act/groups.ts";
+import { setFact } from "../fleet/fleet.ts";
+import { isGone, type LeaderState } from "../state/leader-state.ts";
+
+const AT_ONCE_MAX = 8;
+const TRIES = 3;
+const RETRY_MS = 1_000;
+
+export type OffsetKeeper = {
+  /** Begins to read what is to be read, unless it does so already. */
+  readonly run: () => void;
+  readonly closed: () => Promise<void>;
+};
+
+export function openOffsetKeeper(deps: {
+  readonly leaderState: LeaderState;
+  readonly groups: Pick<Groups, "readOffsets">;
+  readonly log: Pick<Log, "warn">;
+  readonly signal: AbortSignal;
+  readonly wake: () => void;
+}): OffsetKeeper {
+  const { leaderState, log, signal } = deps;
+  let running: Promise<void> | undefined;
+  /** A missing permission is said once: it is the same for every group. */
+  let refused = false;
+
+  const giveUp = (clientId: ClientId, error: KafkaError): void => {
+    if (!refused) {
+      log.warn(
+        "the offsets of a dead cluster's group are not kept: should it return after Kafka's " +
+          "offsets.retention.minutes, its worker begins where its settings say",
+        { client_id: clientId, error: error.detail },
+      );
+    }
+    refused ||= error.code === "authorization";
+  };
+
+  /** @returns whether there is nothing more to do for it */
+  const tryOnce = async (clientId: ClientId, isLast: boolean): Promise<boolean> => {
+    const read = await deps.groups.readOffsets(groupOf(clientId), signal);
+    const cluster = leaderState.fleet.clusters.get(clientId);
+    // It may have come back meanwhile: then its group moves on.
+    if (cluster === undefined || !isGone(leaderState, clientId) || signal.aborted) return true;
+    if (read.ok) {
+      setFact(cluster, "offsets", read.value);
+      leaderState.unsaved.add(clientId);
+      deps.wake();
+      return true;
+    }
+    if (!isLast && read.error.retry === "transient") return false;
+    giveUp(clientId, read.error);
+    return true;
+  };
+
+  const keep = async (clientId: ClientId): Promise<void> => {
+    for (let attempt = 1; attempt <= TRIES && isGone(leaderState, clientId); attempt += 1) {
+      if (await tryOnce(clientId, attempt === TRIES)) return;
+      await sleep(RETRY_MS, signal);
+    }
+  };
+
+  const work = async (): Promise<void> => {
+    while (leaderState.unkept.size > 0 && !signal.aborted) {
+      const some = [...leaderState.unkept].slice(0, AT_ONCE_MAX);
+      for (const clientId of some) leaderState.unkept.delete(clientId);
+      await Promise.all(some.map(keep));
+    }
+    running = undefined;
+  };
+
+  return {
+    run: () => {
+      if (leaderState.unkept.size > 0) running ??= work();
+    },
+    closed: async () => running,
+  };
+}
