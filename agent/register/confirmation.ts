@@ -103,7 +103,7 @@ function judgeWorker(target: Target, status: Answer): Confirmation {
     return { kind: "withdrawn", detail: "it was withdrawn meanwhile, by a tombstone" };
   }
   if (!isWithdrawn(status)) {
-    const detail = "accepted; an earlier withdrawal is still being finished";
+    const detail = `accepted; an earlier withdrawal is still being finished${strayText(status)}`;
     return { kind: "open", detail };
   }
   const { worker } = status;
@@ -143,8 +143,16 @@ function judgeWithdrawal(status: Answer): Confirmation {
   const withdrawal = wordText(status.withdrawal ?? "");
   return {
     kind: "open",
-    detail: `accepted; withdrawal is ${withdrawal}, the worker is ${worker}`,
+    detail: `accepted; withdrawal is ${withdrawal}, the worker is ${worker}${strayText(status)}`,
   };
+}
+
+/** Who keeps the group from being deleted. */
+function strayText({ stray }: Answer): string {
+  const [first] = stray?.members ?? [];
+  if (first === undefined) return "";
+  const name = JSON.stringify(first.client_id.slice(0, 80));
+  return `; client ${name} at ${first.host.slice(0, 80)} is still in its consumer group: stop it`;
 }
 
 /** A word of a later version, fit for a line. */

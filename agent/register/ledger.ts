@@ -17,6 +17,13 @@ const Answer = v.object({
   withdrawal: v.nullable(v.string()),
   /** The tombstone was history when it was read: its consumer group was not deleted. */
   group_kept: v.fallback(v.optional(v.boolean()), undefined),
+  /** Members of its group that are not its worker; for a line of text alone. */
+  stray: v.fallback(
+    v.optional(
+      v.object({ members: v.array(v.object({ client_id: v.string(), host: v.string() })) }),
+    ),
+    undefined,
+  ),
   worker: v.nullish(v.object({ state: v.string(), restarts: v.optional(v.unknown()) }), null),
 });
 export type Answer = v.InferOutput<typeof Answer>;

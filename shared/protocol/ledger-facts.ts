@@ -30,11 +30,20 @@ const KeptOffsets = v.object({
 });
 export type KeptOffsets = v.InferOutput<typeof KeptOffsets>;
 
+/** Members of the cluster's group that are not its worker: they kept the group from being deleted. */
+const Stray = v.object({
+  /** RFC 3339, by the leader's clock. */
+  since: v.string(),
+  members: v.array(v.object({ member_id: v.string(), client_id: v.string(), host: v.string() })),
+});
+export type Stray = v.InferOutput<typeof Stray>;
+
 const fact = <T>(schema: v.GenericSchema<unknown, T>) => v.fallback(v.optional(schema), undefined);
 
 export const FACTS = {
   conflict: fact(Conflict),
   offsets: fact(KeptOffsets),
+  stray: fact(Stray),
   /** Its worker was replaced for this spec, and the new one has not yet run for WORKER_MIN_READY. */
   replaced_for: fact(v.string()),
 } as const;
@@ -46,11 +55,13 @@ export type Facts = v.InferOutput<typeof Facts>;
 export function factsOf({
   conflict,
   offsets,
+  stray,
   replaced_for: replacedFor,
 }: Facts): Facts | undefined {
   const facts = {
     ...(conflict === undefined ? {} : { conflict }),
     ...(offsets === undefined ? {} : { offsets }),
+    ...(stray === undefined ? {} : { stray }),
     ...(replacedFor === undefined ? {} : { replaced_for: replacedFor }),
   };
   return Object.keys(facts).length === 0 ? undefined : facts;

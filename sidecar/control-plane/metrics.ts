@@ -3,10 +3,9 @@
  * What is an age or a size is worked out when the metrics are read.
  */
 import type { Metrics } from "../../shared/metrics.ts";
-import { STATES, type State } from "../../shared/protocol/ledger.ts";
 import type { Act } from "./act/execute.ts";
 import { openRolloutGauges } from "./api/rollout.ts";
-import { countClusters } from "./fleet/counts.ts";
+import { openClusterGauges } from "./cluster-metrics.ts";
 import type { Cluster } from "./fleet/fleet.ts";
 import type { SeenTick } from "./leader/leader-watch.ts";
 import type { Term } from "./leader/term.ts";
@@ -20,19 +19,6 @@ const ROUND_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 /** Codes of a refusal; what a later version adds counts as `_other` past this. */
 const REASONS_MAX = 16;
 const ACTIONS = ["start", "stop", "delete-group"] as const satisfies readonly Act["kind"][];
-/**
- * The original's gauge knows three; there `registered` counts as active, `withdrawn` nowhere, and `dead`
- * only until its clean-up is done: the original forgets a cluster then.
- */
-const SEED_STATUS = ["active", "stale", "dead"] as const;
-const SEED_STATUS_OF = {
-  registered: "active",
-  active: "active",
-  stale: "stale",
-  dead: "dead",
-  withdrawn: undefined,
-} as const satisfies Record<State, (typeof SEED_STATUS)[number] | undefined>;
-
 export type Readings = {
   readonly term: () => Term | undefined;
   /** Of the ledger while we do not lead. */
@@ -155,7 +141,7 @@ function openBeats(metrics: Metrics): Recorder["beat"] {
 
 export function openGauges(metrics: Metrics, readings: Readings): void {
   const { term } = readings;
-  openClusterGauges(metrics, readings);
+  openClusterGauges(metrics, readings.clusters);
   const gauge = gaugesOf(metrics);
   openStandingGauges(gauge, readings);
   /** Counting the fleet for the brake is done once for a rendering. */
@@ -204,36 +190,6 @@ export function openGauges(metrics: Metrics, readings: Readings): void {
   );
 }
 
-/** Of the ledger while we do not lead. */
-function openClusterGauges(metrics: Metrics, { clusters }: Readings): void {
-  const seed = metrics.gauge({
-    name: "kg_control_plane_clusters_total",
-    help: "Clusters by status; registered ones count as active, dead ones until they are cleaned up",
-    labels: { status: SEED_STATUS },
-  });
-  const states = metrics.gauge({
-    name: "outrider_clusters",
-    help: "Clusters by state",
-    labels: { state: STATES },
-  });
-  const conflicts = metrics.gauge({
-    name: "outrider_identity_conflicts",
-    help: "Client ids under which two agents beat in turn",
-  });
-  const blocked = metrics.gauge({
-    name: "outrider_blocked_clusters",
-    help: "Clusters whose worker's name is held by something that is not ours",
-  });
-  metrics.beforeText(() => {
-    const counts = countClusters(clusters());
-    conflicts.set(counts.conflicts);
-    blocked.set(counts.blocked);
-    for (const state of STATES) states.set(counts[state], { state });
-    const present = { ...counts, dead: counts.dead - counts.cleaned };
-    for (const status of SEED_STATUS) seed.set(seedCount(present, status), { status });
-  });
-}
-
 type AddGauge = (name: string, help: string, read: () => number | undefined) => void;
 
 const gaugesOf =
@@ -280,9 +236,3 @@ function tickAge({ term, monotonicMs }: Readings): number | undefined {
   if (now === undefined) return undefined;
   return (monotonicMs() - (now.ages.slowestReadMs() ?? now.beganMs)) / 1000;
 }
-
-const seedCount = (
-  counts: Readonly<Record<State, number>>,
-  status: (typeof SEED_STATUS)[number],
-): number =>
-  STATES.reduce((sum, state) => sum + (SEED_STATUS_OF[state] === status ? counts[state] : 0), 0);

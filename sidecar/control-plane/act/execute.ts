@@ -3,6 +3,7 @@
  * lost; else it is dropped and planned again. `stop` names an instance, `start` relies on the name
  * being unique, so an act that outlives its leader can hit nothing but what its intent names.
  */
+import type { GroupMember } from "../../../shared/kafka/api/describe-groups.ts";
 import type { AuditAction } from "../../../shared/protocol/audit.ts";
 import { type ClientId, groupOf } from "../../../shared/protocol/client-id.ts";
 import type { KeptOffsets } from "../../../shared/protocol/ledger-facts.ts";
@@ -40,6 +41,8 @@ export type ActError = {
   readonly detail: string;
   /** Of `ended`: which one. */
   readonly instance?: InstanceId;
+  /** Of `group-not-empty`: who is in it. */
+  readonly members?: readonly GroupMember[];
 };
 
 export type Outcome =

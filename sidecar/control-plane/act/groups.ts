@@ -1,11 +1,13 @@
 /** What is done to the workers' consumer groups: Kafka's answers as the leader needs them. */
-import { deleteGroup } from "../../../shared/kafka/admin/groups.ts";
+import { deleteGroup, describeGroup } from "../../../shared/kafka/admin/groups.ts";
+import type { GroupMember } from "../../../shared/kafka/api/describe-groups.ts";
 import type { Call } from "../../../shared/kafka/api/request.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Log } from "../../../shared/log.ts";
 import type { KeptOffsets } from "../../../shared/protocol/ledger-facts.ts";
-import { err, type Result } from "../../../shared/result.ts";
+import { err, ok, type Result } from "../../../shared/result.ts";
+import { strayOf, strayText } from "../fleet/stray.ts";
 import type { ActError } from "./execute.ts";
 import { putBackOffsets, readOffsets } from "./kept-offsets.ts";
 
@@ -17,17 +19,30 @@ export type Groups = {
     group: string,
     signal: AbortSignal,
   ) => Promise<Result<KeptOffsets, KafkaError>>;
+  readonly members: (
+    group: string,
+    signal: AbortSignal,
+  ) => Promise<Result<readonly GroupMember[], KafkaError>>;
   /** Never fails: what went wrong is said. */
   readonly putBackOffsets: (group: string, kept: KeptOffsets, call: Call) => Promise<void>;
 };
 
 export function openGroups(client: KafkaClient, log: Log, nowMs: () => number): Groups {
+  const members: Groups["members"] = async (group, signal) => {
+    const described = await describeGroup(client, group, { deadlineMs: CALL_MS, signal });
+    return described.ok ? ok(described.value.members) : described;
+  };
   return {
+    members,
     delete: async (group, signal) => {
       const deleted = await deleteGroup(client, group, { deadlineMs: CALL_MS, signal });
       if (deleted.ok) return deleted;
-      const code = deleted.error.code === "group-not-empty" ? "group-not-empty" : "kafka";
-      return err({ code, detail: deleted.error.detail });
+      const { code, detail } = deleted.error;
+      if (code !== "group-not-empty") return err({ code: "kafka", detail });
+      const found = await members(group, signal);
+      if (!found.ok) return err({ code, detail: `${detail}; ${found.error.detail}` });
+      const named = strayText(group, strayOf(found.value, undefined, nowMs()));
+      return err({ code, detail: `${named}; stop it: ${detail}`, members: found.value });
     },
     readOffsets: (group, signal) =>
       readOffsets(client, group, nowMs(), { deadlineMs: CALL_MS, signal }),

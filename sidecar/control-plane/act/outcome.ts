@@ -12,6 +12,7 @@ import { type LeaderState, syncWorker, touch } from "../state/leader-state.ts";
 import { forget, isUnproven, noteFailure, noteRuns, noteUnprepared } from "../state/rollout.ts";
 import { workerNamesOf } from "../worker/spec.ts";
 import type { Act, ActError, Outcome } from "./execute.ts";
+import { groupHeld } from "./held-group.ts";
 
 export type TimeReading = {
   readonly monotonicMs: number;
@@ -52,7 +53,8 @@ export function foldOutcome(
       break;
     case "group-deleted":
       if (cluster !== undefined) {
-        withdrawn(leaderState, cluster, at);
+        setFact(cluster, "stray", undefined);
+        endWithdrawal(leaderState, cluster, at);
         tell({ kind: "cleaned" });
       }
       break;
@@ -126,11 +128,12 @@ export function foldGroupsKept(
 ): void {
   for (const clientId of clientIds) {
     const cluster = leaderState.fleet.clusters.get(clientId);
-    if (cluster !== undefined) withdrawn(leaderState, cluster, at);
+    if (cluster !== undefined) endWithdrawal(leaderState, cluster, at);
   }
 }
 
-function withdrawn(leaderState: LeaderState, cluster: Cluster, at: TimeReading): void {
+/** Done, or on with the registration that came meanwhile. */
+function endWithdrawal(leaderState: LeaderState, cluster: Cluster, at: TimeReading): void {
   const { clientId } = cluster;
   foldWithdrawn(cluster, at);
   leaderState.backoffs.succeeded(clientId);
@@ -139,6 +142,7 @@ function withdrawn(leaderState: LeaderState, cluster: Cluster, at: TimeReading):
     leaderState.restarts,
     leaderState.startedAtMs,
     leaderState.stopAsked,
+    leaderState.groupHeldSince,
   ]) {
     map.delete(clientId);
   }
@@ -170,7 +174,10 @@ function failed(
   if (error.instance !== undefined) leaderState.actual.ended(act.clientId, error.instance);
   leaderState.lastError.set(act.clientId, error.detail);
   const maxMs = error.code === "no-image" ? PATIENT_MAX_MS : undefined;
-  leaderState.backoffs.failed(act.clientId, at.monotonicMs, maxMs);
+  const cluster = leaderState.fleet.clusters.get(act.clientId);
+  if (error.code === "group-not-empty" && cluster !== undefined) {
+    if (groupHeld(leaderState, cluster, error.members, at)) endWithdrawal(leaderState, cluster, at);
+  } else leaderState.backoffs.failed(act.clientId, at.monotonicMs, maxMs);
   tell({ kind: "failed", action: act.kind });
 }
 

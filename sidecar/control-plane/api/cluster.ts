@@ -2,7 +2,9 @@
 import type { Audit } from "../../../shared/protocol/audit.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { groupOf } from "../../../shared/protocol/client-id.ts";
+import type { Stray } from "../../../shared/protocol/ledger-facts.ts";
 import type { Cluster } from "../fleet/fleet.ts";
+import { strayText } from "../fleet/stray.ts";
 import type { Term } from "../leader/term.ts";
 import { cleanupHold, type FleetConditions } from "../plan/input.ts";
 import { workerNameOf } from "../worker/spec.ts";
@@ -36,6 +38,8 @@ export type ClusterView = {
   } | null;
   /** Two agents that beat in turn under this client id; null where there is one. */
   readonly conflict: { readonly instances: readonly string[]; readonly since: string } | null;
+  /** Members of its group that are not its worker; null where none was found. */
+  readonly stray: Stray | null;
   readonly error: string | null;
   readonly registry: { readonly partition: number; readonly offset: number };
 };
@@ -91,13 +95,15 @@ export function viewCluster(
             restarts: worker.restarts,
           },
     conflict: cluster.facts?.conflict ?? null,
+    stray: cluster.facts?.stray ?? null,
     error: term === undefined ? null : errorOf(cluster, term),
     registry: { partition: registry.partition, offset: registry.offset },
   };
 }
 
 /** Why its last act failed, or its worker ended, or what holds its worker's name. */
-function errorOf({ clientId }: Cluster, { leaderState }: Term): string | null {
+function errorOf({ clientId, facts }: Cluster, { leaderState }: Term): string | null {
   const foreign = leaderState.actual.foreignOf(clientId);
-  return foreign?.detail ?? leaderState.lastError.get(clientId) ?? null;
+  const stray = facts?.stray && strayText(groupOf(clientId), facts.stray);
+  return foreign?.detail ?? leaderState.lastError.get(clientId) ?? stray ?? null;
 }

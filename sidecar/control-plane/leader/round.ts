@@ -109,6 +109,8 @@ function takeRegistry(deps: RoundDeps, records: readonly RegistryRecord[]): read
     leaderState.orphanSince.delete(clientId);
     leaderState.acceptedOrphans.delete(clientId);
     if (withdrawal === "pending") {
+      // Its new life waits: what is in the group is looked at anew, now.
+      if (leaderState.groupHeldSince.has(clientId)) leaderState.backoffs.succeeded(clientId);
       leaderState.spawnAsked.delete(clientId);
       if (leaderState.actual.workersOf(clientId).length > 0)
         leaderState.stopAsked.set(clientId, monotonicMs);

@@ -45,6 +45,7 @@ import { createTroubleSpot, type LastingTrouble, troubleOf } from "./readiness.t
 import { keepResyncing } from "./resync.ts";
 import { type RoundDeps, runRound } from "./round.ts";
 import type { ControlEntry } from "./standby.ts";
+import { watchStrays } from "./stray-watch.ts";
 
 export type TermSettings = FleetSettings & {
   readonly watermarkIntervalMs: number;
@@ -210,6 +211,7 @@ async function runTerm(parts: Parts): Promise<string> {
   const beside = [
     runTicks(tickOptions(parts)),
     deps.quarantine.run(parts.save),
+    watchStrays({ ...deps, leaderState, signal: ended, wake: inbox.wake }),
     keepResyncing({ ...deps, leaderState, readTime: parts.readTime, outcomes, signal: ended }),
   ];
   const sayRollout = rolloutLog(leaderState, deps.log);

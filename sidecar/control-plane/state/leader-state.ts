@@ -47,6 +47,8 @@ export type LeaderState = {
   /** Since when, monotonic ms, a registration waits for its worker, and a tombstone for its end. */
   readonly spawnAsked: Map<ClientId, number>;
   readonly stopAsked: Map<ClientId, number>;
+  /** Since when, monotonic ms, somebody in it has kept a group from being deleted. */
+  readonly groupHeldSince: Map<ClientId, number>;
   /** Observed ms on the joint clock when a worker was first listed without a registration. */
   readonly orphanSince: Map<ClientId, number>;
   /** Clusters whose worker's name is held by something that is not ours, with what it is. */
@@ -92,6 +94,7 @@ export function openLeaderState({ specHash, ...parts }: LeaderStateParts): Leade
     queuedRespawns: new Set(),
     spawnAsked: new Map(),
     stopAsked: new Map(),
+    groupHeldSince: new Map(),
     orphanSince: new Map(),
     blocked: new Map(),
     blockedNews: new Set(),

@@ -26,9 +26,13 @@ const keptOffsets = fc.record({
     { maxLength: 3 },
   ),
 });
+const strays = fc.record({
+  since: text,
+  members: fc.array(fc.record({ member_id: text, client_id: text, host: text }), { maxLength: 3 }),
+});
 /** Each of them there or not. */
 const facts = fc.record(
-  { conflict: conflicts, offsets: keptOffsets, group_kept: fc.boolean() },
+  { conflict: conflicts, offsets: keptOffsets, stray: strays, group_kept: fc.boolean() },
   { requiredKeys: [], noNullPrototype: true },
 );
 

@@ -35,6 +35,7 @@ describe("decodeLedger()", () => {
         worker: anything,
         conflict: anything,
         offsets: anything,
+        stray: anything,
         novelty: anything,
       },
       { requiredKeys: [], noNullPrototype: true },

@@ -117,3 +117,54 @@ describe("what the original left", () => {
     expect(acts).toEqual([`stop ${long}`, `delete kg-builder-${long}`]);
   });
 });
+
+describe("a member in the group of a withdrawn cluster", () => {
+  const STRAY = { memberId: "m-1", clientId: "console", host: "/10.0.0.3" };
+  const act = { kind: "delete-group", clientId: A } as const;
+  const withdrawn = (value: string | null) => {
+    const registry = { partition: 0, offset: 1, value, headers: {} };
+    const cluster = clusterOf({ state: "withdrawn", withdrawal: "pending", registry });
+    bench.leaderState.fleet.clusters.set(A, cluster);
+    return cluster;
+  };
+  const tryAgain = (outcome?: Outcome) => {
+    const error = { code: "group-not-empty", detail: "named", members: [STRAY] } as const;
+    const ended = outcome ?? { kind: "failed", error };
+    foldOutcome(bench.leaderState, act, ended, bench.deps.readTime(), bench.deps.outcomes);
+  };
+  const backingOff = () => bench.leaderState.backoffs.backingOff(A, bench.clock.ms);
+
+  test("is named, and holds up a new life for 60 s at most; the condition stays", () => {
+    const cluster = withdrawn("{}");
+    const beganMs = bench.clock.ms;
+    tryAgain();
+    expect(cluster.facts?.stray?.members).toMatchObject([{ client_id: "console" }]);
+    while (cluster.withdrawal === "pending" && bench.clock.ms - beganMs < 120_000) {
+      bench.pass(500);
+      if (!backingOff()) tryAgain();
+    }
+    expect(bench.clock.ms - beganMs).toBeWithin(60_000, 61_001);
+    expect(cluster).toMatchObject({ state: "registered", withdrawal: null });
+    expect(cluster.facts?.stray?.members).toHaveLength(1);
+    expect(bench.leaderState.backoffs.failures(A)).toBe(0);
+  });
+
+  test("is waited for without end where nothing else waits", () => {
+    const cluster = withdrawn(null);
+    for (let minute = 0; minute < 10; minute += 1) {
+      tryAgain();
+      bench.pass(60_000);
+    }
+    expect(cluster).toMatchObject({ state: "withdrawn", withdrawal: "pending" });
+    tryAgain({ kind: "group-deleted" });
+    expect(cluster).toMatchObject({ withdrawal: "done", facts: undefined });
+  });
+
+  test("that has left within the minute costs the new life nothing", () => {
+    const cluster = withdrawn("{}");
+    tryAgain();
+    bench.pass(47_000);
+    tryAgain({ kind: "group-deleted" });
+    expect(cluster).toMatchObject({ state: "registered", withdrawal: null, facts: undefined });
+  });
+});

@@ -31,6 +31,7 @@ function gateAt(hadPredecessor: boolean) {
     runtime: openBench().runtime,
     groups: {
       delete: () => Promise.resolve(ok(null)),
+      members: () => Promise.resolve(ok([])),
       readOffsets: () => Promise.resolve(ok({ read_at: "", topics: [] })),
       putBackOffsets: () => Promise.resolve(),
     },
