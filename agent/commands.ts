@@ -16,7 +16,7 @@ export type AgentRun =
       readonly force: boolean;
     }
   | { readonly command: "heartbeat" }
-  | { readonly command: "run"; readonly deregisterOnExit: boolean }
+  | { readonly command: "run"; readonly deregisterOnExit: boolean; readonly reRegister: boolean }
   | { readonly command: "check kafka"; readonly timeoutMs: number };
 
 const wait = (until: string) =>
@@ -86,9 +86,13 @@ export const AGENT: Program<AgentRun> = {
           name: "deregister-on-exit",
           describe: "Write the tombstone when stopped",
         }),
+        reRegister: switchFlag({
+          name: "re-register",
+          describe: "Register although an operator has withdrawn this cluster",
+        }),
       },
       variables: AGENT_TABLE,
-      run: ({ deregisterOnExit }) => ({ command: "run", deregisterOnExit }),
+      run: (flags) => ({ command: "run", ...flags }),
     }),
     "check kafka": command({
       describe: "say step by step whether Kafka can be used, and what to mend",

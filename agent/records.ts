@@ -5,7 +5,7 @@
 import type { OutRecord } from "../shared/kafka/batch/record.ts";
 import type { ClientId } from "../shared/protocol/client-id.ts";
 import { encodeHeartbeat, encodeRegistration } from "../shared/protocol/message.ts";
-import { FORCE, FORCED, INSTALLATION } from "../shared/protocol/registry-header.ts";
+import { BY, BY_AGENT, FORCE, FORCED, INSTALLATION } from "../shared/protocol/registry-header.ts";
 
 const PROTOCOL = 1;
 /** What readers keep of a reason (shared/protocol/message.ts); a longer one would be dropped. */
@@ -22,9 +22,17 @@ export type Identity = {
   readonly installationId: string | undefined;
 };
 
-/** Idempotent: the same registration again changes nothing but its time. */
-export const registrationRecord = (identity: Identity, nowMs: number): OutRecord => ({
+/**
+ * Idempotent: the same registration again changes nothing but its time. `automatic`: no person asked
+ * for it, so it does not undo an operator's withdrawal.
+ */
+export const registrationRecord = (
+  identity: Identity,
+  nowMs: number,
+  automatic = false,
+): OutRecord => ({
   key: identity.clientId,
+  headers: automatic ? { [BY]: BY_AGENT } : {},
   value: encodeRegistration({
     client_id: identity.clientId,
     cluster_name: identity.clusterName,
@@ -66,6 +74,8 @@ export type Beat = {
   readonly condition: Condition;
   readonly resourcesSent: number;
   readonly uptimeMs: number;
+  /** The leader is to say in the ledger what became of this cluster. */
+  readonly ask: boolean;
 };
 
 export const heartbeatRecord = (beat: Beat): OutRecord => ({
@@ -84,6 +94,7 @@ export const heartbeatRecord = (beat: Beat): OutRecord => ({
     },
     sequence: beat.sequence,
     instance_id: beat.instanceId,
+    ask: beat.ask ? true : undefined,
   }),
 });
 

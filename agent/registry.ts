@@ -90,15 +90,31 @@ function tell(kafka: Kafka, reports: readonly TopicReport[]): void {
   }
 }
 
-/** The registry's topic id, or undefined when there is no registry. */
-export async function findRegistry({ client }: Kafka, call: Call): Answer<string | undefined> {
+/** Which registry this is. */
+export type RegistryPlace = {
+  /** Kafka's own id; undefined: not looked at yet. */
+  readonly clusterId: string | null | undefined;
+  /** Undefined: there is none. */
+  readonly topicId: string | undefined;
+};
+
+export async function findRegistryPlace({ client }: Kafka, call: Call): Answer<RegistryPlace> {
   const asked = await client.metadata([REGISTRY], call);
   if (!asked.ok) return asked;
-  const topic = asked.value.topics.find(({ name }) => name === REGISTRY);
-  if (topic === undefined || topic.errorCode === UNKNOWN_TOPIC_OR_PARTITION) return ok(undefined);
-  if (topic.errorCode === 0) return ok(topic.topicId);
+  const { clusterId, topics } = asked.value;
+  const topic = topics.find(({ name }) => name === REGISTRY);
+  if (topic === undefined || topic.errorCode === UNKNOWN_TOPIC_OR_PARTITION) {
+    return ok({ clusterId, topicId: undefined });
+  }
+  if (topic.errorCode === 0) return ok({ clusterId, topicId: topic.topicId });
   const permission = `DESCRIBE on topic ${REGISTRY}`;
   return err(protocolError(topic.errorCode, `look at topic ${REGISTRY}`, permission));
+}
+
+/** The registry's topic id, or undefined when there is no registry. */
+export async function findRegistry(kafka: Kafka, call: Call): Answer<string | undefined> {
+  const place = await findRegistryPlace(kafka, call);
+  return place.ok ? ok(place.value.topicId) : place;
 }
 
 export async function publish(

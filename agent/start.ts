@@ -84,6 +84,7 @@ async function heartbeat(run: HeartbeatRun, config: AgentConfig, shell: Shell): 
     identity: identityOf(config, run, log),
     instanceId: crypto.randomUUID(),
     registers: run.command === "run",
+    reRegister: run.command === "run" && run.reRegister,
     deregisterOnExit: run.command === "run" && run.deregisterOnExit,
     kafka: openKafka(config, log),
     port: config.port,

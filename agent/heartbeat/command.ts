@@ -21,6 +21,7 @@ import { openGauges } from "./metrics.ts";
 import { type RegistrationTask, startRegistration } from "./registration.ts";
 import { routes } from "./routes.ts";
 import { type Heartbeat, openHeartbeat } from "./sender.ts";
+import { openStanding, type Standing, standingText } from "./standing.ts";
 
 const TOMBSTONE_MS_MAX = 5000;
 const HTTP_GRACE_MS = 500;
@@ -29,6 +30,8 @@ export type HeartbeatCommandOptions = {
   readonly identity: Identity;
   readonly instanceId: string;
   readonly registers: boolean;
+  /** The registration is one that a person asked for. */
+  readonly reRegister: boolean;
   readonly deregisterOnExit: boolean;
   readonly kafka: Kafka;
   readonly port: number;
@@ -44,7 +47,8 @@ export type HeartbeatCommandOptions = {
 export async function runHeartbeat(options: HeartbeatCommandOptions): Promise<Outcome> {
   const { log, signal, nowMs, monotonicMs } = options;
   let enrolment: RegistrationTask | undefined;
-  const gauges = openGauges(() => heartbeat.delivery(), monotonicMs);
+  const standing = openStanding({ ...options, clientId: options.identity.clientId });
+  const gauges = openGauges(() => heartbeat.delivery(), standing.standing, monotonicMs);
   const heartbeat = openHeartbeat({
     ...options,
     clientId: options.identity.clientId,
@@ -54,7 +58,7 @@ export async function runHeartbeat(options: HeartbeatCommandOptions): Promise<Ou
     resourcesSent: () => 0,
     trouble: () =>
       enrolment === undefined || enrolment.written()
-        ? undefined
+        ? troubleOf(standing.standing())
         : `registration ${enrolment.text()}`,
     changed: openTeller(log),
     beatSent: gauges.beatSent,
@@ -67,7 +71,7 @@ export async function runHeartbeat(options: HeartbeatCommandOptions): Promise<Ou
     routes: routes({
       delivery: heartbeat.delivery,
       beats: gauges.beats,
-      registration: () => enrolment?.text(),
+      registration: () => registrationText(enrolment, standing.standing()),
       stopping: () => signal.aborted,
       metrics: gauges.metrics,
       nowMs,
@@ -76,15 +80,34 @@ export async function runHeartbeat(options: HeartbeatCommandOptions): Promise<Ou
   });
   if (!http.ok) return { exit: EXIT.configuration, line: `PORT: ${http.error.detail}` };
   log.info("the agent runs", { client_id: options.identity.clientId, url: http.value.url });
-  if (options.registers) enrolment = startRegistration(options);
+  if (options.registers) {
+    enrolment = startRegistration({ ...options, automatic: !options.reRegister, standing });
+  }
   // A beat before its registration would count as that of an unregistered cluster.
   await enrolment?.tried;
-  await heartbeat.run(signal);
+  await Promise.all([heartbeat.run(signal), standing.run(heartbeat.ask, !options.registers)]);
   await enrolment?.ended;
   const outcome = await takeLeave(options, heartbeat);
   await http.value.close(HTTP_GRACE_MS);
   await options.kafka.client.close();
   return outcome;
+}
+
+/** Known from the ledger, or what is known of the writing; undefined where this agent does not register. */
+function registrationText(
+  task: RegistrationTask | undefined,
+  standing: Standing,
+): string | undefined {
+  const isKnown = standing.kind !== "unknown" && task?.written() !== false;
+  return isKnown ? standingText(standing) : task?.text();
+}
+
+/** What the control plane holds against this cluster; it is said in each beat. */
+function troubleOf(standing: Standing): string | undefined {
+  const { kind } = standing;
+  return kind === "unknown" || kind === "accepted"
+    ? undefined
+    : `registration ${standingText(standing)}`;
 }
 
 /** No round trip before the first beat but the one that finds its leader: the topic is made on demand. */

@@ -2,6 +2,7 @@
 import type { Metrics } from "../../shared/metrics.ts";
 import { openProcessMetrics } from "../../shared/process-metrics.ts";
 import type { Delivery } from "./delivery.ts";
+import type { Standing } from "./standing.ts";
 
 export type Gauges = {
   readonly metrics: Metrics;
@@ -10,7 +11,11 @@ export type Gauges = {
   readonly beatLost: () => void;
 };
 
-export function openGauges(delivery: () => Delivery, monotonicMs: () => number): Gauges {
+export function openGauges(
+  delivery: () => Delivery,
+  standing: () => Standing,
+  monotonicMs: () => number,
+): Gauges {
   const metrics = openProcessMetrics();
   const sent = metrics.counter({
     name: "outrider_agent_heartbeats_sent_total",
@@ -28,7 +33,14 @@ export function openGauges(delivery: () => Delivery, monotonicMs: () => number):
     name: "outrider_agent_kafka_outage_seconds",
     help: "For how long no heartbeat has been acknowledged, 0 while they are",
   });
+  const registered = metrics.gauge({
+    name: "outrider_agent_registered",
+    help: "1 while the control plane has accepted this cluster, 0 when it is withdrawn, refused, or two agents beat for it; absent while not known",
+  });
   metrics.beforeText(() => {
+    const { kind } = standing();
+    if (kind === "unknown") registered.unset();
+    else registered.set(kind === "accepted" ? 1 : 0);
     const now = delivery();
     up.set(now.kind === "up" ? 1 : 0);
     outage.set(now.kind === "up" ? 0 : (monotonicMs() - now.sinceMs) / 1000);

@@ -14,7 +14,7 @@ import type { OutRecord } from "../../shared/kafka/batch/record.ts";
 import type { KafkaError } from "../../shared/kafka/error.ts";
 import type { ClientId } from "../../shared/protocol/client-id.ts";
 import type { Result } from "../../shared/result.ts";
-import { type Condition, heartbeatRecord } from "../records.ts";
+import { type Beat, type Condition, heartbeatRecord } from "../records.ts";
 import { arrived, type Delivery, failed, lossText, lostOne, startDelivery } from "./delivery.ts";
 import { untilNextBeatMs } from "./interval.ts";
 import { openLatest } from "./latest.ts";
@@ -48,6 +48,8 @@ export type HeartbeatOptions = {
 
 export type Heartbeat = {
   readonly delivery: () => Delivery;
+  /** A beat at once that asks what became of this cluster; false while beats do not arrive. */
+  readonly ask: () => boolean;
   /** Beats until the signal; resolves when no beat is under way any more. */
   readonly run: (signal: AbortSignal) => Promise<void>;
   /** One last beat, `stopping`; true when it arrived within 2 s. Call it after `run` has ended. */
@@ -55,10 +57,11 @@ export type Heartbeat = {
 };
 
 export function openHeartbeat(options: HeartbeatOptions): Heartbeat {
-  const { kafka, monotonicMs, random } = options;
+  const { kafka, monotonicMs } = options;
   const startedMs = monotonicMs();
   const slot = openLatest<number>();
   let sequence = 0;
+  let asks = false;
   let delivery = startDelivery(startedMs);
 
   const become = (next: Delivery) => {
@@ -70,26 +73,15 @@ export function openHeartbeat(options: HeartbeatOptions): Heartbeat {
     become(lostOne(delivery));
   };
 
-  const makeBeats = async (signal: AbortSignal) => {
-    while (!signal.aborted) {
-      sequence += 1;
-      if (slot.put(sequence) !== undefined) lose();
-      await sleep(untilNextBeatMs(options.intervalMs, random()), signal);
-    }
+  const makeBeat = () => {
+    sequence += 1;
+    if (slot.put(sequence) !== undefined) lose();
   };
 
   const condition = () => conditionOf([lossText(delivery, monotonicMs()), options.trouble()]);
 
   const recordOf = (number: number, how: Condition) =>
-    heartbeatRecord({
-      clientId: options.clientId,
-      instanceId: options.instanceId,
-      sequence: number,
-      atMs: options.nowMs(),
-      condition: how,
-      resourcesSent: options.resourcesSent(),
-      uptimeMs: monotonicMs() - startedMs,
-    });
+    beatRecord(options, { sequence: number, how, uptimeMs: monotonicMs() - startedMs, ask: asks });
 
   /** @returns false when Kafka did not take it; the beat is then back in its slot, or lost. */
   const deliver = async (signal: AbortSignal): Promise<boolean> => {
@@ -103,6 +95,7 @@ export function openHeartbeat(options: HeartbeatOptions): Heartbeat {
     if (!reached.ok) return fail(reached.error);
     const number = slot.take();
     if (number === undefined) return true;
+    const asked = asks;
     const sent = await kafka.send(recordOf(number, condition()), call);
     if (!sent.ok) {
       const isDown = fail(sent.error);
@@ -110,6 +103,7 @@ export function openHeartbeat(options: HeartbeatOptions): Heartbeat {
       return isDown;
     }
     options.beatSent();
+    asks = asks && !asked;
     become(arrived(delivery, monotonicMs()));
     return true;
   };
@@ -125,8 +119,13 @@ export function openHeartbeat(options: HeartbeatOptions): Heartbeat {
 
   return {
     delivery: () => delivery,
+    ask: () => {
+      asks = delivery.kind === "up";
+      if (asks) makeBeat();
+      return asks;
+    },
     run: async (signal) => {
-      await Promise.all([makeBeats(signal), bringBeats(signal)]);
+      await Promise.all([makeBeats(options, makeBeat, signal), bringBeats(signal)]);
     },
     sayStopping: async () => {
       sequence += 1;
@@ -137,6 +136,32 @@ export function openHeartbeat(options: HeartbeatOptions): Heartbeat {
     },
   };
 }
+
+async function makeBeats(
+  { intervalMs, random }: HeartbeatOptions,
+  makeBeat: () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    makeBeat();
+    await sleep(untilNextBeatMs(intervalMs, random()), signal);
+  }
+}
+
+const beatRecord = (
+  { clientId, instanceId, nowMs, resourcesSent }: HeartbeatOptions,
+  beat: Pick<Beat, "sequence" | "uptimeMs" | "ask"> & { readonly how: Condition },
+): OutRecord =>
+  heartbeatRecord({
+    clientId,
+    instanceId,
+    sequence: beat.sequence,
+    atMs: nowMs(),
+    condition: beat.how,
+    resourcesSent: resourcesSent(),
+    uptimeMs: beat.uptimeMs,
+    ask: beat.ask,
+  });
 
 const pauseMs = (failures: number, { intervalMs, random }: HeartbeatOptions): number =>
   backoffMs(failures - 1, { ...BACKOFF, maxMs: Math.min(BACKOFF.maxMs, intervalMs), random });

@@ -40,7 +40,12 @@ export const NO_EVIDENCE: Evidence = {
 };
 
 export type Confirmation =
-  | { readonly kind: "done"; readonly detail: string }
+  | {
+      readonly kind: "done";
+      readonly detail: string;
+      /** Two agents beat in turn; only where standing is asked for. */
+      readonly conflict?: boolean;
+    }
   | { readonly kind: "withdrawn"; readonly detail: string }
   /** The reason stands in the quarantine. */
   | { readonly kind: "refused"; readonly detail: string }
@@ -82,6 +87,29 @@ export function confirm(target: Target, evidence: Evidence): Confirmation {
     return { kind: "refused", detail: `the control plane goes by another record, ${place}` };
   }
   return target.action === "register" ? judgeWorker(target, status) : judgeWithdrawal(status);
+}
+
+/** What an answer means; by default for a command that waits for worker or withdrawal. */
+export type Confirm = (target: Target, evidence: Evidence) => Confirmation;
+
+/** Done once the registration is accepted, whatever becomes of the worker. */
+export function confirmAccepted(target: Target, evidence: Evidence): Confirmation {
+  const confirmation = confirm(target, evidence);
+  if (confirmation.kind === "withdrawn" || confirmation.kind === "refused") return confirmation;
+  if (notYetJudged(target, evidence) !== undefined || evidence.unread) return confirmation;
+  return confirmStanding(target, evidence);
+}
+
+/** What the newest answer under our key says, to whichever record of ours. */
+export function confirmStanding(_target: Target, { status, unread }: Evidence): Confirmation {
+  if (status === undefined || unread) {
+    return { kind: "open", detail: "no control plane has answered; does one run on this Kafka?" };
+  }
+  if (status.registry.value === null) return { kind: "withdrawn", detail: "by a tombstone" };
+  const { conflict } = status;
+  if (conflict === undefined) return { kind: "done", detail: "accepted" };
+  const names = conflict.instances.join(" and ");
+  return { kind: "done", conflict: true, detail: `instances ${names} beat in turn` };
 }
 
 /** Why our record's fate is not known yet; undefined when it is. */

@@ -17,6 +17,7 @@ const Answer = v.object({
   withdrawal: v.nullable(v.string()),
   /** The tombstone was history when it was read: its consumer group was not deleted. */
   group_kept: v.fallback(v.optional(v.boolean()), undefined),
+  conflict: v.fallback(v.optional(v.object({ instances: v.array(v.string()) })), undefined),
   /** Members of its group that are not its worker; for a line of text alone. */
   stray: v.fallback(
     v.optional(

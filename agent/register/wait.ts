@@ -17,6 +17,7 @@ import { type Place, readQuarantineHeaders } from "../../shared/protocol/quarant
 import { QUARANTINE, REGISTRY, STATUS } from "../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import {
+  type Confirm,
   type Confirmation,
   confirm,
   foldEvidence,
@@ -76,7 +77,12 @@ async function endOf(
 }
 
 /** The judgement, or at the deadline the open one with what is known. */
-export async function awaitAnswer(reading: Reading, target: Target, start: Start): Promise<Waited> {
+export async function awaitAnswer(
+  reading: Reading,
+  target: Target,
+  start: Start,
+  judge: Confirm = confirm,
+): Promise<Waited> {
   let evidence = NO_EVIDENCE;
   let trouble = start.statusExists ? undefined : NEVER_RUN;
   const final = Promise.withResolvers<Waited>();
@@ -84,7 +90,7 @@ export async function awaitAnswer(reading: Reading, target: Target, start: Start
     deliver: ({ records }) => {
       trouble = undefined;
       for (const record of records) evidence = foldEvidence(evidence, target, record);
-      const judgement = confirm(target, evidence);
+      const judgement = judge(target, evidence);
       if (judgement.kind !== "open") final.resolve(judgement);
     },
     problem: (problem) => {
@@ -98,7 +104,7 @@ export async function awaitAnswer(reading: Reading, target: Target, start: Start
     },
   });
   const atDeadline = pause(reading.deadline.leftMs(), reading.deadline.call()).then((): Waited => {
-    const judgement = confirm(target, evidence);
+    const judgement = judge(target, evidence);
     return trouble === undefined ? judgement : { kind: "open", detail: trouble };
   });
   const waited = await Promise.race([final.promise, atDeadline]);

@@ -170,6 +170,7 @@ function folder(): (batch: ReadBatch) => void {
         expiry,
         counts,
         settings,
+        asked: () => undefined,
         conflictChanged: () => undefined,
         isOwn: () => false,
         beat: recorder.beat,

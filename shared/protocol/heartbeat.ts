@@ -26,6 +26,8 @@ export type Heartbeat = {
     | undefined;
   readonly sequence?: number | undefined;
   readonly instance_id?: string | undefined;
+  /** The leader is to write this cluster's ledger record again, for the sender to read. */
+  readonly ask?: boolean | undefined;
 };
 
 /** Undefined when it is no heartbeat of this client: no object, or another `client_id`. */
@@ -40,6 +42,7 @@ export function readHeartbeat(json: unknown, clientId: ClientId): Heartbeat | un
     metrics: "metrics" in json ? readMetrics(json.metrics) : undefined,
     sequence: "sequence" in json ? count(json.sequence) : undefined,
     instance_id: "instance_id" in json ? text(json.instance_id, INSTANCE_CHARS_MAX) : undefined,
+    ask: "ask" in json && typeof json.ask === "boolean" ? json.ask : undefined,
   };
 }
 

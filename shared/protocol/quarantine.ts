@@ -6,7 +6,11 @@ import type { DecodeError } from "./message.ts";
 
 /** Why a record is not accepted: its bytes, or who speaks for that cluster. */
 export type Refusal = {
-  readonly code: DecodeError["code"] | "identity-conflict" | "other-installation";
+  readonly code:
+    | DecodeError["code"]
+    | "identity-conflict"
+    | "other-installation"
+    | "withdrawn-by-operator";
   /** One sentence for an operator. */
   readonly detail: string;
 };

@@ -3,6 +3,8 @@
 /** Who wrote it, where that decides on anything. */
 export const BY = "outrider-by";
 export const BY_OPERATOR = "sidecar withdraw";
+/** A registration that nobody asked for: that of `agent run` at its start. */
+export const BY_AGENT = "agent run";
 
 /** Of a tombstone: the installation that is withdrawn. A registration has it in its value. */
 export const INSTALLATION = "outrider-installation-id";

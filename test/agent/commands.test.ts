@@ -37,8 +37,9 @@ describe("the agent's command line", () => {
     ["check kafka", { command: "check kafka", timeoutMs: 30_000 }],
     ["check kafka --timeout 5s", { command: "check kafka", timeoutMs: 5000 }],
     ["heartbeat", { command: "heartbeat" }],
-    ["run", { command: "run", deregisterOnExit: false }],
-    ["run --deregister-on-exit", { command: "run", deregisterOnExit: true }],
+    ["run", { command: "run", deregisterOnExit: false, reRegister: false }],
+    ["run --deregister-on-exit", { command: "run", deregisterOnExit: true, reRegister: false }],
+    ["run --re-register", { command: "run", deregisterOnExit: false, reRegister: true }],
   ];
   test.each(right)("%s", (line, run) => {
     expect<unknown>(parseArguments(AGENT, line.split(" "))).toEqual({

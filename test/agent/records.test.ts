@@ -19,6 +19,7 @@ const AT = Date.parse("2026-01-02T03:04:05.678Z");
 const beat: Beat = {
   clientId: clientId("af-10"),
   instanceId: "i-1",
+  ask: false,
   sequence: 7,
   atMs: AT,
   condition: { status: "healthy" },

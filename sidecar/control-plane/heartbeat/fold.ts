@@ -54,6 +54,8 @@ export type BeatDeps = {
   readonly beat: (ageMs: number, skewMs: number | undefined) => void;
   /** Its state changed: to be written and planned. */
   readonly changed: (cluster: Cluster) => void;
+  /** A known cluster, withdrawn ones too, asks what became of it. */
+  readonly asked: (clientId: ClientId) => void;
   /** Two agents beat in turn from now on, or do so no longer: to be written and said. */
   readonly conflictChanged: (cluster: Cluster) => void;
   /** A beat of somebody not registered: a worker of that name is no orphan yet. */
@@ -104,6 +106,7 @@ function foldOne(deps: BeatDeps, partition: number, clientId: ClientId, beat: Be
   const { fleet, expiry, counts } = deps;
   counts.beats += 1;
   const cluster = fleet.clusters.get(clientId);
+  if (beat.heartbeat.ask === true && cluster !== undefined) deps.asked(clientId);
   if (cluster === undefined || cluster.state === "withdrawn") {
     countUnregistered(counts, clientId);
     deps.unregistered(clientId);

@@ -1,6 +1,7 @@
 /** What a term does with the heartbeats that it reads: the fold, the clocks, and what is refused. */
 import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";
 import type { Log } from "../../../shared/log.ts";
+import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import type { Refused } from "../../../shared/protocol/quarantine.ts";
 import type { Cluster, FleetSettings } from "../fleet/fleet.ts";
 import type { Ages } from "../fleet/observed-time.ts";
@@ -33,6 +34,7 @@ export function heartbeatHandler({
   epoch,
 }: HearDeps): (batch: ReadBatch) => void {
   const { inbox, recorder, log } = deps;
+  const mayAnswer = openAnswers(deps.nowMs);
   const beats: BeatDeps = {
     fleet: leaderState.fleet,
     ages,
@@ -43,6 +45,11 @@ export function heartbeatHandler({
     beat: recorder.beat,
     changed: (cluster) => {
       touch(leaderState, cluster);
+      inbox.wake();
+    },
+    asked: (clientId) => {
+      if (!mayAnswer(clientId)) return;
+      leaderState.unsaved.add(clientId);
       inbox.wake();
     },
     conflictChanged: (cluster) => {
@@ -68,6 +75,25 @@ export function heartbeatHandler({
     const crossed = leaderState.expiry.take([...advanced]);
     if (crossed.length > 0) inbox.crossed(crossed);
     else if (leaderState.held.size > 0) inbox.wake();
+  };
+}
+
+/** Each cluster is answered once in this time: a sender that always asks costs no record a beat. */
+const ANSWER_EVERY_MS = 10_000;
+
+function openAnswers(nowMs: () => number): (clientId: ClientId) => boolean {
+  const answered = new Set<ClientId>();
+  let sinceMs = nowMs();
+  return (clientId) => {
+    const atMs = nowMs();
+    // A wall clock that was set back must not silence us.
+    if (atMs < sinceMs || atMs - sinceMs > ANSWER_EVERY_MS) {
+      answered.clear();
+      sinceMs = atMs;
+    }
+    if (answered.has(clientId)) return false;
+    answered.add(clientId);
+    return true;
   };
 }
 

@@ -127,7 +127,8 @@ function admitHistory(
     const { clientId } = message;
     const before = read.get(last.get(clientId) ?? record);
     const value = before === undefined || before === message ? null : textOf(before);
-    const speaker = { clientId, facts: undefined, registry: { value } };
+    const { headers = {} } = last.get(clientId) ?? {};
+    const speaker = { clientId, facts: undefined, registry: { value, headers } };
     const error = refusalOf(speaker, message, record.headers);
     if (error === undefined) last.set(clientId, record);
     else refused.push({ ...record, topic: REGISTRY, error });

@@ -7,14 +7,21 @@ import { parseJson, toBytes } from "../../../shared/protocol/json.ts";
 import type { Accepted } from "../../../shared/protocol/ledger.ts";
 import type { RegistryMessage } from "../../../shared/protocol/message.ts";
 import type { Refusal } from "../../../shared/protocol/quarantine.ts";
-import { FORCE, FORCED, INSTALLATION } from "../../../shared/protocol/registry-header.ts";
+import {
+  BY,
+  BY_AGENT,
+  BY_OPERATOR,
+  FORCE,
+  FORCED,
+  INSTALLATION,
+} from "../../../shared/protocol/registry-header.ts";
 import type { Cluster } from "../fleet/fleet.ts";
 
 type Headers = Readonly<Record<string, string>>;
 
 /** A cluster as far as it says who may speak for it. */
 type Speaker = Pick<Cluster, "clientId" | "facts"> & {
-  readonly registry: Pick<Accepted, "value">;
+  readonly registry: Pick<Accepted, "value" | "headers">;
 };
 
 /** Undefined: it may. A cluster that nobody registered yet has nothing to protect. */
@@ -23,13 +30,28 @@ export function refusalOf(
   message: RegistryMessage,
   headers: Headers,
 ): Refusal | undefined {
-  if (cluster === undefined || cluster.registry.value === null) return undefined;
+  if (cluster === undefined) return undefined;
+  if (cluster.registry.value === null) return refuseAutomatic(cluster, message, headers);
   const accepted = installationOf(cluster.registry.value);
   if (message.kind === "tombstone") return refuseTombstone(cluster, accepted, headers);
   const { installation_id: sender } = message.registration;
   const isTakeover = accepted !== undefined && sender !== undefined && sender !== accepted;
   if (!isTakeover || cluster.facts?.conflict === undefined) return undefined;
   return inConflict(cluster, "a registration of another installation is not accepted meanwhile");
+}
+
+/** What a person has withdrawn comes back when a person says so, and not at the next restart of a host. */
+function refuseAutomatic(
+  { clientId, registry }: Speaker,
+  message: RegistryMessage,
+  headers: Headers,
+): Refusal | undefined {
+  const isAutomatic = message.kind === "registration" && headers[BY] === BY_AGENT;
+  if (!isAutomatic || registry.headers[BY] !== BY_OPERATOR) return undefined;
+  const detail =
+    `an operator has withdrawn ${clientId} (sidecar withdraw); to bring it back: agent register, or ` +
+    "agent run --re-register";
+  return { code: "withdrawn-by-operator", detail };
 }
 
 function refuseTombstone(

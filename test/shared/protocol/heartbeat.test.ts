@@ -17,6 +17,7 @@ const Schema = v.object({
   metrics: shown(v.object({ resources_sent: count, uptime_seconds: count })),
   sequence: count,
   instance_id: text(128),
+  ask: shown(v.boolean()),
 });
 
 const value = fc.oneof(
@@ -27,7 +28,16 @@ const value = fc.oneof(
   fc.nat({ max: 600 }).map((length) => "x".repeat(length)),
   fc.record({ resources_sent: fc.jsonValue(), uptime_seconds: fc.double() }, { requiredKeys: [] }),
 );
-const names = ["timestamp", "status", "reason", "metrics", "sequence", "instance_id", "other"];
+const names = [
+  "timestamp",
+  "status",
+  "reason",
+  "metrics",
+  "sequence",
+  "instance_id",
+  "ask",
+  "other",
+];
 const beat = fc
   .tuple(
     fc.oneof(fc.constantFrom("af-10", "a", "-a", "A", "x".repeat(64)), value),

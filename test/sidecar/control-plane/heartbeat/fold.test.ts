@@ -39,11 +39,13 @@ function openFold() {
     beats: (number | undefined)[];
     changed: number;
     conflicts: number;
+    asked: string[];
     unregistered: string[];
   } = {
     beats: [],
     changed: 0,
     conflicts: 0,
+    asked: [],
     unregistered: [],
   };
   const refused: string[] = [];
@@ -56,6 +58,7 @@ function openFold() {
     isOwn: (tick) => tick.epoch === EPOCH,
     beat: (_ageMs, skewMs) => seen.beats.push(skewMs),
     settings: TIMES,
+    asked: (clientId) => seen.asked.push(clientId),
     conflictChanged: () => {
       seen.conflicts += 1;
     },

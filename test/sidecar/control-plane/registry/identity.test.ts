@@ -92,6 +92,20 @@ describe("refusalOf()", () => {
     expect(refusalOf(cluster, record, headers)?.code).toBe(code);
   });
 
+  const withdrawnBy = (headers: Readonly<Record<string, string>>) =>
+    clusterOf({ state: "withdrawn", registry: { ...registry(), value: null, headers } });
+  const OPERATOR = { "outrider-by": "sidecar withdraw" };
+  const AGENT = { "outrider-by": "agent run" };
+  test.each([
+    ["an agent's own, after an operator's tombstone", OPERATOR, registered(), AGENT, true],
+    ["a person's or a hook's", OPERATOR, registered(), {}, false],
+    ["an agent's own, after a hook's tombstone", {}, registered(), AGENT, false],
+    ["another tombstone", OPERATOR, tombstone, AGENT, false],
+  ] as const)("%s: refused? as the headers say", (_, by, record, headers, isRefused) => {
+    const code = isRefused ? "withdrawn-by-operator" : undefined;
+    expect(refusalOf(withdrawnBy(by), record, headers)?.code).toBe(code);
+  });
+
   test("says who beats, since when, and what to do", () => {
     const detail = refusalOf(known("x", true), tombstone, {})?.detail;
     expect(detail).toContain("instances i-1 and i-2, since 2026-01-01T00:00:00.000Z");

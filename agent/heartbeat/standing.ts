@@ -1,0 +1,143 @@
+/**
+ * What became of this cluster, as the ledger says: the answer to the own registration, and once an hour
+ * the answer to a beat that asks for one. Each time the ledger is read from its end at that moment, for
+ * a bounded time, and without a group; nobody follows it.
+ *
+ * What cannot be read is unknown: neither accepted nor refused.
+ */
+import { sleep } from "../../shared/deadline.ts";
+import type { Call } from "../../shared/kafka/api/request.ts";
+import { startDeadline } from "../../shared/kafka/deadline.ts";
+import type { KafkaLog } from "../../shared/kafka/log.ts";
+import type { Log } from "../../shared/log.ts";
+import type { ClientId } from "../../shared/protocol/client-id.ts";
+import {
+  type Confirm,
+  confirmAccepted,
+  confirmStanding,
+  type Target,
+} from "../register/confirmation.ts";
+import { awaitAnswer, findReason, findStart, type Start, type Waited } from "../register/wait.ts";
+import type { Kafka, Published } from "../registry.ts";
+
+const START_MS_MAX = 5_000;
+/** A failover fits, as for an operator's commands. */
+const ANSWER_MS_MAX = 30_000;
+const REASON_MS_MAX = 5_000;
+const HOUR_MS = 3_600_000;
+/** The first question of a process that does not register: not all at once after a restart of many. */
+const FIRST_MS_MAX = 10_000;
+
+export type Standing = {
+  readonly kind: "unknown" | "accepted" | "conflict" | "withdrawn" | "refused";
+  readonly detail: string;
+};
+
+export type StandingTask = {
+  readonly standing: () => Standing;
+  /** Where the answers to a record that is about to be written will begin. */
+  readonly start: (call: Call) => Promise<Start | undefined>;
+  /** Our registration was written: reads the answer beside whatever else is done. */
+  readonly registered: (written: Published, start: Start | undefined) => void;
+  /** Asks once an hour until the signal; `ask` has the next beat ask, if beats arrive. */
+  readonly run: (ask: () => boolean, asksAtOnce: boolean) => Promise<void>;
+};
+
+export function openStanding(deps: {
+  readonly kafka: Kafka;
+  readonly clientId: ClientId;
+  readonly log: Log;
+  readonly random: () => number;
+  readonly signal: AbortSignal;
+}): StandingTask {
+  const { kafka, clientId, log, random, signal } = deps;
+  const kafkaLog: KafkaLog = (_level, message, fields) => log.debug(message, fields);
+  let standing: Standing = { kind: "unknown", detail: "not yet answered by a control plane" };
+
+  const become = (next: Standing): void => {
+    if (next.kind !== standing.kind) report(log, next);
+    standing = next;
+  };
+
+  const start: StandingTask["start"] = async (call) => {
+    const deadlineMs = Math.min(START_MS_MAX, call.deadlineMs / 2);
+    const found = await findStart(kafka.client, { ...call, deadlineMs });
+    if (found.ok) return found.value;
+    const detail = `the ledger cannot be read: ${found.error.detail}`;
+    if (standing.kind === "unknown") become({ kind: "unknown", detail });
+    return undefined;
+  };
+
+  /** What is not answered leaves standing as it was: silence of others is no news of ours. */
+  const read = async (target: Target, from: Start, judge: Confirm): Promise<void> => {
+    const deadline = startDeadline({ deadlineMs: ANSWER_MS_MAX, signal });
+    const reading = { client: kafka.client, log: kafkaLog, deadline };
+    const waited = await awaitAnswer(reading, target, from, judge);
+    if (signal.aborted) return;
+    if (waited.kind === "refused") {
+      const brief = startDeadline({ deadlineMs: REASON_MS_MAX, signal });
+      const reason = await findReason({ ...reading, deadline: brief }, target, from);
+      const why = reason === undefined ? waited.detail : `${reason.reason}: ${reason.detail}`;
+      become({ kind: "refused", detail: why });
+    } else if (waited.kind !== "open" && waited.kind !== "failed") become(answered(waited));
+    else if (standing.kind === "unknown") become({ kind: "unknown", detail: openText(waited) });
+  };
+
+  const ask = async (send: () => boolean): Promise<void> => {
+    const from = await start({ deadlineMs: START_MS_MAX, signal });
+    if (from === undefined || !send()) return;
+    const nowhere = { topicId: "", partition: 0, offset: 0 };
+    await read({ action: "register", clientId, ...nowhere }, from, confirmStanding);
+  };
+
+  return {
+    standing: () => standing,
+    start,
+    registered: (written, from) => {
+      if (from === undefined) return;
+      const target: Target = { action: "register", clientId, ...written };
+      void read(target, from, confirmAccepted);
+    },
+    run: async (send, asksAtOnce) => {
+      if (asksAtOnce) await sleep(random() * FIRST_MS_MAX, signal);
+      else await sleep(hourly(random()), signal);
+      while (!signal.aborted) {
+        await ask(send);
+        await sleep(hourly(random()), signal);
+      }
+    },
+  };
+}
+
+/** 54 to 66 minutes. */
+const hourly = (random: number): number => HOUR_MS * (0.9 + 0.2 * random);
+
+function answered(waited: Extract<Waited, { readonly kind: "done" | "withdrawn" }>): Standing {
+  if (waited.kind === "withdrawn") return { kind: "withdrawn", detail: waited.detail };
+  return { kind: waited.conflict === true ? "conflict" : "accepted", detail: waited.detail };
+}
+
+const openText = (waited: Extract<Waited, { readonly kind: "open" | "failed" }>): string =>
+  waited.kind === "open" ? waited.detail : waited.error.detail;
+
+/** Each change once; a metric and /health/kafka say it for as long as it lasts. */
+function report(log: Log, { kind, detail }: Standing): void {
+  switch (kind) {
+    case "unknown":
+      return;
+    case "accepted":
+      log.info("the control plane has accepted this cluster", { detail });
+      return;
+    case "conflict":
+      log.error("another agent beats under this client id", { detail });
+      return;
+    case "withdrawn":
+      log.error("this cluster has been withdrawn: no worker runs for it", { detail });
+      return;
+    case "refused":
+      log.error("the control plane refused this cluster's registration", { detail });
+  }
+}
+
+export const standingText = ({ kind, detail }: Standing): string =>
+  kind === "accepted" ? "accepted" : `${kind}: ${detail}`;
