@@ -51,13 +51,15 @@ const absentIn = (topics: readonly TopicMetadata[]): ReadonlySet<string> =>
     ),
   );
 
-/** Of those that are absent now, which have been for too long. */
+/** Of those that are absent now, which have been for too long. Each is named once in so much time. */
 function rememberMissing(): (absent: ReadonlySet<string>, nowMs: number) => readonly string[] {
   const sinceMs = new Map<string, number>();
   return (absent, nowMs) => {
     for (const name of sinceMs.keys()) if (!absent.has(name)) sinceMs.delete(name);
     for (const name of absent) if (!sinceMs.has(name)) sinceMs.set(name, nowMs);
-    return [...sinceMs].flatMap(([name, since]) => (nowMs - since >= MISSING_MAX_MS ? name : []));
+    const gone = [...sinceMs].filter(([, since]) => nowMs - since >= MISSING_MAX_MS);
+    for (const [name] of gone) sinceMs.delete(name);
+    return gone.map(([name]) => name);
   };
 }
 
