@@ -64,6 +64,7 @@ export function openMonitor(options: MonitorOptions): Monitor {
     settings: localSettings(settings, topology.replicaName),
     credentials,
     askOther: (address, request, ms) => cluster.ask(address, request, { deadlineMs: ms }),
+    askAny: (request, ms, serves) => cluster.askAny(request, { deadlineMs: ms }, serves),
     log: kafkaLog,
     monotonicMs,
   });

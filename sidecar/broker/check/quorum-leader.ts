@@ -23,11 +23,14 @@ export const checkQuorumLeader: Check = (snapshot) => {
 
 /** With ZooKeeper, and before DescribeQuorum (KIP-595), the metadata's controller is what there is to ask. */
 function judgeController({ metadata, quorum }: BrokerSnapshot): Verdict {
-  if (metadata.kind !== "read") {
-    return say("skipped", quorum.kind === "absent" ? quorum.reason : "no quorum", 0);
+  const read = readOr(CHECK, metadata);
+  if (!read.ok) {
+    const why = quorum.kind === "absent" ? `${quorum.reason}; ` : "";
+    return say("unknown", `${why}${read.error.reason}`, 0);
   }
-  const { controllerId } = metadata.value.cluster;
+  const { value, durationMs } = read.value;
+  const { controllerId } = value.cluster;
   return controllerId === NONE
-    ? say("fail", "the metadata names no controller", metadata.durationMs)
-    : say("pass", `node ${controllerId} is the controller`, metadata.durationMs);
+    ? say("fail", "the metadata names no controller", durationMs)
+    : say("pass", `node ${controllerId} is the controller`, durationMs);
 }

@@ -29,6 +29,12 @@ export type OtherBrokers = {
     request: KafkaRequest<T>,
     call: Call,
   ) => ListenerAnswer<T>;
+  /** In turn, until an answer serves; the first answer where none does. */
+  readonly askAny: <T>(
+    request: KafkaRequest<T>,
+    call: Call,
+    serves?: (answer: T) => boolean,
+  ) => ListenerAnswer<T>;
   /** Resolves all names anew; says in the log what has changed. */
   readonly checkNames: () => Promise<void>;
   /** Names that did not resolve the last time. */
@@ -61,16 +67,20 @@ export function openOtherBrokers({
     ...order.filter(({ host }) => unresolved.has(host)),
   ];
 
-  const metadata = async (call: Call): ListenerAnswer<ClusterMetadata> => {
+  const askAny = async <T>(
+    request: KafkaRequest<T>,
+    call: Call,
+    serves: (answer: T) => boolean = () => true,
+  ): ListenerAnswer<T> => {
     const deadline = startDeadline(call);
-    let first: Result<ClusterMetadata, KafkaError> | undefined;
+    let first: Result<T, KafkaError> | undefined;
     const asked = inTurn();
     for (const [index, address] of asked.entries()) {
       if (first !== undefined && deadline.over()) break;
       const shareMs = deadline.leftMs() / (asked.length - index);
-      const answer = await links.send(address, metadataRequest("all"), deadline.call(shareMs));
+      const answer = await links.send(address, request, deadline.call(shareMs));
       first ??= answer;
-      if (!answer.ok) continue;
+      if (!answer.ok || !serves(answer.value)) continue;
       order = [address, ...addresses.filter((other) => other !== address)];
       return answer;
     }
@@ -99,8 +109,9 @@ export function openOtherBrokers({
 
   return {
     some: addresses.length > 0,
-    metadata,
+    metadata: (call) => askAny(metadataRequest("all"), call),
     ask: links.send,
+    askAny,
     checkNames,
     unresolved: () => [...unresolved],
     close: links.close,

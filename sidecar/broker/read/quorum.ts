@@ -1,7 +1,8 @@
 /**
  * The metadata quorum as this node sees it. A broker passes DescribeQuorum on to the active controller
  * and holds it while there is none (measured on 4.1.1: for more than a minute, without an error). A
- * controller alone answers for itself while it leads; else DescribeCluster says who does (KIP-919).
+ * controller alone answers for itself while it leads; else DescribeCluster says who does (KIP-919, from
+ * Kafka 3.7 and its metadata.version). Where it cannot say, a broker is asked, which passes the question on.
  */
 import {
   type Controllers,
@@ -27,6 +28,9 @@ import { unmuted } from "./unmuted.ts";
 const LEADERLESS_AFTER_MS = 1000;
 /** A permission that is missing is asked for so seldom: Kafka logs each refusal with a stack. */
 const REFUSED_MS = 15_000;
+/** Of the time that is left: for the leader, then for brokers, and for saying that neither answered. */
+const LEADER_SHARE = 0.5;
+const BROKER_SHARE = 0.8;
 const NOT_LEADER_OR_FOLLOWER = 6;
 const NONE = -1;
 const PERMISSION = "DESCRIBE on the cluster";
@@ -44,6 +48,12 @@ export type QuorumReaderOptions = {
     address: BrokerAddress,
     request: KafkaRequest<T>,
     deadlineMs: number,
+  ) => Promise<Result<T, KafkaError>>;
+  /** Asks the brokers that are known, in turn, until an answer serves; the first answer where none does. */
+  readonly askAny: <T>(
+    request: KafkaRequest<T>,
+    deadlineMs: number,
+    serves: (answer: T) => boolean,
   ) => Promise<Result<T, KafkaError>>;
 };
 
@@ -84,7 +94,7 @@ export function openQuorumReader(options: QuorumReaderOptions): QuorumReader {
 
   const ofController = async (clock: RoundClock): Promise<Reading<Quorum>> => {
     const answer = askController(options, clock, last);
-    const reading = remember(await readWithin(clock, "DescribeQuorum", answer));
+    const reading = remember(neverAbsent(await readWithin(clock, "DescribeQuorum", answer)));
     if (reading.kind === "failed" && reading.error.code === "timeout") {
       connection.drop("the quorum did not come in time");
     }
@@ -112,23 +122,53 @@ const leaderless = (last: Quorum | undefined): Quorum => ({
 });
 
 async function askController(
-  { connection, askOther }: QuorumReaderOptions,
+  options: QuorumReaderOptions,
   clock: RoundClock,
   last: Quorum | undefined,
 ): Promise<Result<Quorum, KafkaError>> {
+  const { connection } = options;
   const [own, cluster] = await Promise.all([
     connection.ask(quorumRequest()),
     connection.ask(controllersRequest()),
   ]);
-  if (!own.ok || own.value.errorCode !== NOT_LEADER_OR_FOLLOWER) return unlessError(own, evaluate);
+  if (!own.ok && own.error.code !== "unsupported") return own;
+  if (own.ok && own.value.errorCode !== NOT_LEADER_OR_FOLLOWER) return unlessError(own, evaluate);
   const known = unlessError(cluster, judgeControllers);
-  if (!known.ok) return known;
-  if (known.value.leaderId === NONE) return ok(leaderless(last));
-  const leader = known.value.controllers.find(({ id }) => id === known.value.leaderId);
-  if (leader === undefined) return err(noAddress(known.value.leaderId));
-  const leftMs = clock.leftMs();
-  const answer = await askOther(leader, quorumRequest(), leftMs);
+  if (known.ok && known.value.leaderId === NONE) return ok(leaderless(last));
+  const led = known.ok ? await askLeader(options, clock, known.value) : known;
+  return led.ok || led.error.code === "authorization" ? led : askBroker(options, clock, led.error);
+}
+
+async function askLeader(
+  { askOther }: QuorumReaderOptions,
+  clock: RoundClock,
+  { leaderId, controllers }: Controllers,
+): Promise<Result<Quorum, KafkaError>> {
+  const leader = controllers.find(({ id }) => id === leaderId);
+  if (leader === undefined) return err(noAddress(leaderId));
+  const answer = await askOther(leader, quorumRequest(), clock.leftMs() * LEADER_SHARE);
   return answer.ok ? evaluate(answer.value) : err(lostLeader(leader.id, answer.error));
+}
+
+/** Before Kafka 3.7, or with an older metadata.version, a controller does not know where the others are. */
+async function askBroker(
+  { askAny }: QuorumReaderOptions,
+  clock: RoundClock,
+  error: KafkaError,
+): Promise<Result<Quorum, KafkaError>> {
+  const leftMs = clock.leftMs() * BROKER_SHARE;
+  const answer = await askAny(quorumRequest(), leftMs, ({ errorCode }) => errorCode === 0);
+  const told = unlessError(answer, evaluate);
+  if (told.ok) return told;
+  const detail = `${error.detail}; nor does a broker of BOOTSTRAP_SERVERS say: ${told.error.detail}`;
+  return err({ ...error, detail });
+}
+
+/** A controller has a quorum, also where nobody tells of it. */
+function neverAbsent(reading: Reading<Quorum>): Reading<Quorum> {
+  if (reading.kind !== "absent") return reading;
+  const detail = `who leads the quorum could not be asked: ${reading.reason}`;
+  return { kind: "failed", error: { code: "broker", retry: "terminal", detail }, durationMs: 0 };
 }
 
 function judgeControllers(controllers: Controllers): Result<Controllers, KafkaError> {

@@ -41,12 +41,18 @@ export function lateError(what: string, waitedMs: number, asked?: OnItsWay): Kaf
   return { ...late, detail: `${late.detail}: its connection is not open yet, or muted by a quota` };
 }
 
-/** The answer, unless its error code says that Kafka refuses or fails. */
+/**
+ * The answer, unless its error code says that Kafka refuses or fails. One that has the API and calls its
+ * version unsupported (it asks an older controller, in a rolling upgrade) did not say: it is not without it.
+ */
 export function unlessError<T, V>(
   result: Result<T, KafkaError>,
   evaluate: (value: T) => Result<V, KafkaError>,
 ): Result<V, KafkaError> {
-  return result.ok ? evaluate(result.value) : result;
+  if (!result.ok) return result;
+  const said = evaluate(result.value);
+  if (said.ok || said.error.code !== "unsupported") return said;
+  return err({ ...said.error, code: "broker" });
 }
 
 export function mapReading<T, V>(reading: Reading<T>, map: (value: T) => V): Reading<V> {

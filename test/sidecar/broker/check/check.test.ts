@@ -108,9 +108,9 @@ table("checkQuorumLeader", checkQuorumLeader, [
     want: ["fail", "the metadata names no controller"],
   },
   {
-    when: "with neither quorum nor metadata it is skipped",
+    when: "with neither quorum nor metadata it is unknown",
     of: { ...withoutQuorum, metadata: failed("no answer") },
-    want: ["skipped", "no DescribeQuorum"],
+    want: ["unknown", "no DescribeQuorum; no answer"],
   },
 ]);
 
