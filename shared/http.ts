@@ -100,13 +100,16 @@ export function serve(options: HttpOptions): Result<HttpServer, HttpError> {
 
 /** The routes without a server; tests ask them by `app.request(...)`. */
 export function openApp(options: Pick<HttpOptions, "routes" | "build" | "log" | "about">): App {
-  const app: App = new Hono();
+  const app: App = new Hono({ getPath: ({ url }) => tidyPath(new URL(url).pathname) });
   app.get("/about", (c) => c.json({ ...about(options.build), ...options.about?.() }));
   options.routes(app);
   app.notFound((c) => notFound(app, c));
   app.onError((cause) => failure(options.log, cause));
   return app;
 }
+
+/** As people write paths into probes: `/health//live/` is `/health/live`. */
+const tidyPath = (path: string): string => path.replace(/\/{2,}/gu, "/").replace(/(.)\/$/u, "$1");
 
 /** Bun takes 0 (none) to 255 seconds. */
 const idleSeconds = (ms: number): number => Math.min(255, Math.ceil(ms / 1000));

@@ -42,6 +42,10 @@ const name = () => text(NAME_CHARS_MAX, "a name");
 const address = v.pipe(
   text(NAME_CHARS_MAX, "host:port"),
   v.check((value) => parseBrokerAddress(value) !== undefined, "is no host:port"),
+  v.check(
+    (value) => value.includes("]") || value.split(":").length <= 2,
+    "is an IPv6 address without brackets, whose port cannot be told: write [::1]:9092",
+  ),
   v.check((value) => /:\d+$/u.test(value), "has no port"),
   v.transform(parseBrokerAddress),
 );

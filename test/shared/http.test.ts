@@ -50,6 +50,12 @@ describe("serve()", () => {
     expect(await ask("/things/7")).toEqual([200, '{"id":"7"}']);
     expect(await ask("/things/7", { method: "HEAD" })).toEqual([200, ""]);
   });
+  test.each(["/things/7/", "/things//7", "//things///7//"])(
+    "answers it as %p, too",
+    async (path) => {
+      expect(await ask(path)).toEqual([200, '{"id":"7"}']);
+    },
+  );
   test("answers /about with four strings", async () => {
     const about = { version: "dev", timestamp: "dev", epoch: "0", build: "dev" };
     expect(await ask("/about")).toEqual([200, JSON.stringify(about)]);
@@ -151,7 +157,7 @@ describe("a request without a Host that can be read", () => {
   test.each([
     ["GET /things/7 HTTP/1.0\r\n\r\n", "200", '{"id":"7"}'],
     ["GET /things/%37?x=1 HTTP/1.0\r\n\r\n", "200", '{"id":"7"}'],
-    ["GET //things/7 HTTP/1.0\r\n\r\n", "404", '{"error":"no such path: //things/7"}'],
+    ["GET //things/7 HTTP/1.0\r\n\r\n", "200", '{"id":"7"}'],
     ["GET /things/7 HTTP/1.1\r\nHost: a b\r\n\r\n", "200", '{"id":"7"}'],
     [
       "GET //[x HTTP/1.1\r\nHost: [\r\n\r\n",

@@ -6,10 +6,13 @@
 import type { BrokerSnapshot, KafkaProcess, ListenerAnswer } from "../snapshot.ts";
 import type { Check, CheckSettings, Verdict } from "./check.ts";
 import { brakedMs } from "./liveness-brake.ts";
-import { ageText, bytesText, counted, verdictsOf } from "./text.ts";
+import { ageText, bytesText, counted, someOf, verdictsOf } from "./text.ts";
 
 /** Our timer was late by this share of the time that we waited: an answer may have been there in time. Twice it was not. */
 const LAG_SHARE_MAX = 0.25;
+
+/** Recovery reads whole segments, many MiB a second; the threads that go on in a hung broker move a few KiB. */
+const RECOVERY_BYTES_PER_SECOND = 64 * 1024;
 
 const SILENT = "the listener accepts connections and is silent";
 const CUT =
@@ -26,7 +29,7 @@ export const checkBrokerAnswers: Check = (snapshot, settings, before) => {
     case "throttled":
       return say("pass", `alive, and holds us back: ${answer.detail}`, answer.durationMs);
     case "refused-us":
-      return say("warn", `alive, but it refuses us: ${answer.detail}`, answer.durationMs);
+      return say("warn", refusedText(answer), answer.durationMs);
     case "not-asked":
       return say("unknown", `we could not ask: ${answer.detail}`, answer.durationMs);
     case "closed":
@@ -51,6 +54,11 @@ function answeredText({
   return `answered on another connection, while ${despite}`;
 }
 
+const refusedText = ({ by, detail }: Extract<ListenerAnswer, { readonly kind: "refused-us" }>) =>
+  by === "us"
+    ? `alive, but we refuse its certificate (TLS_CA_FILE, TLS_SERVER_NAME): ${detail}`
+    : `alive, but it refuses us: ${detail}`;
+
 type Unanswered = { readonly detail: string; readonly durationMs: number };
 type There = Exclude<KafkaProcess, { readonly kind: "gone" }>;
 type SilentSnapshot = BrokerSnapshot & {
@@ -65,7 +73,7 @@ type SilentSnapshot = BrokerSnapshot & {
  */
 function judgeClosed(
   { detail, durationMs }: Unanswered,
-  { isListening }: BrokerSnapshot,
+  { isListening, listensAt }: BrokerSnapshot,
   kafka: There,
   before: BrokerSnapshot | undefined,
 ): Verdict {
@@ -78,8 +86,18 @@ function judgeClosed(
   }
   return kafka.hasAnswered
     ? say("fail", `the listener is closed, and was open before: ${detail}`, durationMs)
-    : say("unknown", startingText(kafka, before), durationMs);
+    : say(
+        "unknown",
+        `${startingText(kafka, before)}: ${detail}${elsewhere(listensAt)}`,
+        durationMs,
+      );
 }
+
+/** A listener on another address, such as [::1] alone, looks closed; so does every one of a broker that starts. */
+const elsewhere = (listensAt: readonly string[]): string =>
+  listensAt.length === 0
+    ? ""
+    : `; Kafka's process listens on ${someOf(listensAt)} (is LOCAL_BROKER one of them?)`;
 
 /**
  * Older brokers bind their port before they recover their logs, and say nothing until then (KAFKA-9796);
@@ -99,7 +117,7 @@ function judgeSilent(
   }
   const held = heldText(seen, before);
   if (held !== undefined) return say("unknown", `${held}: ${detail}`, durationMs);
-  if (kafka.kind === "running" && !kafka.hasAnswered && hasProgress(kafka, before)) {
+  if (kafka.kind === "running" && !kafka.hasAnswered && isReadingLogs(kafka, before)) {
     return say("unknown", startingText(kafka, before), durationMs);
   }
   const silence = `${connected ? SILENT : UNTAKEN}: ${detail}`;
@@ -152,6 +170,15 @@ function startingText(kafka: Running, before: BrokerSnapshot | undefined): strin
   if (progress === undefined) return `${since}; what it reads and writes cannot be seen`;
   const total = bytesText(kafka.ioBytes ?? 0);
   return `${since}; it read and wrote ${total}, of it ${bytesText(progress)} since the round before`;
+}
+
+/** A broker that hangs goes on writing its logs and asking the controllers: that is no recovery. */
+function isReadingLogs(kafka: Running, before: BrokerSnapshot | undefined): boolean {
+  const progress = progressBytes(kafka, before);
+  const was = before?.process;
+  if (progress === undefined || was?.kind !== "running") return false;
+  const seconds = Math.max(1, (kafka.ageMs - was.ageMs) / 1000);
+  return progress / seconds >= RECOVERY_BYTES_PER_SECOND;
 }
 
 /** Bytes since the round before; undefined where they cannot be seen, or of another process. */

@@ -67,7 +67,7 @@ export type MemoryStory = { readonly source: keyof typeof SOURCE_HELP; readonly 
 export type MemoryGauges = {
   /** Reads anew when the last reading is no longer fresh; each scrape does so by itself. */
   readonly refresh: () => void;
-  /** Of the last reading; a first one is made when there is none. */
+  /** Of a fresh reading. */
   readonly story: () => MemoryStory;
 };
 
@@ -114,7 +114,7 @@ export function openMemoryGauges({
   return {
     refresh,
     story: () => {
-      if (last === undefined) refresh();
+      refresh();
       return last?.story ?? storyOf(memory.read());
     },
   };

@@ -18,6 +18,7 @@ import {
   ioBytes,
   kafkaProgram,
   listenerPorts,
+  listeningAddresses,
   listeningSockets,
   type Program,
   propertiesPath,
@@ -54,6 +55,8 @@ export type KafkaFinder = {
   readonly isListening: () => boolean | undefined;
   /** Connections that it has not taken yet, and what it has worked: does it hold them back, or hang? As dear. */
   readonly backlog: () => Backlog | undefined;
+  /** All addresses, `host:port`, on which its sockets are seen to listen. */
+  readonly listensAt: () => readonly string[];
 };
 
 export type KafkaFinderOptions = {
@@ -151,6 +154,7 @@ export function openKafkaFinder({
     look,
     backlog: () => known && backlogOf(files, known.pid, port),
     isListening: () => known && (listensOn(files, known.pid, port, false) ?? true),
+    listensAt: () => (known === undefined ? [] : addressesOf(files, known.pid)),
     asking: () => {
       look();
       const asked = known && keyOf(known);
@@ -221,6 +225,17 @@ function socketsIn(files: Files, pid: number, port?: number): ReadonlySet<string
     return text.ok ? listeningSockets(text.value, port) : [];
   });
   return new Set(inodes.map((inode) => `socket:[${inode}]`));
+}
+
+function addressesOf(files: Files, pid: number): readonly string[] {
+  const own = new Set(descriptorsOf(files, pid).map((fd) => files.link(`/proc/${pid}/fd/${fd}`)));
+  const listening = ["tcp", "tcp6"].flatMap((name) => {
+    const text = files.read(`/proc/${pid}/net/${name}`);
+    return text.ok ? listeningAddresses(text.value) : [];
+  });
+  return listening
+    .filter(({ inode }) => own.has(`socket:[${inode}]`))
+    .map(({ address }) => address);
 }
 
 /** The only Kafka there is in a network is taken for the listener: its files need not be gone through. */

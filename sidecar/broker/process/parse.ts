@@ -101,6 +101,34 @@ export function cpuTicks(stat: string): number | undefined {
   return Number.isSafeInteger(ticks) ? ticks : undefined;
 }
 
+/** Of all sockets that listen, their inode and `host:port`, from /proc/<pid>/net/tcp or tcp6. */
+export function listeningAddresses(
+  text: string,
+): readonly { readonly inode: string; readonly address: string }[] {
+  return text.split("\n").flatMap((line) => {
+    const fields = line.trim().split(/\s+/u);
+    const [host, port] = (fields[LOCAL] ?? "").split(":");
+    const inode = fields[INODE];
+    if (fields[STATE] !== LISTEN || inode === undefined || !host || !port) return [];
+    return [{ inode, address: `${hostText(host)}:${Number.parseInt(port, 16)}` }];
+  });
+}
+
+const WORD_CHARS = 8;
+
+/** The kernel writes an address as words of its own byte order: little-endian on all that Bun runs on. */
+function hostText(hex: string): string {
+  const words = hex.match(/.{8}/gu) ?? [];
+  const bytes = words.flatMap((word) => (word.match(/../gu) ?? []).reverse());
+  if (hex.length === WORD_CHARS) return bytes.map((byte) => Number.parseInt(byte, 16)).join(".");
+  const groups = bytes.flatMap((byte, at) =>
+    at % 2 === 0 ? [`${byte}${bytes[at + 1] ?? ""}`] : [],
+  );
+  const full = groups.map((group) => Number.parseInt(group, 16).toString(16)).join(":");
+  // One run of zeros in short, as people write it; a mapped IPv4 address stays readable enough.
+  return `[${full.replace(/(?:^|:)0(?::0)+(?::|$)/u, "::")}]`;
+}
+
 /**
  * Bytes read and written by a process's calls, from /proc/<pid>/io; what came out of the page cache
  * counts, since recovery after a crash reads segments that may still be in it.

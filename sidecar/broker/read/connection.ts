@@ -233,7 +233,8 @@ async function send<T>(
 /** A broker that does not like our certificate does not say why; one that has spoken has taken it. */
 function explain(error: KafkaError, reached: Reached, settings: KafkaSettings): KafkaError {
   if (reached === "heard" || reached === "open") return error;
-  if (answerOf(error, reached, 0).kind !== "refused-us") return error;
+  const answer = answerOf(error, reached, 0);
+  if (answer.kind !== "refused-us" || answer.by === "us") return error;
   const expired = expiredCertificate(settings);
   return expired === undefined ? error : { ...error, detail: `${expired} (${error.detail})` };
 }

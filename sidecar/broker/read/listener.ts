@@ -24,6 +24,10 @@ const REFUSED = "ECONNREFUSED";
 /** The kernel gave up: nobody took the connection, and nobody refused it. */
 const UNANSWERED = "ETIMEDOUT";
 
+/** What we find wrong with its certificate (OpenSSL's and Node's codes), unlike an alert that it sends. */
+const OUR_VERDICT =
+  /^(?:CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|ERR_TLS_CERT_)/u;
+
 /** Who has said so much, and then ends the connection, does not take us. */
 const SPOKE: ReadonlySet<Reached> = new Set(["secured", "heard", "open"]);
 
@@ -33,7 +37,10 @@ const SPOKE: ReadonlySet<Reached> = new Set(["secured", "heard", "open"]);
  */
 export function answerOf(error: KafkaError, reached: Reached, durationMs: number): ListenerAnswer {
   const { detail } = error;
-  if (error.code === "authentication") return { kind: "refused-us", detail, durationMs };
+  if (error.code === "authentication") {
+    const isOurs = OUR_VERDICT.test(errnoOf(error.cause));
+    return { kind: "refused-us", detail, durationMs, ...(isOurs ? { by: "us" } : {}) };
+  }
   // A TLS file or a password that cannot be read, or used.
   if (error.code === "invalid") return { kind: "not-asked", detail, durationMs };
   const errno = errnoOf(error.cause);

@@ -137,6 +137,14 @@ describe("readBrokerConfig()", () => {
     [{ DISK_FREE_WARN: "0.1" }, "failed to create kafka client: DISK_FREE_WARN="],
     [{ LIVENESS: "both" }, "failed to create kafka client: LIVENESS="],
     [{ LOCAL_BROKER: "localhost" }, "failed to create kafka client: LOCAL_BROKER="],
+    [
+      { LOCAL_BROKER: "::1" },
+      'failed to create kafka client: LOCAL_BROKER="::1": is an IPv6 address without brackets',
+    ],
+    [
+      { LOCAL_BROKER: "fd00::1:9092" },
+      'failed to create kafka client: LOCAL_BROKER="fd00::1:9092": is an IPv6 address',
+    ],
     [{ BOOTSTRAP_SERVERS: "a:x" }, "failed to create kafka client: BOOTSTRAP_SERVERS="],
     [{ HOSTNAME: "kafka" }, "failed to create kafka client: BROKER_ID: is required: HOSTNAME"],
   ];

@@ -10,6 +10,7 @@ import type {
 } from "../../../../sidecar/broker/snapshot.ts";
 import { running, SETTINGS, said, snapshot } from "../snapshot-sample.ts";
 
+const MIB = 1024 * 1024;
 const closed: ListenerAnswer = { kind: "closed", detail: "ECONNREFUSED", durationMs: 1 };
 const cut: ListenerAnswer = { kind: "cut", detail: "ECONNRESET", durationMs: 1 };
 const silent = {
@@ -25,8 +26,8 @@ const notAsked: ListenerAnswer = { kind: "not-asked", detail: "no such name", du
 const gone: KafkaProcess = { kind: "gone" };
 const hidden: KafkaProcess = { kind: "hidden", reason: "no shared process namespace" };
 const starting = (changed: Parameters<typeof running>[0] = {}) =>
-  running({ hasAnswered: false, ageMs: 30_000, ioBytes: 4096, ...changed });
-const earlier = starting({ ageMs: 28_000, ioBytes: 1024 });
+  running({ hasAnswered: false, ageMs: 30_000, ioBytes: 4 * MIB, ...changed });
+const earlier = starting({ ageMs: 28_000, ioBytes: MIB });
 
 type Row = {
   readonly when: string;
@@ -43,8 +44,8 @@ type Row = {
   readonly want: readonly [Status, string];
 };
 const STARTING = "starting for 30s, no answer yet";
-const PROGRESS = `${STARTING}; it read and wrote 4.0 KiB, of it 3.0 KiB since the round before`;
-const BLIND = `${STARTING}; what it reads and writes cannot be seen`;
+const PROGRESS = `${STARTING}; it read and wrote 4.0 MiB, of it 3.0 MiB since the round before`;
+const BLIND = `${STARTING}; what it reads and writes cannot be seen: ECONNREFUSED`;
 const HELD =
   "Kafka's process leaves 3 connections waiting, ours among them, and is at work: at a limit such as max.connections?: no answer within 2000 ms";
 const SILENT = "the listener accepts connections and is silent: no answer within 2000 ms";
@@ -116,14 +117,17 @@ const rows: readonly Row[] = [
     answer: closed,
     process: starting(),
     before: earlier,
-    want: ["unknown", PROGRESS],
+    want: ["unknown", `${PROGRESS}: ECONNREFUSED`],
   },
   {
     when: "starting without progress is still starting",
     answer: closed,
     process: starting(),
     before: starting({ ageMs: 28_000 }),
-    want: ["unknown", `${STARTING}; it read and wrote 4.0 KiB, of it 0 B since the round before`],
+    want: [
+      "unknown",
+      `${STARTING}; it read and wrote 4.0 MiB, of it 0 B since the round before: ECONNREFUSED`,
+    ],
   },
   {
     when: "starting in the first round shows no progress",
@@ -135,14 +139,14 @@ const rows: readonly Row[] = [
     when: "another process's figures are no progress",
     answer: closed,
     process: starting(),
-    before: starting({ pid: 41, ioBytes: 1024 }),
+    before: starting({ pid: 41, ioBytes: MIB }),
     want: ["unknown", BLIND],
   },
   {
     when: "a pid that was used again is no progress",
     answer: closed,
     process: starting(),
-    before: starting({ ageMs: 30_001, ioBytes: 1024 }),
+    before: starting({ ageMs: 30_001, ioBytes: MIB }),
     want: ["unknown", BLIND],
   },
   {

@@ -135,6 +135,13 @@ describe("openMemoryGauges()", () => {
     expect(reads()).toBe(2);
   });
 
+  test("tells in /about what is there now, also when nobody asks for the metrics", () => {
+    const { gauges, later } = openGauges(absent);
+    expect(gauges.story().source).toBe("none");
+    later(reading());
+    expect(gauges.story().source).not.toBe("none");
+  });
+
   test("logs what is read when that changes, not each time", () => {
     const { gauges, later, lines } = openGauges(absent);
     expect(gauges.story().source).toBe("none");

@@ -70,7 +70,7 @@ const behind = metadataOf({ a: [partition(0, [0, 1], [1], 1)] });
 const SILENT =
   "failed to fetch metadata: the listener accepts connections and is silent: no answer within 2000 ms";
 const STARTING =
-  "failed to fetch metadata: starting for 20s, no answer yet; what it reads and writes cannot be seen";
+  "failed to fetch metadata: starting for 20s, no answer yet; what it reads and writes cannot be seen: ECONNREFUSED";
 const REFUSED = "failed to fetch metadata: wrong password";
 
 type Errors = Readonly<Record<GateName, string | undefined>>;

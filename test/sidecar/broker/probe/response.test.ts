@@ -205,7 +205,8 @@ describe("GET /health/startup", () => {
     const starting = judged({
       ...{ ...silent, answer: closed, process: kafka, hasStarted: false },
     });
-    const progress = "starting for 9s, no answer yet; what it reads and writes cannot be seen";
+    const progress =
+      "starting for 9s, no answer yet; what it reads and writes cannot be seen: ECONNREFUSED";
     const first = await ask("/health/startup", { round: starting });
     expect([first.status, seedPart(first.text)]).toEqual([
       503,

@@ -3,6 +3,7 @@ import {
   ioBytes,
   kafkaProgram,
   listenerPorts,
+  listeningAddresses,
   listeningSockets,
   propertiesPath,
 } from "../../../../sidecar/broker/process/parse.ts";
@@ -75,6 +76,25 @@ describe("listeningSockets()", () => {
     expect(listeningSockets(text, 9093)).toEqual(["4712"]);
     expect(listeningSockets(text, 909)).toEqual([]);
     expect(listeningSockets("", 9092)).toEqual([]);
+  });
+});
+
+describe("listeningAddresses()", () => {
+  const row = (address: string, state = "0A") =>
+    `   0: ${address} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000 1000 0 4711 1`;
+  test.each([
+    ["0100007F:2384", "127.0.0.1:9092"],
+    ["00000000:0050", "0.0.0.0:80"],
+    ["00000000000000000000000001000000:2384", "[::1]:9092"],
+    ["00000000000000000000000000000000:2384", "[::]:9092"],
+    ["000000FD000000000000000001000000:2384", "[fd00::1]:9092"],
+    ["0000000000000000FFFF00000100007F:2384", "[::ffff:7f00:1]:9092"],
+  ])("reads %s", (address, text) => {
+    expect(listeningAddresses(row(address))).toEqual([{ inode: "4711", address: text }]);
+  });
+  test("leaves out what does not listen", () => {
+    expect(listeningAddresses(row("0100007F:2384", "01"))).toEqual([]);
+    expect(listeningAddresses("")).toEqual([]);
   });
 });
 

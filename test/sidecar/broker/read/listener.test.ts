@@ -11,6 +11,7 @@ const named = (name: string, message: string): KafkaError =>
   kafkaErrorOf(Object.assign(new Error(message), { name }), "connect to 127.0.0.1:9092");
 
 const REFUSED = { kind: "refused-us" } as const;
+const OURS = { kind: "refused-us", by: "us" } as const;
 const CUT = { kind: "cut" } as const;
 const NOT_ASKED = { kind: "not-asked" } as const;
 
@@ -54,7 +55,9 @@ describe("answerOf()", () => {
       ...(["resolved", NOT_ASKED] as const),
     ],
     ["an alert of TLS", thrown("ERR_SSL_X", "tlsv1 alert unknown ca"), "connected", REFUSED],
-    ["a certificate we do not take", thrown("CERT_HAS_EXPIRED"), "connected", REFUSED],
+    ["a certificate we do not take", thrown("CERT_HAS_EXPIRED"), "connected", OURS],
+    ["a name we do not take", thrown("ERR_TLS_CERT_ALTNAME_INVALID"), "connected", OURS],
+    ["an authority we do not know", thrown("SELF_SIGNED_CERT_IN_CHAIN"), "connected", OURS],
     [
       "a refusal by SASL",
       named("KafkaJSSASLAuthenticationError", "Authentication failed: invalid credentials"),
