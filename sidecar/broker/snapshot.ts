@@ -10,7 +10,7 @@ import type { KafkaError } from "../../shared/kafka/error.ts";
 export type { FutureReplica, Quorum, QuorumReplica };
 
 /** What lies in a log directory: read less often than the directory itself. */
-export type DirContents = Pick<ToldDir, "sizeBytes" | "replicas" | "future">;
+export type DirContents = Pick<ToldDir, "sizeBytes" | "replicas" | "topics" | "future">;
 export type LogDir = Omit<ToldDir, keyof DirContents> & {
   /** Undefined: not read yet, not readable (offline), or read too long ago. */
   readonly contents: DirContents | undefined;
@@ -30,7 +30,13 @@ export type ListenerAnswer =
   /** `despite`: on another connection than the one that was opened to ask, which came to this. */
   | { readonly kind: "answered"; readonly durationMs: number; readonly despite?: string }
   /** It answered, but does not take us: TLS alert, SASL refusal. */
-  | { readonly kind: "refused-us"; readonly detail: string; readonly durationMs: number }
+  | {
+      readonly kind: "refused-us";
+      readonly detail: string;
+      readonly durationMs: number;
+      /** It is we who do not take its certificate. */
+      readonly by?: "us";
+    }
   /** A quota of its mutes our connection, as it said itself. */
   | { readonly kind: "throttled"; readonly detail: string; readonly durationMs: number }
   /** Nobody listens: the connection is refused (ECONNREFUSED). */
@@ -66,6 +72,8 @@ export type KafkaProcess =
     }
   | { readonly kind: "gone" }
   | { readonly kind: "hidden"; readonly reason: string };
+
+export type Hidden = { readonly replicas: number; readonly reason: string };
 
 /** Which node answers at the local address. */
 export type Identity =
@@ -121,6 +129,8 @@ export type BrokerSnapshot = {
   readonly isListening: boolean | undefined;
   /** Looked at only while a new connection of ours is silent; undefined: not looked, or not to be seen. */
   readonly backlog: Backlog | undefined;
+  /** Where Kafka's process listens, `host:port`; none where that was not looked at, or cannot be seen. */
+  readonly listensAt: readonly string[];
   /** `from`: the local broker, or whoever else answered when it did not. */
   readonly metadata: Reading<{
     readonly cluster: ClusterMetadata;
@@ -132,8 +142,10 @@ export type BrokerSnapshot = {
   readonly minInsyncReplicas: Reading<ReadonlyMap<string, number>>;
   /** Why some of them could not be read, in Kafka's words; undefined where all could. */
   readonly minInsyncTrouble: string | undefined;
-  /** Replicas in the log directories of topics that the metadata does not show us; 0 also where that cannot be told. */
-  readonly hiddenReplicas: number;
+  /** Replicas in the log directories of topics that we may not see; undefined where there are none. */
+  readonly hidden: Hidden | undefined;
+  /** Partitions, such as `orders-3`, to which a reassignment is adding this broker. */
+  readonly adding: ReadonlySet<string>;
   /** How much longer than the deadline our own timer took: what we did not get of the CPU. */
   readonly lagMs: number;
 };

@@ -25,6 +25,8 @@ export type LogDir = {
   /** Of all replicas in it. */
   readonly sizeBytes: number;
   readonly replicas: number;
+  /** How many replicas each topic has in it, without those that are on their way. */
+  readonly topics: ReadonlyMap<string, number>;
   readonly future: readonly FutureReplica[];
 };
 
@@ -64,12 +66,17 @@ function decodeLogDirs(reader: ByteReader, version: number): LogDirs {
   return { errorCode: refused ? CLUSTER_AUTHORIZATION_FAILED : errorCode, dirs };
 }
 
-type Sum = { sizeBytes: number; replicas: number; readonly future: FutureReplica[] };
+type Sum = {
+  sizeBytes: number;
+  replicas: number;
+  readonly topics: Map<string, number>;
+  readonly future: FutureReplica[];
+};
 
 function decodeDir(reader: ByteReader, version: number): LogDir {
   const errorCode = reader.int16();
   const path = decodeText(reader, version).toString("utf8");
-  const sum: Sum = { sizeBytes: 0, replicas: 0, future: [] };
+  const sum: Sum = { sizeBytes: 0, replicas: 0, topics: new Map(), future: [] };
   decodeArray(reader, version, () => sumTopic(reader, version, sum));
   const hasVolume = version >= VOLUME_FROM;
   const totalBytes = hasVolume ? reader.int64() : -1;
@@ -79,7 +86,8 @@ function decodeDir(reader: ByteReader, version: number): LogDir {
 }
 
 function sumTopic(reader: ByteReader, version: number, sum: Sum): void {
-  const name = decodeText(reader, version);
+  const name = decodeText(reader, version).toString("utf8");
+  let settled = 0;
   decodeArray(reader, version, () => {
     const partition = reader.int32();
     const sizeBytes = reader.int64();
@@ -88,9 +96,10 @@ function sumTopic(reader: ByteReader, version: number, sum: Sum): void {
     if (version >= FLEXIBLE_FROM) reader.tags();
     sum.sizeBytes += sizeBytes;
     sum.replicas += 1;
-    if (isFuture)
-      sum.future.push({ topic: name.toString("utf8"), partition, sizeBytes, offsetLag });
+    if (isFuture) sum.future.push({ topic: name, partition, sizeBytes, offsetLag });
+    else settled += 1;
   });
+  if (settled > 0) sum.topics.set(name, settled);
   if (version >= FLEXIBLE_FROM) reader.tags();
 }
 
@@ -98,7 +107,6 @@ function decodeArray<T>(reader: ByteReader, version: number, item: () => T): T[]
   return version >= FLEXIBLE_FROM ? reader.compactArray(item) : reader.array(item);
 }
 
-/** As bytes: of the names only those of future replicas are wanted. */
 function decodeText(reader: ByteReader, version: number): Buffer {
   const length = version >= FLEXIBLE_FROM ? reader.uvarint() - 1 : reader.int16();
   return reader.raw(Math.max(0, length));

@@ -15,7 +15,7 @@ import { checkMetadataCaughtUp, lagOf, type QuorumLag } from "./metadata-caught-
 import { checkQuorumLeader } from "./quorum-leader.ts";
 import { checkReplicasInSync } from "./replicas-in-sync.ts";
 import { checkRestartSafe, type RestartRisk, restartRisk } from "./restart-safe.ts";
-import { eachPartition } from "./text.ts";
+import { eachPartition, partitionName } from "./text.ts";
 
 /** Undefined: not read. */
 export type Figures = {
@@ -71,10 +71,11 @@ export function evaluate(
   return { verdicts, risk, figures: figuresOf(snapshot) };
 }
 
-function figuresOf({ brokerId, role, metadata, quorum, logDirs }: BrokerSnapshot): Figures {
+function figuresOf(snapshot: BrokerSnapshot): Figures {
+  const { brokerId, role, metadata, quorum, logDirs, adding } = snapshot;
   const partitions =
     role === "broker" && metadata.kind === "read"
-      ? countPartitions(metadata.value.cluster, brokerId)
+      ? countPartitions(metadata.value.cluster, brokerId, adding)
       : { underReplicated: undefined, offline: undefined };
   return {
     ...partitions,
@@ -83,11 +84,13 @@ function figuresOf({ brokerId, role, metadata, quorum, logDirs }: BrokerSnapshot
   };
 }
 
-function countPartitions(cluster: ClusterMetadata, brokerId: number) {
+/** As Kafka counts them: replicas that a reassignment adds are none of the under-replicated. */
+function countPartitions(cluster: ClusterMetadata, brokerId: number, adding: ReadonlySet<string>) {
   const counts = { underReplicated: 0, offline: 0 };
-  eachPartition(cluster, ({ leader, replicas, isr }) => {
+  eachPartition(cluster, ({ partition, leader, replicas, isr }, topic) => {
     if (leader < 0) counts.offline += 1;
-    if (replicas.includes(brokerId) && !isr.includes(brokerId)) counts.underReplicated += 1;
+    if (!replicas.includes(brokerId) || isr.includes(brokerId)) return;
+    if (!adding.has(partitionName({ topic, partition }))) counts.underReplicated += 1;
   });
   return counts;
 }

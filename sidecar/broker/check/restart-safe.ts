@@ -1,6 +1,5 @@
 /** Could this broker be stopped now? Sums up `restart-safety.ts`; evidence against it counts before what could not be read. */
 
-import { hiddenText } from "../read/hidden-topics.ts";
 import type { BrokerSnapshot, Reading } from "../snapshot.ts";
 import type { Verdict } from "./check.ts";
 import { type PartitionRisk, partitionRisk, type QuorumRisk, quorumRisk } from "./restart-risk.ts";
@@ -35,9 +34,8 @@ export function checkRestartSafe(snapshot: BrokerSnapshot, risk: RestartRisk): V
   const needed = role === "broker" ? [metadata, quorum] : [quorum];
   const unread = needed.find(({ kind }) => kind === "failed");
   if (unread?.kind === "failed") return say("unknown", unread.error.detail, durationMs);
-  if (role === "broker" && snapshot.hiddenReplicas > 0) {
-    return say("unknown", hiddenText(snapshot.hiddenReplicas), durationMs);
-  }
+  const { hidden } = snapshot;
+  if (role === "broker" && hidden !== undefined) return say("unknown", hidden.reason, durationMs);
   const { identity } = snapshot;
   if (identity.kind === "unproven" && !identity.isFinal) {
     const which = `which node answers is not certain yet: ${identity.detail}`;

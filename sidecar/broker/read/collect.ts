@@ -57,11 +57,12 @@ export function openSnapshots(options: SnapshotOptions): Snapshots {
         const process = finder.look();
         const started = hasStarted(reads.answer, process);
         const isListening = reads.answer.kind === "closed" ? finder.isListening() : undefined;
+        const listensAt = reads.answer.kind === "closed" ? finder.listensAt() : [];
         const lagMs = clock.lagMs();
         const backlog = isNew(reads.answer) ? finder.backlog() : undefined;
         return {
-          ...{ ...reads, brokerId, silence, metadata, process, isListening, backlog, lagMs },
-          hasStarted: started,
+          ...{ ...reads, brokerId, silence, metadata, process, isListening, lagMs },
+          ...{ listensAt, backlog, hasStarted: started },
         };
       } finally {
         clock.stop();

@@ -1,64 +1,89 @@
 /**
- * Kafka hides a topic that we may not describe, without a word: a broker full of replicas would look
- * empty, and well. When its directories hold replicas and its metadata has no topic at all, what is
- * missing is a permission; when they hold more than the metadata shows, it is one on some of the topics.
+ * Kafka leaves a topic that we may not describe out of the metadata, without a word: a broker full of
+ * replicas would look empty, and well. So the topics that have replicas here and are not shown are asked
+ * for by name: Kafka then says whether we may not see them. Those that it does not know were deleted, or
+ * moved away, and their replicas have been left behind.
  */
 
 import type { ClusterMetadata } from "../../../shared/kafka/api/metadata.ts";
-import { type KafkaError, protocolError } from "../../../shared/kafka/error.ts";
-import { counted, eachPartition } from "../check/text.ts";
-import type { DirContents, LogDir, Reading } from "../snapshot.ts";
+import type { KafkaError } from "../../../shared/kafka/error.ts";
+import type { Result } from "../../../shared/result.ts";
+import { counted, someOf } from "../check/text.ts";
+import type { RoundClock } from "../round/clock.ts";
+import type { Hidden, LogDir, Reading } from "../snapshot.ts";
 
+/** An answer counts for so long: Kafka logs each refusal. */
+const AGAIN_MS = 60_000;
+/** Asked for at once; the others are in turn when these are known. */
+const TOPICS_MAX = 100;
 const TOPIC_AUTHORIZATION_FAILED = 29;
 
-/** The metadata as it was read, or what is missing to read it. */
-export function unlessHidden(
+export type HiddenReader = (
   metadata: Reading<ClusterMetadata>,
   dirs: Reading<readonly LogDir[]>,
-): Reading<ClusterMetadata> {
-  if (metadata.kind !== "read" || metadata.value.topics.length > 0) return metadata;
-  if (!contentsOf(dirs).some(({ replicas }) => replicas > 0)) return metadata;
-  return { kind: "failed", error: hidden(), durationMs: metadata.durationMs };
-}
+  clock: RoundClock,
+) => Promise<Hidden | undefined>;
 
-/**
- * Counts the replicas here of topics that are not shown. A topic that is created or deleted between the
- * two answers would count, too: so the smaller of the last two readings of the directories is taken.
- */
-export function openHiddenReplicas(brokerId: number) {
-  let last: { readonly contents: DirContents | undefined; readonly more: number } | undefined;
-  let counted = 0;
-  return (metadata: Reading<ClusterMetadata>, dirs: Reading<readonly LogDir[]>): number => {
-    const contents = contentsOf(dirs);
-    const [first] = contents;
-    if (metadata.kind !== "read" || first === undefined) return counted;
-    const here = contents.reduce((sum, { replicas, future }) => sum + replicas - future.length, 0);
-    const more = Math.max(0, here - replicasShown(metadata.value, brokerId));
-    if (last === undefined || last.contents !== first) {
-      counted = Math.min(more, last?.more ?? more);
-      last = { contents: first, more };
+type Known = { readonly isRefused: boolean; readonly atMs: number };
+
+export function openHiddenReader(deps: {
+  /** Metadata of these topics. */
+  readonly askTopics: (names: readonly string[]) => Promise<Result<ClusterMetadata, KafkaError>>;
+  readonly monotonicMs: () => number;
+}): HiddenReader {
+  const { askTopics, monotonicMs } = deps;
+  const known = new Map<string, Known>();
+
+  const isKnown = (name: string): boolean =>
+    monotonicMs() - (known.get(name)?.atMs ?? Number.NEGATIVE_INFINITY) < AGAIN_MS;
+
+  const take = (answer: Result<ClusterMetadata, KafkaError> | undefined): void => {
+    if (answer?.ok !== true) return;
+    for (const { name, errorCode } of answer.value.topics) {
+      known.set(name, { isRefused: errorCode === TOPIC_AUTHORIZATION_FAILED, atMs: monotonicMs() });
     }
-    return counted;
+  };
+
+  return async (metadata, dirs, clock) => {
+    if (metadata.kind !== "read") return undefined;
+    const absent = absentTopics(metadata.value, dirs);
+    for (const name of known.keys()) if (!absent.has(name)) known.delete(name);
+    const due = [...absent.keys()].filter((name) => !isKnown(name)).slice(0, TOPICS_MAX);
+    if (due.length > 0) take(await clock.within(askTopics(due)));
+    const names = [...absent.keys()];
+    const refused = names.filter((name) => known.get(name)?.isRefused === true);
+    const unasked = names.filter((name) => !known.has(name));
+    return hiddenOf(absent, refused, "refused") ?? hiddenOf(absent, unasked, "unasked");
   };
 }
 
-/** What the verdicts say of them that rest on every topic being seen. */
-export const hiddenText = (replicas: number): string =>
-  `${counted(replicas, "replica")} here of topics that are not shown to us ` +
-  "(missing permission: DESCRIBE on all topics)";
-
-function replicasShown(cluster: ClusterMetadata, brokerId: number): number {
-  let shown = 0;
-  eachPartition(cluster, ({ replicas }) => {
-    if (replicas.includes(brokerId)) shown += 1;
-  });
-  return shown;
+/** By topic, how many replicas are here; those on their way into another directory not twice. */
+function absentTopics(
+  cluster: ClusterMetadata,
+  dirs: Reading<readonly LogDir[]>,
+): ReadonlyMap<string, number> {
+  const shown = new Set(cluster.topics.map(({ name }) => name));
+  const absent = new Map<string, number>();
+  for (const { contents } of dirs.kind === "read" ? dirs.value : []) {
+    for (const [name, replicas] of contents?.topics ?? []) {
+      if (!shown.has(name)) absent.set(name, (absent.get(name) ?? 0) + replicas);
+    }
+  }
+  return absent;
 }
 
-const contentsOf = (dirs: Reading<readonly LogDir[]>): readonly DirContents[] =>
-  dirs.kind === "read" ? dirs.value.flatMap(({ contents }) => contents ?? []) : [];
-
-function hidden(): KafkaError {
-  const what = "read the metadata of topics, of which there are replicas here";
-  return protocolError(TOPIC_AUTHORIZATION_FAILED, what, "DESCRIBE on all topics");
+function hiddenOf(
+  absent: ReadonlyMap<string, number>,
+  topics: readonly string[],
+  why: "refused" | "unasked",
+): Hidden | undefined {
+  if (topics.length === 0) return undefined;
+  const replicas = topics.reduce((sum, name) => sum + (absent.get(name) ?? 0), 0);
+  const here = `${counted(replicas, "replica")} here of topics that are not shown to us`;
+  const names = someOf(topics);
+  const reason =
+    why === "refused"
+      ? `${here} (missing permission: DESCRIBE on topic ${names})`
+      : `${here}: whether ${names} may not be seen or was deleted could not be asked`;
+  return { replicas, reason };
 }

@@ -121,7 +121,8 @@ function openSuspicion(monotonicMs: () => number) {
       if (seen.kind !== "other") {
         first = undefined;
         if (seen.kind === "same") return sameBy(seen.by);
-        return { kind: "unproven", isFinal: true, detail: `${refusal}; ${seen.why}` };
+        const detail = topics.length === 0 ? refusal : `${refusal}; ${seen.why}`;
+        return { kind: "unproven", isFinal: true, detail };
       }
       if (first === undefined || !stillLed(first.by, topics)) {
         first = { by: seen.by, sinceMs: monotonicMs() };

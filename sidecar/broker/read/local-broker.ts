@@ -6,6 +6,7 @@
 
 import {
   type ClusterMetadata,
+  metadataRequest,
   watchedMetadataRequest,
 } from "../../../shared/kafka/api/metadata.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
@@ -21,13 +22,14 @@ import type {
   Reading,
 } from "../snapshot.ts";
 import { openRenewableConnection } from "./connection.ts";
-import { openHiddenReplicas, unlessHidden } from "./hidden-topics.ts";
+import { openHiddenReader } from "./hidden-topics.ts";
 import { openIdentityReader } from "./identity.ts";
 import { openLogDirReader } from "./log-dirs.ts";
 import { openMinInsyncReader } from "./min-insync.ts";
 import { openPing } from "./ping.ts";
 import { openQuorumReader, type QuorumReaderOptions } from "./quorum.ts";
 import { readWithin } from "./reading.ts";
+import { openAddingReader } from "./reassignments.ts";
 import { openSingleFlight } from "./single-flight.ts";
 
 const METADATA_KEY = 3;
@@ -43,7 +45,8 @@ export type LocalReads = {
   readonly logDirs: Reading<readonly LogDir[]>;
   readonly minInsyncReplicas: Reading<ReadonlyMap<string, number>>;
   readonly minInsyncTrouble: string | undefined;
-  readonly hiddenReplicas: number;
+  readonly hidden: BrokerSnapshot["hidden"];
+  readonly adding: BrokerSnapshot["adding"];
 };
 
 export type LocalBroker = {
@@ -58,6 +61,7 @@ export type LocalBrokerOptions = {
   readonly settings: KafkaSettings;
   readonly credentials: () => string;
   readonly askOther: QuorumReaderOptions["askOther"];
+  readonly askAny: QuorumReaderOptions["askAny"];
   readonly log: KafkaLog;
   readonly monotonicMs: () => number;
 };
@@ -65,20 +69,9 @@ export type LocalBrokerOptions = {
 type Reads = Omit<LocalReads, "answer">;
 
 export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
-  const { brokerId, monotonicMs } = options;
-  const open = () => openRenewableConnection(options);
-  const [main, metadatas, quorums, directories, bulk] = [open(), open(), open(), open(), open()];
-  const connections = [main, metadatas, quorums, directories, bulk];
+  const { main, connections, metadataOf, ...readers } = openReaders(options);
+  const { quorum, logDirs, minInsync, identity, hidden, adding } = readers;
   const ping = openPing(main);
-  const quorum = openQuorumReader({ ...options, connection: quorums });
-  const logDirs = openLogDirReader({ directories, replicas: bulk, monotonicMs });
-  const minInsync = openMinInsyncReader({ brokerId, connection: bulk, monotonicMs });
-  const identity = openIdentityReader({ brokerId, connection: main, monotonicMs });
-  const hiddenReplicas = openHiddenReplicas(brokerId);
-  const request = watchedMetadataRequest();
-  const metadataOf = openSingleFlight({
-    ...{ connection: metadatas, request: () => request, monotonicMs },
-  });
   let role: BrokerSnapshot["role"] = "broker";
 
   const readBroker = async (clock: RoundClock): Promise<Reads> => {
@@ -91,13 +84,16 @@ export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
       identity.read(read.kind === "read" ? read.value.topics : undefined, clock),
     );
     const all = [asked, quorum.ofBroker(clock), logDirs.read(clock), configs, who] as const;
-    const [read, leader, dirs, minInsyncReplicas, node] = await Promise.all(all);
-    const metadata = unlessHidden(read, dirs);
+    const [metadata, leader, dirs, minInsyncReplicas, node] = await Promise.all(all);
+    const [unseen, added] = await Promise.all([
+      hidden(metadata, dirs, clock),
+      adding(metadata, clock),
+    ]);
     return {
       ...{ role: "broker", identity: node, metadata, quorum: leader },
       ...{ logDirs: dirs, minInsyncReplicas },
       minInsyncTrouble: minInsync.trouble()?.detail,
-      hiddenReplicas: hiddenReplicas(metadata, dirs),
+      ...{ hidden: unseen, adding: added },
     };
   };
 
@@ -136,6 +132,30 @@ export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
     close: () => {
       for (const connection of connections) connection.drop("closed by us");
     },
+  };
+}
+
+/** Each with the connection that it asks over. */
+function openReaders(options: LocalBrokerOptions) {
+  const { brokerId, monotonicMs } = options;
+  const open = () => openRenewableConnection(options);
+  const [main, metadatas, quorums, moves] = [open(), open(), open(), open()];
+  const [directories, bulk] = [open(), open()];
+  const connections = [main, metadatas, quorums, moves, directories, bulk];
+  const quorum = openQuorumReader({ ...options, connection: quorums });
+  const logDirs = openLogDirReader({ directories, replicas: bulk, monotonicMs });
+  const minInsync = openMinInsyncReader({ brokerId, connection: bulk, monotonicMs });
+  const identity = openIdentityReader({ brokerId, connection: main, monotonicMs });
+  const hidden = openHiddenReader({
+    ...{ askTopics: (names) => metadatas.ask(metadataRequest(names)), monotonicMs },
+  });
+  const adding = openAddingReader({ ...options, connection: moves });
+  const request = watchedMetadataRequest();
+  const metadataOf = openSingleFlight({
+    ...{ connection: metadatas, request: () => request, monotonicMs },
+  });
+  return {
+    ...{ main, connections, metadataOf, quorum, logDirs, minInsync, identity, hidden, adding },
   };
 }
 
@@ -196,7 +216,7 @@ const NO_PARTITIONS = { kind: "absent", reason: "a controller alone has no parti
 
 const partitionsAs = (read: Exclude<Reading<never>, { readonly kind: "read" }>) => ({
   ...{ metadata: read, logDirs: read, minInsyncReplicas: read },
-  ...{ minInsyncTrouble: undefined, hiddenReplicas: 0 },
+  ...{ minInsyncTrouble: undefined, hidden: undefined, adding: new Set<string>() },
 });
 
 const CODES = {

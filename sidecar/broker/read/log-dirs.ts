@@ -90,6 +90,6 @@ function withContents(dir: Told[number], lately: Contents): LogDir {
   return { path, errorCode, totalBytes, usableBytes, contents };
 }
 
-const inside = ({ sizeBytes, replicas, future }: Told[number]): DirContents => ({
-  ...{ sizeBytes, replicas, future },
+const inside = ({ sizeBytes, replicas, topics, future }: Told[number]): DirContents => ({
+  ...{ sizeBytes, replicas, topics, future },
 });

@@ -77,7 +77,9 @@ export const dir = (
 ): LogDir => ({
   ...{ path, errorCode: 0, totalBytes: 1000, usableBytes: 500, ...changed },
   contents:
-    contents === "unread" ? undefined : { sizeBytes: 400, replicas: 3, future: [], ...contents },
+    contents === "unread"
+      ? undefined
+      : { sizeBytes: 400, replicas: 3, topics: new Map(), future: [], ...contents },
 });
 type DirChange = { readonly contents?: Partial<DirContents> | "unread" };
 
@@ -111,7 +113,9 @@ export function snapshot(changed: Partial<BrokerSnapshot> = {}): BrokerSnapshot 
       isListening: undefined,
       backlog: undefined,
       minInsyncTrouble: undefined,
-      hiddenReplicas: 0,
+      hidden: undefined,
+      listensAt: [],
+      adding: new Set<string>(),
     },
     ...changed,
   };

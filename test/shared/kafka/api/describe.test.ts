@@ -49,6 +49,10 @@ describe("logDirsRequest()", () => {
           usableBytes: volume ? 42_000_000_000 : -1,
           sizeBytes: 5_000_001_300,
           replicas: 3,
+          topics: new Map([
+            ["orders", 1],
+            ["t2", 1],
+          ]),
           future: [{ topic: "orders", partition: 7, sizeBytes: 1234, offsetLag: 98_765 }],
         },
         {
@@ -58,6 +62,7 @@ describe("logDirsRequest()", () => {
           usableBytes: -1,
           sizeBytes: 0,
           replicas: 0,
+          topics: new Map(),
           future: [],
         },
       ],

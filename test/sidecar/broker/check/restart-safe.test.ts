@@ -41,11 +41,8 @@ type Row = {
 const rows: readonly Row[] = [
   {
     when: "replicas of topics that are hidden from us make it unknown",
-    of: { hiddenReplicas: 1 },
-    want: [
-      "unknown",
-      "1 replica here of topics that are not shown to us (missing permission: DESCRIBE on all topics)",
-    ],
+    of: { hidden: { replicas: 1, reason: "1 replica here is not shown" } },
+    want: ["unknown", "1 replica here is not shown"],
   },
   {
     when: "Kafka's words are kept for a minimum that it refused",

@@ -15,12 +15,11 @@ import {
 const UNREAD = [dir("/data/0", { contents: "unread" }), dir("/data/1")];
 
 test("checkReplicasInSync() is unknown while topics are hidden from us, and fails for those that are not", () => {
-  const hiddenReplicas = 2;
-  const reason =
-    "2 replicas here of topics that are not shown to us (missing permission: DESCRIBE on all topics)";
-  const seen = snapshot({ hiddenReplicas });
+  const reason = "2 replicas here of topics that are not shown to us";
+  const hidden = { replicas: 2, reason };
+  const seen = snapshot({ hidden });
   expect(said(checkReplicasInSync(seen, SETTINGS))).toEqual(["unknown", reason]);
-  const behind = snapshot({ hiddenReplicas, ...metadataOf({ a: [partition(0, [0, 1], [1])] }) });
+  const behind = snapshot({ hidden, ...metadataOf({ a: [partition(0, [0, 1], [1])] }) });
   expect(checkReplicasInSync(behind, SETTINGS).status).toBe("fail");
 });
 

@@ -90,7 +90,12 @@ const snapshots: fc.Arbitrary<BrokerSnapshot> = fc.record({
     nil: undefined,
   }),
   isListening: fc.option(fc.boolean(), { nil: undefined }),
-  ...{ minInsyncTrouble: fc.constant(undefined), hiddenReplicas: fc.nat() },
+  listensAt: fc.constant([]),
+  ...{
+    minInsyncTrouble: fc.constant(undefined),
+    hidden: fc.constantFrom(undefined, { replicas: 2, reason: "not shown" }),
+  },
+  adding: fc.constantFrom<ReadonlySet<string>>(new Set(), new Set(["orders-1"])),
   minInsyncReplicas: fc.constantFrom(snapshot().minInsyncReplicas, failed("refused")),
 });
 

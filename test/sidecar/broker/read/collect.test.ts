@@ -24,6 +24,7 @@ function snapshotsOf(localPort: number, otherPort: number) {
   const local = openLocalBroker({
     ...{ brokerId: 0, address: { host: LOOPBACK, port: localPort }, settings: SETTINGS },
     askOther: () => Promise.reject(new Error("nobody leads")),
+    askAny: () => Promise.reject(new Error("nobody leads")),
     ...{ credentials: () => "", log, monotonicMs },
   });
   const cluster = openOtherBrokers({
@@ -41,6 +42,7 @@ function snapshotsOf(localPort: number, otherPort: number) {
     asking: () => () => {},
     isListening: () => undefined,
     backlog: () => undefined,
+    listensAt: () => [],
     look: () => ({ kind: "hidden", reason: "not looked for" }) as const,
   };
   const snapshots = openSnapshots({

@@ -1,56 +1,98 @@
-/** An empty metadata beside full directories is a missing permission. */
+/** Topics with replicas here that the metadata does not show: refused, deleted, or not known. */
 import { describe, expect, test } from "bun:test";
-import { openHiddenReplicas, unlessHidden } from "../../../../sidecar/broker/read/hidden-topics.ts";
+import type { ClusterMetadata, TopicMetadata } from "../../../../shared/kafka/api/metadata.ts";
+import type { KafkaError } from "../../../../shared/kafka/error.ts";
+import { err, ok, type Result } from "../../../../shared/result.ts";
+import { openHiddenReader } from "../../../../sidecar/broker/read/hidden-topics.ts";
+import { openRoundClock } from "../../../../sidecar/broker/round/clock.ts";
 import { cluster, dir, failed, partition, readIn } from "../snapshot-sample.ts";
 
-const EMPTY = readIn(cluster({}));
-const FULL = readIn(cluster({ orders: [partition(0, [0], [0])] }));
-const REPLICAS = readIn([
-  dir("/data/0", { contents: { replicas: 0 } }),
-  dir("/data/1", { contents: { replicas: 1 } }),
-]);
-const NONE = readIn([dir("/data/0", { contents: { replicas: 0 } })]);
+const UNKNOWN_TOPIC = 3;
+const REFUSED = 29;
+const SHOWN = readIn(cluster({ orders: [partition(0, [1], [1])] }));
+const LATE: KafkaError = { code: "timeout", retry: "transient", detail: "late" };
 
-describe("unlessHidden()", () => {
-  test("says which permission is missing when no topic is shown and there are replicas", () => {
-    const reading = unlessHidden(EMPTY, REPLICAS);
-    expect(reading).toMatchObject({ kind: "failed", error: { code: "authorization" } });
-    const detail = reading.kind === "failed" ? reading.error.detail : "";
-    expect(detail).toContain("missing permission: DESCRIBE on all topics");
-  });
-  test.each([
-    ["a topic is shown", FULL, REPLICAS],
-    ["there are no replicas", EMPTY, NONE],
-    ["the directories were not read", EMPTY, failed("late")],
-    ["the metadata was not read", failed("late"), REPLICAS],
-  ])("leaves the reading as it is when %s", (_what, metadata, dirs) => {
-    expect(unlessHidden(metadata, dirs)).toBe(metadata);
-  });
-});
+const dirs = (topics: Readonly<Record<string, number>>) =>
+  readIn([
+    dir("/data/0", { contents: { topics: new Map(Object.entries(topics)) } }),
+    dir("/data/1"),
+  ]);
 
-describe("openHiddenReplicas()", () => {
-  const here = (replicas: number, future = 0) =>
-    readIn([dir("/data/0", { contents: { replicas, future: Array(future).fill(MOVING) } })]);
-  const MOVING = { topic: "a", partition: 0, sizeBytes: 1, offsetLag: 1 };
+/** `errorCode`: of each topic that is asked for; undefined: no answer comes. */
+function open(answer: { errorCode: number | undefined }) {
+  let nowMs = 0;
+  const asked: string[] = [];
+  const topicOf = (name: string): TopicMetadata => ({
+    ...{ name, topicId: "", isInternal: false, partitions: [], errorCode: answer.errorCode ?? 0 },
+  });
+  const hidden = openHiddenReader({
+    askTopics: (names) => {
+      asked.push(...names);
+      const known: Result<ClusterMetadata, KafkaError> =
+        answer.errorCode === undefined
+          ? err(LATE)
+          : ok({ ...cluster({}), topics: names.map(topicOf) });
+      return Promise.resolve(known);
+    },
+    monotonicMs: () => nowMs,
+  });
+  const read = async (here: Parameters<typeof hidden>[1], metadata = SHOWN) => {
+    const clock = openRoundClock({
+      ...{ deadlineMs: 1000, monotonicMs: () => performance.now() },
+      signal: new AbortController().signal,
+    });
+    try {
+      return await hidden(metadata, here, clock);
+    } finally {
+      clock.stop();
+    }
+  };
+  const later = (ms: number) => {
+    nowMs += ms;
+  };
+  return { read, later, asked };
+}
 
-  test("counts what the metadata does not show, without replicas on their way", () => {
-    expect(openHiddenReplicas(0)(FULL, here(4, 1))).toBe(2);
-    expect(openHiddenReplicas(0)(FULL, here(1))).toBe(0);
-    expect(openHiddenReplicas(7)(FULL, here(1))).toBe(1);
+const MISSING = {
+  replicas: 2,
+  reason:
+    "2 replicas here of topics that are not shown to us (missing permission: DESCRIBE on topic bills)",
+};
+
+describe("openHiddenReader()", () => {
+  test("asks nothing where all topics are shown, whatever partitions of them are here", async () => {
+    const { read, asked } = open({ errorCode: REFUSED });
+    expect(await read(dirs({ orders: 9 }))).toBeUndefined();
+    expect(await read(failed("late"))).toBeUndefined();
+    expect(asked).toEqual([]);
   });
-  test("takes the smaller of the last two readings, however often one of them is seen", () => {
-    const count = openHiddenReplicas(0);
-    const [whole, more] = [here(1), here(3)];
-    expect(count(FULL, whole)).toBe(0);
-    expect([count(FULL, more), count(FULL, more)]).toEqual([0, 0]);
-    expect(count(FULL, here(4))).toBe(2);
-    expect(count(FULL, here(1))).toBe(0);
+
+  test("names the topic that Kafka refuses to show, and asks for it once a minute", async () => {
+    const { read, asked, later } = open({ errorCode: REFUSED });
+    expect(await read(dirs({ orders: 1, bills: 2 }))).toEqual(MISSING);
+    expect(await read(dirs({ orders: 1, bills: 2 }))).toEqual(MISSING);
+    expect(asked).toEqual(["bills"]);
+    later(60_000);
+    await read(dirs({ orders: 1, bills: 2 }));
+    expect(asked).toEqual(["bills", "bills"]);
   });
-  test("stays as it was while there is nothing to count", () => {
-    const count = openHiddenReplicas(0);
-    expect(count(FULL, failed("late"))).toBe(0);
-    expect(count(FULL, here(3))).toBe(2);
-    expect(count(FULL, readIn([dir("/data/0", { contents: "unread" })]))).toBe(2);
-    expect(count(failed("late"), here(1))).toBe(2);
+
+  test("takes replicas of a topic that Kafka does not know for left behind", async () => {
+    const { read } = open({ errorCode: UNKNOWN_TOPIC });
+    expect(await read(dirs({ bills: 2 }))).toBeUndefined();
+    expect(await read(dirs({ bills: 2 }), readIn(cluster({})))).toBeUndefined();
+  });
+
+  test("does not claim to know what it could not ask, and remembers what it knew", async () => {
+    const answer: { errorCode: number | undefined } = { errorCode: undefined };
+    const { read, later } = open(answer);
+    const reason =
+      "2 replicas here of topics that are not shown to us: whether bills may not be seen or was deleted could not be asked";
+    expect(await read(dirs({ bills: 2 }))).toEqual({ replicas: 2, reason });
+    answer.errorCode = REFUSED;
+    expect(await read(dirs({ bills: 2 }))).toEqual(MISSING);
+    answer.errorCode = undefined;
+    later(60_000);
+    expect(await read(dirs({ bills: 2 }))).toEqual(MISSING);
   });
 });

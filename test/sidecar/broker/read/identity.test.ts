@@ -108,7 +108,8 @@ test.each([
 
 test("read() names the permission that it lacks", async () => {
   const { read } = await open(() => settings(REFUSED));
-  const seen = await read([]);
+  const others = cluster({ t: [partition(0, [2], [2])] }).topics;
+  const seen = await read(others);
   expect(seen.kind === "unproven" && seen.detail).toContain(
     "(missing permission: DESCRIBE_CONFIGS on the cluster); node 1 leads no partition",
   );

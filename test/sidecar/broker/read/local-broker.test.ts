@@ -5,6 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import type { TlsSettings } from "../../../../shared/kafka/settings.ts";
+import { err } from "../../../../shared/result.ts";
+import {
+  openRenewableConnection,
+  type RenewableConnection,
+} from "../../../../sidecar/broker/read/connection.ts";
 import { openLocalBroker } from "../../../../sidecar/broker/read/local-broker.ts";
 import { openRoundClock } from "../../../../sidecar/broker/round/clock.ts";
 import { createAuthority } from "../../../bed/certificate.ts";
@@ -47,6 +52,7 @@ const ANSWERS: ReadonlyMap<number, () => PlayedAnswer> = new Map<number, () => P
   [QUORUM, () => goldenAnswer(golden["quorum.response.v2"])],
 ]);
 
+const NOBODY = { code: "unreachable", retry: "terminal", detail: "no other broker" } as const;
 type Keys = Parameters<typeof playBroker>[1];
 
 async function open(changed: ReadonlyMap<number, () => PlayedAnswer>, keys: Keys = BROKER_KEYS) {
@@ -59,13 +65,20 @@ async function open(changed: ReadonlyMap<number, () => PlayedAnswer>, keys: Keys
   return { asked, played, ...reader(played.address.port) };
 }
 
-function reader(port: number, tls?: TlsSettings, laterMs: () => number = () => 0) {
+/** `broker`: whom the other brokers are asked through; none without it. */
+function reader(
+  port: number,
+  tls?: TlsSettings,
+  laterMs: () => number = () => 0,
+  broker?: RenewableConnection,
+) {
   const local = openLocalBroker({
     brokerId: 0,
     address: { host: "127.0.0.1", port },
     settings: { clientId: "x", brokers: [], ...(tls === undefined ? {} : { tls }) },
     credentials: () => "",
     askOther: () => Promise.reject(new Error("nobody else is there")),
+    askAny: async (request) => await (broker?.ask(request) ?? err(NOBODY)),
     log: () => {},
     monotonicMs: () => performance.now() + laterMs(),
   });
@@ -239,12 +252,6 @@ test("read() fails the metadata of a broker that is older than Kafka 2.8", async
   expect(JSON.stringify(reads.metadata)).toContain("needs Kafka 2.8 or newer");
 });
 
-test("read() counts the replicas of topics that are hidden from us", async () => {
-  const { read } = await open(new Map());
-  // Of the three in the golden directories one is on its way, and one is shown.
-  expect((await read()).hiddenReplicas).toBe(1);
-});
-
 test("read() asks a controller for the quorum alone", async () => {
   const { read, asked } = await open(
     new Map([[CLUSTER, () => goldenAnswer(golden["cluster.response.v2"])]]),
@@ -258,4 +265,27 @@ test("read() asks a controller for the quorum alone", async () => {
     minInsyncReplicas: { kind: "absent" },
   });
   expect(asked.sort()).toEqual([QUORUM, CLUSTER]);
+});
+
+const notLeader = () => new ByteWriter().noTags().int16(6).compactString("").uvarint(1).noTags();
+
+test("read() asks a broker where a controller does not know who leads", async () => {
+  const old = await open(new Map([[QUORUM, notLeader]]), [[QUORUM, 0, 2]]);
+  const alone = await old.read();
+  expect(alone.quorum).toMatchObject({ kind: "failed", error: { code: "broker" } });
+  expect(JSON.stringify(alone.quorum)).toContain("nor does a broker of BOOTSTRAP_SERVERS say");
+  const other = await open(new Map());
+  const broker = openRenewableConnection({
+    ...{ address: other.played.address, settings: { clientId: "x", brokers: [] } },
+    ...{ credentials: () => "", log: () => {}, monotonicMs: () => performance.now() },
+  });
+  closing.push(() => broker.drop("over"));
+  const { read } = reader(old.played.address.port, undefined, () => 0, broker);
+  expect((await read()).quorum).toMatchObject({ kind: "read", value: { leaderId: 1 } });
+});
+
+test("read() takes a version that the controller behind a broker refuses for no answer", async () => {
+  const refused = () => new ByteWriter().noTags().int16(35).compactString("").uvarint(1).noTags();
+  const { read } = await open(new Map([[QUORUM, refused]]));
+  expect((await read()).quorum).toMatchObject({ kind: "failed", error: { code: "broker" } });
 });

@@ -1,0 +1,98 @@
+/** Replicas that a reassignment adds, asked of a played broker, and of another one where that is no controller. */
+import { afterEach, expect, test } from "bun:test";
+import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
+import { openRenewableConnection } from "../../../../sidecar/broker/read/connection.ts";
+import { openAddingReader } from "../../../../sidecar/broker/read/reassignments.ts";
+import { openRoundClock } from "../../../../sidecar/broker/round/clock.ts";
+import { type PlayedAnswer, playBroker } from "../../../shared/kafka/played-broker.ts";
+import { cluster, failed, partition, readIn } from "../snapshot-sample.ts";
+
+const REASSIGNMENTS = 46;
+const NOT_CONTROLLER = 41;
+const REFUSED = 31;
+const LACKING = readIn(cluster({ orders: [partition(3, [0, 1, 2], [0, 1])] }));
+const WHOLE = readIn(cluster({ orders: [partition(3, [0, 1], [0, 1])] }));
+
+const closing: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closing.splice(0)) close();
+});
+
+const ids = (writer: ByteWriter, value: number) => writer.int32(value);
+/** As Kafka's ListPartitionReassignmentsResponse.json has it: replicas, adding, removing. */
+const answered = (errorCode = 0): ByteWriter =>
+  new ByteWriter()
+    .noTags()
+    .int32(0)
+    .int16(errorCode)
+    .uvarint(0)
+    .compactArray(errorCode === 0 ? ["orders"] : [], (topic, name) =>
+      topic
+        .compactString(name)
+        .compactArray([3], (row, number) =>
+          row
+            .int32(number)
+            .compactArray([0, 1, 2], ids)
+            .compactArray([2], ids)
+            .compactArray([1], ids)
+            .noTags(),
+        )
+        .noTags(),
+    )
+    .noTags();
+
+async function connectTo(answer: () => PlayedAnswer) {
+  let questions = 0;
+  const played = await playBroker(() => {
+    questions += 1;
+    return answer();
+  }, [[REASSIGNMENTS, 0, 0]]);
+  const connection = openRenewableConnection({
+    ...{ address: played.address, settings: { clientId: "x", brokers: [] }, log: () => {} },
+    ...{ credentials: () => "", monotonicMs: () => performance.now() },
+  });
+  closing.push(played.close, () => connection.drop("over"));
+  return { connection, questions: () => questions };
+}
+
+async function open(own: () => PlayedAnswer, other: () => PlayedAnswer = () => answered(REFUSED)) {
+  const [asked, controller] = await Promise.all([connectTo(own), connectTo(other)]);
+  const adding = openAddingReader({
+    ...{ brokerId: 2, connection: asked.connection, monotonicMs: () => performance.now() },
+    askAny: (request) => controller.connection.ask(request),
+  });
+  const read = async (metadata: Parameters<typeof adding>[0]) => {
+    const clock = openRoundClock({
+      ...{ deadlineMs: 2000, monotonicMs: () => performance.now() },
+      signal: new AbortController().signal,
+    });
+    try {
+      return [...(await adding(metadata, clock))];
+    } finally {
+      clock.stop();
+    }
+  };
+  return { read, questions: asked.questions };
+}
+
+test("asks only while a replica of this broker is out of the ISR", async () => {
+  const { read, questions } = await open(answered);
+  expect(await read(WHOLE)).toEqual([]);
+  expect(await read(failed("late"))).toEqual([]);
+  expect(questions()).toBe(0);
+  expect(await read(LACKING)).toEqual(["orders-3"]);
+});
+
+test("asks the others where this one is not the controller, as with ZooKeeper", async () => {
+  const { read } = await open(() => answered(NOT_CONTROLLER), answered);
+  expect(await read(LACKING)).toEqual(["orders-3"]);
+});
+
+test.each([
+  ["refuses us", () => answered(REFUSED)],
+  ["is not the controller, nor is another", () => answered(NOT_CONTROLLER)],
+  ["holds the question, without a controller to pass it on to", (): PlayedAnswer => "never"],
+])("knows of none that are added where the broker %s", async (_what, own) => {
+  const { read } = await open(own);
+  expect(await read(LACKING)).toEqual([]);
+});
