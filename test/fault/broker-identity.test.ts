@@ -139,6 +139,18 @@ describe("sidecar broker", () => {
       await own.fresh("ready", performance.now() + 3 * own.intervalMs);
       expect([...(await live.stop()).codes]).toEqual([200]);
       expect(own.process.output()).not.toContain("wrong\n");
+      const misnamed = await sidecars.start(0, {
+        user: USER,
+        env: { ...envOf(kafka), TLS_SERVER_NAME: "another.example" },
+      });
+      const named = await misnamed.seenAfter(performance.now(), "ready", (each) =>
+        (each.body.error ?? "").includes("another.example"),
+      );
+      expect(named.probed.code).toBe(503);
+      expect((await misnamed.startup()).code).toBe(200);
+      expect((await misnamed.live()).code).toBe(200);
+      say(`wrong name: "${named.probed.body.error}"`);
+      await misnamed.process.stop();
       const strict = await sidecars.start(0, {
         user,
         env: { ...envOf(kafka), LIVENESS: "cluster" },
