@@ -11,13 +11,13 @@ export const AGENT_NEEDS: Needs = {
     {
       topic: STATUS,
       operations: ["READ"],
-      without: "`--wait` cannot be answered",
+      without: "`--wait` is not answered, and the agent does not learn what became of its cluster",
       madeBy: CONTROL_PLANE,
     },
     {
       topic: QUARANTINE,
       operations: ["READ"],
-      without: "`--wait` cannot say why a record was refused",
+      without: "neither `--wait` nor `agent run` can say why a record was refused",
       madeBy: CONTROL_PLANE,
     },
   ],

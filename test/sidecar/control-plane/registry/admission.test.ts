@@ -143,6 +143,17 @@ describe("judge(), a registry that is read from its start", () => {
     expect(got.refused.map(({ error }) => error.code)).toEqual(["other-installation"]);
     expect(fleet.clusters.get(A)).toMatchObject({ ...REGISTERED, registry: { offset: 1 } });
   });
+  test("what an operator withdrew stays so in a history, whatever an agent's restart said after it", () => {
+    const by = (who: string) => ({ headers: { "outrider-by": who } });
+    const withdrawn = recordOf(A, 1, null, by("sidecar withdraw"));
+    const restarted = recordOf(A, 2, undefined, by("agent run"));
+    const fleet = createFleet();
+    const got = admit(fleet, [recordOf(A, 0), withdrawn, restarted], HISTORY);
+    expect(got.refused.map(({ error }) => error.code)).toEqual(["withdrawn-by-operator"]);
+    expect(fleet.clusters.get(A)).toMatchObject({ state: "withdrawn", registry: { offset: 1 } });
+    admit(fleet, [recordOf(A, 4)], HISTORY);
+    expect(fleet.clusters.get(A)?.registry).toMatchObject({ offset: 4 });
+  });
   test("names whom a tombstone did not withdraw", () => {
     expect(read("r", "t").judged).toMatchObject({ outlived: [A], tombstones: 0, changed: [] });
   });
