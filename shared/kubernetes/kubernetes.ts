@@ -41,7 +41,11 @@ export type KubernetesEvent = { readonly reason: string; readonly message: strin
 export type JobFields = {
   readonly apiVersion: "batch/v1";
   readonly kind: "Job";
-  readonly metadata: { readonly name: string; readonly uid: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly uid: string;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
   readonly spec: Partial<V1JobSpec>;
 };
 

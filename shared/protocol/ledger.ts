@@ -55,6 +55,8 @@ const LedgerWorker = v.object({
   restarts: v.number(),
   /** A word of a later version: what runs is said by the runtime, not here. */
   state: v.fallback(v.picklist(WORKER_STATES), "running"),
+  /** Somebody else keeps it from running; shown. */
+  held: v.fallback(v.optional(v.string()), undefined),
 });
 export type LedgerWorker = v.InferOutput<typeof LedgerWorker>;
 

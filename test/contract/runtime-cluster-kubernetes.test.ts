@@ -182,6 +182,25 @@ describe("kubernetesRuntime()", () => {
     });
   });
 
+  it("leaves a worker alone whose Job somebody suspended, until it is resumed", async () => {
+    await inPlace(async ({ runtime, namespace }) => {
+      const spec = specOf("af-1");
+      const { instance } = value(await runtime.start(spec, signal));
+      const suspend = (yes: boolean) =>
+        bed.kubectl([
+          ...["patch", "job", spec.name, "-n", namespace],
+          ...["-p", JSON.stringify({ spec: { suspend: yes } })],
+        ]);
+      await suspend(true);
+      const held = await whenState(runtime, spec, "starting");
+      expect(held).toMatchObject({ instance, held: "suspended by another" });
+      await suspend(false);
+      const resumed = await whenState(runtime, spec, "running");
+      expect([resumed.instance, resumed.held]).toEqual([instance, undefined]);
+      value(await runtime.stop(resumed, signal));
+    });
+  });
+
   it("shows a start that was cut off as exited, and a fleet whose name is no label as it is", async () => {
     await inPlace(async ({ runtime, namespace }) => {
       const spec = specOf("af-1", "run", "-a fleet_");

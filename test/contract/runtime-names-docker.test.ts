@@ -80,11 +80,16 @@ describe("Runtime of docker: states", () => {
     if (left !== undefined) value(await runtime.stop(left, signal));
     value(await runtime.start(specOf("af-1"), signal));
   });
-  it("one that is paused runs, and can be stopped", async () => {
+  it("one that is paused does not run, goes on when it is let go, and can be stopped", async () => {
     const runtime = await openDocker(docker);
     const worker = value(await runtime.start(specOf("af-1"), signal));
     await docker.client.getContainer(worker.instance).pause();
-    expect(await find(runtime, specOf("af-1"))).toMatchObject({ state: "running" });
+    const paused = { state: "starting", held: "paused by another" };
+    expect(await find(runtime, specOf("af-1"))).toMatchObject(paused);
+    await docker.client.getContainer(worker.instance).unpause();
+    const goesOn = await find(runtime, specOf("af-1"));
+    expect([goesOn?.state, goesOn?.held]).toEqual(["running", undefined]);
+    await docker.client.getContainer(worker.instance).pause();
     value(await runtime.stop(worker, signal));
     expect((await listOf(runtime)).workers).toEqual([]);
   });

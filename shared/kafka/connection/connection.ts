@@ -15,14 +15,13 @@ import type { KafkaLog } from "../log.ts";
 import { addressText, type BrokerAddress, type KafkaSettings } from "../settings.ts";
 import { dial, saslOptions } from "./dial.ts";
 import { chooseVersion, decode, exchange, readVersions } from "./exchange.ts";
-import { patchKafkajs } from "./kafkajs-patch.ts";
+import { NEVER_MS, patchKafkajs } from "./kafkajs-patch.ts";
 import { openThrottle, type Throttle } from "./throttle.ts";
 
 /** A guard only: our own deadlines end a call long before. */
 const KAFKAJS_TIMEOUT_MS = 600_000;
-/** Before the end of a session (KIP-368) kafkajs authenticates anew on the connection itself, with the request that comes next. */
-const REAUTHENTICATE_BEFORE_MS = 10_000;
-const NEVER_MS = -Number.MAX_SAFE_INTEGER;
+/** Any number but NEVER_MS: before the end of a session (KIP-368) kafkajs authenticates anew on the connection itself, with the request that comes next. */
+const REAUTHENTICATES = 0;
 
 export type BrokerConnection = {
   /** `onSent`: as its bytes go out; until then the link is being opened, or a quota holds it back. */
@@ -206,8 +205,7 @@ function connectionTo(
     requestTimeout: KAFKAJS_TIMEOUT_MS,
     connectionTimeout: KAFKAJS_TIMEOUT_MS,
     enforceRequestTimeout: false,
-    reauthenticationThreshold:
-      settings.reauthenticates === false ? NEVER_MS : REAUTHENTICATE_BEFORE_MS,
+    reauthenticationThreshold: settings.reauthenticates === false ? NEVER_MS : REAUTHENTICATES,
   });
 }
 

@@ -163,7 +163,6 @@ function failed(
   if (error.code === "dropped") return;
   if (error.code === "unprepared") {
     noteUnprepared(leaderState.rollout, clientId, error.detail, at.monotonicMs);
-    leaderState.lastError.set(clientId, `its successor cannot be started: ${error.detail}`);
     tell({ kind: "failed", action: act.kind });
     return;
   }
@@ -206,6 +205,7 @@ export function foldChanges(
   for (const clientId of changes.changed) {
     leaderState.dirty.add(clientId);
     const cluster = leaderState.fleet.clusters.get(clientId);
+    endError(leaderState, clientId);
     keepTimes(leaderState, clientId, cluster === undefined, at);
     if (cluster !== undefined && syncWorker(leaderState, cluster, outcomes.runtime)) {
       leaderState.unsaved.add(clientId);
@@ -225,6 +225,12 @@ function exitsBeforeTerm(leaderState: LeaderState, changed: Changes["changed"]):
       .workersOf(clientId)
       .filter(({ state, instance }) => state === "exited" && instance === known.instance);
   });
+}
+
+/** Why it was not started is over when it runs, whoever brought that about. */
+function endError({ actual, busy, lastError }: LeaderState, clientId: ClientId): void {
+  const runs = actual.workersOf(clientId).some(({ state }) => state === "running");
+  if (runs && !busy.has(clientId)) lastError.delete(clientId);
 }
 
 /** Since when a worker is an orphan, or has been changing. */

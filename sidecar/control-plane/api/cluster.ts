@@ -35,6 +35,8 @@ export type ClusterView = {
     readonly instance: string;
     readonly state: string;
     readonly restarts: number;
+    /** Who else keeps it from running: `suspended by another`, `paused by another`. */
+    readonly held: string | null;
   } | null;
   /** Two agents that beat in turn under this client id; null where there is one. */
   readonly conflict: { readonly instances: readonly string[]; readonly since: string } | null;
@@ -93,6 +95,7 @@ export function viewCluster(
             instance: worker.instance,
             state: worker.state,
             restarts: worker.restarts,
+            held: worker.held ?? null,
           },
     conflict: cluster.facts?.conflict ?? null,
     stray: cluster.facts?.stray ?? null,
@@ -102,8 +105,9 @@ export function viewCluster(
 }
 
 /** Why its last act failed, or its worker ended, or what holds its worker's name. */
-function errorOf({ clientId, facts }: Cluster, { leaderState }: Term): string | null {
+function errorOf({ clientId, facts, worker }: Cluster, { leaderState }: Term): string | null {
   const foreign = leaderState.actual.foreignOf(clientId);
+  const held = worker?.held && `its worker is ${worker.held}, and left alone until they let it go`;
   const stray = facts?.stray && strayText(groupOf(clientId), facts.stray);
-  return foreign?.detail ?? leaderState.lastError.get(clientId) ?? stray ?? null;
+  return foreign?.detail ?? held ?? leaderState.lastError.get(clientId) ?? stray ?? null;
 }

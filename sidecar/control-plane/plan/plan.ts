@@ -87,6 +87,7 @@ type WaitReason =
   | "busy"
   | "changing"
   | "backoff"
+  | "held-by-another"
   | "settling"
   | "replace-slot"
   | "failing-spec"
@@ -101,7 +102,7 @@ export function planCluster(input: PlanInput): Step {
   const { cluster, workers } = input;
   if (!input.listed) return wait("not-listed");
   if (input.busy) return wait("busy");
-  const isChanging = workers.some(({ state }) => state === "starting" || state === "stopping");
+  const isChanging = workers.some(isOnItsWay);
   if (isChanging && !input.changingTooLong) return wait("changing");
   const newest = workers.toSorted(byAge).at(-1);
   if (cluster === undefined) return planOrphan(input, newest);
@@ -127,6 +128,7 @@ function planLive(input: PlanInput, cluster: Cluster, worker: Worker | undefined
   if (worker === undefined) {
     return input.backingOff ? wait("backoff") : { kind: "start", cause: "spawn" };
   }
+  if (worker.held !== undefined) return wait("held-by-another");
   if (worker.state === "exited") {
     if (input.backingOff) return wait("backoff");
     const isCurrent = worker.specHash === input.specHash;
@@ -177,6 +179,9 @@ function planOrphan(input: PlanInput, worker: Worker | undefined): Step {
   if (!input.orphanExpired) return wait("orphan");
   return input.backingOff ? wait("backoff") : stop(worker, "orphan");
 }
+
+const isOnItsWay = ({ state, held }: Worker): boolean =>
+  state === "stopping" || (state === "starting" && held === undefined);
 
 /** Oldest first; a tie is broken by the instance, so that every leader names the same one. */
 const byAge = (a: Worker, b: Worker): number =>

@@ -108,8 +108,9 @@ function settle({ leaderState, ages }: PlanDeps, clientId: ClientId, step: Step)
     case "busy":
     case "changing":
     case "backoff":
-    // The next resync.
+    // The next resync, or a listing.
     case "settling":
+    case "held-by-another":
       return;
     case "failing-spec":
       leaderState.queuedRespawns.add(clientId);

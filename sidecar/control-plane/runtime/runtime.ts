@@ -51,6 +51,8 @@ export type Worker = {
    * or unknown when nobody saw it end.
    */
   readonly exit?: number | `signal:${string}` | "oom" | "unknown";
+  /** Somebody else keeps it from running, such as a quota system: it is left alone. Its state is `starting`. */
+  readonly held?: "suspended by another" | "paused by another";
 };
 
 /**

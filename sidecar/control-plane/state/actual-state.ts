@@ -164,7 +164,7 @@ const same = (before: readonly Worker[], after: readonly Worker[]): boolean =>
   before.length === after.length &&
   before.every((one, index) => {
     const other = after[index];
-    return other !== undefined && one.instance === other.instance && one.state === other.state;
+    return one.instance === other?.instance && one.state === other.state && one.held === other.held;
   });
 
 /** One that was exited when it was first seen is nobody's news: a leader before us counted it. */

@@ -140,6 +140,7 @@ export function syncWorker(leaderState: LeaderState, cluster: Cluster, runtime: 
       next !== null &&
       before.instance === next.instance &&
       before.state === next.state &&
+      before.held === next.held &&
       before.restarts === next.restarts &&
       before.spec_hash === next.spec_hash);
   if (same) return false;
@@ -158,7 +159,8 @@ function ledgerWorker(
   if (worker !== undefined) {
     const state = shownState(leaderState, worker);
     const { instance, specHash } = worker;
-    return { runtime, instance, spec_hash: specHash, restarts, state };
+    const known = { runtime, instance, spec_hash: specHash, restarts, state };
+    return worker.held === undefined ? known : { ...known, held: worker.held };
   }
   const blocked = leaderState.actual.foreignOf(clientId) !== undefined;
   if (!blocked || cluster.withdrawal === "done") return null;

@@ -82,8 +82,10 @@ function workerOf(context: Context, container: Listed): Worker {
   const state = stateOf(context, container);
   return state === "exited"
     ? { ...base, state, exit: context.exits.get(container.Id) ?? exitOf(container) }
-    : { ...base, state };
+    : { ...base, state, ...(container.State === "paused" ? PAUSED : {}) };
 }
+
+const PAUSED = { held: "paused by another" } as const;
 
 /** https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerList */
 function stateOf(context: Context, { Id: id, State: state }: Listed): Worker["state"] {
@@ -92,7 +94,8 @@ function stateOf(context: Context, { Id: id, State: state }: Listed): Worker["st
   if (state === "created") return isBeingStarted(context, id) ? "starting" : "exited";
   const isDead =
     state === "exited" || state === "dead" || (context.died.has(id) && context.exits.has(id));
-  return isDead ? "exited" : "running";
+  if (isDead) return "exited";
+  return state === "paused" ? "starting" : "running";
 }
 
 /** One that nobody starts any more is taken for exited, so that it is removed and made again. */

@@ -14,6 +14,8 @@ export const LABELS = {
   specHash: "outrider.spec-hash",
   /** The Job's own name, in an annotation: labels that a copy took along do not make it ours. */
   name: "outrider.name",
+  /** An annotation of a Job that we have let begin: if it is suspended, another did it. */
+  released: "outrider.released",
 } as const;
 export const MANAGER = "outrider";
 
@@ -58,6 +60,8 @@ export const labelValue = (value: string): string =>
     ? value
     : `sha256-${createHash("sha256").update(value).digest("hex").slice(0, LABEL_HASH_CHARS)}`;
 
+const RELEASED = { [LABELS.released]: "true" };
+
 const labelsOf = (spec: WorkerSpec): Record<string, string> => ({
   [LABELS.managedBy]: MANAGER,
   "app.kubernetes.io/name": "graph-builder",
@@ -82,7 +86,11 @@ export function workerJob(
   return {
     apiVersion: "batch/v1",
     kind: "Job",
-    metadata: { name: spec.name, labels, annotations },
+    metadata: {
+      name: spec.name,
+      labels,
+      annotations: secretName === undefined ? { ...annotations, ...RELEASED } : annotations,
+    },
     spec: {
       suspend: secretName !== undefined,
       // We are the supervisor: one pod, once.
@@ -230,6 +238,6 @@ export const workerSecret = (spec: WorkerSpec, secretName: string, jobUid: strin
 export const resumedJob = (name: string, uid: string): JobFields => ({
   apiVersion: "batch/v1",
   kind: "Job",
-  metadata: { name, uid },
+  metadata: { name, uid, annotations: RELEASED },
   spec: { suspend: false },
 });

@@ -32,7 +32,10 @@ const Conditions = v.optional(v.nullable(v.array(Condition)), []);
 const Job = v.object({
   metadata: Metadata,
   spec: v.object({ suspend: v.optional(v.boolean(), false) }),
-  status: v.optional(v.object({ conditions: Conditions }), {}),
+  status: v.optional(
+    v.object({ conditions: Conditions, startTime: v.optional(v.nullable(v.string())) }),
+    {},
+  ),
 });
 
 export type JobSeen = {
@@ -41,6 +44,8 @@ export type JobSeen = {
   readonly createdAtMs: number;
   readonly deleting: boolean;
   readonly suspended: boolean;
+  /** We have let it begin: by our annotation, or because it has begun. */
+  readonly released: boolean;
   readonly finished: boolean;
   /** Undefined: it holds a worker's name, and is none of ours. */
   readonly owned: Owned | undefined;
@@ -66,6 +71,8 @@ export function readJob(object: unknown): JobSeen | undefined {
     createdAtMs: metadata.creationTimestamp,
     deleting: metadata.deletionTimestamp !== undefined,
     suspended: spec.suspend,
+    released:
+      metadata.annotations[LABELS.released] === "true" || typeof status.startTime === "string",
     finished: (status.conditions ?? []).some(
       ({ type, status: is }) => (type === "Complete" || type === "Failed") && is === "True",
     ),

@@ -61,11 +61,17 @@ export function workerOf(
     state,
     startedAtMs,
     ...(state === "exited" ? { exit: exitOf(container) } : {}),
+    ...(state === "starting" && isHeld(job) ? { held: "suspended by another" } : {}),
   };
 }
 
+/** Its pod goes, and it is no exit: it waits until it is resumed. */
+const isHeld = ({ suspended, released, finished }: JobSeen): boolean =>
+  suspended && released && !finished;
+
 function stateOf(job: JobSeen, pod: PodSeen | undefined, isStarting: boolean): Worker["state"] {
   if (job.deleting) return "stopping";
+  if (isHeld(job)) return "starting";
   const container = pod?.container;
   if (container?.kind === "ended") return "exited";
   if (pod?.deleting === true) return "stopping";

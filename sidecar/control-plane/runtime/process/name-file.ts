@@ -72,6 +72,8 @@ export type WorkerFile = {
 
 export type Seen =
   | { readonly kind: "absent" }
+  /** Empty, or nothing but NUL: what a full disk or a power cut leaves of a file of ours. */
+  | { readonly kind: "debris" }
   | { readonly kind: "foreign"; readonly detail: string }
   | { readonly kind: "worker"; readonly file: WorkerFile };
 
@@ -125,7 +127,10 @@ function readBounded(path: string): string | undefined {
   }
 }
 
+const DEBRIS = /^\0*$/u;
+
 function parseWorkerFile(text: string, name: string, path: string): Seen {
+  if (DEBRIS.test(text)) return { kind: "debris" };
   const lines = text.split("\n").map(parseLine);
   const header = v.safeParse(Header, lines[0]);
   if (!header.success) return { kind: "foreign", detail: `${path} was not written by Outrider` };

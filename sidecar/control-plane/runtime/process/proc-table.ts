@@ -84,6 +84,12 @@ export function findTraces(sought: readonly Sought[]): ReadonlyMap<string, Trace
   return traces;
 }
 
+/** A process that may write to this file. */
+export function findWriter(log: string): number | undefined {
+  const byLog = new Map([[log, log]]);
+  return allPids().find((pid) => pid !== process.pid && writtenLogs(pid, byLog).length > 0);
+}
+
 /** Of several processes with one token the worker is the one that leads their session. */
 function traceOf(pid: number, known: Trace | undefined): Trace | undefined {
   const stat = readStat(pid);

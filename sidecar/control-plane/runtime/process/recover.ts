@@ -14,12 +14,14 @@ import {
   type WorkerFile,
   workerPath,
 } from "./name-file.ts";
-import { findTraces, type Trace } from "./proc-table.ts";
+import { findTraces, findWriter, type Trace } from "./proc-table.ts";
 
 export type Resolved =
   | { readonly kind: "process"; readonly file: WorkerFile; readonly process: ProcessId }
   /** A start is in flight, or cannot be told from one. */
   | { readonly kind: "starting"; readonly file: WorkerFile }
+  /** By something that its file does not tell. */
+  | { readonly kind: "held" }
   /** Gone, or no longer in question: look again. */
   | { readonly kind: "free" };
 
@@ -46,6 +48,10 @@ export function resolveLocked(
   const resolved = new Map<string, Resolved>();
   for (const name of names) {
     const seen = readWorkerFile(context.workers, name);
+    if (seen.ok && seen.value.kind === "debris") {
+      resolved.set(name, clearDebris(context, name));
+      continue;
+    }
     const file = seen.ok && seen.value.kind === "worker" ? seen.value.file : undefined;
     if (file !== undefined && file.process === undefined) open.set(name, file);
     else resolved.set(name, known(file));
@@ -60,6 +66,23 @@ export function resolveLocked(
     resolved.set(name, conclude(context, file, traces.get(file.header.token)));
   }
   return resolved;
+}
+
+/** It says nothing of who holds the name: only where no process writes to that worker's log it is free. */
+function clearDebris(context: Context, name: string): Resolved {
+  const path = workerPath(context.workers, name);
+  const pid = findWriter(logPath(context, name));
+  if (pid !== undefined) {
+    context.log.warn("a worker's file is empty, and a process writes to its log: stop that first", {
+      path,
+      pid,
+    });
+    return { kind: "held" };
+  }
+  context.log.warn("an empty file of a worker is removed: a full disk or a power cut left it", {
+    path,
+  });
+  return remove(path) ? { kind: "free" } : { kind: "held" };
 }
 
 const known = (file: WorkerFile | undefined): Resolved =>

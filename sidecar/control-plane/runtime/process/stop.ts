@@ -59,12 +59,15 @@ async function find(
   const seen = readWorkerFile(context.workers, name);
   if (!seen.ok) return seen;
   const gone = fail("not-found", "terminal", `${name} is not instance ${instance} any more`);
+  if (seen.value.kind === "debris") {
+    return fail("unavailable", "transient", `${name} cannot be told: its file has become empty`);
+  }
   if (seen.value.kind !== "worker" || seen.value.file.header.token !== instance) return gone;
   if (seen.value.file.process !== undefined) return ok(seen.value.file);
   const held = await context.lock.hold(() => resolveLocked(context, [name]).get(name), signal);
   if (!held.ok) return held;
   if (held.value === undefined || held.value.kind === "free") return gone;
-  if (held.value.file.header.token !== instance) return gone;
+  if (held.value.kind === "held" || held.value.file.header.token !== instance) return gone;
   if (held.value.kind === "process") return ok(held.value.file);
   const detail = `${name} cannot be told from a start in flight; try again`;
   return fail("unavailable", "transient", detail);

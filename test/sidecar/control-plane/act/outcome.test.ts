@@ -83,6 +83,29 @@ test.each(["refused", "timeout", "unavailable", "invalid-spec", "name-taken"] as
   },
 );
 
+describe("why a worker was not started", () => {
+  test.each(["starting", undefined] as const)(
+    "is over when it runs after all, listed as %s before",
+    (state) => {
+      begin();
+      failed("timeout");
+      if (state !== undefined) fold([workerOf({ state })]);
+      expect(bench.leaderState.lastError.get(A)).toBe("it says why");
+      fold([workerOf()]);
+      expect(bench.leaderState.lastError.has(A)).toBe(false);
+    },
+  );
+  test("is not over while another holds it", () => {
+    begin();
+    failed("timeout");
+    fold([workerOf({ state: "starting", held: "suspended by another" })]);
+    expect(bench.leaderState.fleet.clusters.get(A)?.worker).toMatchObject({
+      ...{ state: "starting", held: "suspended by another" },
+    });
+    expect(bench.leaderState.lastError.has(A)).toBe(true);
+  });
+});
+
 describe("what the original left", () => {
   const long = idOf("a".repeat(50));
   const theirs = { name: `kg-graph-builder-${long}`, detail: "container 1234" };

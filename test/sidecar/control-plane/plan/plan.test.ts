@@ -13,6 +13,9 @@ import { planInputOf, wordsOf } from "./situation.ts";
 
 const running = [workerOf()];
 const exited = [workerOf({ state: "exited" })];
+const byAnother = { state: "starting", held: "suspended by another" } as const;
+const held = [workerOf(byAnother)];
+const heldOld = [workerOf({ ...byAnother, specHash: "spec-0" })];
 const exitedOld = [workerOf({ specHash: "spec-0", state: "exited" })];
 const old = [workerOf({ specHash: "spec-0" })];
 const two = [workerOf({ instance: "new", startedAtMs: 2 }), workerOf({ startedAtMs: 1 })];
@@ -93,6 +96,13 @@ describe("planCluster()", () => {
     ["a stale one without a worker", { cluster: stale }, "start"],
     ["one that has not beaten yet", { cluster: clusterOf({ state: "registered" }) }, "start"],
     ["that, backing off", { backingOff }, "wait backoff"],
+    ["a worker that another holds", { workers: held }, "wait held-by-another"],
+    ["that of another spec", { workers: heldOld, replaceable: true }, "wait held-by-another"],
+    [
+      "that of a withdrawn cluster",
+      { cluster: pending, workers: held },
+      "stop withdrawn cluster-a-1",
+    ],
     ["an exited worker", { workers: exited }, "stop exited cluster-a-1"],
     ["that, backing off", { workers: exited, backingOff }, "wait backoff"],
     ["a running worker", { workers: running }, "none converged"],

@@ -23,6 +23,7 @@ const labels = {
   "batch.kubernetes.io/job-name": "kg-graph-builder-af-1",
 };
 const annotations = { "outrider.fleet": "fleet-a", "outrider.name": "kg-graph-builder-af-1" };
+const RELEASED = { ...annotations, "outrider.released": "true" };
 const finished = { conditions: [{ type: "Failed", status: "True" }] };
 
 const job = (status = {}, spec = {}, more = {}) =>
@@ -157,6 +158,15 @@ describe("workerOf()", () => {
     ],
   ] as const)("shows %s", (_what, seen, pods, worker) => {
     expect(workerOf(seen, pods, false)).toMatchObject({ ...worker, fleet: "fleet-a" });
+  });
+  test.each([
+    ["which we had let begin", job({}, { suspend: true }, { annotations: RELEASED }), []],
+    ["which had begun, of an older version", job({ startTime: CREATED }, { suspend: true }), []],
+    ["whose pod ends for it", job({ startTime: CREATED }, { suspend: true }), [pod(ended(143))]],
+  ] as const)("a Job that another suspended, %s, is no exit", (_what, seen, pods) => {
+    expect(workerOf(seen, pods, false)).toMatchObject({
+      ...{ state: "starting", held: "suspended by another" },
+    });
   });
   test("shows a suspended Job whose start is under way as starting", () => {
     expect(workerOf(job({}, { suspend: true }), [], true)?.state).toBe("starting");

@@ -46,6 +46,27 @@ function writeAhead(id: string, token = TOKEN): void {
   writeFileSync(pathOf(id), JSON.stringify(header));
 }
 
+describe("a name file of ours without content", () => {
+  test.each([
+    ["empty, as a full disk leaves it", ""],
+    ["nothing but NUL, as a power cut leaves it", "\0".repeat(300)],
+  ])("%s: the name is free, and nobody's", async (_name, text) => {
+    const runtime = openRuntime(directory);
+    writeFileSync(pathOf("af-1"), text);
+    expect(await listOf(runtime)).toEqual({ workers: [], foreign: [] });
+    const worker = value(await runtime.start(specOf("af-1"), signal));
+    expect((await listOf(runtime)).workers).toMatchObject([{ instance: worker.instance }]);
+  });
+  test("of a worker that lives: no second one beside it", async () => {
+    const runtime = openRuntime(directory);
+    const worker = value(await runtime.start(specOf("af-1"), signal));
+    writeFileSync(pathOf("af-1"), "");
+    expect(errorOf(await runtime.start(specOf("af-1"), signal))?.code).toBe("name-taken");
+    expect(errorOf(await runtime.stop(worker, signal))?.code).toBe("unavailable");
+    expect(processesOf(directory).map(({ pid }) => pid)).toHaveLength(1);
+  });
+});
+
 /** A process as a start leaves it when its control plane is killed before it could write the pid. */
 function spawnUnrecorded(program: readonly string[], variables: Record<string, string>) {
   const log = openSync(join(directory, "logs", `${nameOf("af-1")}.log`), "a");
