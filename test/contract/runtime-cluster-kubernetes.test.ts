@@ -1,10 +1,7 @@
 /** What only a cluster can do to its workers: limits, quotas, permissions, an API server that goes away. */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { workerJob } from "../../sidecar/control-plane/runtime/kubernetes/manifest.ts";
-import {
-  type KubernetesRuntimeOptions,
-  kubernetesRuntime,
-} from "../../sidecar/control-plane/runtime/kubernetes/runtime.ts";
+import { kubernetesRuntime } from "../../sidecar/control-plane/runtime/kubernetes/runtime.ts";
 import type { Runtime, WorkerSpec } from "../../sidecar/control-plane/runtime/runtime.ts";
 import { until } from "../bed/condition.ts";
 import { type KubernetesBed, openKubernetes } from "../bed/kubernetes/kubernetes.ts";
@@ -15,6 +12,7 @@ import {
   pidsOf,
   runtimeOptions,
 } from "./runtime-kubernetes-bed.ts";
+import { placesIn } from "./runtime-kubernetes-place.ts";
 import { variablesOf } from "./runtime-process-bed.ts";
 import { codeOf, find, listOf, signal, specOf, value, whenState } from "./runtime-subject.ts";
 
@@ -26,44 +24,12 @@ const JOBS = 1_000;
 const AT_ONCE = 20;
 
 let bed: KubernetesBed;
-let numbers = 0;
 beforeAll(async () => {
   bed = openKubernetes(import.meta.path);
   await loadWorkerImage(bed);
 }, 60_000);
 
-type Place = {
-  readonly namespace: string;
-  readonly runtime: Runtime;
-  readonly open: (more?: Partial<KubernetesRuntimeOptions>) => Promise<Runtime>;
-  /** Of `kubectl get`, parsed text. */
-  readonly get: (...words: readonly string[]) => Promise<string>;
-};
-
-/** A namespace with a runtime, and the components' logs when the test fails. */
-async function inPlace(
-  run: (place: Place) => Promise<void>,
-  more: Partial<KubernetesRuntimeOptions> = {},
-): Promise<void> {
-  numbers += 1;
-  const namespace = `place-${numbers}`;
-  await bed.makeNamespace(namespace, { restricted: true });
-  const ended = new AbortController();
-  const open: Place["open"] = async (other = {}) => {
-    const options = runtimeOptions(bed, namespace, ended.signal);
-    return value(await kubernetesRuntime({ ...options, ...more, ...other }));
-  };
-  const get: Place["get"] = (...words) => bed.kubectl(["get", "-n", namespace, ...words]);
-  try {
-    await run({ namespace, runtime: await open(), open, get });
-  } catch (error) {
-    process.stderr.write(`${await bed.logTail()}\n`);
-    throw error;
-  } finally {
-    ended.abort();
-    await bed.kubectl(["delete", "namespace", namespace, "--wait=false"]);
-  }
-}
+const inPlace = placesIn(() => bed);
 
 const it = (what: string, run: () => Promise<void>) => test.concurrent(what, run, TEST_MS);
 const alone = (what: string, run: () => Promise<void>) => test.serial(what, run, TEST_MS);
