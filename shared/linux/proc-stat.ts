@@ -10,6 +10,8 @@ const DEAD: readonly string[] = ["Z", "X", "x"];
 
 export type Stat = {
   readonly alive: boolean;
+  /** By SIGSTOP or SIGTSTP: it lives and does nothing until SIGCONT. */
+  readonly stopped: boolean;
   readonly group: number;
   readonly session: number;
   readonly startTicks: number;
@@ -22,7 +24,8 @@ export function parseStat(text: string): Stat | undefined {
   const state = fields[STATE];
   if (state === undefined || !Number.isSafeInteger(startTicks)) return undefined;
   const group = Number(fields[GROUP]);
-  return { alive: !DEAD.includes(state), group, session: Number(fields[SESSION]), startTicks };
+  const alive = !DEAD.includes(state);
+  return { alive, stopped: state === "T", group, session: Number(fields[SESSION]), startTicks };
 }
 
 /** Undefined when there is no such process. */

@@ -1,4 +1,5 @@
 /** Listing: the name files of the state directory, each held against /proc. */
+import { readStat } from "../../../../shared/linux/proc-stat.ts";
 import { ok, type Result } from "../../../../shared/result.ts";
 import type { Foreign, Listing, RuntimeError, Worker } from "../runtime.ts";
 import type { Context } from "./context.ts";
@@ -68,7 +69,9 @@ async function judge(
   const child = context.children.get(token);
   if (file.exit === undefined && processLives(process, context.bootId)) {
     if (child === undefined) running.set(token, process);
-    return workerOf(file, context.terminated.has(token) ? "stopping" : "running");
+    if (context.terminated.has(token)) return workerOf(file, "stopping");
+    if (readStat(process.pid)?.stopped !== true) return workerOf(file, "running");
+    return { ...workerOf(file, "starting"), held: "paused by another" };
   }
   if (child !== undefined && child.exit() === undefined) {
     await Promise.race([child.exited, Bun.sleep(REAP_MS_MAX)]);

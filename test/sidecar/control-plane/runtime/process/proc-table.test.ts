@@ -17,7 +17,7 @@ describe("parseStat()", () => {
     ["a dead process", `12 (sh) X ${REST}`, false],
   ] as const;
   test.each(rows)("reads %s", (_, text, alive) => {
-    expect(parseStat(text)).toEqual({ alive, group: 77, session: 78, startTicks: 192_859 });
+    expect(parseStat(text)).toMatchObject({ alive, group: 77, session: 78, startTicks: 192_859 });
   });
 
   test.each(["", "12 (sh) S 1 2", "nonsense"])("gives nothing for %p", (text) => {

@@ -46,6 +46,18 @@ function writeAhead(id: string, token = TOKEN): void {
   writeFileSync(pathOf(id), JSON.stringify(header));
 }
 
+test("a worker that somebody stopped by a signal does not run, and goes on with SIGCONT", async () => {
+  const runtime = openRuntime(directory);
+  value(await runtime.start(specOf("af-1"), signal));
+  const [{ pid } = { pid: 0 }] = processesOf(directory);
+  process.kill(pid, "SIGSTOP");
+  const paused = { state: "starting", held: "paused by another" };
+  expect((await listOf(runtime)).workers).toMatchObject([paused]);
+  process.kill(pid, "SIGCONT");
+  const [goesOn] = (await listOf(runtime)).workers;
+  expect([goesOn?.state, goesOn?.held]).toEqual(["running", undefined]);
+});
+
 describe("a name file of ours without content", () => {
   test.each([
     ["empty, as a full disk leaves it", ""],
