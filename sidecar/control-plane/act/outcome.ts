@@ -158,8 +158,9 @@ function failed(
   tell: Report,
 ): void {
   const { clientId } = act;
-  // One whose stop got no answer may be gone.
-  if (act.kind === "stop" && error.code !== "timeout") forget(leaderState.rollout, clientId);
+  if (act.kind === "stop" && !UNANSWERED.includes(error.code)) {
+    forget(leaderState.rollout, clientId);
+  }
   if (error.code === "dropped") return;
   if (error.code === "unprepared") {
     noteUnprepared(leaderState.rollout, clientId, error.detail, at.monotonicMs);
@@ -179,6 +180,9 @@ function failed(
   } else leaderState.backoffs.failed(act.clientId, at.monotonicMs, maxMs);
   tell({ kind: "failed", action: act.kind });
 }
+
+/** Of a stop: the worker may be gone all the same. */
+const UNANSWERED: readonly ActError["code"][] = ["timeout", "defect"];
 
 /** Of a start: waiting alone does not bring it about. One that is merely late has not failed. */
 const HOPELESS: readonly ActError["code"][] = ["ended", "refused", "invalid-spec", "no-image"];

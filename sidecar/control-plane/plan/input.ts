@@ -115,7 +115,7 @@ export function planInputOf(
     underAlias: leaderState.actual.isUnderAlias(clientId),
     orphanExpired:
       orphan && orphanExpired(leaderState, clientId, ages, conditions.cleanupTimeoutMs),
-    settling: workers.some((worker) => isSettling(worker, conditions)),
+    settling: workers.some((worker) => isSettling(worker, leaderState, conditions)),
     replaceable:
       rollout.trials.has(clientId) || freeSlots(rollout, actual.count(), monotonicMs) > 0,
     respawnable: rollout.respawning.has(clientId) || freeRespawns(rollout, monotonicMs) > 0,
@@ -133,15 +133,16 @@ function orphanExpired(
 }
 
 /**
- * By the runtime's clock and ours, which decides no more than an order: a clock of theirs that is ahead
- * of ours lets a worker count as settled.
+ * One that has exited before, and was started again a moment ago: it may be in a crash loop. By the
+ * runtime's clock and ours, which decides no more than an order: where theirs is ahead, it counts as settled.
  */
 function isSettling(
-  { startedAtMs }: Worker,
+  { startedAtMs, clientId }: Worker,
+  { restarts }: LeaderState,
   { nowMs, workerMinReadyMs }: FleetConditions,
 ): boolean {
   const ranMs = nowMs - startedAtMs;
-  return ranMs >= 0 && ranMs < workerMinReadyMs;
+  return (restarts.get(clientId) ?? 0) > 0 && ranMs >= 0 && ranMs < workerMinReadyMs;
 }
 
 const changedLongAgo = (

@@ -45,7 +45,7 @@ export type PlanInput = {
   readonly underAlias: boolean;
   /** It was listed without a registration for a CLEANUP_TIMEOUT of observed time. */
   readonly orphanExpired: boolean;
-  /** Its worker has run for less than WORKER_MIN_READY: it may be in a crash loop, and would prove nothing. */
+  /** Its worker exited before and runs for less than WORKER_MIN_READY: it may be in a crash loop. */
   readonly settling: boolean;
   /** May one more worker be replaced now? */
   readonly replaceable: boolean;

@@ -150,7 +150,7 @@ export function openBench() {
     conditions: () =>
       readConditions(leaderState, {
         ...{ registryHarmful: false, specHash: knobs.specHash, monotonicMs: clock.ms },
-        ...{ nowMs: clock.ms, workerMinReadyMs: 0 },
+        ...{ nowMs: clock.ms, workerMinReadyMs: 60_000 },
         ...{ cleanupTimeoutMs: TIMEOUTS.cleanupTimeoutMs, brakePercent: 30 },
       }),
     saveQuarantine: (refused) => saveQuarantine(refused, save),

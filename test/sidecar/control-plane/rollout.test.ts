@@ -204,6 +204,14 @@ describe("what is no failure", () => {
     }
     expect(rolloutHalt(bench.leaderState)).toBeUndefined();
   });
+  test("one that exited before and has just started again is not the first to go", async () => {
+    adopt(ids(3));
+    bench.leaderState.restarts.set(idOf("c0"), 7);
+    expect(await rounds()).toEqual(["stop c1"]);
+    bench.clock.ms += MIN_READY_MS;
+    look();
+    expect(await rounds()).toEqual(["stop c0", "stop c2"]);
+  });
   test("workers that looped before hold no slot, and the others go on", async () => {
     const loopers = ids(6);
     const good = ["g0", "g1", "g2"].map(idOf);

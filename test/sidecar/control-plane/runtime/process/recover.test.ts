@@ -6,6 +6,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Result } from "../../../../../shared/result.ts";
 import type { RuntimeError } from "../../../../../sidecar/control-plane/runtime/runtime.ts";
+import { until } from "../../../../bed/condition.ts";
 import {
   killAll,
   makeStateDir,
@@ -51,11 +52,18 @@ test("a worker that somebody stopped by a signal does not run, and goes on with 
   value(await runtime.start(specOf("af-1"), signal));
   const [{ pid } = { pid: 0 }] = processesOf(directory);
   process.kill(pid, "SIGSTOP");
-  const paused = { state: "starting", held: "paused by another" };
-  expect((await listOf(runtime)).workers).toMatchObject([paused]);
+  const untilListed = (state: string, held: string | undefined) =>
+    until(
+      `it to be ${state}`,
+      async () => {
+        const [worker] = (await listOf(runtime)).workers;
+        return worker?.state === state && worker.held === held;
+      },
+      { deadlineMs: 5_000 },
+    );
+  await untilListed("starting", "paused by another");
   process.kill(pid, "SIGCONT");
-  const [goesOn] = (await listOf(runtime)).workers;
-  expect([goesOn?.state, goesOn?.held]).toEqual(["running", undefined]);
+  await untilListed("running", undefined);
 });
 
 describe("a name file of ours without content", () => {
