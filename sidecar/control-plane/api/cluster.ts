@@ -2,6 +2,7 @@
 import type { Audit } from "../../../shared/protocol/audit.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { groupOf } from "../../../shared/protocol/client-id.ts";
+import type { LedgerWorker } from "../../../shared/protocol/ledger.ts";
 import type { Stray } from "../../../shared/protocol/ledger-facts.ts";
 import type { Cluster } from "../fleet/fleet.ts";
 import { strayText } from "../fleet/stray.ts";
@@ -85,24 +86,23 @@ export function viewCluster(
             sequence: beat.sequence ?? null,
             instance_id: beat.instanceId ?? null,
           },
-    worker:
-      worker === null
-        ? null
-        : {
-            name: workerNameOf(clientId),
-            group: groupOf(clientId),
-            runtime: worker.runtime,
-            instance: worker.instance,
-            state: worker.state,
-            restarts: worker.restarts,
-            held: worker.held ?? null,
-          },
+    worker: worker && viewWorker(clientId, worker),
     conflict: cluster.facts?.conflict ?? null,
     stray: cluster.facts?.stray ?? null,
     error: term === undefined ? null : errorOf(cluster, term),
     registry: { partition: registry.partition, offset: registry.offset },
   };
 }
+
+const viewWorker = (clientId: ClientId, worker: LedgerWorker): ClusterView["worker"] => ({
+  name: workerNameOf(clientId),
+  group: groupOf(clientId),
+  runtime: worker.runtime,
+  instance: worker.instance,
+  state: worker.state,
+  restarts: worker.restarts,
+  held: worker.held ?? null,
+});
 
 /** Why its last act failed, or its worker ended, or what holds its worker's name. */
 function errorOf({ clientId, facts, worker }: Cluster, { leaderState }: Term): string | null {
