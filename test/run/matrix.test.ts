@@ -39,9 +39,10 @@ describe("matrixJobs()", () => {
   });
 
   test("runs no file twice on the same servers", () => {
-    const names = namesOf([], true).concat(namesOf([], false));
-    expect(names.filter((name) => name !== "build")).toEqual([
-      ...new Set(names.filter((name) => name !== "build")),
+    const file = "test/system/lifecycle.test.ts";
+    const row = (always: boolean) => ({ on: { BED_KAFKA: "3.9.2" }, files: ["system/"], always });
+    expect(matrixJobs([file], [row(true), row(false)])).toEqual([
+      { file, env: { BED_KAFKA: "3.9.2" }, label: "kafka 3.9.2", always: true },
     ]);
   });
 });

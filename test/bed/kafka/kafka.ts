@@ -31,7 +31,10 @@ export type KafkaOptions = {
    */
   readonly host?: string;
   readonly brokers?: 1 | 2 | 3;
-  /** So many nodes that are controllers alone, with the ids after the brokers', which then are brokers alone. */
+  /**
+   * So many nodes that are controllers alone, with the ids after the brokers', which then are brokers alone.
+   * With ZooKeeper there are none.
+   */
   readonly controllers?: 1 | 3;
   /** Besides PLAINTEXT, which the bed itself uses. */
   readonly listeners?: readonly Exclude<ListenerName, "PLAINTEXT">[];
@@ -127,7 +130,7 @@ async function startOnce({ version, mode }: KafkaChoice, options: KafkaOptions):
     const plan: ClusterPlan = {
       host,
       ...(zookeeper === undefined ? {} : { zookeeper: zookeeper.address }),
-      nodes: await choosePorts({ ...options, listeners, host }),
+      nodes: await choosePorts({ ...options, mode, listeners, host }),
       listeners,
       users: options.users ?? [],
       authorizer: options.authorizer ?? false,

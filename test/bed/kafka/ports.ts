@@ -1,8 +1,10 @@
 /** Which nodes a cluster has, and free ports for each of their listeners. */
 import { freePort } from "../port.ts";
 import type { ListenerName, NodePorts } from "./config.ts";
+import type { KafkaMode } from "./version.ts";
 
 type Wanted = {
+  readonly mode: KafkaMode;
   readonly brokers?: number;
   /** Nodes that are controllers alone; the brokers are brokers alone then. */
   readonly controllers?: number;
@@ -12,11 +14,13 @@ type Wanted = {
 
 /** By node id: brokers first. */
 export async function choosePorts({
+  mode,
   brokers = 1,
-  controllers = 0,
+  controllers: wanted = 0,
   listeners,
   host,
 }: Wanted): Promise<readonly NodePorts[]> {
+  const controllers = mode === "zookeeper" ? 0 : wanted;
   const nodes: NodePorts[] = [];
   while (nodes.length < brokers) {
     const ports: Partial<Record<ListenerName, number>> = {};
