@@ -41,6 +41,7 @@ export const MATRIX: readonly MatrixRow[] = [
   kafka("4.1.2", [...BROKER, ROLES]),
   row({ BED_HELM: "3.18.0" }, ["system/charts-values"], { always: true }),
   row({ BED_HELM: "3.18.0" }, ["system/charts", "issue/helm-hooks"]),
+  row({ BED_DOCKER: "29" }, ["contract/runtime-contract-docker"], { always: true }),
   row({ BED_DOCKER: "29" }, ["-docker.test"]),
   row({ BED_KUBERNETES: "1.34.4" }, ["-kubernetes.test"]),
 ];
