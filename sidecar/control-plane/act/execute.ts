@@ -132,5 +132,6 @@ export function describeAct(act: Act): { readonly action: AuditAction; readonly 
   }
 }
 
-const nextOf = ({ successor }: Extract<Act, { kind: "stop" }>): string =>
-  successor === undefined ? "" : `; next spec ${successor.specHash}`;
+/** An exit brings another spec by the way: that must be told. */
+const nextOf = ({ cause, successor }: Extract<Act, { kind: "stop" }>): string =>
+  cause === "exited" && successor !== undefined ? `; next spec ${successor.specHash}` : "";
