@@ -8,6 +8,8 @@ const Settings = v.object({
   OUTRIDER_KILLS: v.optional(whole, "10"),
   /** How long the broker sidecar is soaked: a minute in CI, 30 for a note. */
   OUTRIDER_SOAK_MINUTES: v.optional(whole, "1"),
+  /** So many clusters live through a day: 6 in CI, 30 for a note. */
+  OUTRIDER_DAY_CLUSTERS: v.optional(whole, "6"),
   /** Of a run that failed, to repeat its choices. */
   OUTRIDER_SEED: v.optional(whole),
 });
@@ -15,6 +17,7 @@ const Settings = v.object({
 export type FaultSettings = {
   readonly kills: number;
   readonly soakMinutes: number;
+  readonly dayClusters: number;
   readonly seed: number;
 };
 
@@ -26,6 +29,7 @@ export function faultSettings(
   return {
     kills: read.OUTRIDER_KILLS,
     soakMinutes: read.OUTRIDER_SOAK_MINUTES,
+    dayClusters: read.OUTRIDER_DAY_CLUSTERS,
     seed: read.OUTRIDER_SEED ?? Math.floor(Math.random() * 1e9),
   };
 }
