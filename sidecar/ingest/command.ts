@@ -65,6 +65,8 @@ async function runIngest(options: IngestOptions): Promise<ExitCode> {
   let counted = 0;
   let passedOver = 0;
   const prefix = `${clientId}/`;
+  // Before the first batch can be counted: whoever reads the log counts from this line on.
+  log.info("ingesting", { client_id: clientId, group, topic: CLUSTER_INFO });
   let consumer: GroupConsumer;
   try {
     consumer = await runGroupConsumer({
@@ -90,7 +92,6 @@ async function runIngest(options: IngestOptions): Promise<ExitCode> {
       log: options.kafkaLog,
       signal,
     });
-    log.info("ingesting", { client_id: clientId, group, topic: CLUSTER_INFO });
   } catch (cause) {
     const error = kafkaErrorOf(cause, `consume ${CLUSTER_INFO} in group ${group}`);
     log.error("could not begin", { error: error.detail });
