@@ -117,7 +117,7 @@ async function kafkaAway({ stage }: Day): Promise<void> {
 
 /** A release whose worker does not work is halted after one cluster; the one before it is put back. */
 async function badRelease(day: Day): Promise<void> {
-  const broken = await day.restart({ WORKER_COMMAND: BROKEN_WORKER });
+  const broken = await day.restart({ WORKER_COMMAND: BROKEN_WORKER, WORKER_MIN_READY: "20s" });
   await untilHalted(broken, "day-");
   day.allowance.replaced += 2;
   await day.restart();
