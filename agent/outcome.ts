@@ -1,7 +1,7 @@
 /** How a command of the agent ended. */
 import type { ExitCode } from "../shared/exit.ts";
 
-export type Outcome = {
+export type CommandOutcome = {
   readonly exit: ExitCode;
   /** For a person; undefined where the log has said it. */
   readonly line: string | undefined;

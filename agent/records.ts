@@ -64,7 +64,7 @@ export type Condition =
   | { readonly status: "degraded"; readonly reason: string }
   | { readonly status: "stopping" };
 
-export type Beat = {
+export type HeartbeatContent = {
   readonly clientId: ClientId;
   /** Of this process; tells a restart, and two agents with one identity. */
   readonly instanceId: string;
@@ -78,7 +78,7 @@ export type Beat = {
   readonly ask: boolean;
 };
 
-export const heartbeatRecord = (beat: Beat): OutRecord => ({
+export const heartbeatRecord = (beat: HeartbeatContent): OutRecord => ({
   key: beat.clientId,
   value: encodeHeartbeat({
     client_id: beat.clientId,

@@ -13,7 +13,7 @@ import { type AgentConfig, HOOK_MAX_MS, readAgentConfig, readCheckConfig } from 
 import { runHeartbeat } from "./heartbeat/command.ts";
 import { readInstallation } from "./installation.ts";
 import { AGENT_NEEDS } from "./kafka-needs.ts";
-import type { Outcome } from "./outcome.ts";
+import type { CommandOutcome } from "./outcome.ts";
 import type { Identity } from "./records.ts";
 import { lateOutcome, runHook, type Stage } from "./register/command.ts";
 import { unlessIgnored } from "./register/failure-policy.ts";
@@ -44,7 +44,7 @@ export async function startAgent(run: AgentRun, shell: Shell): Promise<ExitCode>
 }
 
 /** The answer of a command is its line on standard output; an error's goes to standard error. */
-function report({ say, complain }: Shell, { exit, line }: Outcome): ExitCode {
+function report({ say, complain }: Shell, { exit, line }: CommandOutcome): ExitCode {
   if (line !== undefined) (exit === EXIT.done ? say : complain)(line);
   return exit;
 }
@@ -99,7 +99,7 @@ async function heartbeat(run: HeartbeatRun, config: AgentConfig, shell: Shell): 
 }
 
 /** HOOK_TIMEOUT bounds the whole process, counted from its start. */
-async function hook(run: HookRun, shell: Shell): Promise<Outcome> {
+async function hook(run: HookRun, shell: Shell): Promise<CommandOutcome> {
   const read = readAgentConfig(shell.environment, shell.host);
   if (!read.ok) return { exit: EXIT.configuration, line: problemsText(read.error) };
   const config = read.value;

@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { command, type Program, switchFlag, valueFlag } from "../shared/cli/arguments.ts";
 import { CHECK_TIMEOUT_MS, checkTimeout } from "../shared/cli/check-flag.ts";
 import { age, duration, oneOf } from "../shared/config/schema.ts";
+import { INGEST_TABLE } from "../shared/config/worker.ts";
 import { ClientId } from "../shared/protocol/client-id.ts";
 import type { BrokerRun } from "./broker/command.ts";
 import { BROKER_TABLE } from "./broker/config.ts";
@@ -11,7 +12,6 @@ import { type CheckRun, ROLES } from "./check.ts";
 import type { ControlPlaneRun } from "./control-plane/command.ts";
 import { CONTROL_PLANE_TABLE, OPERATOR_TABLE } from "./control-plane/config.ts";
 import type { OperatorRun } from "./control-plane/operator/command.ts";
-import { INGEST_TABLE } from "./ingest/config.ts";
 
 /** What a command line of the sidecar means. */
 export type SidecarRun =

@@ -13,15 +13,15 @@ import { startDeadline } from "../../shared/kafka/deadline.ts";
 import type { Log } from "../../shared/log.ts";
 import { HEARTBEAT } from "../../shared/protocol/topic.ts";
 import { ok } from "../../shared/result.ts";
-import type { Outcome } from "../outcome.ts";
+import type { CommandOutcome } from "../outcome.ts";
 import { type Identity, tombstoneRecord } from "../records.ts";
 import { findRegistry, HEARTBEAT_TOPIC, type Kafka, publish, retried } from "../registry.ts";
 import type { Delivery } from "./delivery.ts";
-import { openGauges } from "./metrics.ts";
+import { openHeartbeatMetrics } from "./metrics.ts";
 import { type RegistrationTask, startRegistration } from "./registration.ts";
 import { routes } from "./routes.ts";
-import { type Heartbeat, openHeartbeat } from "./sender.ts";
-import { openStanding, type Standing, standingText } from "./standing.ts";
+import { type HeartbeatSender, openHeartbeatSender } from "./sender.ts";
+import { type AgentStanding, openStanding, standingText } from "./standing.ts";
 
 const TOMBSTONE_MS_MAX = 5000;
 const HTTP_GRACE_MS = 500;
@@ -44,12 +44,12 @@ export type HeartbeatCommandOptions = {
   readonly signal: AbortSignal;
 };
 
-export async function runHeartbeat(options: HeartbeatCommandOptions): Promise<Outcome> {
+export async function runHeartbeat(options: HeartbeatCommandOptions): Promise<CommandOutcome> {
   const { log, signal, nowMs, monotonicMs } = options;
   let enrolment: RegistrationTask | undefined;
   const standing = openStanding({ ...options, clientId: options.identity.clientId });
-  const gauges = openGauges(() => heartbeat.delivery(), standing.standing, monotonicMs);
-  const heartbeat = openHeartbeat({
+  const gauges = openHeartbeatMetrics(() => heartbeat.delivery(), standing.standing, monotonicMs);
+  const heartbeat = openHeartbeatSender({
     ...options,
     clientId: options.identity.clientId,
     intervalMs: options.identity.heartbeatIntervalMs,
@@ -96,14 +96,14 @@ export async function runHeartbeat(options: HeartbeatCommandOptions): Promise<Ou
 /** Known from the ledger, or what is known of the writing; undefined where this agent does not register. */
 function registrationText(
   task: RegistrationTask | undefined,
-  standing: Standing,
+  standing: AgentStanding,
 ): string | undefined {
   const isKnown = standing.kind !== "unknown" && task?.written() !== false;
   return isKnown ? standingText(standing) : task?.text();
 }
 
 /** What the control plane holds against this cluster; it is said in each beat. */
-function troubleOf(standing: Standing): string | undefined {
+function troubleOf(standing: AgentStanding): string | undefined {
   const { kind } = standing;
   return kind === "unknown" || kind === "accepted"
     ? undefined
@@ -111,7 +111,7 @@ function troubleOf(standing: Standing): string | undefined {
 }
 
 /** No round trip before the first beat but the one that finds its leader: the topic is made on demand. */
-function courier({ client, producer }: Kafka): Parameters<typeof openHeartbeat>[0]["kafka"] {
+function courier({ client, producer }: Kafka): Parameters<typeof openHeartbeatSender>[0]["kafka"] {
   return {
     reach: async (again, call) => {
       if (again) client.forgetTopic(HEARTBEAT);
@@ -124,7 +124,10 @@ function courier({ client, producer }: Kafka): Parameters<typeof openHeartbeat>[
   };
 }
 
-async function takeLeave(options: HeartbeatCommandOptions, heartbeat: Heartbeat): Promise<Outcome> {
+async function takeLeave(
+  options: HeartbeatCommandOptions,
+  heartbeat: HeartbeatSender,
+): Promise<CommandOutcome> {
   const { log } = options;
   const said = await heartbeat.sayStopping();
   log.info("the agent stops", { last_beat: said ? "sent" : "not sent: Kafka is away" });

@@ -2,20 +2,20 @@
 import type { Metrics } from "../../shared/metrics.ts";
 import { openProcessMetrics } from "../../shared/process-metrics.ts";
 import type { Delivery } from "./delivery.ts";
-import type { Standing } from "./standing.ts";
+import type { AgentStanding } from "./standing.ts";
 
-export type Gauges = {
+export type HeartbeatMetrics = {
   readonly metrics: Metrics;
   readonly beats: () => { readonly sent: number; readonly lost: number };
   readonly beatSent: () => void;
   readonly beatLost: () => void;
 };
 
-export function openGauges(
+export function openHeartbeatMetrics(
   delivery: () => Delivery,
-  standing: () => Standing,
+  standing: () => AgentStanding,
   monotonicMs: () => number,
-): Gauges {
+): HeartbeatMetrics {
   const metrics = openProcessMetrics();
   const sent = metrics.counter({
     name: "outrider_agent_heartbeats_sent_total",

@@ -14,7 +14,7 @@ import type { OutRecord } from "../../shared/kafka/batch/record.ts";
 import type { KafkaError } from "../../shared/kafka/error.ts";
 import type { ClientId } from "../../shared/protocol/client-id.ts";
 import type { Result } from "../../shared/result.ts";
-import { type Beat, type Condition, heartbeatRecord } from "../records.ts";
+import { type Condition, type HeartbeatContent, heartbeatRecord } from "../records.ts";
 import { arrived, type Delivery, failed, lossText, lostOne, startDelivery } from "./delivery.ts";
 import { untilNextBeatMs } from "./interval.ts";
 import { openLatest } from "./latest.ts";
@@ -46,7 +46,7 @@ export type HeartbeatOptions = {
   readonly beatLost: () => void;
 };
 
-export type Heartbeat = {
+export type HeartbeatSender = {
   readonly delivery: () => Delivery;
   /** A beat at once that asks what became of this cluster; false while beats do not arrive. */
   readonly ask: () => boolean;
@@ -56,7 +56,7 @@ export type Heartbeat = {
   readonly sayStopping: () => Promise<boolean>;
 };
 
-export function openHeartbeat(options: HeartbeatOptions): Heartbeat {
+export function openHeartbeatSender(options: HeartbeatOptions): HeartbeatSender {
   const { kafka, monotonicMs } = options;
   const startedMs = monotonicMs();
   const slot = openLatest<number>();
@@ -150,7 +150,7 @@ async function makeBeats(
 
 const beatRecord = (
   { clientId, instanceId, nowMs, resourcesSent }: HeartbeatOptions,
-  beat: Pick<Beat, "sequence" | "uptimeMs" | "ask"> & { readonly how: Condition },
+  beat: Pick<HeartbeatContent, "sequence" | "uptimeMs" | "ask"> & { readonly how: Condition },
 ): OutRecord =>
   heartbeatRecord({
     clientId,

@@ -16,8 +16,14 @@ import {
   confirmAccepted,
   confirmStanding,
   type Target,
-} from "../register/confirmation.ts";
-import { awaitAnswer, findReason, findStart, type Start, type Waited } from "../register/wait.ts";
+} from "../confirmation/confirmation.ts";
+import {
+  awaitAnswer,
+  findReason,
+  findStart,
+  type Start,
+  type Waited,
+} from "../confirmation/wait.ts";
 import type { Kafka, Published } from "../registry.ts";
 
 const START_MS_MAX = 5_000;
@@ -28,13 +34,13 @@ const HOUR_MS = 3_600_000;
 /** The first question of a process that does not register: not all at once after a restart of many. */
 const FIRST_MS_MAX = 10_000;
 
-export type Standing = {
+export type AgentStanding = {
   readonly kind: "unknown" | "accepted" | "conflict" | "withdrawn" | "refused";
   readonly detail: string;
 };
 
 export type StandingTask = {
-  readonly standing: () => Standing;
+  readonly standing: () => AgentStanding;
   /** Where the answers to a record that is about to be written will begin. */
   readonly start: (call: Call) => Promise<Start | undefined>;
   /** Our registration was written: reads the answer beside whatever else is done. */
@@ -52,9 +58,9 @@ export function openStanding(deps: {
 }): StandingTask {
   const { kafka, clientId, log, random, signal } = deps;
   const kafkaLog: KafkaLog = (_level, message, fields) => log.debug(message, fields);
-  let standing: Standing = { kind: "unknown", detail: "not yet answered by a control plane" };
+  let standing: AgentStanding = { kind: "unknown", detail: "not yet answered by a control plane" };
 
-  const become = (next: Standing): void => {
+  const become = (next: AgentStanding): void => {
     if (next.kind !== standing.kind) report(log, next);
     standing = next;
   };
@@ -112,7 +118,7 @@ export function openStanding(deps: {
 /** 54 to 66 minutes. */
 const hourly = (random: number): number => HOUR_MS * (0.9 + 0.2 * random);
 
-function answered(waited: Extract<Waited, { readonly kind: "done" | "withdrawn" }>): Standing {
+function answered(waited: Extract<Waited, { readonly kind: "done" | "withdrawn" }>): AgentStanding {
   if (waited.kind === "withdrawn") return { kind: "withdrawn", detail: waited.detail };
   return { kind: waited.conflict === true ? "conflict" : "accepted", detail: waited.detail };
 }
@@ -121,7 +127,7 @@ const openText = (waited: Extract<Waited, { readonly kind: "open" | "failed" }>)
   waited.kind === "open" ? waited.detail : waited.error.detail;
 
 /** Each change once; a metric and /health/kafka say it for as long as it lasts. */
-function report(log: Log, { kind, detail }: Standing): void {
+function report(log: Log, { kind, detail }: AgentStanding): void {
   switch (kind) {
     case "unknown":
       return;
@@ -139,5 +145,5 @@ function report(log: Log, { kind, detail }: Standing): void {
   }
 }
 
-export const standingText = ({ kind, detail }: Standing): string =>
+export const standingText = ({ kind, detail }: AgentStanding): string =>
   kind === "accepted" ? "accepted" : `${kind}: ${detail}`;

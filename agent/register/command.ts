@@ -9,7 +9,15 @@ import { exitCodeOf, type KafkaError } from "../../shared/kafka/error.ts";
 import type { KafkaLog } from "../../shared/kafka/log.ts";
 import { REGISTRY } from "../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
-import type { Outcome } from "../outcome.ts";
+import type { Target } from "../confirmation/confirmation.ts";
+import {
+  awaitAnswer,
+  findReason,
+  findStart,
+  type Start,
+  type Waited,
+} from "../confirmation/wait.ts";
+import type { CommandOutcome } from "../outcome.ts";
 import { type Identity, registrationRecord, tombstoneRecord } from "../records.ts";
 import {
   findRegistry,
@@ -19,9 +27,7 @@ import {
   publish,
   retried,
 } from "../registry.ts";
-import type { Target } from "./confirmation.ts";
 import { answerMissing, type FailurePolicy } from "./failure-policy.ts";
-import { awaitAnswer, findReason, findStart, type Start, type Waited } from "./wait.ts";
 
 /** To find where the answers begin; half of what is left where that is less. */
 const START_MS_MAX = 5000;
@@ -54,7 +60,7 @@ const REPLACED = "other-installation";
 
 type Failure = { readonly step: Exclude<Stage, "written">; readonly error: KafkaError };
 
-export async function runHook(options: HookOptions): Promise<Outcome> {
+export async function runHook(options: HookOptions): Promise<CommandOutcome> {
   const deadline = startDeadline({ deadlineMs: options.budgetMs, signal: options.signal });
   if ((options.waitMs ?? 0) > options.timeoutMs) {
     options.kafka.warn("--wait is longer than HOOK_TIMEOUT, which bounds the whole command", {
@@ -112,7 +118,7 @@ type Waiting = {
   readonly start: Result<Start, KafkaError>;
 };
 
-async function waitFor(options: HookOptions, waiting: Waiting): Promise<Outcome> {
+async function waitFor(options: HookOptions, waiting: Waiting): Promise<CommandOutcome> {
   const { written, start, waitMs } = waiting;
   if (!start.ok) return unreadable(options, written, start.error);
   const limitMs = Math.min(waitMs, waiting.deadline.leftMs());
@@ -147,7 +153,7 @@ function answered(
     readonly waited: Exclude<Waited, { readonly kind: "failed" | "refused" }>;
     readonly tookMs: number;
   },
-): Outcome {
+): CommandOutcome {
   const head = writtenText(options, written);
   const after = `after ${(tookMs / 1000).toFixed(1)} s`;
   switch (waited.kind) {
@@ -176,14 +182,14 @@ const placeText = ({ partition, offset }: Published): string =>
 const writtenText = ({ action, identity }: HookOptions, written: Published): string =>
   `${action === "register" ? "registered" : "withdrew"} ${identity.clientId} ${placeText(written)}`;
 
-const nothingToWithdraw = ({ identity }: HookOptions): Outcome => ({
+const nothingToWithdraw = ({ identity }: HookOptions): CommandOutcome => ({
   exit: EXIT.done,
   line: `nothing to withdraw for ${identity.clientId}: this Kafka has no topic ${REGISTRY}`,
 });
 
-function unreadable(options: HookOptions, written: Published, error: KafkaError): Outcome {
+function unreadable(options: HookOptions, written: Published, error: KafkaError): CommandOutcome {
   const head = writtenText(options, written);
-  const outcome: Outcome =
+  const outcome: CommandOutcome =
     error.retry === "transient"
       ? {
           exit: EXIT.unconfirmed,
@@ -197,7 +203,7 @@ function unreadable(options: HookOptions, written: Published, error: KafkaError)
 export function lateOutcome(
   { action, identity, failurePolicy }: Pick<HookOptions, "action" | "identity" | "failurePolicy">,
   stage: Stage,
-): Outcome {
+): CommandOutcome {
   const head = `${action} ${identity.clientId}: HOOK_TIMEOUT is over and something still hangs`;
   if (stage === "reach") return { exit: EXIT.unavailable, line: head };
   if (stage === "write") {
@@ -208,7 +214,7 @@ export function lateOutcome(
 }
 
 /** Reached and then lost: the record may still be there, which is 75 and not 69. */
-function failure(options: HookOptions, { step, error }: Failure): Outcome {
+function failure(options: HookOptions, { step, error }: Failure): CommandOutcome {
   const { action, identity, brokers, timeoutMs, signal } = options;
   const head = `${action} ${identity.clientId}`;
   if (signal.aborted) {

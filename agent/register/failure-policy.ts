@@ -3,7 +3,7 @@
  * sees, so what is forgiven exits with 0 and says so.
  */
 import { EXIT } from "../../shared/exit.ts";
-import type { Outcome } from "../outcome.ts";
+import type { CommandOutcome } from "../outcome.ts";
 
 /**
  * `unconfirmed`: Kafka has the record, and whether the worker runs is not known. `everything`: whatever
@@ -12,12 +12,18 @@ import type { Outcome } from "../outcome.ts";
 export type FailurePolicy = "nothing" | "unconfirmed" | "everything";
 
 /** The record is in Kafka: what is missing is an answer. */
-export const answerMissing = (outcome: Outcome, failurePolicy: FailurePolicy): Outcome =>
+export const answerMissing = (
+  outcome: CommandOutcome,
+  failurePolicy: FailurePolicy,
+): CommandOutcome =>
   failurePolicy === "nothing" || outcome.exit === EXIT.done
     ? outcome
     : { exit: EXIT.done, line: `WARNING: ${outcome.line ?? ""}` };
 
-export const unlessIgnored = (outcome: Outcome, failurePolicy: FailurePolicy): Outcome =>
+export const unlessIgnored = (
+  outcome: CommandOutcome,
+  failurePolicy: FailurePolicy,
+): CommandOutcome =>
   failurePolicy !== "everything" || outcome.exit === EXIT.done
     ? outcome
     : {

@@ -4,8 +4,8 @@ import { type KafkaSettings, parseBrokerAddress } from "../kafka/settings.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../log.ts";
 import { flag, oneOf, path, text } from "./schema.ts";
 import {
-  type Check,
   type Config,
+  type CrossCheck,
   check,
   optional,
   optionalSecret,
@@ -183,7 +183,7 @@ export function pemProblem(text: string, what: "certificate" | "private key"): s
  * rotated, and is read again at the next connection.
  */
 const pemFile =
-  (name: string, what: "certificate" | "private key"): Check =>
+  (name: string, what: "certificate" | "private key"): CrossCheck =>
   (lookup) => {
     const file = lookup.text(name);
     const enabled = v.safeParse(tlsEnabled, lookup);
@@ -197,7 +197,7 @@ const pemFile =
 const missing = (name: string): Problem => ({ name, message: "is required when SASL_ENABLED" });
 
 /** The message quotes what was given; the value that was read does not have it any more. */
-const supportedMechanism: Check = (lookup) =>
+const supportedMechanism: CrossCheck = (lookup) =>
   check({ saslEnabled, saslMechanism }, (c) => {
     if (!c.saslEnabled || c.saslMechanism !== undefined) return undefined;
     const value = lookup.text("SASL_MECHANISM") ?? "";
@@ -206,7 +206,7 @@ const supportedMechanism: Check = (lookup) =>
     return { name: "SASL_MECHANISM", value, message };
   })(lookup);
 
-export const CONNECTION_CHECKS: readonly Check[] = [
+export const CONNECTION_CHECKS: readonly CrossCheck[] = [
   supportedMechanism,
   check({ saslEnabled, saslUsername }, (c) =>
     c.saslEnabled && c.saslUsername === undefined ? missing("SASL_USERNAME") : undefined,

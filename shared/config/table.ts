@@ -161,13 +161,13 @@ function variable<T>(about: About, read: (lookup: Lookup) => Result<T, string>):
 }
 
 /** A rule across variables; it is asked only when all of its own are right by themselves. */
-export type Check = (lookup: Lookup) => Problem | undefined;
+export type CrossCheck = (lookup: Lookup) => Problem | undefined;
 
 /** `judge` says what is wrong, if anything, and which variable to blame. */
 export function check<const T extends Table>(
   table: T,
   judge: (config: Config<T>) => Problem | undefined,
-): Check {
+): CrossCheck {
   return (lookup) => {
     const read = readTable(table, lookup);
     return read.success ? judge(read.output) : undefined;
@@ -186,7 +186,7 @@ const mapValues = <V>(table: Table, value: () => V): Record<string, V> =>
 /** All the values, or everything that is wrong: each variable, and each check across variables. */
 export function parseEnvironment<const T extends Table>(
   table: T,
-  checks: readonly Check[],
+  checks: readonly CrossCheck[],
   environment: Environment,
   host: Host,
 ): Result<Config<T>, readonly Problem[]> {

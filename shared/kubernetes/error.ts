@@ -37,20 +37,20 @@ export type Asked = {
 };
 
 /** https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/ */
-const Status = v.object({
+const ApiStatus = v.object({
   message: v.optional(v.string(), ""),
   reason: v.optional(v.string(), ""),
   code: v.optional(v.number()),
 });
-export type Status = v.InferOutput<typeof Status>;
+export type ApiStatus = v.InferOutput<typeof ApiStatus>;
 
 const MESSAGE_CHARS_MAX = 600;
 const DENIED = /User "(?<user>[^"]+)" cannot (?<verb>\S+) resource "(?<resource>[^"]+)"/u;
 const SERVICE_ACCOUNT = /^system:serviceaccount:(?<namespace>[^:]+):(?<name>.+)$/u;
 
 /** Of a body or an ERROR event; what is no Status gives its beginning as the message. */
-export function readStatus(value: unknown): Status {
-  const read = v.safeParse(Status, value);
+export function readStatus(value: unknown): ApiStatus {
+  const read = v.safeParse(ApiStatus, value);
   if (read.success) return read.output;
   const text = typeof value === "string" ? value : JSON.stringify(value);
   return { message: (text ?? "").slice(0, MESSAGE_CHARS_MAX), reason: "" };
@@ -62,7 +62,7 @@ function askedText({ verb, resource, namespace, name }: Asked): string {
 }
 
 /** @param httpStatus not a 2xx; of an ERROR event, the status's own code. */
-export function statusError(asked: Asked, httpStatus: number, status: Status): KubernetesError {
+export function statusError(asked: Asked, httpStatus: number, status: ApiStatus): KubernetesError {
   const message = status.message.slice(0, MESSAGE_CHARS_MAX) || `HTTP ${httpStatus}`;
   const failed = (
     code: KubernetesError["code"],

@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { err, ok, type Result } from "../result.ts";
-import { readStatus, type Status } from "./error.ts";
+import { type ApiStatus, readStatus } from "./error.ts";
 import { parseVersion } from "./resource-version.ts";
 
 export type WatchEvent =
@@ -20,7 +20,7 @@ export type WatchEvent =
       /** All that was there when the watch began has been sent. */
       readonly initialEventsEnd: boolean;
     }
-  | { readonly kind: "error"; readonly status: Status };
+  | { readonly kind: "error"; readonly status: ApiStatus };
 
 const Metadata = v.looseObject({
   uid: v.optional(v.string(), ""),

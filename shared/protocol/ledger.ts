@@ -84,7 +84,7 @@ const Written = v.object({
 });
 
 /** An unknown word is read as what follows from the accepted record alone. */
-const Status = v.pipe(
+const ClusterStatus = v.pipe(
   Written,
   v.transform((written) => {
     const isTombstone = written.registry.value === null;
@@ -101,7 +101,7 @@ const Status = v.pipe(
     };
   }),
 );
-export type Status = v.InferOutput<typeof Status>;
+export type ClusterStatus = v.InferOutput<typeof ClusterStatus>;
 
 const Applied = v.object({
   topic_id: v.string(),
@@ -123,7 +123,7 @@ export const RULES = 2;
 export type Applied = v.InferOutput<typeof Applied>;
 
 export type LedgerRecord =
-  | { readonly kind: "status"; readonly status: Status }
+  | { readonly kind: "status"; readonly status: ClusterStatus }
   | { readonly kind: "applied"; readonly partition: number; readonly applied: Applied };
 
 const APPLIED_KEY = /^_applied:(?<partition>\d{1,9})$/u;
@@ -145,11 +145,11 @@ export function decodeLedger(
     if (!read.success) return err(`${name}: ${v.summarize(read.issues)}`);
     return ok({ kind: "applied", partition: Number(partition), applied: read.output });
   }
-  const read = v.safeParse(Status, parsed.value.json);
+  const read = v.safeParse(ClusterStatus, parsed.value.json);
   if (!read.success) return err(`${name}: ${v.summarize(read.issues)}`);
   if (read.output.client_id !== name) return err(`${name}: speaks for ${read.output.client_id}`);
   return ok({ kind: "status", status: read.output });
 }
 
-export const encodeStatus = (status: Status): string => JSON.stringify(status);
+export const encodeStatus = (status: ClusterStatus): string => JSON.stringify(status);
 export const encodeApplied = (applied: Applied): string => JSON.stringify(applied);

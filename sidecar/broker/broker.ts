@@ -15,10 +15,10 @@ import type { EvaluatedRound } from "./check/evaluate.ts";
 import type { BrokerConfig } from "./config.ts";
 import { openMemoryReader } from "./memory/cgroup.ts";
 import { openMemoryGauges } from "./memory/metrics.ts";
-import { type Gauges, openGauges } from "./metrics.ts";
+import { type BrokerMetrics, openBrokerMetrics } from "./metrics.ts";
 import { type Monitor, type MonitorOptions, openMonitor } from "./monitor.ts";
 import { outcomeOf, probeStatus, type Readings, STALE_ROUNDS } from "./probe/status.ts";
-import { untilAborted } from "./round/clock.ts";
+import { untilAborted } from "./read/round-clock.ts";
 import { brokerRoutes } from "./routes.ts";
 
 const HTTP_GRACE_MS = 1000;
@@ -72,14 +72,14 @@ function watching(options: BrokerOptions, config: BrokerConfig): Shell {
   const { log, signal, monotonicMs } = options;
   const metrics = openProcessMetrics();
   const tell = openTeller(log);
-  let gauges: Gauges | undefined;
+  let gauges: BrokerMetrics | undefined;
   const onRound = (round: EvaluatedRound) => {
     gauges?.round(round);
     tell(probe.readings);
   };
   const probe = openMonitor({ ...options, config, clientId: "outrider-broker", onRound });
   const { readings } = probe;
-  gauges = openGauges(metrics, readings);
+  gauges = openBrokerMetrics(metrics, readings);
   const memory = openMemoryReader({
     files: options.files,
     setting: config.kafkaCgroup,
@@ -128,7 +128,7 @@ function idle({ log, signal, monotonicMs }: BrokerOptions, wrong: Misconfigured)
     gates: { liveness: "local", futureReplicas: "warn" },
     monotonicMs,
   };
-  const gauges = openGauges(metrics, readings);
+  const gauges = openBrokerMetrics(metrics, readings);
   return {
     routes: brokerRoutes({
       ...{ readings, metrics, probed: gauges.probed },

@@ -7,8 +7,8 @@ import type { Host } from "../../shared/config/host.ts";
 import { brokerList, CONNECTION_CHECKS, CONNECTION_TABLE } from "../../shared/config/kafka.ts";
 import { duration, integer, oneOf, path, port, text } from "../../shared/config/schema.ts";
 import {
-  type Check,
   type Config,
+  type CrossCheck,
   check,
   type Environment,
   optional,
@@ -216,7 +216,7 @@ export type BrokerConfig = Variables & { readonly topology: Topology };
 
 const { brokerId, hostname } = REPLICA_TABLE;
 
-const BROKER_ID: Check = check({ brokerId, hostname }, (config) => {
+const BROKER_ID: CrossCheck = check({ brokerId, hostname }, (config) => {
   const found = brokerIdOf(config);
   return found.ok ? undefined : found.error;
 });

@@ -7,19 +7,19 @@ import { CHECKS, STATUSES } from "./check/check.ts";
 import type { EvaluatedRound } from "./check/evaluate.ts";
 import { type ProbeStatus, probeStatus, type Readings } from "./probe/status.ts";
 import { PROBE_PATHS, type ProbePath } from "./routes.ts";
-import type { LogDir } from "./snapshot.ts";
+import type { LogDirectory } from "./snapshot.ts";
 
 const ROUND_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5];
 const PROBE_SECONDS = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.1, 1];
 /** Log directories of one broker; what is past that is `_other`. */
 const DIRS_MAX = 32;
 
-export type Gauges = {
+export type BrokerMetrics = {
   readonly round: (round: EvaluatedRound) => void;
   readonly probed: (path: ProbePath, tookMs: number) => void;
 };
 
-export function openGauges(metrics: Metrics, readings: Readings): Gauges {
+export function openBrokerMetrics(metrics: Metrics, readings: Readings): BrokerMetrics {
   const rounds = metrics.counter({
     name: "outrider_broker_rounds_total",
     help: "Rounds of reads that ended",
@@ -112,9 +112,9 @@ const lagSeconds = (ms: number | "never" | undefined): number | undefined =>
 
 function openDirs(metrics: Metrics): Show {
   const labels = { dir: { valuesMax: DIRS_MAX } } as const;
-  const perDir = (name: string, help: string, read: (dir: LogDir) => number | undefined) => {
+  const perDir = (name: string, help: string, read: (dir: LogDirectory) => number | undefined) => {
     const gauge = metrics.gauge({ name: `outrider_broker_${name}`, help, labels });
-    return (dirs: readonly LogDir[]) => {
+    return (dirs: readonly LogDirectory[]) => {
       gauge.clear();
       for (const dir of dirs) {
         const value = read(dir);

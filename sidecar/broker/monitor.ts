@@ -11,14 +11,14 @@ import type { Files } from "../../shared/linux/kernel-files.ts";
 import type { Log } from "../../shared/log.ts";
 import { type EvaluatedRound, evaluate } from "./check/evaluate.ts";
 import type { BrokerConfig } from "./config.ts";
+import { openOutageWatch } from "./outage/outage.ts";
+import { openPeers } from "./outage/peers.ts";
 import { type Readings, STALE_ROUNDS } from "./probe/status.ts";
 import { type KafkaFinder, openKafkaFinder } from "./process/finder.ts";
-import { openSnapshots } from "./read/collect.ts";
 import { credentialsOf } from "./read/credentials.ts";
 import { openLocalBroker } from "./read/local-broker.ts";
 import { type OtherBrokers, openOtherBrokers } from "./read/other-brokers.ts";
-import { openOutageWatch } from "./read/outage.ts";
-import { openPeers } from "./read/peers.ts";
+import { openSnapshots } from "./round/collect.ts";
 import { openRounds, type Rounds } from "./round/rounds.ts";
 import type { BrokerSnapshot } from "./snapshot.ts";
 

@@ -11,7 +11,7 @@ export type { FutureReplica, Quorum, QuorumReplica };
 
 /** What lies in a log directory: read less often than the directory itself. */
 export type DirContents = Pick<ToldDir, "sizeBytes" | "replicas" | "topics" | "future">;
-export type LogDir = Omit<ToldDir, keyof DirContents> & {
+export type LogDirectory = Omit<ToldDir, keyof DirContents> & {
   /** Undefined: not read yet, not readable (offline), or read too long ago. */
   readonly contents: DirContents | undefined;
 };
@@ -76,7 +76,7 @@ export type KafkaProcess =
 export type Hidden = { readonly replicas: number; readonly reason: string };
 
 /** Which node answers at the local address. */
-export type Identity =
+export type NodeIdentity =
   | { readonly kind: "same"; readonly how: string }
   /** Proven. `nodeId`: who answers, where that is known. */
   | { readonly kind: "other"; readonly nodeId: number | undefined; readonly how: string }
@@ -116,7 +116,7 @@ export type BrokerSnapshot = {
   /** A controller-only node has no metadata, partitions or log directories to ask for. */
   readonly role: "broker" | "controller";
   readonly answer: ListenerAnswer;
-  readonly identity: Identity;
+  readonly identity: NodeIdentity;
   /** Undefined: it is not silent. */
   readonly silence: Silence | undefined;
   readonly process: KafkaProcess;
@@ -137,7 +137,7 @@ export type BrokerSnapshot = {
     readonly from: "local" | "cluster";
   }>;
   readonly quorum: Reading<Quorum>;
-  readonly logDirs: Reading<readonly LogDir[]>;
+  readonly logDirs: Reading<readonly LogDirectory[]>;
   /** `min.insync.replicas` by topic; a topic that is not in it could not be read. */
   readonly minInsyncReplicas: Reading<ReadonlyMap<string, number>>;
   /** Why some of them could not be read, in Kafka's words; undefined where all could. */

@@ -6,8 +6,8 @@ import type { Host } from "../../shared/config/host.ts";
 import { CONNECTION_CHECKS, KAFKA_TABLE } from "../../shared/config/kafka.ts";
 import { duration, integer, names, port, text } from "../../shared/config/schema.ts";
 import {
-  type Check,
   type Config,
+  type CrossCheck,
   check,
   type Environment,
   optional,
@@ -125,7 +125,7 @@ export type ControlPlaneConfig = Config<typeof CONTROL_PLANE_TABLE>;
 const { heartbeatTimeoutMs, cleanupTimeoutMs, watermarkIntervalMs } = TIME_TABLE;
 const { workerTlsCertFile, workerTlsKeyFile } = WORKER_TABLE;
 
-const CONTROL_PLANE_CHECKS: readonly Check[] = [
+const CONTROL_PLANE_CHECKS: readonly CrossCheck[] = [
   ...CONNECTION_CHECKS,
   check(
     { workerTlsCertFile, workerTlsKeyFile },

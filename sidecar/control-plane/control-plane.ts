@@ -10,10 +10,10 @@ import type { Log } from "../../shared/log.ts";
 import { openProcessMetrics } from "../../shared/process-metrics.ts";
 import type { ClientId } from "../../shared/protocol/client-id.ts";
 import { lagOf } from "./api/lag.ts";
-import { judgeTroubles } from "./leader/readiness.ts";
+import { judgeTroubles } from "./follow/readiness.ts";
 import { openSession, type Session } from "./leader/session.ts";
 import type { TermSettings } from "./leader/term.ts";
-import { openGauges, openRecorder } from "./metrics.ts";
+import { openControlPlaneMetrics, openRecorder } from "./metrics.ts";
 import { describeHold } from "./plan/hold.ts";
 import { createQuarantineQueue } from "./record/quarantine.ts";
 import { controlPlaneRoutes, type Health } from "./routes.ts";
@@ -60,7 +60,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<Exi
   const clusters = () =>
     (term()?.leaderState.fleet ?? session.standby()?.fleet())?.clusters ?? new Map();
   const health = () => healthOf(session, monotonicMs());
-  openGauges(metrics, {
+  openControlPlaneMetrics(metrics, {
     term,
     clusters: () => clusters().values(),
     monotonicMs,

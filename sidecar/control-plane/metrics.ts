@@ -3,12 +3,12 @@
  * What is an age or a size is worked out when the metrics are read.
  */
 import type { Metrics } from "../../shared/metrics.ts";
-import type { Act } from "./act/execute.ts";
 import { openRolloutGauges } from "./api/rollout.ts";
 import { openClusterGauges } from "./cluster-metrics.ts";
 import type { Cluster } from "./fleet/fleet.ts";
-import type { SeenTick } from "./leader/leader-watch.ts";
+import type { SeenTick } from "./follow/leader-watch.ts";
 import type { Term } from "./leader/term.ts";
+import type { Act } from "./plan/act.ts";
 import type { FleetConditions } from "./plan/input.ts";
 import type { Recorder } from "./recorder.ts";
 
@@ -19,7 +19,7 @@ const ROUND_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 /** Codes of a refusal; what a later version adds counts as `_other` past this. */
 const REASONS_MAX = 16;
 const ACTIONS = ["start", "stop", "delete-group"] as const satisfies readonly Act["kind"][];
-export type Readings = {
+export type MetricSources = {
   readonly term: () => Term | undefined;
   /** Of the ledger while we do not lead. */
   readonly clusters: () => Iterable<Cluster>;
@@ -139,7 +139,7 @@ function openBeats(metrics: Metrics): Recorder["beat"] {
   };
 }
 
-export function openGauges(metrics: Metrics, readings: Readings): void {
+export function openControlPlaneMetrics(metrics: Metrics, readings: MetricSources): void {
   const { term } = readings;
   openClusterGauges(metrics, readings.clusters);
   const gauge = gaugesOf(metrics);
@@ -200,7 +200,7 @@ const gaugesOf =
   };
 
 /** Who leads, as seen from here. */
-function openStandingGauges(gauge: AddGauge, readings: Readings): void {
+function openStandingGauges(gauge: AddGauge, readings: MetricSources): void {
   const { term } = readings;
   gauge("leader", "1 while this control plane leads", () => (term() === undefined ? 0 : 1));
   gauge("nobody_leads", "1 when no leader was seen for 25 s, or three of its ticks", () =>
@@ -219,7 +219,7 @@ const LEADERLESS_MS = 25_000;
 const TICKS_MISSED = 3;
 
 /** As far as can be seen from here: while Kafka cannot be read, nobody is. */
-function nobodyLeads(readings: Readings): boolean {
+function nobodyLeads(readings: MetricSources): boolean {
   const { term, monotonicMs, leaderTick, startedMs, ownIntervalMs } = readings;
   const own = term();
   const tick = leaderTick();
@@ -231,7 +231,7 @@ function nobodyLeads(readings: Readings): boolean {
 }
 
 /** Of the slowest partition: on it no time passes while this grows. */
-function tickAge({ term, monotonicMs }: Readings): number | undefined {
+function tickAge({ term, monotonicMs }: MetricSources): number | undefined {
   const now = term();
   if (now === undefined) return undefined;
   return (monotonicMs() - (now.ages.slowestReadMs() ?? now.beganMs)) / 1000;

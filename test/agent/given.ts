@@ -5,10 +5,10 @@ import { ClientId } from "../../shared/protocol/client-id.ts";
 import {
   type Applied,
   appliedKey,
+  type ClusterStatus,
   encodeApplied,
   encodeStatus,
   type LedgerWorker,
-  type Status,
 } from "../../shared/protocol/ledger.ts";
 
 export const clientId = (text: string): ClientId => v.parse(ClientId, text);
@@ -32,7 +32,7 @@ export const aWorker = (state: LedgerWorker["state"]): LedgerWorker => ({
   state,
 });
 
-export const aStatus = (offset: number, more: Partial<Status> = {}): Status => ({
+export const aStatus = (offset: number, more: Partial<ClusterStatus> = {}): ClusterStatus => ({
   client_id: clientId("af-10"),
   epoch: 1,
   state: "registered",
@@ -51,7 +51,7 @@ export const anApplied = (offset: number, more: Partial<Applied> = {}): Applied 
   ...more,
 });
 
-export const statusRecord = (status: Status) => ({
+export const statusRecord = (status: ClusterStatus) => ({
   key: status.client_id,
   value: encodeStatus(status),
 });

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { JITTER, untilNextBeatMs } from "../../agent/heartbeat/interval.ts";
 import {
-  type Beat,
+  type HeartbeatContent,
   heartbeatRecord,
   REASON_CHARS_MAX,
   registrationRecord,
@@ -16,7 +16,7 @@ import { anIdentity, clientId } from "./given.ts";
 const bytes = (field: OutRecord["value"]) => (field === null ? null : Buffer.from(field));
 const AT = Date.parse("2026-01-02T03:04:05.678Z");
 
-const beat: Beat = {
+const beat: HeartbeatContent = {
   clientId: clientId("af-10"),
   instanceId: "i-1",
   ask: false,

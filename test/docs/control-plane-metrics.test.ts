@@ -2,14 +2,14 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { openMetrics } from "../../shared/metrics.ts";
-import { openGauges, openRecorder } from "../../sidecar/control-plane/metrics.ts";
+import { openControlPlaneMetrics, openRecorder } from "../../sidecar/control-plane/metrics.ts";
 
 const DOCUMENT = join(import.meta.dir, "../../docs/operating.md");
 
 test("docs/operating.md lists the metrics of the control plane", async () => {
   const metrics = openMetrics();
   openRecorder(metrics);
-  openGauges(metrics, {
+  openControlPlaneMetrics(metrics, {
     term: () => undefined,
     clusters: () => [],
     monotonicMs: () => 0,

@@ -4,8 +4,13 @@
  */
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { CHECKS, type CheckName, STATUSES, type Status } from "../../sidecar/broker/check/check.ts";
-import { verdictsOf } from "../../sidecar/broker/check/text.ts";
+import {
+  CHECKS,
+  type CheckName,
+  type CheckStatus,
+  STATUSES,
+} from "../../sidecar/broker/check/check.ts";
+import { verdictsOf } from "../../sidecar/broker/check/verdict.ts";
 import {
   GATES,
   type GateName,
@@ -41,7 +46,7 @@ function rowsOf(marker: string): readonly (readonly string[])[] {
 }
 
 /** With which setting a verdict closes a gate. */
-function closingOf(check: CheckName, status: Status, gate: GateName): string {
+function closingOf(check: CheckName, status: CheckStatus, gate: GateName): string {
   const plain = verdictsOf(check)(status, "because", 0);
   const verdict = check === "broker-registered" ? { ...plain, isUnanswered: true as const } : plain;
   const closes = SETTINGS.find(([, settings]) => !passGate(gate, [verdict], settings).healthy);
@@ -55,7 +60,7 @@ const restartOf = (closings: readonly string[]): string => {
 };
 
 /** As they stand in the source, and one of what could not be read. */
-async function verdictsIn(check: CheckName): Promise<readonly Status[]> {
+async function verdictsIn(check: CheckName): Promise<readonly CheckStatus[]> {
   const source = await read(`sidecar/broker/check/${check}.ts`);
   const said = [...source.matchAll(/\bsay\(\s*(?<first>[^,]+),/gu)].flatMap(({ groups }) => {
     const first = groups?.["first"] ?? "";
@@ -71,7 +76,7 @@ describe("docs/probes.md", () => {
   });
 
   test.each([...CHECKS])("lists each cause of %s that closes a gate", async (check) => {
-    const closings = (status: Status) => GATES.map((gate) => closingOf(check, status, gate));
+    const closings = (status: CheckStatus) => GATES.map((gate) => closingOf(check, status, gate));
     const made = (await verdictsIn(check))
       .filter((status) => closings(status).some((closing) => closing !== "–"))
       .map((status) => [status, ...closings(status), restartOf(closings(status))].join(" | "));

@@ -40,7 +40,7 @@ const BOX_MS = { network: 1_200_000, kubernetes: 1_200_000 } as const satisfies 
 
 /** Fast, and of our own process alone: all in one `bun test`. */
 const UNIT = ["agent", "sidecar", "shared", "docs", "simulate", "run"] as const;
-const TIDY = "test/tidy.test.ts";
+const TIDY = ["test/tidy.test.ts", "test/layout.test.ts"];
 /** On real servers and real processes: each file in a process of its own. */
 const REAL = ["bed", "contract", "system", "fault", "issue"] as const;
 
@@ -56,7 +56,7 @@ const command = (suite: string, words: readonly string[], limitMs = COMMAND_MS):
 export function allJobs(root: string): readonly Job[] {
   const files = [...new Bun.Glob("test/**/*.test.ts").scanSync(root)].sort();
   const inFolder = (folder: string) => files.filter((file) => file.startsWith(`test/${folder}/`));
-  const unit = [...UNIT.flatMap(inFolder), TIDY];
+  const unit = [...UNIT.flatMap(inFolder), ...TIDY];
   const real = REAL.flatMap((suite) => inFolder(suite).map((file) => ({ suite, file })));
   const known = new Set([...unit, ...real.map(({ file }) => file)]);
   const lost = files.filter((file) => !known.has(file));

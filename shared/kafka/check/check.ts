@@ -34,11 +34,11 @@ import {
   type Needs,
 } from "./permissions.ts";
 import {
+  type CheckStep,
   type Failure,
   type Finding,
   failedBy,
   passed,
-  type Step,
   stepLine,
   timed,
 } from "./step.ts";
@@ -64,20 +64,20 @@ export type CheckOptions = {
 };
 
 /** Takes each step as it is done. */
-type Told = (step: Step) => void;
+type Told = (step: CheckStep) => void;
 
 export async function checkKafka(options: CheckOptions): Promise<ExitCode> {
   const { settings, say } = options;
   const deadline = startDeadline({ deadlineMs: options.timeoutMs, signal: options.signal });
   const walk = { ...options, deadline };
   const keeping =
-    (steps: Step[]): Told =>
+    (steps: CheckStep[]): Told =>
     (step) => {
       steps.push(step);
       say(stepLine(step));
     };
-  const seeds: Step[] = [];
-  const rest: Step[] = [];
+  const seeds: CheckStep[] = [];
+  const rest: CheckStep[] = [];
   if (await reachSeeds(walk, keeping(seeds))) {
     const client = openKafkaClient(settings, { log: options.log });
     await askCluster(walk, client, keeping(rest));
@@ -222,7 +222,11 @@ const question = ({ deadline }: Walk): Call => deadline.call(QUESTION_MS_MAX);
 const isFailure = (finding: Finding): finding is Failure => finding.outcome === "failed";
 
 /** A seed that failed is no end where another one let us in: the program passes it over, too. */
-function conclude(options: Walk, seeds: readonly Step[], rest: readonly Step[]): ExitCode {
+function conclude(
+  options: Walk,
+  seeds: readonly CheckStep[],
+  rest: readonly CheckStep[],
+): ExitCode {
   const { say, signal, timeoutMs } = options;
   if (signal.aborted) {
     say("Stopped by a signal.");

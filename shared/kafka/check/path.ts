@@ -14,7 +14,15 @@ import { bounded, type Deadline } from "../deadline.ts";
 import type { KafkaError } from "../error.ts";
 import type { KafkaLog } from "../log.ts";
 import { addressText, type BrokerAddress, type KafkaSettings } from "../settings.ts";
-import { type Finding, failedBy, passed, refused, type Step, timed, unreachable } from "./step.ts";
+import {
+  type CheckStep,
+  type Finding,
+  failedBy,
+  passed,
+  refused,
+  timed,
+  unreachable,
+} from "./step.ts";
 
 /** Of one step; a listener that hangs is told by it. */
 const STEP_MS_MAX = 5000;
@@ -31,8 +39,8 @@ type Work = (address: BrokerAddress, options: PathOptions, call: Call) => Promis
 export async function walkPath(
   address: BrokerAddress,
   options: PathOptions,
-  told: (step: Step) => void = () => undefined,
-): Promise<readonly Step[]> {
+  told: (step: CheckStep) => void = () => undefined,
+): Promise<readonly CheckStep[]> {
   const { tls, sasl } = options.settings;
   const works: readonly (readonly [string, Work])[] = [
     ["dns", resolveName],
@@ -41,7 +49,7 @@ export async function walkPath(
     ["kafka", askVersions],
     ...(sasl === undefined ? [] : [["sasl", authenticate] as const]),
   ];
-  const steps: Step[] = [];
+  const steps: CheckStep[] = [];
   for (const [name, work] of works) {
     const call = options.deadline.call(STEP_MS_MAX);
     const step = await timed(`${name} ${addressText(address)}`, () => work(address, options, call));

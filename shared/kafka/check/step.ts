@@ -16,7 +16,7 @@ export type Finding =
 export type Failure = Extract<Finding, { readonly outcome: "failed" }>;
 
 /** A finding with its place; `ms` is undefined where it follows from the answer before it. */
-export type Step = {
+export type CheckStep = {
   /** Such as `tls kafka-0:9093`. */
   readonly name: string;
   readonly ms: number | undefined;
@@ -47,7 +47,7 @@ export const failedBy = (error: KafkaError, advice: string): Failure =>
     : unreachable(error.detail, advice);
 
 /** Runs a step and takes its time. */
-export async function timed(name: string, work: () => Promise<Finding>): Promise<Step> {
+export async function timed(name: string, work: () => Promise<Finding>): Promise<CheckStep> {
   const sinceMs = performance.now();
   const finding = await work();
   return { name, ms: Math.round(performance.now() - sinceMs), finding };
@@ -58,7 +58,7 @@ const OUTCOME_CHARS = 7;
 const MS_CHARS = 8;
 
 /** `ok      tls kafka-0:9093    12 ms  TLSv1.3, ...` */
-export function stepLine({ name, ms, finding }: Step): string {
+export function stepLine({ name, ms, finding }: CheckStep): string {
   const outcome = finding.outcome === "failed" ? "FAILED" : finding.outcome;
   const took = ms === undefined ? "" : `${ms} ms`;
   const columns = [

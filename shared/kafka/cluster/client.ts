@@ -13,13 +13,13 @@ import type { KafkaError } from "../error.ts";
 import type { KafkaLog } from "../log.ts";
 import type { KafkaSettings } from "../settings.ts";
 import { findCoordinator } from "./find-coordinator.ts";
-import { type ClusterView, openMetadataCache } from "./metadata-cache.ts";
+import { type ClusterQueries, openMetadataCache } from "./metadata-cache.ts";
 
 const GROUP_LANE = "group";
 
 type Answer<T> = Promise<Result<T, KafkaError>>;
 
-export type KafkaClient = ClusterView & {
+export type KafkaClient = ClusterQueries & {
   readonly toBroker: <T>(id: number, request: KafkaRequest<T>, call: Call) => Answer<T>;
   readonly toCoordinator: <T>(groupId: string, request: KafkaRequest<T>, call: Call) => Answer<T>;
   readonly forgetCoordinator: (groupId: string) => void;

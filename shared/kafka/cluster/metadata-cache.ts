@@ -26,7 +26,7 @@ type Dated<T> = { readonly value: T; readonly atMs: number };
 type Brokers = Dated<ReadonlyMap<number, BrokerNode>>;
 
 /** What the cluster says of itself, and the way to any of its brokers. */
-export type ClusterView = {
+export type ClusterQueries = {
   /** Asks anew each time. Errors of topics and partitions are data in the answer. */
   readonly metadata: (topics: readonly string[] | "all", call: Call) => Answer<ClusterMetadata>;
   /** From metadata at most METADATA_AGE_MAX_MS old. `not-leader` while there is none. */
@@ -38,7 +38,7 @@ export type ClusterView = {
   readonly forgetTopic: (topic: string) => void;
 };
 
-export type MetadataCache = ClusterView & {
+export type MetadataCache = ClusterQueries & {
   readonly nodeOf: (id: number, call: Call) => Answer<BrokerNode>;
   readonly forgetBrokers: () => void;
 };

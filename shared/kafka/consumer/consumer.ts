@@ -13,7 +13,7 @@ import { pause } from "../deadline.ts";
 import type { KafkaLog } from "../log.ts";
 import type { ReadBatch, ReadPosition, ReadProblem } from "./delivery.ts";
 import { openFetchLoop } from "./fetch-loop.ts";
-import { type Health, openHealth } from "./health.ts";
+import { type ConsumerHealth, openHealth } from "./health.ts";
 import { openPositions, type Positions } from "./positions.ts";
 import { type TopicWatch, watchTopics } from "./topic-watch.ts";
 
@@ -106,7 +106,7 @@ export function openConsumer(options: ConsumerOptions): Consumer {
 type Context = {
   readonly client: KafkaClient;
   readonly positions: Positions;
-  readonly health: Health;
+  readonly health: ConsumerHealth;
   readonly topics: TopicWatch;
   readonly signal: AbortSignal;
 };

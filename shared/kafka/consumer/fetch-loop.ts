@@ -9,7 +9,7 @@ import { pause } from "../deadline.ts";
 import { protocolError } from "../error.ts";
 import type { KafkaLog } from "../log.ts";
 import type { ReadBatch, ReadProblem } from "./delivery.ts";
-import type { Health } from "./health.ts";
+import type { ConsumerHealth } from "./health.ts";
 import { type Entry, leaderSource, type Positions, partitionSource } from "./positions.ts";
 import type { TopicWatch } from "./topic-watch.ts";
 
@@ -23,7 +23,7 @@ export type FetchLoopOptions = {
   readonly client: KafkaClient;
   readonly lane: string;
   readonly positions: Positions;
-  readonly health: Health;
+  readonly health: ConsumerHealth;
   readonly signal: AbortSignal;
   readonly limits: FetchLimits;
   readonly deliver: (batch: ReadBatch) => Promise<void> | void;

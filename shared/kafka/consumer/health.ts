@@ -3,13 +3,13 @@
 import type { KafkaError } from "../error.ts";
 import type { ReadProblem } from "./delivery.ts";
 
-export type Health = {
+export type ConsumerHealth = {
   readonly note: (source: string, error: KafkaError | undefined) => void;
   /** Forgets sources that are no longer concerned, such as a broker that leads nothing of ours any more. */
   readonly keep: (sources: ReadonlySet<string>) => void;
 };
 
-export function openHealth(problem: (problem: ReadProblem) => void): Health {
+export function openHealth(problem: (problem: ReadProblem) => void): ConsumerHealth {
   const failing = new Set<string>();
 
   const heal = (source: string) => {

@@ -50,13 +50,13 @@ export function assigns(assignment: Buffer, topic: string, partition: number): b
   }
 }
 
-export type Candidate = { readonly memberId: string; readonly standing: string };
+export type LeaderCandidate = { readonly memberId: string; readonly standing: string };
 
 /** Who is to own the partition: the lowest epoch (has led longest), else the first by member id. The same whoever decides. */
-export function chooseOwner(candidates: readonly Candidate[]): string | undefined {
-  const rank = ({ standing }: Candidate) =>
+export function chooseOwner(candidates: readonly LeaderCandidate[]): string | undefined {
+  const rank = ({ standing }: LeaderCandidate) =>
     /^\d+$/.test(standing) ? Number(standing) : Number.POSITIVE_INFINITY;
-  const before = (a: Candidate, b: Candidate) =>
+  const before = (a: LeaderCandidate, b: LeaderCandidate) =>
     rank(a) === rank(b) ? (a.memberId < b.memberId ? -1 : 1) : rank(a) - rank(b);
   return candidates.toSorted(before)[0]?.memberId;
 }

@@ -32,7 +32,7 @@ export type MembershipOptions = {
   readonly signal?: AbortSignal;
 };
 
-export type Context = Omit<MembershipOptions, "signal"> & {
+export type MembershipContext = Omit<MembershipOptions, "signal"> & {
   readonly lane: string;
   readonly signal: AbortSignal;
   /** True from the rebalance's beginning to its outcome: a fence's refusal then says nothing of the partition. */

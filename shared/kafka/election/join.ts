@@ -10,7 +10,7 @@ import {
   encodeAssignment,
   encodeSubscription,
 } from "./assignment.ts";
-import type { Context } from "./context.ts";
+import type { MembershipContext } from "./context.ts";
 
 /** Beyond the rebalance timeout, at which the broker answers whoever is missing. */
 const JOIN_GRACE_MS = 5000;
@@ -29,7 +29,7 @@ export type Joining =
     }
   | { readonly kind: "failed"; readonly memberId: string; readonly error: KafkaError };
 
-export async function joinOnce(context: Context, memberId: string): Promise<Joining> {
+export async function joinOnce(context: MembershipContext, memberId: string): Promise<Joining> {
   const { client, groupId, topic, lane, signal } = context;
   const joined = await join(context, memberId);
   if (!joined.ok) return { kind: "failed", memberId, error: joined.error };
@@ -51,7 +51,7 @@ export async function joinOnce(context: Context, memberId: string): Promise<Join
   return { kind: "joined", memberId: mine, member, owner, syncedMs };
 }
 
-function join(context: Context, memberId: string): Promise<Result<Joined, KafkaError>> {
+function join(context: MembershipContext, memberId: string): Promise<Result<Joined, KafkaError>> {
   const { client, groupId, topic, sessionTimeoutMs, rebalanceTimeoutMs, lane, signal } = context;
   const metadata = encodeSubscription(topic, context.standing());
   const request = joinRequest(
@@ -70,7 +70,12 @@ function join(context: Context, memberId: string): Promise<Result<Joined, KafkaE
 }
 
 /** A member that the group does not know any more joins as a new one. */
-function refused(context: Context, memberId: string, errorCode: number, what: string): Joining {
+function refused(
+  context: MembershipContext,
+  memberId: string,
+  errorCode: number,
+  what: string,
+): Joining {
   const permission = `READ on group ${context.groupId}`;
   const error = protocolError(errorCode, `${what} group ${context.groupId}`, permission);
   if (error.code === "not-coordinator") context.client.forgetCoordinator(context.groupId);

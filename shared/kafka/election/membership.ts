@@ -11,7 +11,7 @@ import { commitRequest, heartbeatRequest, leaveRequest, type Member } from "../a
 import type { Call } from "../api/request.ts";
 import { pause } from "../deadline.ts";
 import { type KafkaError, protocolError } from "../error.ts";
-import type { Context, MembershipOptions } from "./context.ts";
+import type { MembershipContext, MembershipOptions } from "./context.ts";
 import { type Joining, joinOnce } from "./join.ts";
 
 /** Kafka's default group.min.session.timeout.ms. */
@@ -58,7 +58,7 @@ const LATER_GENERATION = new Error("a later generation");
 const beside = (lane: string): string => `${lane}-beside`;
 
 /** Join, hold, join again, until it is told to stop. */
-async function live(options: Omit<Context, "joining">): Promise<void> {
+async function live(options: Omit<MembershipContext, "joining">): Promise<void> {
   let joining = true;
   const context = { ...options, joining: () => joining };
   const { client, groupId, lane, signal } = context;
@@ -129,7 +129,11 @@ function watchSilence(sessionTimeoutMs: number, onSilence: () => void): Silence 
   };
 }
 
-function begin(context: Context, member: Member, before: Ownership | undefined): Ownership {
+function begin(
+  context: MembershipContext,
+  member: Member,
+  before: Ownership | undefined,
+): Ownership {
   // The old term's fence carries an old generation: it ends, though the partition stays.
   before?.lost.abort(LATER_GENERATION);
   const lost = new AbortController();
@@ -146,7 +150,7 @@ function begin(context: Context, member: Member, before: Ownership | undefined):
 }
 
 async function commit(
-  { client, topic, lane, joining }: Context,
+  { client, topic, lane, joining }: MembershipContext,
   member: Member,
   lost: AbortSignal,
   call: Call,
@@ -176,7 +180,7 @@ function termOver(what: string, lost: AbortSignal): KafkaError {
 type Ending = "rebalancing" | "fenced" | "no contact" | "closing";
 
 /** Heartbeats until the membership changes. */
-async function hold(context: Context, member: Member, silence: Silence): Promise<Ending> {
+async function hold(context: MembershipContext, member: Member, silence: Silence): Promise<Ending> {
   const { client, groupId, lane, signal, sessionTimeoutMs, heartbeatIntervalMs } = context;
   const callMs = sessionTimeoutMs / CALLS_PER_SESSION;
   while (!signal.aborted) {
@@ -204,7 +208,7 @@ async function hold(context: Context, member: Member, silence: Silence): Promise
 }
 
 async function waitToRetry(
-  { log, groupId, signal }: Context,
+  { log, groupId, signal }: MembershipContext,
   joined: Extract<Joining, { kind: "failed" }>,
   failures: number,
 ): Promise<void> {

@@ -3,10 +3,11 @@
  * only of Kafka: a fault of ours (password, certificate, CPU) is never a failure here.
  */
 
+import { brakedMs } from "../outage/liveness-brake.ts";
 import type { BrokerSnapshot, KafkaProcess, ListenerAnswer } from "../snapshot.ts";
+import { ageText, bytesText, counted, someOf } from "../text.ts";
 import type { Check, CheckSettings, Verdict } from "./check.ts";
-import { brakedMs } from "./liveness-brake.ts";
-import { ageText, bytesText, counted, someOf, verdictsOf } from "./text.ts";
+import { verdictsOf } from "./verdict.ts";
 
 /** Our timer was late by this share of the time that we waited: an answer may have been there in time. Twice it was not. */
 const LAG_SHARE_MAX = 0.25;

@@ -3,7 +3,7 @@
  * under its id. Only a difference that is proven fails: what we may not ask is no fault of Kafka's.
  */
 import type { Check } from "./check.ts";
-import { verdictsOf } from "./text.ts";
+import { verdictsOf } from "./verdict.ts";
 
 const say = verdictsOf("broker-identity");
 

@@ -1,8 +1,9 @@
 /** Is this broker among those that the cluster's metadata names? A fenced or cut-off broker is not. */
 import type { BrokerSnapshot } from "../snapshot.ts";
+import { counted, someOf } from "../text.ts";
 import { isHeldUp, isRecovering } from "./broker-answers.ts";
 import type { Check } from "./check.ts";
-import { counted, readOr, someOf, verdictsOf } from "./text.ts";
+import { readOr, verdictsOf } from "./verdict.ts";
 
 const CHECK = "broker-registered";
 const say = verdictsOf(CHECK);

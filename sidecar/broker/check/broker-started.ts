@@ -4,7 +4,7 @@
  */
 import { checkBrokerAnswers } from "./broker-answers.ts";
 import type { Check } from "./check.ts";
-import { verdictsOf } from "./text.ts";
+import { verdictsOf } from "./verdict.ts";
 
 const say = verdictsOf("broker-started");
 

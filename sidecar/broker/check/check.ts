@@ -3,7 +3,7 @@ import type { BrokerSnapshot } from "../snapshot.ts";
 
 /** Worst first. `unknown`: we could not look, which is not the same as broken. `skipped`: there is nothing to look at here. */
 export const STATUSES = ["fail", "unknown", "warn", "pass", "skipped"] as const;
-export type Status = (typeof STATUSES)[number];
+export type CheckStatus = (typeof STATUSES)[number];
 
 /** A cause before what follows of it: the first that fails is the one that a probe names. */
 export const CHECKS = [
@@ -24,7 +24,7 @@ export type CheckName = (typeof CHECKS)[number];
 
 export type Verdict = {
   readonly check: CheckName;
-  readonly status: Status;
+  readonly status: CheckStatus;
   /** One sentence for an operator: the number seen, the limit, and the names concerned. */
   readonly reason: string;
   /** How long the reads took that it rests on; 0 when none was needed. */

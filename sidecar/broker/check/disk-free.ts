@@ -1,8 +1,9 @@
 /** Is there room left on the volumes of the log directories? A full one takes its directory offline. */
 
-import type { LogDir } from "../snapshot.ts";
+import type { LogDirectory } from "../snapshot.ts";
+import { bytesText, someOf } from "../text.ts";
 import type { Check } from "./check.ts";
-import { bytesText, readOr, someOf, verdictsOf } from "./text.ts";
+import { readOr, verdictsOf } from "./verdict.ts";
 
 const CHECK = "disk-free";
 const say = verdictsOf(CHECK);
@@ -27,9 +28,9 @@ export const checkDiskFree: Check = ({ role, logDirs }, { diskFreeWarn }) => {
   return say("pass", `${freeText(least)}, ${limit} wanted`, durationMs);
 };
 
-const freeShare = ({ usableBytes, totalBytes }: LogDir): number => usableBytes / totalBytes;
+const freeShare = ({ usableBytes, totalBytes }: LogDirectory): number => usableBytes / totalBytes;
 
-const freeText = (dir: LogDir): string =>
+const freeText = (dir: LogDirectory): string =>
   `${dir.path} has ${percent(freeShare(dir))} free (${bytesText(dir.usableBytes)} of ${bytesText(dir.totalBytes)})`;
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;

@@ -1,6 +1,7 @@
 /** What one snapshot says: a verdict of every check, and the figures beside them. Pure, and done once a round. */
 import type { ClusterMetadata } from "../../../shared/kafka/api/metadata.ts";
-import type { BrokerSnapshot, LogDir } from "../snapshot.ts";
+import type { BrokerSnapshot, LogDirectory } from "../snapshot.ts";
+import { eachPartition, partitionName } from "../text.ts";
 import { checkBrokerAnswers } from "./broker-answers.ts";
 import { checkBrokerIdentity } from "./broker-identity.ts";
 import { checkBrokerRegistered } from "./broker-registered.ts";
@@ -15,7 +16,6 @@ import { checkMetadataCaughtUp, lagOf, type QuorumLag } from "./metadata-caught-
 import { checkQuorumLeader } from "./quorum-leader.ts";
 import { checkReplicasInSync } from "./replicas-in-sync.ts";
 import { checkRestartSafe, type RestartRisk, restartRisk } from "./restart-safe.ts";
-import { eachPartition, partitionName } from "./text.ts";
 
 /** Undefined: not read. */
 export type Figures = {
@@ -24,7 +24,7 @@ export type Figures = {
   /** Partitions of the whole cluster that have no leader. */
   readonly offline: number | undefined;
   readonly quorumLag: QuorumLag | undefined;
-  readonly logDirs: readonly LogDir[] | undefined;
+  readonly logDirs: readonly LogDirectory[] | undefined;
 };
 
 export type Evaluation = {

@@ -1,6 +1,8 @@
 /** Do all followers of the partitions that this broker leads keep up? Mostly their fault, so no more than a warning. */
+
+import { counted, eachPartition, someOf } from "../text.ts";
 import type { Check } from "./check.ts";
-import { counted, eachPartition, readOr, someOf, verdictsOf } from "./text.ts";
+import { readOr, verdictsOf } from "./verdict.ts";
 
 const CHECK = "followers-in-sync";
 const say = verdictsOf(CHECK);

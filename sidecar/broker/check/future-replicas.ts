@@ -3,9 +3,10 @@
  * progress; `FUTURE_REPLICAS=fail` restores the original, which was unready for its whole length.
  */
 
-import type { BrokerSnapshot, FutureReplica, LogDir } from "../snapshot.ts";
+import type { BrokerSnapshot, FutureReplica, LogDirectory } from "../snapshot.ts";
+import { bytesText, counted, someOf } from "../text.ts";
 import type { Check } from "./check.ts";
-import { bytesText, counted, readOr, someOf, verdictsOf } from "./text.ts";
+import { readOr, verdictsOf } from "./verdict.ts";
 
 const CHECK = "future-replicas";
 const say = verdictsOf(CHECK);
@@ -47,7 +48,7 @@ function sinceBefore(moving: readonly FutureReplica[], before: BrokerSnapshot | 
       )} more than before`;
 }
 
-const movingIn = (dirs: readonly LogDir[]): readonly FutureReplica[] =>
+const movingIn = (dirs: readonly LogDirectory[]): readonly FutureReplica[] =>
   dirs.flatMap(({ contents }) => contents?.future ?? []);
 
 const keyOf = ({ topic, partition }: FutureReplica): string => `${topic}-${partition}`;

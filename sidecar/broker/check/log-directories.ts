@@ -1,6 +1,8 @@
 /** Is every log directory online? Kafka takes one offline at its first I/O error and goes on with the others (KIP-112). */
+
+import { counted, someOf } from "../text.ts";
 import type { Check } from "./check.ts";
-import { counted, readOr, someOf, verdictsOf } from "./text.ts";
+import { readOr, verdictsOf } from "./verdict.ts";
 
 const CHECK = "log-directories";
 const say = verdictsOf(CHECK);

@@ -4,8 +4,9 @@
  */
 
 import type { Quorum, QuorumReplica } from "../snapshot.ts";
+import { ageText, counted } from "../text.ts";
 import type { Check } from "./check.ts";
-import { ageText, counted, readOr, verdictsOf } from "./text.ts";
+import { readOr, verdictsOf } from "./verdict.ts";
 
 /** Kafka's default `controller.quorum.fetch.timeout.ms`: past it the leader itself takes a voter for lost. */
 const CAUGHT_UP_WITHIN_MS = 2000;

@@ -1,8 +1,9 @@
 /** Has the quorum a leader? Under KRaft the metadata's controller is a random living broker and says nothing. */
 
 import type { BrokerSnapshot } from "../snapshot.ts";
+import { ageText, counted } from "../text.ts";
 import type { Check, Verdict } from "./check.ts";
-import { ageText, counted, readOr, verdictsOf } from "./text.ts";
+import { readOr, verdictsOf } from "./verdict.ts";
 
 const CHECK = "quorum-leader";
 const NONE = -1;

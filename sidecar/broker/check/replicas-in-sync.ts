@@ -3,8 +3,9 @@
  * `UnderReplicatedPartitions` counts the same gap on the leader's side.
  */
 
+import { counted, eachPartition, partitionName, someOf } from "../text.ts";
 import type { Check } from "./check.ts";
-import { counted, eachPartition, partitionName, readOr, someOf, verdictsOf } from "./text.ts";
+import { readOr, verdictsOf } from "./verdict.ts";
 
 const CHECK = "replicas-in-sync";
 const say = verdictsOf(CHECK);

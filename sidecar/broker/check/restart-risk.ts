@@ -10,8 +10,8 @@
  */
 import type { ClusterMetadata, PartitionMetadata } from "../../../shared/kafka/api/metadata.ts";
 import type { Quorum } from "../snapshot.ts";
+import { eachPartition } from "../text.ts";
 import { isCaughtUp, lagOf } from "./metadata-caught-up.ts";
-import { eachPartition } from "./text.ts";
 
 /** Of each list, in bodies; the totals count all. */
 export const RISK_ROWS_MAX = 20;

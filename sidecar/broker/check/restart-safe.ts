@@ -1,9 +1,10 @@
 /** Could this broker be stopped now? Sums up `restart-safety.ts`; evidence against it counts before what could not be read. */
 
 import type { BrokerSnapshot, Reading } from "../snapshot.ts";
+import { counted, partitionName, someOf } from "../text.ts";
 import type { Verdict } from "./check.ts";
 import { type PartitionRisk, partitionRisk, type QuorumRisk, quorumRisk } from "./restart-risk.ts";
-import { counted, partitionName, someOf, verdictsOf } from "./text.ts";
+import { verdictsOf } from "./verdict.ts";
 
 const say = verdictsOf("restart-safe");
 

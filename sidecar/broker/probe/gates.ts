@@ -9,7 +9,7 @@ export const GATES = ["live", "ready", "startup", "restart-safe"] as const;
 export type GateName = (typeof GATES)[number];
 
 /** gate: decides; strict: decides, and a warning counts as a failure; warn: shown; none: not even shown. */
-export type Role = "gate" | "strict" | "warn" | "none";
+export type GateRole = "gate" | "strict" | "warn" | "none";
 
 export type GateSettings = {
   /** `cluster` restores the original: a broker that is not in the metadata is not alive, nor one whose cluster's metadata cannot be had. */
@@ -18,7 +18,7 @@ export type GateSettings = {
 };
 
 /** In the order in which an error names the first that fails. */
-const ROLES: Readonly<Record<CheckName, Readonly<Record<GateName, Role>>>> = {
+const ROLES: Readonly<Record<CheckName, Readonly<Record<GateName, GateRole>>>> = {
   "broker-answers": { live: "gate", ready: "gate", startup: "warn", "restart-safe": "gate" },
   "broker-started": { live: "none", ready: "none", startup: "gate", "restart-safe": "none" },
   "broker-identity": { live: "warn", ready: "gate", startup: "warn", "restart-safe": "gate" },
@@ -33,7 +33,7 @@ const ROLES: Readonly<Record<CheckName, Readonly<Record<GateName, Role>>>> = {
   "restart-safe": { live: "none", ready: "none", startup: "none", "restart-safe": "gate" },
 };
 
-export function roleOf(check: CheckName, gate: GateName, settings: GateSettings): Role {
+export function roleOf(check: CheckName, gate: GateName, settings: GateSettings): GateRole {
   if (check === "broker-registered" && gate === "live" && settings.liveness === "cluster") {
     return "gate";
   }
@@ -43,7 +43,7 @@ export function roleOf(check: CheckName, gate: GateName, settings: GateSettings)
   return ROLES[check][gate];
 }
 
-export type Outcome = {
+export type GateOutcome = {
   readonly healthy: boolean;
   /** Those that the gate shows. */
   readonly verdicts: readonly Verdict[];
@@ -55,7 +55,7 @@ export function passGate(
   gate: GateName,
   verdicts: readonly Verdict[],
   settings: GateSettings,
-): Outcome {
+): GateOutcome {
   const shown = verdicts.filter(({ check }) => roleOf(check, gate, settings) !== "none");
   const failing = shown.find((verdict) =>
     closes(gate, roleOf(verdict.check, gate, settings), verdict),
@@ -65,7 +65,7 @@ export function passGate(
 }
 
 /** Only `LIVENESS=cluster` makes a gate of live of a check whose `unknown` may be unanswered. */
-function closes(gate: GateName, role: Role, { status, isUnanswered }: Verdict): boolean {
+function closes(gate: GateName, role: GateRole, { status, isUnanswered }: Verdict): boolean {
   if (role === "warn" || role === "none") return false;
   if (status === "fail") return true;
   if (status === "unknown") return gate !== "live" || isUnanswered === true;

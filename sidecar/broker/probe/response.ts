@@ -4,7 +4,7 @@
  */
 import type { CheckName } from "../check/check.ts";
 import type { BlockingPartition, NeverSafePartition } from "../check/restart-risk.ts";
-import type { GateName, Outcome } from "./gates.ts";
+import type { GateName, GateOutcome } from "./gates.ts";
 import { outcomeOf, type ProbeStatus, probeStatus, type Readings } from "./status.ts";
 
 export type Probe = { readonly healthy: boolean; readonly body: object };
@@ -79,7 +79,7 @@ function probe(
   return { healthy, body };
 }
 
-const checkRows = ({ verdicts }: Outcome, { ageMs }: ProbeStatus) =>
+const checkRows = ({ verdicts }: GateOutcome, { ageMs }: ProbeStatus) =>
   verdicts.map(({ check, status, reason, durationMs }) => ({
     ...{ check, status, reason, ageMs },
     durationMs: Math.round(durationMs * 10) / 10,

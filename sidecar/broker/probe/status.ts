@@ -3,10 +3,11 @@
  * has grown old says nothing: all its verdicts are `unknown` then, with its age as the reason, but for
  * `broker-started`, since a startup probe that fails restarts Kafka.
  */
-import { CHECKS, type CheckName, type Status, type Verdict } from "../check/check.ts";
+import { CHECKS, type CheckName, type CheckStatus, type Verdict } from "../check/check.ts";
 import type { EvaluatedRound, Evaluation } from "../check/evaluate.ts";
-import { ageText, verdictsOf } from "../check/text.ts";
-import { type GateName, type GateSettings, type Outcome, passGate } from "./gates.ts";
+import { verdictsOf } from "../check/verdict.ts";
+import { ageText } from "../text.ts";
+import { type GateName, type GateOutcome, type GateSettings, passGate } from "./gates.ts";
 
 /** A verdict older than so many PROBE_INTERVALs is unknown. */
 export const STALE_ROUNDS = 3;
@@ -50,20 +51,24 @@ export function probeStatus(readings: Readings): ProbeStatus {
 }
 
 /** A wrong configuration is the one error whose text comes from elsewhere. */
-export function outcomeOf(gate: GateName, now: ProbeStatus, readings: Readings): Outcome {
+export function outcomeOf(gate: GateName, now: ProbeStatus, readings: Readings): GateOutcome {
   const outcome = passGate(gate, now.verdicts, readings.gates);
   if (outcome.healthy || readings.misconfigured === undefined) return outcome;
   return { ...outcome, error: readings.misconfigured };
 }
 
 /** That a process has answered since its start stays true when our rounds do not come round. */
-const lastStarted = ({ judgement }: EvaluatedRound): Status =>
+const lastStarted = ({ judgement }: EvaluatedRound): CheckStatus =>
   judgement.verdicts.some(({ check, status }) => check === STARTED && status === "pass")
     ? "pass"
     : "unknown";
 
 /** `started`: the verdict of the one check on which it may rest whether Kafka is restarted while it starts. */
-function unknown(reason: string, ageMs: number | null, started: Status = "unknown"): ProbeStatus {
+function unknown(
+  reason: string,
+  ageMs: number | null,
+  started: CheckStatus = "unknown",
+): ProbeStatus {
   const statusOf = (check: CheckName) => (check === STARTED ? started : "unknown");
   return {
     verdicts: CHECKS.map((check) => verdictsOf(check)(statusOf(check), reason, 0)),

@@ -3,7 +3,7 @@
  * the edge, and memory or recovery of another one must never be shown as ours. Pure.
  */
 
-export type Candidate = {
+export type ProcessCandidate = {
   readonly pid: number;
   /** Its start, in clock ticks since boot: pid and start together are never used again. */
   readonly startTicks: number;
@@ -17,7 +17,7 @@ export type Candidate = {
 
 export type Choice =
   /** `certain`: it listens on the port. Otherwise another look may show a better one. */
-  | { readonly kind: "one"; readonly candidate: Candidate; readonly certain: boolean }
+  | { readonly kind: "one"; readonly candidate: ProcessCandidate; readonly certain: boolean }
   | { readonly kind: "none" }
   /** All are configured for other ports. */
   | { readonly kind: "others"; readonly pids: readonly number[] }
@@ -30,7 +30,7 @@ export type Choice =
  * those are gone that are configured for others. But who is left, and listens elsewhere alone, may be a
  * neighbour's.
  */
-export function chooseKafka(candidates: readonly Candidate[]): Choice {
+export function chooseKafka(candidates: readonly ProcessCandidate[]): Choice {
   if (candidates.length === 0) return { kind: "none" };
   const listening = candidates.filter(({ listens }) => listens === true);
   if (listening.length > 0) return oneOf(listening, true);
@@ -45,12 +45,12 @@ export function chooseKafka(candidates: readonly Candidate[]): Choice {
   return oneOf(possible, false);
 }
 
-function oneOf(candidates: readonly Candidate[], certain: boolean): Choice {
+function oneOf(candidates: readonly ProcessCandidate[], certain: boolean): Choice {
   const [candidate, ...more] = candidates;
   if (candidate === undefined) return { kind: "none" };
   if (more.length > 0) return { kind: "ambiguous", pids: pidsOf(candidates) };
   return { kind: "one", candidate, certain };
 }
 
-const pidsOf = (candidates: readonly Candidate[]): readonly number[] =>
+const pidsOf = (candidates: readonly ProcessCandidate[]): readonly number[] =>
   candidates.map(({ pid }) => pid);

@@ -12,15 +12,15 @@
 import type { Files } from "../../../shared/linux/kernel-files.ts";
 import { parseStat } from "../../../shared/linux/proc-stat.ts";
 import type { Backlog, KafkaProcess } from "../snapshot.ts";
-import { type Candidate, type Choice, chooseKafka } from "./choose.ts";
+import { type Choice, chooseKafka, type ProcessCandidate } from "./choose.ts";
 import {
   cpuTicks,
   ioBytes,
+  type KafkaProgram,
   kafkaProgram,
   listenerPorts,
   listeningAddresses,
   listeningSockets,
-  type Program,
   propertiesPath,
   waitingConnections,
 } from "./parse.ts";
@@ -74,7 +74,7 @@ type Known = {
   /** By `ownAgeMs`; a process that was seen to listen needs no more looking for. */
   readonly sureUntilMs: number;
 };
-type Found = { readonly pid: number; readonly startTicks: number; readonly program: Program };
+type Found = { readonly pid: number; readonly startTicks: number; readonly program: KafkaProgram };
 /** Looking through all processes: those still to come, and what was found among the others. */
 type Pass = { readonly left: number[]; readonly found: Found[] };
 
@@ -198,7 +198,7 @@ function readKafka(files: Files, pid: number): Found | undefined {
     : { pid, startTicks, program };
 }
 
-function candidateOf(files: Files, found: Found, port: number, isOnly: boolean): Candidate {
+function candidateOf(files: Files, found: Found, port: number, isOnly: boolean): ProcessCandidate {
   const { pid, startTicks } = found;
   const listens = listensOn(files, pid, port, isOnly);
   const configured = listens === true ? undefined : configuredFor(files, found, port);

@@ -4,7 +4,7 @@
  */
 
 /** A program as its command line names it: a Java main class, or an executable; and what follows. */
-export type Program = { readonly name: string; readonly args: readonly string[] };
+export type KafkaProgram = { readonly name: string; readonly args: readonly string[] };
 
 /** Options of the `java` launcher whose value is the next argument; the others carry it, or have none. */
 const TAKE_NEXT: readonly string[] = [
@@ -22,7 +22,7 @@ const KAFKA: readonly string[] = ["kafka.Kafka", "io.confluent.support.metrics.S
 const KAFKA_WRAPPER = "kafka.docker.";
 
 /** `commandLine` as in /proc/<pid>/cmdline. Undefined when it is not Kafka's. */
-export function kafkaProgram(commandLine: string): Program | undefined {
+export function kafkaProgram(commandLine: string): KafkaProgram | undefined {
   const [executable = "", ...args] = commandLine.replace(/\0+$/u, "").split("\0");
   const base = executable.slice(executable.lastIndexOf("/") + 1);
   const program = base === "java" ? javaProgram(args) : { name: base, args };
@@ -32,7 +32,7 @@ export function kafkaProgram(commandLine: string): Program | undefined {
     : undefined;
 }
 
-function javaProgram(args: readonly string[]): Program | undefined {
+function javaProgram(args: readonly string[]): KafkaProgram | undefined {
   let at = 0;
   while (at < args.length) {
     const word = args[at] ?? "";
@@ -44,14 +44,17 @@ function javaProgram(args: readonly string[]): Program | undefined {
 }
 
 /** The path of the settings that Kafka was started with, as it stands on its command line. */
-export const propertiesPath = (program: Program): string | undefined =>
+export const propertiesPath = (program: KafkaProgram): string | undefined =>
   program.args.find((word) => word.endsWith(".properties"));
 
 /**
  * The ports in Kafka's `listeners`: of its command line (`--override listeners=…`, which wins) or of
  * its properties. Undefined where neither says any.
  */
-export function listenerPorts(program: Program, properties: string): readonly number[] | undefined {
+export function listenerPorts(
+  program: KafkaProgram,
+  properties: string,
+): readonly number[] | undefined {
   const given = program.args.findLast((word) => word.startsWith("listeners="));
   const line = given ?? /^\s*(?<line>listeners\s*[=:].*)$/mu.exec(properties)?.groups?.["line"];
   if (line === undefined) return undefined;

@@ -8,9 +8,9 @@
 import type { ClusterMetadata } from "../../../shared/kafka/api/metadata.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Result } from "../../../shared/result.ts";
-import { counted, someOf } from "../check/text.ts";
-import type { RoundClock } from "../round/clock.ts";
-import type { Hidden, LogDir, Reading } from "../snapshot.ts";
+import type { Hidden, LogDirectory, Reading } from "../snapshot.ts";
+import { counted, someOf } from "../text.ts";
+import type { RoundClock } from "./round-clock.ts";
 
 /** An answer counts for so long: Kafka logs each refusal. */
 const AGAIN_MS = 60_000;
@@ -20,7 +20,7 @@ const TOPIC_AUTHORIZATION_FAILED = 29;
 
 export type HiddenReader = (
   metadata: Reading<ClusterMetadata>,
-  dirs: Reading<readonly LogDir[]>,
+  dirs: Reading<readonly LogDirectory[]>,
   clock: RoundClock,
 ) => Promise<Hidden | undefined>;
 
@@ -60,7 +60,7 @@ export function openHiddenReader(deps: {
 /** By topic, how many replicas are here; those on their way into another directory not twice. */
 function absentTopics(
   cluster: ClusterMetadata,
-  dirs: Reading<readonly LogDir[]>,
+  dirs: Reading<readonly LogDirectory[]>,
 ): ReadonlyMap<string, number> {
   const shown = new Set(cluster.topics.map(({ name }) => name));
   const absent = new Map<string, number>();

@@ -13,19 +13,19 @@ import {
 import { LATEST, listOffsetsRequest } from "../../../shared/kafka/api/list-offsets.ts";
 import type { TopicMetadata } from "../../../shared/kafka/api/metadata.ts";
 import { type KafkaError, protocolError } from "../../../shared/kafka/error.ts";
-import type { RoundClock } from "../round/clock.ts";
-import type { Identity } from "../snapshot.ts";
+import type { NodeIdentity } from "../snapshot.ts";
 import type { RenewableConnection } from "./connection.ts";
 import {
   type AskedPartition,
-  type Evidence,
   evidenceOf,
+  type LeaderEvidence,
   type LedPartition,
   nameOf,
   partitionsOfOthers,
   partitionsOfOwn,
   stillLed,
 } from "./leader-evidence.ts";
+import type { RoundClock } from "./round-clock.ts";
 
 /** What could not be checked is asked again after so long: Kafka logs each refusal. */
 const AGAIN_MS = 60_000;
@@ -44,11 +44,11 @@ export type IdentityReader = {
   readonly read: (
     topics: readonly TopicMetadata[] | undefined,
     clock: RoundClock,
-  ) => Promise<Identity>;
+  ) => Promise<NodeIdentity>;
 };
 
-type Proven = Exclude<Identity, { readonly kind: "unproven" }>;
-type Known = { readonly linkId: number; readonly askedMs: number; readonly identity: Identity };
+type Proven = Exclude<NodeIdentity, { readonly kind: "unproven" }>;
+type Known = { readonly linkId: number; readonly askedMs: number; readonly identity: NodeIdentity };
 
 export function openIdentityReader(deps: {
   readonly brokerId: number;
@@ -59,7 +59,7 @@ export function openIdentityReader(deps: {
   const suspicion = openSuspicion(monotonicMs);
   let known: Known | undefined;
   /** Waited for over the rounds: a broker that is slow is not asked the more. */
-  let asking: Promise<Identity> | undefined;
+  let asking: Promise<NodeIdentity> | undefined;
   let refusal: { readonly linkId: number; readonly atMs: number; readonly why: string } | undefined;
 
   const isFresh = ({ identity, askedMs, linkId }: Known): boolean => {
@@ -80,7 +80,7 @@ export function openIdentityReader(deps: {
     return said;
   };
 
-  const ask = async (topics: readonly TopicMetadata[] | undefined): Promise<Identity> => {
+  const ask = async (topics: readonly TopicMetadata[] | undefined): Promise<NodeIdentity> => {
     const saying = askSettings();
     // The question has opened a connection, where there was none.
     const linkId = connection.linkId();
@@ -92,7 +92,7 @@ export function openIdentityReader(deps: {
   const judge = async (
     said: Proven | string,
     topics: readonly TopicMetadata[] | undefined,
-  ): Promise<Identity> => {
+  ): Promise<NodeIdentity> => {
     if (typeof said !== "string") return said;
     if (topics === undefined) return pending(`${said}; the metadata did not come`);
     const own = await askLeaders(connection, partitionsOfOwn(topics, brokerId));
@@ -117,7 +117,11 @@ export function openIdentityReader(deps: {
 function openSuspicion(monotonicMs: () => number) {
   let first: { readonly by: readonly LedPartition[]; readonly sinceMs: number } | undefined;
   return {
-    weigh: (seen: Evidence, topics: readonly TopicMetadata[], refusal: string): Identity => {
+    weigh: (
+      seen: LeaderEvidence,
+      topics: readonly TopicMetadata[],
+      refusal: string,
+    ): NodeIdentity => {
       if (seen.kind !== "other") {
         first = undefined;
         if (seen.kind === "same") return sameBy(seen.by);
@@ -133,11 +137,14 @@ function openSuspicion(monotonicMs: () => number) {
   };
 }
 
-const pending = (detail: string): Identity => ({ kind: "unproven", isFinal: false, detail });
+const pending = (detail: string): NodeIdentity => ({ kind: "unproven", isFinal: false, detail });
 
-const sameBy = (by: LedPartition): Identity => ({ kind: "same", how: `it leads ${nameOf(by)}` });
+const sameBy = (by: LedPartition): NodeIdentity => ({
+  kind: "same",
+  how: `it leads ${nameOf(by)}`,
+});
 
-function evidenceText({ nodeId, by }: Extract<Evidence, { readonly kind: "other" }>): string {
+function evidenceText({ nodeId, by }: Extract<LeaderEvidence, { readonly kind: "other" }>): string {
   const [first] = by;
   if (nodeId !== undefined) return `it answers as the leader of ${nameOf(first)}`;
   return `it does not lead ${by.map(nameOf).join(", ")}, as node ${first?.leader} does`;

@@ -20,7 +20,7 @@ export type LedPartition = {
 };
 export type AskedPartition = LedPartition & { readonly errorCode: number };
 
-export type Evidence =
+export type LeaderEvidence =
   | { readonly kind: "same"; readonly by: LedPartition }
   /** `nodeId`: whose partitions it answers for, where it answers for any. */
   | {
@@ -59,7 +59,7 @@ export function partitionsOfOthers(
 }
 
 /** @param asked what the node answered of its own partitions, then of the others' */
-export function evidenceOf(asked: readonly AskedPartition[], brokerId: number): Evidence {
+export function evidenceOf(asked: readonly AskedPartition[], brokerId: number): LeaderEvidence {
   const isOwn = ({ leader }: LedPartition) => leader === brokerId;
   const answered = asked.filter(({ errorCode }) => errorCode === 0);
   const same = answered.find(isOwn);

@@ -12,12 +12,11 @@ import {
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { KafkaLog } from "../../../shared/kafka/log.ts";
 import type { BrokerAddress, KafkaSettings } from "../../../shared/kafka/settings.ts";
-import type { RoundClock } from "../round/clock.ts";
 import type {
   BrokerSnapshot,
-  Identity,
   ListenerAnswer,
-  LogDir,
+  LogDirectory,
+  NodeIdentity,
   Quorum,
   Reading,
 } from "../snapshot.ts";
@@ -30,6 +29,7 @@ import { openPing } from "./ping.ts";
 import { openQuorumReader, type QuorumReaderOptions } from "./quorum.ts";
 import { readWithin } from "./reading.ts";
 import { openAddingReader } from "./reassignments.ts";
+import type { RoundClock } from "./round-clock.ts";
 import { openSingleFlight } from "./single-flight.ts";
 
 const METADATA_KEY = 3;
@@ -39,10 +39,10 @@ const ENDED = "Closed connection";
 export type LocalReads = {
   readonly role: BrokerSnapshot["role"];
   readonly answer: ListenerAnswer;
-  readonly identity: Identity;
+  readonly identity: NodeIdentity;
   readonly metadata: Reading<ClusterMetadata>;
   readonly quorum: Reading<Quorum>;
-  readonly logDirs: Reading<readonly LogDir[]>;
+  readonly logDirs: Reading<readonly LogDirectory[]>;
   readonly minInsyncReplicas: Reading<ReadonlyMap<string, number>>;
   readonly minInsyncTrouble: string | undefined;
   readonly hidden: BrokerSnapshot["hidden"];

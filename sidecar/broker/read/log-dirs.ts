@@ -6,10 +6,10 @@
 import { type LogDirs, logDirsRequest } from "../../../shared/kafka/api/describe-log-dirs.ts";
 import { type KafkaError, protocolError } from "../../../shared/kafka/error.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
-import type { RoundClock } from "../round/clock.ts";
-import type { DirContents, LogDir, Reading } from "../snapshot.ts";
+import type { DirContents, LogDirectory, Reading } from "../snapshot.ts";
 import type { RenewableConnection } from "./connection.ts";
 import { mapReading, readWithin, unlessError } from "./reading.ts";
+import type { RoundClock } from "./round-clock.ts";
 import { openSingleFlight } from "./single-flight.ts";
 
 /** All replicas take at most this share of the broker's time. */
@@ -26,7 +26,7 @@ const CONTENTS_MS_MAX = 900_000;
 const PERMISSION = "DESCRIBE on the cluster";
 
 type Told = LogDirs["dirs"];
-type Dirs = readonly LogDir[];
+type Dirs = readonly LogDirectory[];
 type Contents = ReadonlyMap<string, DirContents>;
 
 export type LogDirReader = { readonly read: (clock: RoundClock) => Promise<Reading<Dirs>> };
@@ -84,7 +84,7 @@ function evaluate({ errorCode, dirs }: LogDirs): Result<Told, KafkaError> {
   return err(protocolError(errorCode, "describe the log directories", PERMISSION));
 }
 
-function withContents(dir: Told[number], lately: Contents): LogDir {
+function withContents(dir: Told[number], lately: Contents): LogDirectory {
   const { path, errorCode, totalBytes, usableBytes } = dir;
   const contents = errorCode === 0 ? lately.get(path) : undefined;
   return { path, errorCode, totalBytes, usableBytes, contents };

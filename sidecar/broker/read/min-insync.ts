@@ -11,10 +11,10 @@ import {
 import type { TopicMetadata } from "../../../shared/kafka/api/metadata.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import { protocolError } from "../../../shared/kafka/error.ts";
-import type { RoundClock } from "../round/clock.ts";
 import type { Reading } from "../snapshot.ts";
 import type { RenewableConnection } from "./connection.ts";
 import { readingOf } from "./reading.ts";
+import type { RoundClock } from "./round-clock.ts";
 
 const KEY = "min.insync.replicas";
 /** A topic's, asked for anew after so long. */

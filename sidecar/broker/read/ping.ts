@@ -7,10 +7,10 @@ import { apiVersionsRequest } from "../../../shared/kafka/api/api-versions.ts";
 import type { Reached } from "../../../shared/kafka/connection/connection.ts";
 import { quotaText } from "../../../shared/kafka/connection/throttle.ts";
 import { timeoutError } from "../../../shared/kafka/error.ts";
-import type { RoundClock } from "../round/clock.ts";
 import type { ListenerAnswer } from "../snapshot.ts";
 import type { Asking, RenewableConnection } from "./connection.ts";
 import { answerOf } from "./listener.ts";
+import type { RoundClock } from "./round-clock.ts";
 
 /** One that was left from the round before may have been closed since, by a broker that lives. */
 const DIALS_MAX = 2;

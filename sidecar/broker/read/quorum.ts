@@ -17,10 +17,10 @@ import type { KafkaRequest } from "../../../shared/kafka/api/request.ts";
 import { type KafkaError, protocolError } from "../../../shared/kafka/error.ts";
 import type { BrokerAddress } from "../../../shared/kafka/settings.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
-import type { RoundClock } from "../round/clock.ts";
 import type { Reading } from "../snapshot.ts";
 import type { RenewableConnection } from "./connection.ts";
 import { lateError, readingOf, readWithin, unlessError } from "./reading.ts";
+import type { RoundClock } from "./round-clock.ts";
 import { openSingleFlight } from "./single-flight.ts";
 import { unmuted } from "./unmuted.ts";
 

@@ -3,9 +3,9 @@
 import { quotaText } from "../../../shared/kafka/connection/throttle.ts";
 import { type KafkaError, timeoutError } from "../../../shared/kafka/error.ts";
 import { err, type Result } from "../../../shared/result.ts";
-import type { RoundClock } from "../round/clock.ts";
 import type { Reading } from "../snapshot.ts";
 import type { Asking } from "./connection.ts";
+import type { RoundClock } from "./round-clock.ts";
 
 export function readingOf<T>(result: Result<T, KafkaError>, durationMs: number): Reading<T> {
   if (result.ok) return { kind: "read", value: result.value, durationMs };

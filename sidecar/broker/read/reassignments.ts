@@ -11,11 +11,11 @@ import {
   reassignmentsRequest,
 } from "../../../shared/kafka/api/list-partition-reassignments.ts";
 import type { ClusterMetadata } from "../../../shared/kafka/api/metadata.ts";
-import { eachPartition, partitionName } from "../check/text.ts";
-import type { RoundClock } from "../round/clock.ts";
 import type { Reading } from "../snapshot.ts";
+import { eachPartition, partitionName } from "../text.ts";
 import type { RenewableConnection } from "./connection.ts";
 import type { QuorumReaderOptions } from "./quorum.ts";
+import type { RoundClock } from "./round-clock.ts";
 import { openSingleFlight } from "./single-flight.ts";
 
 /** How long a round waits for it. */

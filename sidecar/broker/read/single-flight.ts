@@ -10,7 +10,7 @@ import type { Asking, RenewableConnection } from "./connection.ts";
 /** Then the connection itself may be what is broken. */
 const HELD_MS_MAX = 30_000;
 
-export type Asked<T> = Pick<Asking<T>, "answer" | "sentMs" | "throttledForMs"> & {
+export type SingleFlightAnswer<T> = Pick<Asking<T>, "answer" | "sentMs" | "throttledForMs"> & {
   /** For how long the broker has had it: what waits for its connection, or for the end of a quota's time, it does not hold. */
   readonly heldMs: () => number;
 };
@@ -19,9 +19,11 @@ export function openSingleFlight<T>(deps: {
   readonly connection: Pick<RenewableConnection, "begin">;
   readonly request: () => KafkaRequest<T>;
   readonly monotonicMs: () => number;
-}): { readonly ask: () => Asked<T> } {
+}): { readonly ask: () => SingleFlightAnswer<T> } {
   const { connection, monotonicMs } = deps;
-  let pending: (Asked<T> & Pick<Asking<T>, "drop"> & { readonly sinceMs: number }) | undefined;
+  let pending:
+    | (SingleFlightAnswer<T> & Pick<Asking<T>, "drop"> & { readonly sinceMs: number })
+    | undefined;
   const begin = () => {
     const sinceMs = monotonicMs();
     const asking = connection.begin(deps.request());

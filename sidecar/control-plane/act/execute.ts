@@ -3,53 +3,12 @@
  * lost; else it is dropped and planned again. `stop` names an instance, `start` relies on the name
  * being unique, so an act that outlives its leader can hit nothing but what its intent names.
  */
-import type { GroupMember } from "../../../shared/kafka/api/describe-groups.ts";
-import type { AuditAction } from "../../../shared/protocol/audit.ts";
-import { type ClientId, groupOf } from "../../../shared/protocol/client-id.ts";
+import { groupOf } from "../../../shared/protocol/client-id.ts";
 import type { KeptOffsets } from "../../../shared/protocol/ledger-facts.ts";
 import type { Result } from "../../../shared/result.ts";
-import { isReplaced, type StopCause } from "../plan/plan.ts";
-import type { InstanceId, Runtime, RuntimeError, Worker, WorkerSpec } from "../runtime/runtime.ts";
-
-export type Act =
-  | {
-      readonly kind: "start";
-      readonly clientId: ClientId;
-      readonly spec: WorkerSpec;
-      /** Put back first, where Kafka has forgotten them. */
-      readonly offsets: KeptOffsets | undefined;
-    }
-  | {
-      readonly kind: "stop";
-      readonly clientId: ClientId;
-      readonly worker: Worker;
-      readonly cause: StopCause;
-      /** What takes its place, where that has another spec. */
-      readonly successor?: WorkerSpec;
-    }
-  | { readonly kind: "delete-group"; readonly clientId: ClientId };
-
-export type ActError = {
-  readonly code:
-    | RuntimeError["code"]
-    | "group-not-empty"
-    | "kafka"
-    | "dropped"
-    | "defect"
-    /** What a successor needs is not there: its predecessor was not stopped. */
-    | "unprepared";
-  readonly detail: string;
-  /** Of `ended`: which one. */
-  readonly instance?: InstanceId;
-  /** Of `group-not-empty`: who is in it. */
-  readonly members?: readonly GroupMember[];
-};
-
-export type Outcome =
-  | { readonly kind: "started"; readonly worker: Worker }
-  | { readonly kind: "stopped" }
-  | { readonly kind: "group-deleted" }
-  | { readonly kind: "failed"; readonly error: ActError };
+import type { Act, ActError, ActOutcome } from "../plan/act.ts";
+import { isReplaced } from "../plan/plan.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 
 export type Executor = {
   readonly runtime: Runtime;
@@ -61,7 +20,7 @@ export type Executor = {
   readonly signal: AbortSignal;
 };
 
-export async function execute(act: Act, executor: Executor): Promise<Outcome> {
+export async function execute(act: Act, executor: Executor): Promise<ActOutcome> {
   if (!executor.mayAct()) return TOO_LATE;
   switch (act.kind) {
     case "start":
@@ -85,7 +44,7 @@ export async function execute(act: Act, executor: Executor): Promise<Outcome> {
 async function start(
   { clientId, spec, offsets }: Extract<Act, { kind: "start" }>,
   executor: Executor,
-): Promise<Outcome> {
+): Promise<ActOutcome> {
   if (offsets !== undefined) await executor.putBackOffsets(groupOf(clientId), offsets);
   if (!executor.mayAct()) return TOO_LATE;
   const started = await executor.runtime.start(spec, executor.signal);
@@ -93,7 +52,7 @@ async function start(
   return { kind: "started", worker: started.value };
 }
 
-const TOO_LATE: Outcome = {
+const TOO_LATE: ActOutcome = {
   kind: "failed",
   error: {
     code: "dropped",
@@ -109,7 +68,7 @@ const TOO_LATE: Outcome = {
 async function prepare(
   { cause, successor }: Extract<Act, { kind: "stop" }>,
   { runtime, mayAct, signal }: Executor,
-): Promise<Outcome | undefined> {
+): Promise<ActOutcome | undefined> {
   if (successor === undefined || !isReplaced(cause)) return undefined;
   const prepared = await runtime.prepare(successor, signal);
   if (!prepared.ok) {
@@ -119,19 +78,3 @@ async function prepare(
   }
   return mayAct() ? undefined : TOO_LATE;
 }
-
-/** What the audit and the log say of an act. */
-export function describeAct(act: Act): { readonly action: AuditAction; readonly reason: string } {
-  switch (act.kind) {
-    case "start":
-      return { action: "start", reason: `spec ${act.spec.specHash}` };
-    case "stop":
-      return { action: "stop", reason: `${act.cause}: ${act.worker.instance}${nextOf(act)}` };
-    case "delete-group":
-      return { action: "delete-group", reason: `withdrawn: ${groupOf(act.clientId)}` };
-  }
-}
-
-/** An exit brings another spec by the way: that must be told. */
-const nextOf = ({ cause, successor }: Extract<Act, { kind: "stop" }>): string =>
-  cause === "exited" && successor !== undefined ? `; next spec ${successor.specHash}` : "";

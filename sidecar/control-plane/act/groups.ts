@@ -8,7 +8,7 @@ import type { Log } from "../../../shared/log.ts";
 import type { KeptOffsets } from "../../../shared/protocol/ledger-facts.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 import { strayOf, strayText } from "../fleet/stray.ts";
-import type { ActError } from "./execute.ts";
+import type { ActError } from "../plan/act.ts";
 import { putBackOffsets, readOffsets } from "./kept-offsets.ts";
 
 const CALL_MS = 5_000;

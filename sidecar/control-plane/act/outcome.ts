@@ -4,6 +4,7 @@
  */
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { type Cluster, foldWithdrawn, type Seen, setFact } from "../fleet/fleet.ts";
+import type { Act, ActError, ActOutcome } from "../plan/act.ts";
 import { isReplaced } from "../plan/plan.ts";
 import type { Worker } from "../runtime/runtime.ts";
 import type { Changes } from "../state/actual-state.ts";
@@ -11,7 +12,6 @@ import { PATIENT_MAX_MS } from "../state/backoff.ts";
 import { type LeaderState, syncWorker, touch } from "../state/leader-state.ts";
 import { forget, isUnproven, noteFailure, noteRuns, noteUnprepared } from "../state/rollout.ts";
 import { workerNamesOf } from "../worker/spec.ts";
-import type { Act, ActError, Outcome } from "./execute.ts";
 import { groupHeld } from "./held-group.ts";
 
 export type TimeReading = {
@@ -36,7 +36,7 @@ export type Outcomes = { readonly runtime: string; readonly tell: Report };
 export function foldOutcome(
   leaderState: LeaderState,
   act: Act,
-  outcome: Outcome,
+  outcome: ActOutcome,
   at: TimeReading,
   { runtime, tell }: Outcomes,
 ): void {

@@ -241,10 +241,10 @@ export function foldSilence(cluster: Cluster, state: "stale" | "dead", nowMs: nu
   enter(cluster, state, cluster.beaten ? "silent" : "never-heard", nowMs);
 }
 
-export type Deadline = { readonly staleAfterMs: number; readonly deadAfterMs: number };
+export type ClusterDeadline = { readonly staleAfterMs: number; readonly deadAfterMs: number };
 
 /** A cluster's own deadlines, in ms of observed silence. */
-export function deadlineOf(cluster: Cluster, settings: FleetSettings): Deadline {
+export function deadlineOf(cluster: Cluster, settings: FleetSettings): ClusterDeadline {
   const intervalMs = (cluster.intervalSeconds ?? 0) * 1000;
   return {
     staleAfterMs: Math.max(settings.heartbeatTimeoutMs, STALE_INTERVALS * intervalMs),

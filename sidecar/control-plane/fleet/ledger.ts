@@ -1,6 +1,6 @@
 /** The fleet and the ledger: reading its records into a fleet, and writing a cluster's. Pure. */
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
-import type { LedgerRecord, Status } from "../../../shared/protocol/ledger.ts";
+import type { ClusterStatus, LedgerRecord } from "../../../shared/protocol/ledger.ts";
 import { factsOf } from "../../../shared/protocol/ledger-facts.ts";
 import type { Cluster, Described, Fleet, Seen } from "./fleet.ts";
 
@@ -31,7 +31,7 @@ export function foldLedger(
 }
 
 function fromStatus(
-  status: Status,
+  status: ClusterStatus,
   describe: (clientId: ClientId, value: string | null) => Described,
 ): Cluster {
   const { client_id: clientId, state, reason, registry, worker } = status;
@@ -56,7 +56,7 @@ function fromStatus(
   };
 }
 
-export const toStatus = (cluster: Cluster, epoch: number): Status => ({
+export const toStatus = (cluster: Cluster, epoch: number): ClusterStatus => ({
   client_id: cluster.clientId,
   epoch,
   state: cluster.state,

@@ -8,9 +8,9 @@ import type { Membership } from "../../../shared/kafka/election/membership.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Log } from "../../../shared/log.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
+import { type TroubleSpot, troubleOf } from "../follow/readiness.ts";
+import type { Standby } from "../follow/standby.ts";
 import { electionGroup, type FleetIdentity, formerGroup, refuseFleet } from "./identity.ts";
-import { type TroubleSpot, troubleOf } from "./readiness.ts";
-import type { Standby } from "./standby.ts";
 
 const LOOK_MS = 2_000;
 /** While we wait for something to end. */

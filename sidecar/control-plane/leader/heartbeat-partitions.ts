@@ -3,8 +3,8 @@ import { sleep } from "../../../shared/deadline.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import { endOffsets } from "../../../shared/kafka/consumer/offsets.ts";
 import { HEARTBEAT } from "../../../shared/protocol/topic.ts";
+import type { Tail } from "../follow/tail.ts";
 import type { Promoted } from "./promotion.ts";
-import type { Tail } from "./tail.ts";
 import type { Term } from "./term.ts";
 
 const CALL_MS = 5_000;

@@ -9,8 +9,8 @@ import type { ReadProblem } from "../../../shared/kafka/consumer/delivery.ts";
 import type { Generation } from "../../../shared/kafka/election/context.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import { CONTROL, HEARTBEAT, STATUS } from "../../../shared/protocol/topic.ts";
-import { type LeadershipDeps, leadOnce, type Standing } from "./one-term.ts";
-import { createTroubleSpot, type LastingTrouble, troubleOf } from "./readiness.ts";
+import { createTroubleSpot, type LastingTrouble, troubleOf } from "../follow/readiness.ts";
+import { type LeadershipDeps, leadOnce, type StandbyParts } from "./one-term.ts";
 import type { Term } from "./term.ts";
 
 const RETRY = { baseMs: 250, maxMs: 10_000 } as const;
@@ -33,7 +33,7 @@ export type Leadership = {
 
 /** The ledger has been read before: the loop begins with waiting for the group. */
 export function openLeadership(deps: LeadershipDeps): Leadership {
-  const standing: Standing = {
+  const standing: StandbyParts = {
     owned: undefined,
     term: undefined,
     isStale: false,
@@ -68,7 +68,7 @@ export function openLeadership(deps: LeadershipDeps): Leadership {
   };
 }
 
-async function keepGoing(deps: LeadershipDeps, standing: Standing): Promise<void> {
+async function keepGoing(deps: LeadershipDeps, standing: StandbyParts): Promise<void> {
   const { signal } = standing.closing;
   for (let attempt = 0; !signal.aborted; ) {
     if (!standing.isStale && standing.owned === undefined) {
@@ -83,14 +83,14 @@ async function keepGoing(deps: LeadershipDeps, standing: Standing): Promise<void
   }
 }
 
-const untilWoken = (standing: Standing): Promise<void> =>
+const untilWoken = (standing: StandbyParts): Promise<void> =>
   new Promise((resolve) => {
     standing.wake = resolve;
     if (standing.closing.signal.aborted) resolve();
   });
 
 /** @returns false when it came to nothing and is tried again */
-async function turn(deps: LeadershipDeps, standing: Standing): Promise<boolean> {
+async function turn(deps: LeadershipDeps, standing: StandbyParts): Promise<boolean> {
   const findings = await deps.prepare();
   if (!findings.ok) return fail(deps, standing, findings.error);
   if (standing.isStale) {
@@ -114,7 +114,7 @@ async function turn(deps: LeadershipDeps, standing: Standing): Promise<boolean> 
 
 function fail(
   { log }: LeadershipDeps,
-  { trouble }: Standing,
+  { trouble }: StandbyParts,
   error: Pick<KafkaError, "code" | "detail">,
 ): false {
   const { detail } = error;
@@ -126,7 +126,7 @@ function fail(
 /** What the reader cannot mend by itself. A topic that changed shape ends the term: promotion looks anew. */
 function heedProblem(
   { log, standby }: LeadershipDeps,
-  standing: Standing,
+  standing: StandbyParts,
   problem: ReadProblem,
 ): void {
   const { term } = standing;

@@ -5,15 +5,15 @@ import type { Generation } from "../../../shared/kafka/election/context.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import { REGISTRY } from "../../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
+import type { TroubleSpot } from "../follow/readiness.ts";
+import type { Standby } from "../follow/standby.ts";
+import type { Tail } from "../follow/tail.ts";
 import { createInbox, type Inbox } from "../inbox.ts";
 import { dropPartitions, forgetOffsets } from "../state/ledger.ts";
 import type { TopicFindings } from "../topics.ts";
 import { followHeartbeats } from "./heartbeat-partitions.ts";
 import type { FleetIdentity } from "./identity.ts";
 import { type Promoted, promote } from "./promotion.ts";
-import type { TroubleSpot } from "./readiness.ts";
-import type { Standby } from "./standby.ts";
-import type { Tail } from "./tail.ts";
 import { openTerm, type Term, type TermDeps } from "./term.ts";
 
 const FENCE_MS = 5_000;
@@ -33,7 +33,7 @@ export type LeadershipDeps = Omit<
 };
 
 /** Where leading stands; one object, so that its steps can be functions of their own. */
-export type Standing = {
+export type StandbyParts = {
   owned: Generation | undefined;
   term: Term | undefined;
   /** What is known of the ledger no longer holds: it is read from its start. */
@@ -50,7 +50,7 @@ type Deps = LeadershipDeps & Pick<TermDeps, "registryHarmful">;
 type NotLed = Pick<KafkaError, "code" | "detail">;
 
 /** Resolves when the term is over; an error means that none was begun. */
-export async function leadOnce(deps: Deps, standing: Standing): Promise<Result<null, NotLed>> {
+export async function leadOnce(deps: Deps, standing: StandbyParts): Promise<Result<null, NotLed>> {
   const inbox = createInbox(deps.monotonicMs);
   /** A rebalance that leaves the partition with us gives a new generation to commit with. */
   const fence = (call: Call): Promise<Result<null, KafkaError>> =>
@@ -82,7 +82,7 @@ export async function leadOnce(deps: Deps, standing: Standing): Promise<Result<n
 
 async function serveTerm(
   deps: Deps,
-  standing: Standing,
+  standing: StandbyParts,
   promoted: Promoted,
   inbox: Inbox,
   fence: TermDeps["fence"],

@@ -1,10 +1,10 @@
 /** What an operator's record in `cluster.control` changes in the leader's book. Pure but for the trail. */
 import type { Audit } from "../../../shared/protocol/audit.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
+import type { ControlEntry } from "../follow/standby.ts";
 import { acceptOrphans } from "../plan/orphan-share.ts";
 import type { AuditTrail } from "../record/audit.ts";
 import type { LeaderState } from "../state/leader-state.ts";
-import type { ControlEntry } from "./standby.ts";
 
 /** @returns the decision's audit record; undefined for a record that is no operator's. */
 export function foldControl(

@@ -15,10 +15,10 @@ import { type Applied, RULES } from "../../../shared/protocol/ledger.ts";
 import { CONTROL, HEARTBEAT, REGISTRY } from "../../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 import type { Fleet } from "../fleet/fleet.ts";
+import type { Standby } from "../follow/standby.ts";
+import type { Tail } from "../follow/tail.ts";
 import type { RegistryHistory } from "../registry/admission.ts";
 import { type FleetIdentity, refuseFleet } from "./identity.ts";
-import type { Standby } from "./standby.ts";
-import type { Tail } from "./tail.ts";
 
 const CALL_MS = 10_000;
 

@@ -10,11 +10,12 @@ import { withDeadline } from "../../../shared/deadline.ts";
 import type { Audit } from "../../../shared/protocol/audit.ts";
 import { groupOf } from "../../../shared/protocol/client-id.ts";
 import type { Refused } from "../../../shared/protocol/quarantine.ts";
-import { type Act, describeAct, type Executor, execute, type Outcome } from "../act/execute.ts";
+import { type Executor, execute } from "../act/execute.ts";
 import { foldGroupsKept, foldOutcome, type Outcomes, type TimeReading } from "../act/outcome.ts";
 import type { Crossing } from "../fleet/expiry.ts";
 import { type Cluster, foldSilence } from "../fleet/fleet.ts";
 import type { Ages } from "../fleet/observed-time.ts";
+import { type Act, type ActOutcome, describeAct } from "../plan/act.ts";
 import { cleanupHold, type FleetConditions } from "../plan/input.ts";
 import { plannedActs, replaces, respawns } from "../plan/schedule.ts";
 import type { AuditTrail } from "../record/audit.ts";
@@ -229,7 +230,7 @@ function begin(deps: RoundDeps, act: Act, intent: Audit, executor: Executor): vo
   remember(leaderState, intent, act.clientId);
   void withDeadline(execute(act, executor), ACT_MS_MAX[act.kind], describeAct(act).reason)
     .catch(
-      (cause: unknown): Outcome => ({
+      (cause: unknown): ActOutcome => ({
         kind: "failed",
         error: { code: "defect", detail: cause instanceof Error ? cause.message : String(cause) },
       }),

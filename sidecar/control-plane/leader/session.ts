@@ -15,6 +15,15 @@ import type { KafkaSettings } from "../../../shared/kafka/settings.ts";
 import { CONTROL, topicPlans } from "../../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 import { openGroups } from "../act/groups.ts";
+import {
+  createTroubleSpot,
+  type LastingTrouble,
+  type TroubleSpot,
+  troubleOf,
+} from "../follow/readiness.ts";
+import { openStandby, type Standby } from "../follow/standby.ts";
+import { openTail, type Tail } from "../follow/tail.ts";
+import { keepTopics } from "../follow/topic-keeper.ts";
 import { warnOfOffsetRetention } from "../offset-retention.ts";
 import { prepareTopics } from "../topics.ts";
 import type { WorkerSettings } from "../worker/spec.ts";
@@ -22,15 +31,6 @@ import { runCandidacy } from "./candidacy.ts";
 import { electionGroup, identityOf } from "./identity.ts";
 import { type Leadership, openLeadership } from "./leadership.ts";
 import type { LeadershipDeps } from "./one-term.ts";
-import {
-  createTroubleSpot,
-  type LastingTrouble,
-  type TroubleSpot,
-  troubleOf,
-} from "./readiness.ts";
-import { openStandby, type Standby } from "./standby.ts";
-import { openTail, type Tail } from "./tail.ts";
-import { keepTopics } from "./topic-keeper.ts";
 
 const CALL_MS = 10_000;
 const RETRY = { baseMs: 250, maxMs: 10_000 } as const;

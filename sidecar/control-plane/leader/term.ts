@@ -15,6 +15,8 @@ import { rolloutLog } from "../act/rollout.ts";
 import { createExpiry } from "../fleet/expiry.ts";
 import type { FleetSettings } from "../fleet/fleet.ts";
 import { type Ages, createAges } from "../fleet/observed-time.ts";
+import { createTroubleSpot, type LastingTrouble, troubleOf } from "../follow/readiness.ts";
+import type { ControlEntry } from "../follow/standby.ts";
 import { type BeatCounts, createBeatCounts } from "../heartbeat/fold.ts";
 import { countRefused, heartbeatHandler } from "../heartbeat/handler.ts";
 import { runTicks, type TickOptions } from "../heartbeat/watermark.ts";
@@ -41,10 +43,8 @@ import { flushAudits } from "./flush.ts";
 import { openOffsetKeeper } from "./offset-keeper.ts";
 import { foldControl } from "./operator-records.ts";
 import { historyOf, type Promoted } from "./promotion.ts";
-import { createTroubleSpot, type LastingTrouble, troubleOf } from "./readiness.ts";
 import { keepResyncing } from "./resync.ts";
 import { type RoundDeps, runRound } from "./round.ts";
-import type { ControlEntry } from "./standby.ts";
 import { watchStrays } from "./stray-watch.ts";
 
 export type TermSettings = FleetSettings & {

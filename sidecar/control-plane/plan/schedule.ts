@@ -1,10 +1,10 @@
 /** Planning what is dirty: which acts begin now, and where every other cluster waits. Pure but for the book. */
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
-import type { Act } from "../act/execute.ts";
 import type { Ages } from "../fleet/observed-time.ts";
 import type { LeaderState } from "../state/leader-state.ts";
 import { forget, freeRespawns, freeSlots } from "../state/rollout.ts";
 import { type WorkerSettings, workerSpec } from "../worker/spec.ts";
+import type { Act } from "./act.ts";
 import { type FleetConditions, planInputOf } from "./input.ts";
 import { isReplaced, planCluster, type Step } from "./plan.ts";
 

@@ -6,12 +6,12 @@
 import type { OutRecord } from "../../../shared/kafka/batch/record.ts";
 import type { Log } from "../../../shared/log.ts";
 import { type Audit, encodeAudit } from "../../../shared/protocol/audit.ts";
-import { type Act, describeAct, type Outcome } from "../act/execute.ts";
+import { type Act, type ActOutcome, describeAct } from "../plan/act.ts";
 
 export type AuditTrail = {
   /** An intent for each act, in order; the ids tie the outcomes to them. */
   readonly intents: (acts: readonly Act[]) => readonly Audit[];
-  readonly outcome: (intent: Audit, outcome: Outcome) => Audit;
+  readonly outcome: (intent: Audit, outcome: ActOutcome) => Audit;
   readonly decision: (
     what: Pick<Audit, "client_id" | "action" | "reason"> & { readonly result: string },
   ) => Audit;

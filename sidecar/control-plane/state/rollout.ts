@@ -144,7 +144,7 @@ export function forget(rollout: Rollout, clientId: ClientId): void {
   rollout.respawning.delete(clientId);
 }
 
-export type Listed = {
+export type ListedWorker = {
   /** Clusters for which something changed since the listing before. */
   readonly changed: Iterable<ClientId>;
   readonly workersOf: (clientId: ClientId) => readonly Worker[];
@@ -156,7 +156,7 @@ export type Listed = {
 };
 
 /** Takes a listing in. @returns the clusters whose worker has now run WORKER_MIN_READY */
-export function foldListed(rollout: Rollout, listed: Listed): readonly ClientId[] {
+export function foldListed(rollout: Rollout, listed: ListedWorker): readonly ClientId[] {
   const { beganMs, minReadyMs } = listed;
   for (const clientId of listed.changed) {
     const runs = listed

@@ -1,9 +1,9 @@
 /** From the configuration to what a worker is given, and to the runtime that runs it. */
 import { BUILD } from "../../../shared/build-info.ts";
+import { INGEST_TABLE } from "../../../shared/config/worker.ts";
 import { EXIT, type ExitCode } from "../../../shared/exit.ts";
 import type { Log } from "../../../shared/log.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
-import { INGEST_TABLE } from "../../ingest/config.ts";
 import type { ControlPlaneConfig } from "../config.ts";
 import { DEFAULT_SOCKET, engineAddress } from "../runtime/docker/address.ts";
 import { type ContainerSettings, dockerProgram } from "../runtime/docker/container.ts";

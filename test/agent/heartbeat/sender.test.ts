@@ -1,7 +1,7 @@
 /** The heartbeat's loop, against a Kafka that a test turns on and off. */
 import { expect, test } from "bun:test";
 import * as v from "valibot";
-import { type HeartbeatOptions, openHeartbeat } from "../../../agent/heartbeat/sender.ts";
+import { type HeartbeatOptions, openHeartbeatSender } from "../../../agent/heartbeat/sender.ts";
 import type { OutRecord } from "../../../shared/kafka/batch/record.ts";
 import { type KafkaError, timeoutError } from "../../../shared/kafka/error.ts";
 import { err, ok } from "../../../shared/result.ts";
@@ -57,7 +57,7 @@ function bed(options: { readonly intervalMs: number }) {
       counts.lost += 1;
     },
   };
-  const heartbeat = openHeartbeat(given);
+  const heartbeat = openHeartbeatSender(given);
   const running = heartbeat.run(stop.signal);
   return {
     heartbeat,

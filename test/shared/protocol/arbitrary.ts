@@ -2,7 +2,12 @@
 import fc from "fast-check";
 import * as v from "valibot";
 import { ClientId } from "../../../shared/protocol/client-id.ts";
-import { REASONS, STATES, type Status, WORKER_STATES } from "../../../shared/protocol/ledger.ts";
+import {
+  type ClusterStatus,
+  REASONS,
+  STATES,
+  WORKER_STATES,
+} from "../../../shared/protocol/ledger.ts";
 
 export const clientIds: fc.Arbitrary<ClientId> = fc
   .stringMatching(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/u)
@@ -37,7 +42,7 @@ const facts = fc.record(
 );
 
 /** As a control plane of 0.1 writes it, which knows no facts. */
-export const oldStatuses: fc.Arbitrary<Status> = fc.record({
+export const oldStatuses: fc.Arbitrary<ClusterStatus> = fc.record({
   client_id: clientIds,
   epoch: offsets,
   state: fc.constantFrom(...STATES),
@@ -61,6 +66,6 @@ export const oldStatuses: fc.Arbitrary<Status> = fc.record({
   ),
 });
 
-export const statuses: fc.Arbitrary<Status> = fc
+export const statuses: fc.Arbitrary<ClusterStatus> = fc
   .tuple(oldStatuses, facts)
   .map(([status, some]) => ({ ...status, ...some }));

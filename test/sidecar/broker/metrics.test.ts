@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { openMetrics } from "../../../shared/metrics.ts";
 import { CHECKS, STATUSES } from "../../../sidecar/broker/check/check.ts";
 import type { EvaluatedRound } from "../../../sidecar/broker/check/evaluate.ts";
-import { openGauges } from "../../../sidecar/broker/metrics.ts";
+import { openBrokerMetrics } from "../../../sidecar/broker/metrics.ts";
 import type { Readings } from "../../../sidecar/broker/probe/status.ts";
 import { dir, failed, judged, metadataOf, partition, readIn } from "./snapshot-sample.ts";
 
@@ -15,7 +15,7 @@ function open(round: EvaluatedRound | undefined, nowMs = 1500) {
     monotonicMs: () => nowMs,
   };
   const metrics = openMetrics();
-  const gauges = openGauges(metrics, readings);
+  const gauges = openBrokerMetrics(metrics, readings);
   const series = async (): Promise<ReadonlyMap<string, string>> => {
     const lines = (await metrics.text()).split("\n").filter((line) => /^[a-z]/u.test(line));
     return new Map(lines.map((line) => [line.replace(/ \S+$/u, ""), line.split(" ").at(-1) ?? ""]));

@@ -6,7 +6,7 @@ import { type HttpServer, serve } from "../../../shared/http.ts";
 import { openLog } from "../../../shared/log.ts";
 import { openMetrics } from "../../../shared/metrics.ts";
 import type { EvaluatedRound } from "../../../sidecar/broker/check/evaluate.ts";
-import { openGauges } from "../../../sidecar/broker/metrics.ts";
+import { openBrokerMetrics } from "../../../sidecar/broker/metrics.ts";
 import type { Readings } from "../../../sidecar/broker/probe/status.ts";
 import { brokerRoutes } from "../../../sidecar/broker/routes.ts";
 import { until } from "../../bed/condition.ts";
@@ -34,7 +34,7 @@ function open() {
     monotonicMs: () => performance.now(),
   };
   const metrics = openMetrics();
-  const { probed } = openGauges(metrics, readings);
+  const { probed } = openBrokerMetrics(metrics, readings);
   const deps = { readings, metrics, probed, sleep, stopping: stop.signal, log };
   const limits = { requestMs: REQUEST_MS, idleMs: 1000 };
   const routes = brokerRoutes(deps);

@@ -2,14 +2,14 @@
 
 import type { ClusterMetadata, PartitionMetadata } from "../../../shared/kafka/api/metadata.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
-import type { CheckSettings, Status, Verdict } from "../../../sidecar/broker/check/check.ts";
+import type { CheckSettings, CheckStatus, Verdict } from "../../../sidecar/broker/check/check.ts";
 import type { EvaluatedRound } from "../../../sidecar/broker/check/evaluate.ts";
 import { evaluate } from "../../../sidecar/broker/check/evaluate.ts";
 import type {
   BrokerSnapshot,
   DirContents,
   KafkaProcess,
-  LogDir,
+  LogDirectory,
   Quorum,
   QuorumReplica,
   Reading,
@@ -73,8 +73,8 @@ export const quorum = (
 
 export const dir = (
   path: string,
-  { contents = {}, ...changed }: Partial<Omit<LogDir, "contents">> & DirChange = {},
-): LogDir => ({
+  { contents = {}, ...changed }: Partial<Omit<LogDirectory, "contents">> & DirChange = {},
+): LogDirectory => ({
   ...{ path, errorCode: 0, totalBytes: 1000, usableBytes: 500, ...changed },
   contents:
     contents === "unread"
@@ -139,4 +139,7 @@ export const judged = (
   tookMs: 12,
 });
 
-export const said = ({ status, reason }: Verdict): readonly [Status, string] => [status, reason];
+export const said = ({ status, reason }: Verdict): readonly [CheckStatus, string] => [
+  status,
+  reason,
+];

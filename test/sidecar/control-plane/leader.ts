@@ -2,13 +2,14 @@
 
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
-import { describeAct, type Executor } from "../../../sidecar/control-plane/act/execute.ts";
+import type { Executor } from "../../../sidecar/control-plane/act/execute.ts";
 import type { Event } from "../../../sidecar/control-plane/act/outcome.ts";
 import { createExpiry } from "../../../sidecar/control-plane/fleet/expiry.ts";
 import { createFleet } from "../../../sidecar/control-plane/fleet/fleet.ts";
 import { createAges } from "../../../sidecar/control-plane/fleet/observed-time.ts";
 import type { Round, RoundDeps } from "../../../sidecar/control-plane/leader/round.ts";
 import { runRound } from "../../../sidecar/control-plane/leader/round.ts";
+import { describeAct } from "../../../sidecar/control-plane/plan/act.ts";
 import { readConditions } from "../../../sidecar/control-plane/plan/input.ts";
 import {
   type SaveOptions,

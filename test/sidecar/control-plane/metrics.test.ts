@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { openMetrics } from "../../../shared/metrics.ts";
 import type { LedgerWorker } from "../../../shared/protocol/ledger.ts";
 import type { Cluster } from "../../../sidecar/control-plane/fleet/fleet.ts";
-import { openGauges } from "../../../sidecar/control-plane/metrics.ts";
+import { openControlPlaneMetrics } from "../../../sidecar/control-plane/metrics.ts";
 import { clusterOf } from "./sample.ts";
 
 const worker: LedgerWorker = {
@@ -13,7 +13,7 @@ const worker: LedgerWorker = {
 describe("openGauges()", () => {
   const seedOf = async (...clusters: readonly Partial<Cluster>[]) => {
     const metrics = openMetrics();
-    openGauges(metrics, {
+    openControlPlaneMetrics(metrics, {
       ...{ term: () => undefined, clusters: () => clusters.map(clusterOf) },
       ...{ monotonicMs: () => 0, quarantineDropped: () => 0, ready: () => true },
       ...{ leaderTick: () => undefined, startedMs: 0, ownIntervalMs: 1_000 },

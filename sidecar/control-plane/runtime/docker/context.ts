@@ -4,7 +4,7 @@ import type { Worker } from "../runtime.ts";
 import type { ContainerSettings } from "./container.ts";
 import type { Engine, Inspected } from "./engine.ts";
 
-export type Context = {
+export type DockerContext = {
   readonly engine: Engine;
   readonly settings: ContainerSettings;
   readonly graceSeconds: number;

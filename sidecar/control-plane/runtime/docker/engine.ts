@@ -22,7 +22,7 @@ const STREAM_MS_MAX = 120_000;
 /** Beyond the grace that a stop itself takes. */
 const STOP_MARGIN_MS = 20_000;
 
-const Listed = v.object({
+const ListedContainer = v.object({
   Id: v.string(),
   Names: v.nullish(v.array(v.string()), []),
   Image: v.string(),
@@ -33,7 +33,7 @@ const Listed = v.object({
   /** Unix time in seconds. */
   Created: v.number(),
 });
-export type Listed = v.InferOutput<typeof Listed>;
+export type ListedContainer = v.InferOutput<typeof ListedContainer>;
 
 const Inspected = v.object({
   Id: v.string(),
@@ -72,7 +72,7 @@ export type Engine = {
   /** The engine's clock when it was asked, Unix seconds. */
   readonly openedAtSeconds: number;
   /** Every container, running or not, whose name matches; one call, whatever their number. */
-  readonly list: (namePattern: string, signal: AbortSignal) => Answer<readonly Listed[]>;
+  readonly list: (namePattern: string, signal: AbortSignal) => Answer<readonly ListedContainer[]>;
   /** By id or name. */
   readonly inspect: (id: string, signal: AbortSignal) => Answer<Inspected>;
   /** `conflict`: the name is taken; `not-found`: there is no such image. */
@@ -158,7 +158,7 @@ const bounds = (what: string, signal: AbortSignal, ms = ASK_MS): Bounds => ({ wh
 function readCalls(docker: Docker): Pick<Engine, "list" | "inspect" | "exitWithin" | "hasImage"> {
   return {
     list: (namePattern, signal) =>
-      exchange(bounds("listing containers", signal), v.array(Listed), (abortSignal) =>
+      exchange(bounds("listing containers", signal), v.array(ListedContainer), (abortSignal) =>
         docker.listContainers({ all: true, filters: { name: [namePattern] }, abortSignal }),
       ),
     inspect: (id, signal) =>

@@ -11,8 +11,8 @@ import {
 } from "../runtime.ts";
 import { type EngineError, runtimeError } from "./call.ts";
 import { LABELS } from "./container.ts";
-import type { Context } from "./context.ts";
-import type { Listed } from "./engine.ts";
+import type { DockerContext } from "./context.ts";
+import type { ListedContainer } from "./engine.ts";
 import { originalWorker } from "./original.ts";
 
 /** A pattern of Go's; the engine holds it against names with and without their slash. */
@@ -26,7 +26,7 @@ const SIGNAL_BASE = 128;
 type Exit = NonNullable<Worker["exit"]>;
 
 export async function listWorkers(
-  context: Context,
+  context: DockerContext,
   signal: AbortSignal,
 ): Promise<Result<Listing, RuntimeError>> {
   const listed = await context.engine.list(NAME_PATTERN, signal);
@@ -47,12 +47,12 @@ export async function listWorkers(
   return ok({ workers: ours.map((each) => workerOf(context, each)), foreign });
 }
 
-const nameOf = ({ Names: names }: Pick<Listed, "Names">): string =>
+const nameOf = ({ Names: names }: Pick<ListedContainer, "Names">): string =>
   (names.find((name) => name.startsWith(`/${WORKER_NAME_PREFIX}`)) ?? names[0] ?? "").slice(1);
 
 export const startedAtMs = (createdSeconds: number): number => createdSeconds * 1000;
 
-const isOurs = (container: Listed): boolean =>
+const isOurs = (container: ListedContainer): boolean =>
   labelsOf(container.Labels, nameOf(container)) !== undefined;
 
 type OurLabels = Pick<Worker, "clientId" | "fleet" | "specHash">;
@@ -69,7 +69,7 @@ export function labelsOf(
   return labels[LABELS.name] === name ? { clientId, fleet, specHash } : undefined;
 }
 
-function workerOf(context: Context, container: Listed): Worker {
+function workerOf(context: DockerContext, container: ListedContainer): Worker {
   const name = nameOf(container);
   const labels = labelsOf(container.Labels, name);
   if (labels === undefined) throw new Error(`${name} is not ours`);
@@ -88,7 +88,10 @@ function workerOf(context: Context, container: Listed): Worker {
 const PAUSED = { held: "paused by another" } as const;
 
 /** https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerList */
-function stateOf(context: Context, { Id: id, State: state }: Listed): Worker["state"] {
+function stateOf(
+  context: DockerContext,
+  { Id: id, State: state }: ListedContainer,
+): Worker["state"] {
   if (state === "removing") return "stopping";
   if (context.stopping.has(id)) return "stopping";
   if (state === "created") return isBeingStarted(context, id) ? "starting" : "exited";
@@ -99,14 +102,14 @@ function stateOf(context: Context, { Id: id, State: state }: Listed): Worker["st
 }
 
 /** One that nobody starts any more is taken for exited, so that it is removed and made again. */
-function isBeingStarted(context: Context, id: string): boolean {
+function isBeingStarted(context: DockerContext, id: string): boolean {
   const nowMs = context.monotonicMs();
   const sinceMs = context.createdSince.get(id) ?? nowMs;
   context.createdSince.set(id, sinceMs);
   return context.starting.has(id) || nowMs - sinceMs < CREATED_MS_MAX;
 }
 
-function exitOf({ State: state, Status: status }: Listed): Exit {
+function exitOf({ State: state, Status: status }: ListedContainer): Exit {
   const code = /^Exited \((?<code>\d+)\)/u.exec(status)?.groups?.["code"];
   return state === "exited" && code !== undefined ? exitOfCode(Number(code)) : "unknown";
 }
@@ -122,7 +125,10 @@ export function exitOfCode(code: number): Exit {
 }
 
 /** Killed: by whom, only an inspection tells; so it is with whether one ended that is listed as running. */
-function needsLook({ exits, died }: Context, { Id: id, State: state, Status: status }: Listed) {
+function needsLook(
+  { exits, died }: DockerContext,
+  { Id: id, State: state, Status: status }: ListedContainer,
+) {
   if (state === "running") {
     if (!died.has(id)) exits.delete(id);
     return died.has(id) && !exits.has(id);
@@ -131,8 +137,8 @@ function needsLook({ exits, died }: Context, { Id: id, State: state, Status: sta
 }
 
 async function lookAtExit(
-  { engine, exits, died }: Context,
-  { Id: id }: Listed,
+  { engine, exits, died }: DockerContext,
+  { Id: id }: ListedContainer,
   signal: AbortSignal,
 ): Promise<Result<null, EngineError>> {
   const seen = await engine.inspect(id, signal);
@@ -144,8 +150,8 @@ async function lookAtExit(
 }
 
 async function foreignOf(
-  context: Context,
-  container: Listed,
+  context: DockerContext,
+  container: ListedContainer,
   signal: AbortSignal,
 ): Promise<Result<Foreign, EngineError>> {
   const name = nameOf(container);
@@ -165,7 +171,11 @@ async function foreignOf(
   return ok({ name, detail: `${what}: made by the original, to be taken over`, takeOver });
 }
 
-async function lookAtStranger({ engine, strangers }: Context, id: string, signal: AbortSignal) {
+async function lookAtStranger(
+  { engine, strangers }: DockerContext,
+  id: string,
+  signal: AbortSignal,
+) {
   const known = strangers.get(id);
   if (known !== undefined) return ok(known);
   const seen = await engine.inspect(id, signal);
@@ -173,7 +183,7 @@ async function lookAtStranger({ engine, strangers }: Context, id: string, signal
   return seen;
 }
 
-function forgetOthers(context: Context, ids: ReadonlySet<string>): void {
+function forgetOthers(context: DockerContext, ids: ReadonlySet<string>): void {
   for (const map of [context.createdSince, context.exits, context.strangers]) {
     for (const id of map.keys()) if (!ids.has(id)) map.delete(id);
   }

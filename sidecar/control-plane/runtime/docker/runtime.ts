@@ -17,7 +17,7 @@ import type { Runtime, RuntimeError } from "../runtime.ts";
 import { type EngineAddress, socketRefusal } from "./address.ts";
 import { runtimeError } from "./call.ts";
 import type { ContainerSettings } from "./container.ts";
-import type { Context } from "./context.ts";
+import type { DockerContext } from "./context.ts";
 import { type Engine, openEngine } from "./engine.ts";
 import { listWorkers } from "./list.ts";
 import { type Pull, puller } from "./pull.ts";
@@ -58,7 +58,7 @@ export async function dockerRuntime(
   if (!engine.ok) return engine;
   const { settings, takeOver, log, random } = options;
   const monotonicMs = options.monotonicMs ?? (() => performance.now());
-  const context: Context = {
+  const context: DockerContext = {
     engine: engine.value,
     settings,
     graceSeconds: options.graceSeconds ?? GRACE_SECONDS,

@@ -7,7 +7,7 @@ import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError, Worker, WorkerSpec } from "../runtime.ts";
 import { runtimeError } from "./call.ts";
 import { type Container, containerOf, SECRETS_DIRECTORY } from "./container.ts";
-import type { Context } from "./context.ts";
+import type { DockerContext } from "./context.ts";
 import { exitOfCode, startedAtMs } from "./list.ts";
 import type { Pull } from "./pull.ts";
 import { tarOf } from "./tar.ts";
@@ -20,7 +20,7 @@ const VARIABLE = /^[^=\0/]{1,90}$/u;
 const NO_IMAGE = /no such image/iu;
 
 export async function startWorker(
-  context: Context,
+  context: DockerContext,
   pull: Pull,
   spec: WorkerSpec,
   signal: AbortSignal,
@@ -57,7 +57,7 @@ function specError(spec: WorkerSpec): string | undefined {
 }
 
 async function create(
-  context: Context,
+  context: DockerContext,
   pull: Pull,
   name: string,
   { body }: Container,
@@ -77,7 +77,7 @@ async function create(
 }
 
 async function begin(
-  context: Context,
+  context: DockerContext,
   name: string,
   id: string,
   { files }: Container,
@@ -100,7 +100,7 @@ async function begin(
 }
 
 async function confirm(
-  { engine, log, confirmMs }: Context,
+  { engine, log, confirmMs }: DockerContext,
   spec: WorkerSpec,
   id: string,
   signal: AbortSignal,

@@ -6,7 +6,7 @@ import { sleep } from "../../../../shared/deadline.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError, Worker } from "../runtime.ts";
 import { type EngineError, runtimeError } from "./call.ts";
-import type { Context } from "./context.ts";
+import type { DockerContext } from "./context.ts";
 import type { Inspected } from "./engine.ts";
 import { labelsOf } from "./list.ts";
 import { originalWorker } from "./original.ts";
@@ -17,7 +17,7 @@ const POLL_MS_MIN = 20;
 const POLL_MS_MAX = 500;
 
 export async function stopWorker(
-  context: Context,
+  context: DockerContext,
   worker: Worker,
   signal: AbortSignal,
 ): Promise<Result<null, RuntimeError>> {
@@ -40,7 +40,7 @@ export async function stopWorker(
 }
 
 /** An id never changes hands, and labels never change; a name may. */
-function isMeant(context: Context, container: Inspected, worker: Worker): boolean {
+function isMeant(context: DockerContext, container: Inspected, worker: Worker): boolean {
   const name = container.Name.replace(/^\//u, "");
   if (container.Id !== worker.instance || name !== worker.name) return false;
   const labels = labelsOf(container.Config.Labels, name);
@@ -56,7 +56,7 @@ const gone = ({ code }: EngineError): Result<null, never> | undefined =>
   code === "not-found" ? ok(null) : undefined;
 
 async function end(
-  { engine, graceSeconds }: Context,
+  { engine, graceSeconds }: DockerContext,
   container: Inspected,
   signal: AbortSignal,
 ): Promise<Result<null, EngineError>> {
@@ -69,7 +69,7 @@ async function end(
 }
 
 async function remove(
-  context: Context,
+  context: DockerContext,
   { name, instance: id }: Worker,
   signal: AbortSignal,
 ): Promise<Result<null, RuntimeError>> {
@@ -88,7 +88,7 @@ async function remove(
 
 /** Undefined when the engine does not know it any more; else why it is still there. */
 async function removeOnce(
-  { engine }: Context,
+  { engine }: DockerContext,
   id: string,
   signal: AbortSignal,
 ): Promise<Result<string | undefined, EngineError>> {

@@ -7,7 +7,7 @@ import * as v from "valibot";
 import { backoffMs } from "../../../../shared/backoff.ts";
 import { sleep } from "../../../../shared/deadline.ts";
 import { WORKER_NAME_PREFIX } from "../runtime.ts";
-import type { Context } from "./context.ts";
+import type { DockerContext } from "./context.ts";
 
 /** What may change a listing. */
 const ACTIONS = ["create", "start", "die", "destroy", "rename", "pause", "unpause"] as const;
@@ -30,8 +30,8 @@ const Event = v.pipe(
 /** Beyond what a JSON number holds. */
 const TIME_NANO = /"timeNano":(?<nano>\d{1,20})/u;
 
-export type Watched = Pick<Context, "died" | "log" | "random" | "monotonicMs"> & {
-  readonly engine: Pick<Context["engine"], "events" | "openedAtSeconds">;
+export type Watched = Pick<DockerContext, "died" | "log" | "random" | "monotonicMs"> & {
+  readonly engine: Pick<DockerContext["engine"], "events" | "openedAtSeconds">;
 };
 
 export async function watchEvents(

@@ -8,7 +8,7 @@ import type { RuntimeError } from "../runtime.ts";
 import type { WorkerSettings } from "./manifest.ts";
 import type { JobSeen, PodSeen } from "./observed.ts";
 
-export type Context = {
+export type KubernetesContext = {
   readonly kubernetes: Kubernetes;
   readonly namespace: string;
   readonly settings: WorkerSettings;
@@ -51,7 +51,7 @@ export function fail(
 
 /** Looks now and at each change, until there is something or the signal aborts. */
 export async function whenSeen<T>(
-  { jobs, pods }: Context,
+  { jobs, pods }: KubernetesContext,
   look: () => T | undefined,
   signal: AbortSignal,
 ): Promise<T | undefined> {

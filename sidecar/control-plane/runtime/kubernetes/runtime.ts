@@ -15,7 +15,7 @@ import type { Answer, Kubernetes } from "../../../../shared/kubernetes/kubernete
 import type { Log } from "../../../../shared/log.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { Listing, Runtime, RuntimeError } from "../runtime.ts";
-import { type Context, podIndex, runtimeError } from "./context.ts";
+import { type KubernetesContext, podIndex, runtimeError } from "./context.ts";
 import { LABELS, MANAGER, type WorkerSettings } from "./manifest.ts";
 import { readJob, readPod, sameSeen } from "./observed.ts";
 import { startWorker } from "./start.ts";
@@ -74,7 +74,7 @@ async function clusterUid(kubernetes: Kubernetes, signal: AbortSignal): Answer<s
   }
 }
 
-function openContext(options: KubernetesRuntimeOptions, namespace: string): Context {
+function openContext(options: KubernetesRuntimeOptions, namespace: string): KubernetesContext {
   const { kubernetes, log, random, signal, graceMs = GRACE_MS } = options;
   const common = { random, signal, log: informerLog(log), same: sameSeen };
   const jobs = kubernetes.informer({
@@ -111,7 +111,7 @@ const informerLog =
     level === "warn" ? log.warn(message, fields) : log.debug(message, fields);
 
 async function list(
-  { jobs, pods, starting, namespace }: Context,
+  { jobs, pods, starting, namespace }: KubernetesContext,
   signal: AbortSignal,
 ): Promise<Result<Listing, RuntimeError>> {
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(LIST_MS_MAX)]);
@@ -122,7 +122,7 @@ async function list(
   return ok(listingOf({ jobs: ofJobs.value, pods: ofPods.value, isStarting }, namespace));
 }
 
-function watch({ jobs, pods }: Context, onChange: () => void, signal: AbortSignal): void {
+function watch({ jobs, pods }: KubernetesContext, onChange: () => void, signal: AbortSignal): void {
   if (signal.aborted) return;
   const leave = [jobs.onChange(onChange), pods.onChange(onChange)];
   const end = () => {

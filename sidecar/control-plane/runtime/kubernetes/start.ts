@@ -7,7 +7,7 @@
 import { randomBytes } from "node:crypto";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError, Worker, WorkerSpec } from "../runtime.ts";
-import { type Context, fail, runtimeError, whenSeen } from "./context.ts";
+import { fail, type KubernetesContext, runtimeError, whenSeen } from "./context.ts";
 import { resumedJob, workerJob, workerSecret } from "./manifest.ts";
 import type { ContainerSeen, JobSeen } from "./observed.ts";
 import { withPodTemplate } from "./pod-merge.ts";
@@ -31,7 +31,7 @@ const ABSENT = /not found|couldn't find/u;
 type Started = Result<Worker, RuntimeError>;
 
 export async function startWorker(
-  context: Context,
+  context: KubernetesContext,
   spec: WorkerSpec,
   signal: AbortSignal,
 ): Promise<Started> {
@@ -51,7 +51,7 @@ export async function startWorker(
 
 /** The Job's uid, once it may begin. */
 async function make(
-  context: Context,
+  context: KubernetesContext,
   spec: WorkerSpec,
   signal: AbortSignal,
 ): Promise<Result<string, RuntimeError>> {
@@ -79,7 +79,7 @@ const secretNameOf = ({ name }: WorkerSpec): string =>
 
 /** What has not run is nobody's loss; its name is free at once. */
 async function remove(
-  { kubernetes, namespace, log }: Context,
+  { kubernetes, namespace, log }: KubernetesContext,
   name: string,
   uid: string,
 ): Promise<void> {
@@ -90,7 +90,7 @@ async function remove(
 }
 
 async function untilRuns(
-  context: Context,
+  context: KubernetesContext,
   spec: WorkerSpec,
   uid: string,
   signal: AbortSignal,
@@ -122,7 +122,7 @@ async function untilRuns(
   return runningWorker(context, spec, uid);
 }
 
-function runningWorker(context: Context, spec: WorkerSpec, uid: string): Started {
+function runningWorker(context: KubernetesContext, spec: WorkerSpec, uid: string): Started {
   const job = context.jobs.held().get(uid);
   const worker = job && workerOf(job, context.podsOf(uid), true);
   if (worker !== undefined) {
@@ -134,10 +134,10 @@ function runningWorker(context: Context, spec: WorkerSpec, uid: string): Started
 
 type Ended = Extract<ContainerSeen, { kind: "ended" }>;
 
-const containersOf = (context: Context, uid: string): readonly ContainerSeen[] =>
+const containersOf = (context: KubernetesContext, uid: string): readonly ContainerSeen[] =>
   context.podsOf(uid).map(({ container }) => container);
 
-const endOf = (context: Context, uid: string): Ended | undefined =>
+const endOf = (context: KubernetesContext, uid: string): Ended | undefined =>
   containersOf(context, uid).find((container) => container.kind === "ended");
 
 function endedAtOnce(
@@ -165,7 +165,7 @@ const hopeless = (code: "refused" | "no-image", why: string): Settled => ({
 
 /** Waits until it is decided whether the container runs. */
 async function settledContainer(
-  context: Context,
+  context: KubernetesContext,
   uid: string,
   signal: AbortSignal,
 ): Promise<Settled> {
@@ -207,7 +207,7 @@ function whyWaiting(containers: readonly ContainerSeen[]): string {
 
 /** A quota or Pod Security: the Job's controller tries for ever, and says so in an event only. */
 async function whyNoPod(
-  { kubernetes, namespace, log }: Context,
+  { kubernetes, namespace, log }: KubernetesContext,
   uid: string,
   signal: AbortSignal,
 ): Promise<string | undefined> {

@@ -5,14 +5,14 @@
  */
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError, Worker } from "../runtime.ts";
-import { type Context, fail, runtimeError, whenSeen } from "./context.ts";
+import { fail, type KubernetesContext, runtimeError, whenSeen } from "./context.ts";
 import type { JobSeen } from "./observed.ts";
 
 /** Beyond the grace: the kubelet, the garbage collector and the Job's controller take their turns. */
 const GONE_MS_MAX = 60_000;
 
 export async function stopWorker(
-  context: Context,
+  context: KubernetesContext,
   worker: Worker,
   signal: AbortSignal,
 ): Promise<Result<null, RuntimeError>> {
@@ -48,7 +48,7 @@ const isMeant = ({ name, owned }: JobSeen, worker: Worker): boolean =>
 const notFound = ({ name, instance }: Worker): Result<never, RuntimeError> =>
   fail("not-found", "terminal", `${name} is not instance ${instance} any more`);
 
-function whyNot(context: Context, uid: string): string {
+function whyNot(context: KubernetesContext, uid: string): string {
   const pods = context.podsOf(uid);
   if (pods.length === 0) return "its pods are gone, and its Job is held by a finalizer";
   return pods.every(({ deleting }) => deleting)

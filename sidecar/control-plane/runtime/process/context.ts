@@ -10,7 +10,7 @@ export type Child = {
   readonly exit: () => Exit | undefined;
 };
 
-export type Context = {
+export type ProcessContext = {
   readonly workers: string;
   readonly logs: string;
   /** Files that are not linked to a name yet; what a kill leaves there is removed by age. */
@@ -35,9 +35,9 @@ export type Context = {
   readonly listeners: Set<() => void>;
 };
 
-export const logPath = (context: Context, name: string): string =>
+export const logPath = (context: ProcessContext, name: string): string =>
   join(context.logs, `${name}.log`);
 
-export function notify(context: Context): void {
+export function notify(context: ProcessContext): void {
   for (const listener of context.listeners) listener();
 }

@@ -3,7 +3,7 @@ import { closeSync, constants, openSync, unlinkSync } from "node:fs";
 import { errnoOf } from "../../../../shared/linux/errno.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError } from "../runtime.ts";
-import type { Context } from "./context.ts";
+import type { ProcessContext } from "./context.ts";
 import { unavailable } from "./error.ts";
 import { appendLine, type Exit, readWorkerFile, workerPath } from "./name-file.ts";
 
@@ -11,7 +11,7 @@ const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW;
 
 /** Memory keeps the exit as well: when it cannot be written, only our successor says `unknown`. */
 export async function recordExit(
-  context: Context,
+  context: ProcessContext,
   name: string,
   token: string,
   exit: Exit,
@@ -43,7 +43,7 @@ const LOCK_MS = 10_000;
 
 /** Removes the name file if that incarnation still holds it. */
 export async function removeFile(
-  context: Context,
+  context: ProcessContext,
   name: string,
   token: string,
   signal: AbortSignal,
@@ -61,7 +61,7 @@ export async function removeFile(
   return held.ok ? held.value : held;
 }
 
-function holdsName(context: Context, name: string, token: string): boolean {
+function holdsName(context: ProcessContext, name: string, token: string): boolean {
   const seen = readWorkerFile(context.workers, name);
   return seen.ok && seen.value.kind === "worker" && seen.value.file.header.token === token;
 }

@@ -2,7 +2,7 @@
 import { readStat } from "../../../../shared/linux/proc-stat.ts";
 import { ok, type Result } from "../../../../shared/result.ts";
 import type { Foreign, Listing, RuntimeError, Worker } from "../runtime.ts";
-import type { Context } from "./context.ts";
+import type { ProcessContext } from "./context.ts";
 import { heldNames, type ProcessId, readWorkerFile, type WorkerFile } from "./name-file.ts";
 import { processLives } from "./proc-table.ts";
 import { resolveWhenFree } from "./recover.ts";
@@ -12,7 +12,7 @@ const FILES_PER_TURN = 256;
 /** A child that has ended is reaped in the next turn of the event loop. */
 const REAP_MS_MAX = 1000;
 
-export async function listWorkers(context: Context): Promise<Result<Listing, RuntimeError>> {
+export async function listWorkers(context: ProcessContext): Promise<Result<Listing, RuntimeError>> {
   const read = await readAll(context);
   if (!read.ok) return read;
   const { files, foreign } = read.value;
@@ -41,7 +41,7 @@ export async function listWorkers(context: Context): Promise<Result<Listing, Run
 
 type Read = { readonly files: readonly WorkerFile[]; readonly foreign: readonly Foreign[] };
 
-async function readAll(context: Context): Promise<Result<Read, RuntimeError>> {
+async function readAll(context: ProcessContext): Promise<Result<Read, RuntimeError>> {
   const names = heldNames(context.workers);
   if (!names.ok) return names;
   const files: WorkerFile[] = [];
@@ -60,7 +60,7 @@ async function readAll(context: Context): Promise<Result<Read, RuntimeError>> {
 
 /** Adds it to `running` when it runs and is not our child. */
 async function judge(
-  context: Context,
+  context: ProcessContext,
   file: WorkerFile,
   process: ProcessId,
   running: Map<string, ProcessId>,

@@ -6,7 +6,7 @@
 import { closeSync, constants, openSync, unlinkSync } from "node:fs";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError } from "../runtime.ts";
-import { type Context, logPath } from "./context.ts";
+import { logPath, type ProcessContext } from "./context.ts";
 import {
   appendLine,
   type ProcessId,
@@ -27,7 +27,7 @@ export type Resolved =
 
 /** For list: does not wait for the lock. Files whose start may be in flight are `starting`. */
 export function resolveWhenFree(
-  context: Context,
+  context: ProcessContext,
   files: readonly WorkerFile[],
 ): Result<ReadonlyMap<string, Resolved>, RuntimeError> {
   if (files.length === 0) return ok(new Map());
@@ -41,7 +41,7 @@ export function resolveWhenFree(
 
 /** To be called while holding the lock. */
 export function resolveLocked(
-  context: Context,
+  context: ProcessContext,
   names: readonly string[],
 ): ReadonlyMap<string, Resolved> {
   const open = new Map<string, WorkerFile>();
@@ -69,7 +69,7 @@ export function resolveLocked(
 }
 
 /** It says nothing of who holds the name: only where no process writes to that worker's log it is free. */
-function clearDebris(context: Context, name: string): Resolved {
+function clearDebris(context: ProcessContext, name: string): Resolved {
   const path = workerPath(context.workers, name);
   const pid = findWriter(logPath(context, name));
   if (pid !== undefined) {
@@ -88,7 +88,7 @@ function clearDebris(context: Context, name: string): Resolved {
 const known = (file: WorkerFile | undefined): Resolved =>
   file?.process === undefined ? { kind: "free" } : { kind: "process", file, process: file.process };
 
-function conclude(context: Context, file: WorkerFile, trace: Trace | undefined): Resolved {
+function conclude(context: ProcessContext, file: WorkerFile, trace: Trace | undefined): Resolved {
   const { name, clientId } = file.header;
   const path = workerPath(context.workers, name);
   switch (trace?.kind) {

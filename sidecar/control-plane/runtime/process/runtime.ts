@@ -13,7 +13,7 @@ import { errnoOf } from "../../../../shared/linux/errno.ts";
 import type { Log } from "../../../../shared/log.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { Runtime, RuntimeError } from "../runtime.ts";
-import type { Context } from "./context.ts";
+import type { ProcessContext } from "./context.ts";
 import { fail, unavailable } from "./error.ts";
 import { listWorkers } from "./list.ts";
 import { openLock } from "./lock.ts";
@@ -78,7 +78,7 @@ export function processRuntime(options: ProcessRuntimeOptions): Result<Runtime, 
   });
 }
 
-type Opened = { readonly context: Context; readonly stateDir: string };
+type Opened = { readonly context: ProcessContext; readonly stateDir: string };
 
 function openContext(options: ProcessRuntimeOptions): Result<Opened, RuntimeError> {
   const made = makeDirectories(options.stateDir);
@@ -92,7 +92,7 @@ function openContext(options: ProcessRuntimeOptions): Result<Opened, RuntimeErro
     const value = options.environment[name];
     return value === undefined ? [] : [[name, value] as const];
   });
-  const context: Context = {
+  const context: ProcessContext = {
     workers: join(stateDir, "workers"),
     logs: join(stateDir, "logs"),
     drafts,
@@ -133,7 +133,7 @@ function sweepDrafts(directory: string, nowMs: number): void {
 }
 
 /** Looks at the logs at most every 10 s, however often it is called. */
-function rotator(context: Context, bytesMax: number): () => void {
+function rotator(context: ProcessContext, bytesMax: number): () => void {
   let nextAtMs = Number.NEGATIVE_INFINITY;
   return () => {
     if (context.monotonicMs() < nextAtMs) return;

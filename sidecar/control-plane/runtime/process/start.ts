@@ -13,7 +13,7 @@ import { errnoOf } from "../../../../shared/linux/errno.ts";
 import { readStat } from "../../../../shared/linux/proc-stat.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError, Worker, WorkerSpec } from "../runtime.ts";
-import { type Context, logPath, notify } from "./context.ts";
+import { logPath, notify, type ProcessContext } from "./context.ts";
 import { fail, unavailable } from "./error.ts";
 import { recordExit } from "./exit.ts";
 import { appendLine, type Exit, headerLine, type ProcessId, workerPath } from "./name-file.ts";
@@ -34,7 +34,7 @@ const NOT_EXECUTABLE: readonly string[] = ["ENOENT", "EACCES", "ENOEXEC", "ENOTD
 type Launched = { readonly child: Subprocess; readonly process: ProcessId };
 
 export async function startWorker(
-  context: Context,
+  context: ProcessContext,
   spec: WorkerSpec,
   signal: AbortSignal,
 ): Promise<Result<Worker, RuntimeError>> {
@@ -75,7 +75,7 @@ function specError(spec: WorkerSpec): string | undefined {
 
 /** To be called while holding the lock. */
 function launch(
-  context: Context,
+  context: ProcessContext,
   spec: WorkerSpec,
   token: string,
   draft: string,
@@ -105,7 +105,7 @@ function launch(
 }
 
 function claim(
-  context: Context,
+  context: ProcessContext,
   name: string,
   draft: string,
   path: string,
@@ -123,7 +123,7 @@ function claim(
 }
 
 function spawn(
-  context: Context,
+  context: ProcessContext,
   spec: WorkerSpec,
   token: string,
 ): Result<Subprocess, RuntimeError> {
@@ -163,7 +163,7 @@ function spawn(
 }
 
 /** Whether the program can be found and executed, before something is stopped for it. */
-export function programError({ command, environment }: Context): Result<null, RuntimeError> {
+export function programError({ command, environment }: ProcessContext): Result<null, RuntimeError> {
   const [program = ""] = command;
   const path = environment["PATH"];
   const found = Bun.which(program, path === undefined ? {} : { PATH: path });
@@ -188,7 +188,7 @@ function spawnError(program: string, cause: unknown): RuntimeError {
 }
 
 /** Remembers the child until it is removed, and writes its exit down. */
-function keep(context: Context, name: string, token: string, child: Subprocess): void {
+function keep(context: ProcessContext, name: string, token: string, child: Subprocess): void {
   let exit: Exit | undefined;
   const exited = child.exited.then(async (code) => {
     exit = child.signalCode === null ? code : `signal:${child.signalCode}`;
@@ -205,7 +205,7 @@ type Begun = Launched & {
 };
 
 async function confirm(
-  context: Context,
+  context: ProcessContext,
   { spec, token, startedAtMs, child, process }: Begun,
   signal: AbortSignal,
 ): Promise<Result<Worker, RuntimeError>> {

@@ -7,7 +7,7 @@ import { errnoOf } from "../../../../shared/linux/errno.ts";
 import { readStat } from "../../../../shared/linux/proc-stat.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError, Worker } from "../runtime.ts";
-import type { Context } from "./context.ts";
+import type { ProcessContext } from "./context.ts";
 import { fail } from "./error.ts";
 import { removeFile } from "./exit.ts";
 import { type ProcessId, readWorkerFile, type WorkerFile } from "./name-file.ts";
@@ -23,7 +23,7 @@ const GROUPS_AGE_MS_MAX = 50;
 
 export type Stop = (worker: Worker, signal: AbortSignal) => Promise<Result<null, RuntimeError>>;
 
-export function stopper(context: Context): Stop {
+export function stopper(context: ProcessContext): Stop {
   let groups = readGroups();
   let readAtMs = Number.NEGATIVE_INFINITY;
   const membersOf = (group: number): readonly number[] => {
@@ -52,7 +52,7 @@ export function stopper(context: Context): Stop {
 }
 
 async function find(
-  context: Context,
+  context: ProcessContext,
   { name, instance }: Worker,
   signal: AbortSignal,
 ): Promise<Result<WorkerFile, RuntimeError>> {
@@ -81,7 +81,7 @@ type Target = {
 
 /** Resolves when nobody of the group lives. */
 async function end(
-  context: Context,
+  context: ProcessContext,
   target: Target,
   signal: AbortSignal,
 ): Promise<Result<null, RuntimeError>> {
@@ -121,7 +121,7 @@ function giveUp(
 }
 
 function nextStep(
-  context: Context,
+  context: ProcessContext,
   token: string,
   nowMs: number,
 ): "SIGTERM" | "SIGKILL" | undefined {

@@ -3,7 +3,7 @@
  * name files that another control plane makes or removes. Own exits are reported by the kernel.
  */
 import { statSync } from "node:fs";
-import { type Context, notify } from "./context.ts";
+import { notify, type ProcessContext } from "./context.ts";
 import { numberInUse, processLives } from "./proc-table.ts";
 
 const POLL_MS = 500;
@@ -12,7 +12,7 @@ const POLLS_PER_CLOSE_LOOK = 10;
 
 /** One timer for all who watch; it ends with the last of them. */
 export function watcher(
-  context: Context,
+  context: ProcessContext,
   everyPoll: () => void,
 ): (onChange: () => void, signal: AbortSignal) => void {
   let timer: ReturnType<typeof setInterval> | undefined;
@@ -41,7 +41,7 @@ export function watcher(
   };
 }
 
-function forgetEnded(context: Context, closely: boolean): boolean {
+function forgetEnded(context: ProcessContext, closely: boolean): boolean {
   let ended = false;
   for (const [token, process] of context.adopted) {
     if (closely ? processLives(process, context.bootId) : numberInUse(process.pid)) continue;

@@ -1,7 +1,7 @@
 /** Liveness' only ground: what each answer of the listener, and sight of the process, comes to. */
 import { describe, expect, test } from "bun:test";
 import { checkBrokerAnswers } from "../../../../sidecar/broker/check/broker-answers.ts";
-import type { Status } from "../../../../sidecar/broker/check/check.ts";
+import type { CheckStatus } from "../../../../sidecar/broker/check/check.ts";
 import type {
   Backlog,
   BrokerSnapshot,
@@ -41,7 +41,7 @@ type Row = {
   readonly silentMs?: number;
   /** Of four others, three were asked: so many answered; undefined: it is alone. */
   readonly answered?: number;
-  readonly want: readonly [Status, string];
+  readonly want: readonly [CheckStatus, string];
 };
 const STARTING = "starting for 30s, no answer yet";
 const PROGRESS = `${STARTING}; it read and wrote 4.0 MiB, of it 3.0 MiB since the round before`;

@@ -1,7 +1,7 @@
 /** Each check: what it says of which snapshot, at its bound and one past it. */
 import { describe, expect, test } from "bun:test";
 import { checkBrokerRegistered } from "../../../../sidecar/broker/check/broker-registered.ts";
-import type { Check, CheckSettings, Status } from "../../../../sidecar/broker/check/check.ts";
+import type { Check, CheckSettings, CheckStatus } from "../../../../sidecar/broker/check/check.ts";
 import { checkDiskFree } from "../../../../sidecar/broker/check/disk-free.ts";
 import { checkFollowersInSync } from "../../../../sidecar/broker/check/followers-in-sync.ts";
 import { checkFutureReplicas } from "../../../../sidecar/broker/check/future-replicas.ts";
@@ -30,7 +30,7 @@ type Row = {
   readonly of: Partial<BrokerSnapshot>;
   readonly settings?: CheckSettings;
   readonly before?: Partial<BrokerSnapshot>;
-  readonly want: readonly [Status, string];
+  readonly want: readonly [CheckStatus, string];
 };
 
 const table = (name: string, check: Check, rows: readonly Row[]) =>

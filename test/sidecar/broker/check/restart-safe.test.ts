@@ -1,7 +1,7 @@
 /** What stopping this broker would take: rows one by one, and a naive model of partitions on random ones. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Status } from "../../../../sidecar/broker/check/check.ts";
+import type { CheckStatus } from "../../../../sidecar/broker/check/check.ts";
 import {
   partitionRisk,
   quorumRisk,
@@ -36,7 +36,7 @@ const voters = (...all: ReturnType<typeof replica>[]) => ({ quorum: readIn(quoru
 type Row = {
   readonly when: string;
   readonly of: Partial<BrokerSnapshot>;
-  readonly want: readonly [Status, string];
+  readonly want: readonly [CheckStatus, string];
 };
 const rows: readonly Row[] = [
   {

@@ -5,7 +5,7 @@ import { openApp } from "../../../../shared/http.ts";
 import { openLog } from "../../../../shared/log.ts";
 import { openMetrics } from "../../../../shared/metrics.ts";
 import type { EvaluatedRound } from "../../../../sidecar/broker/check/evaluate.ts";
-import { openGauges } from "../../../../sidecar/broker/metrics.ts";
+import { openBrokerMetrics } from "../../../../sidecar/broker/metrics.ts";
 import type { Readings } from "../../../../sidecar/broker/probe/status.ts";
 import { brokerRoutes, PROBE_PATHS } from "../../../../sidecar/broker/routes.ts";
 import {
@@ -37,7 +37,7 @@ function open({ round, nowMs = 5, wrong, futureReplicas = "warn" }: World) {
     monotonicMs: () => nowMs,
   };
   const metrics = openMetrics();
-  const { probed } = openGauges(metrics, readings);
+  const { probed } = openBrokerMetrics(metrics, readings);
   const stopping = new AbortController().signal;
   const deps = { readings, metrics, probed, stopping, log, sleep: () => Promise.resolve() };
   return openApp({ routes: brokerRoutes(deps), build: BUILD, log });

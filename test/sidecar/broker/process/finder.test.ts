@@ -1,6 +1,6 @@
 /** Finding Kafka's process, over recorded /proc trees; over real ones: test/fault/broker-memory.test.ts. */
 import { describe, expect, test } from "bun:test";
-import { type Candidate, chooseKafka } from "../../../../sidecar/broker/process/choose.ts";
+import { chooseKafka, type ProcessCandidate } from "../../../../sidecar/broker/process/choose.ts";
 import { openKafkaFinder } from "../../../../sidecar/broker/process/finder.ts";
 import { commandLine, filesFrom, type Recorded, statText } from "./recorded-files.ts";
 
@@ -173,7 +173,7 @@ describe("openKafkaFinder()", () => {
 });
 
 describe("chooseKafka()", () => {
-  const one = (pid: number, more: Partial<Candidate> = {}): Candidate => ({
+  const one = (pid: number, more: Partial<ProcessCandidate> = {}): ProcessCandidate => ({
     ...{ pid, startTicks: 1, listens: undefined, configured: undefined, isMute: false },
     ...more,
   });

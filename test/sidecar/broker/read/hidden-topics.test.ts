@@ -4,7 +4,7 @@ import type { ClusterMetadata, TopicMetadata } from "../../../../shared/kafka/ap
 import type { KafkaError } from "../../../../shared/kafka/error.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import { openHiddenReader } from "../../../../sidecar/broker/read/hidden-topics.ts";
-import { openRoundClock } from "../../../../sidecar/broker/round/clock.ts";
+import { openRoundClock } from "../../../../sidecar/broker/read/round-clock.ts";
 import { cluster, dir, failed, partition, readIn } from "../snapshot-sample.ts";
 
 const UNKNOWN_TOPIC = 3;

@@ -4,7 +4,7 @@ import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import type { TopicMetadata } from "../../../../shared/kafka/api/metadata.ts";
 import { openRenewableConnection } from "../../../../sidecar/broker/read/connection.ts";
 import { openIdentityReader } from "../../../../sidecar/broker/read/identity.ts";
-import { openRoundClock } from "../../../../sidecar/broker/round/clock.ts";
+import { openRoundClock } from "../../../../sidecar/broker/read/round-clock.ts";
 import { type PlayedAnswer, playBroker } from "../../../shared/kafka/played-broker.ts";
 import { cluster, partition } from "../snapshot-sample.ts";
 

@@ -11,7 +11,7 @@ import {
   type RenewableConnection,
 } from "../../../../sidecar/broker/read/connection.ts";
 import { openLocalBroker } from "../../../../sidecar/broker/read/local-broker.ts";
-import { openRoundClock } from "../../../../sidecar/broker/round/clock.ts";
+import { openRoundClock } from "../../../../sidecar/broker/read/round-clock.ts";
 import { createAuthority } from "../../../bed/certificate.ts";
 import { freePort } from "../../../bed/port.ts";
 import golden from "../../../shared/kafka/api/describe-golden.json" with { type: "json" };

@@ -3,7 +3,7 @@ import { afterEach, expect, test } from "bun:test";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import { openRenewableConnection } from "../../../../sidecar/broker/read/connection.ts";
 import { openLogDirReader } from "../../../../sidecar/broker/read/log-dirs.ts";
-import { openRoundClock } from "../../../../sidecar/broker/round/clock.ts";
+import { openRoundClock } from "../../../../sidecar/broker/read/round-clock.ts";
 import golden from "../../../shared/kafka/api/describe-golden.json" with { type: "json" };
 import { playBroker } from "../../../shared/kafka/played-broker.ts";
 

@@ -2,7 +2,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { openRenewableConnection } from "../../../../sidecar/broker/read/connection.ts";
 import { openMinInsyncReader } from "../../../../sidecar/broker/read/min-insync.ts";
-import { openRoundClock } from "../../../../sidecar/broker/round/clock.ts";
+import { openRoundClock } from "../../../../sidecar/broker/read/round-clock.ts";
 import { playBroker } from "../../../shared/kafka/played-broker.ts";
 import { cluster, partition } from "../snapshot-sample.ts";
 import { playedConfigs } from "./played-answers.ts";

@@ -4,7 +4,7 @@ import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import type { KafkaSettings } from "../../../../shared/kafka/settings.ts";
 import { openRenewableConnection } from "../../../../sidecar/broker/read/connection.ts";
 import { openPing } from "../../../../sidecar/broker/read/ping.ts";
-import { openRoundClock } from "../../../../sidecar/broker/round/clock.ts";
+import { openRoundClock } from "../../../../sidecar/broker/read/round-clock.ts";
 import { until } from "../../../bed/condition.ts";
 import { freePort } from "../../../bed/port.ts";
 import { type PlayedLimits, playBroker } from "../../../shared/kafka/played-broker.ts";

@@ -3,7 +3,7 @@ import { afterEach, expect, test } from "bun:test";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import { openRenewableConnection } from "../../../../sidecar/broker/read/connection.ts";
 import { openAddingReader } from "../../../../sidecar/broker/read/reassignments.ts";
-import { openRoundClock } from "../../../../sidecar/broker/round/clock.ts";
+import { openRoundClock } from "../../../../sidecar/broker/read/round-clock.ts";
 import { type PlayedAnswer, playBroker } from "../../../shared/kafka/played-broker.ts";
 import { cluster, failed, partition, readIn } from "../snapshot-sample.ts";
 

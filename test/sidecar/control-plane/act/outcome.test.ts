@@ -1,7 +1,7 @@
 /** What outcomes and listings change in the book: each end of a worker counts once, and nothing else does. */
 import { beforeEach, describe, expect, test } from "bun:test";
-import type { ActError, Outcome } from "../../../../sidecar/control-plane/act/execute.ts";
 import { foldChanges, foldOutcome } from "../../../../sidecar/control-plane/act/outcome.ts";
+import type { ActError, ActOutcome } from "../../../../sidecar/control-plane/plan/act.ts";
 import type { Foreign, Worker } from "../../../../sidecar/control-plane/runtime/runtime.ts";
 import { workerSpec } from "../../../../sidecar/control-plane/worker/spec.ts";
 import { type Bench, openBench } from "../leader.ts";
@@ -17,7 +17,7 @@ const fold = (workers: readonly Worker[], foreign: readonly Foreign[] = []) => {
   foldChanges(bench.leaderState, changes, bench.deps.readTime(), bench.deps.outcomes);
 };
 const begin = () => bench.leaderState.busy.set(A, "start");
-const end = (outcome: Outcome) => {
+const end = (outcome: ActOutcome) => {
   const spec = workerSpec(A, bench.deps.worker, SPEC);
   const act = { kind: "start", clientId: A, spec, offsets: undefined } as const;
   foldOutcome(bench.leaderState, act, outcome, bench.deps.readTime(), bench.deps.outcomes);
@@ -150,7 +150,7 @@ describe("a member in the group of a withdrawn cluster", () => {
     bench.leaderState.fleet.clusters.set(A, cluster);
     return cluster;
   };
-  const tryAgain = (outcome?: Outcome) => {
+  const tryAgain = (outcome?: ActOutcome) => {
     const error = { code: "group-not-empty", detail: "named", members: [STRAY] } as const;
     const ended = outcome ?? { kind: "failed", error };
     foldOutcome(bench.leaderState, act, ended, bench.deps.readTime(), bench.deps.outcomes);

@@ -1,7 +1,7 @@
 /** The fold: ledger, registrations, tombstones, beats and silence into clusters. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Status } from "../../../../shared/protocol/ledger.ts";
+import type { ClusterStatus } from "../../../../shared/protocol/ledger.ts";
 import {
   type Cluster,
   createFleet,
@@ -115,11 +115,11 @@ describe("the fold", () => {
   });
 });
 
-const statusOf = (changes: Partial<Status>): Status => ({
+const statusOf = (changes: Partial<ClusterStatus>): ClusterStatus => ({
   ...toStatus(clusterOf(), 5),
   ...changes,
 });
-const fold = (fleet: Fleet, status: Status) =>
+const fold = (fleet: Fleet, status: ClusterStatus) =>
   foldLedger(fleet, { kind: "status", status }, describeText);
 
 describe("foldLedger()", () => {

@@ -1,11 +1,11 @@
 /** A snapshot of a silent or healthy local broker, and a played cluster: whom it asks, and whom it believes. */
 import { afterEach, expect, test } from "bun:test";
-import { openSnapshots } from "../../../../sidecar/broker/read/collect.ts";
+import { openOutageWatch } from "../../../../sidecar/broker/outage/outage.ts";
 import { openLocalBroker } from "../../../../sidecar/broker/read/local-broker.ts";
 import { openOtherBrokers } from "../../../../sidecar/broker/read/other-brokers.ts";
-import { openOutageWatch } from "../../../../sidecar/broker/read/outage.ts";
+import { openSnapshots } from "../../../../sidecar/broker/round/collect.ts";
 import { playBroker } from "../../../shared/kafka/played-broker.ts";
-import { playedMetadata } from "./played-answers.ts";
+import { playedMetadata } from "../read/played-answers.ts";
 
 const METADATA = 3;
 const DEADLINE_MS = 400;

@@ -6,7 +6,7 @@ import {
   judgeTroubles,
   type LastingTrouble,
   troubleOf,
-} from "../../../../sidecar/control-plane/leader/readiness.ts";
+} from "../../../../sidecar/control-plane/follow/readiness.ts";
 
 const MINUTE_MS = 60_000;
 const silent: LastingTrouble = { detail: "no answer", answered: false, sinceMs: 1_000 };

@@ -1,7 +1,7 @@
 /** Brokers that are silent at the same time are restarted in turn, and never one later than its turn. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { brakedMs, isSharedNow } from "../../../../sidecar/broker/check/liveness-brake.ts";
+import { brakedMs, isSharedNow } from "../../../../sidecar/broker/outage/liveness-brake.ts";
 
 const BRAKE_MS = 120_000;
 const SETTINGS = { livenessBrakeMs: BRAKE_MS };

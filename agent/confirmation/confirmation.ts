@@ -1,7 +1,7 @@
 /**
  * What the ledger says about one record of ours, for `--wait`: answered, refused, or not yet. Pure.
  *
- * Invariants (test/agent/register/confirmation.test.ts):
+ * Invariants (test/agent/confirmation/confirmation.test.ts):
  *  - `_applied:<p>` counts with the registry's own topic id alone, and holds the first offset that has
  *    NOT been judged: ours is judged when it is greater than our offset;
  *  - whatever an older leader still writes (a lower epoch) is ignored, and so are other keys;
@@ -9,7 +9,7 @@
  *  - what this agent cannot read is never a refusal: a later control plane may have written it.
  */
 import type { ClientId } from "../../shared/protocol/client-id.ts";
-import { type Answer, type Progress, readAnswer } from "./ledger.ts";
+import { type LedgerAnswer, type Progress, readAnswer } from "./ledger.ts";
 
 /** Our record and where it lies. */
 export type Target = {
@@ -26,7 +26,7 @@ export type Evidence = {
   /** Records of a control plane, about whomever. */
   readonly records: number;
   readonly applied: Progress | undefined;
-  readonly status: Answer | undefined;
+  readonly status: LedgerAnswer | undefined;
   /** The newest record under our key means nothing to us. */
   readonly unread: boolean;
 };
@@ -126,7 +126,7 @@ function notYetJudged(target: Target, evidence: Evidence): string | undefined {
   return `the control plane has come to offset ${applied.offset} of ${target.offset + 1}`;
 }
 
-function judgeWorker(target: Target, status: Answer): Confirmation {
+function judgeWorker(target: Target, status: LedgerAnswer): Confirmation {
   if (status.registry.value === null) {
     return { kind: "withdrawn", detail: "it was withdrawn meanwhile, by a tombstone" };
   }
@@ -156,10 +156,10 @@ function judgeWorker(target: Target, status: Answer): Confirmation {
 }
 
 /** Null once a newer registration followed: then the withdrawal before it is done, too. */
-const isWithdrawn = ({ withdrawal }: Answer): boolean =>
+const isWithdrawn = ({ withdrawal }: LedgerAnswer): boolean =>
   withdrawal === null || withdrawal === "done";
 
-function judgeWithdrawal(status: Answer): Confirmation {
+function judgeWithdrawal(status: LedgerAnswer): Confirmation {
   if (isWithdrawn(status)) {
     const isKept = status.group_kept === true && status.withdrawal === "done";
     const detail = isKept
@@ -176,7 +176,7 @@ function judgeWithdrawal(status: Answer): Confirmation {
 }
 
 /** Who keeps the group from being deleted. */
-function strayText({ stray }: Answer): string {
+function strayText({ stray }: LedgerAnswer): string {
   const [first] = stray?.members ?? [];
   if (first === undefined) return "";
   const name = JSON.stringify(first.client_id.slice(0, 80));

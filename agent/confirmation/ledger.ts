@@ -8,7 +8,7 @@ import { keyText, OWN_VALUE_BYTES_MAX, parseJson } from "../../shared/protocol/j
 
 const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
-const Answer = v.object({
+const LedgerAnswer = v.object({
   client_id: v.string(),
   epoch: whole,
   /** Where the accepted record lies; a null value is a tombstone. */
@@ -27,7 +27,7 @@ const Answer = v.object({
   ),
   worker: v.nullish(v.object({ state: v.string(), restarts: v.optional(v.unknown()) }), null),
 });
-export type Answer = v.InferOutput<typeof Answer>;
+export type LedgerAnswer = v.InferOutput<typeof LedgerAnswer>;
 
 const Progress = v.object({ topic_id: v.string(), offset: whole, epoch: whole });
 /** How far a registry partition has been judged: the first offset that has not. */
@@ -36,7 +36,7 @@ export type Progress = v.InferOutput<typeof Progress>;
 const Epoch = v.object({ epoch: whole });
 
 export type Read =
-  | { readonly kind: "answer"; readonly epoch: number; readonly answer: Answer }
+  | { readonly kind: "answer"; readonly epoch: number; readonly answer: LedgerAnswer }
   | {
       readonly kind: "progress";
       readonly epoch: number;
@@ -61,7 +61,7 @@ export function readAnswer(key: Uint8Array | null, value: Uint8Array | null): Re
       return { kind: "progress", epoch, partition: Number(partition), progress: progress.output };
     }
   } else {
-    const answer = v.safeParse(Answer, json);
+    const answer = v.safeParse(LedgerAnswer, json);
     if (answer.success && answer.output.client_id === name) {
       return { kind: "answer", epoch: answer.output.epoch, answer: answer.output };
     }

@@ -7,12 +7,12 @@
 import type { ClusterMetadata } from "../../../shared/kafka/api/metadata.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Result } from "../../../shared/result.ts";
+import type { OutageWatch } from "../outage/outage.ts";
 import type { KafkaFinder } from "../process/finder.ts";
-import { openRoundClock, type RoundClock } from "../round/clock.ts";
+import type { LocalBroker, LocalReads } from "../read/local-broker.ts";
+import type { OtherBrokers } from "../read/other-brokers.ts";
+import { openRoundClock, type RoundClock } from "../read/round-clock.ts";
 import type { BrokerSnapshot, KafkaProcess, ListenerAnswer } from "../snapshot.ts";
-import type { LocalBroker, LocalReads } from "./local-broker.ts";
-import type { OtherBrokers } from "./other-brokers.ts";
-import type { OutageWatch } from "./outage.ts";
 
 /** Of the round's deadline, after which the others are asked without waiting for the local broker. */
 const OTHERS_AFTER_SHARE = 0.5;

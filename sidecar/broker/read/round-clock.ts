@@ -3,7 +3,7 @@
  * our own standing still (SIGSTOP, a throttled cgroup) and does not count: what we were too slow to hear
  * is never the broker's silence.
  *
- * Invariants (test/sidecar/broker/round/clock.test.ts): the round ends when the observed time reaches the
+ * Invariants (test/sidecar/broker/read/round-clock.test.ts): the round ends when the observed time reaches the
  * deadline, and not before what has already arrived is taken in.
  */
 

@@ -1,9 +1,6 @@
-/** What all checks say alike: names that are cut after a few, counts, sizes, and readings that failed. */
-import { formatDuration } from "../../../shared/duration.ts";
-import type { ClusterMetadata, PartitionMetadata } from "../../../shared/kafka/api/metadata.ts";
-import { err, ok, type Result } from "../../../shared/result.ts";
-import type { Reading } from "../snapshot.ts";
-import type { CheckName, Status, Verdict } from "./check.ts";
+/** How the broker sidecar words names that are cut after a few, counts, sizes and ages. */
+import { formatDuration } from "../../shared/duration.ts";
+import type { ClusterMetadata, PartitionMetadata } from "../../shared/kafka/api/metadata.ts";
 
 const NAMES_SHOWN_MAX = 3;
 
@@ -49,27 +46,4 @@ export function bytesText(bytes: number): string {
 export function ageText(ms: number): string {
   const gradeMs = ms < 1000 ? 1 : ms < 60_000 ? 100 : 1000;
   return formatDuration(Math.round(ms / gradeMs) * gradeMs);
-}
-
-/** Makes the verdicts of one check. */
-export const verdictsOf =
-  (check: CheckName) =>
-  (status: Status, reason: string, durationMs: number): Verdict => ({
-    ...{ check, status, reason, durationMs },
-  });
-
-/** What was read; else the verdict: `unknown` where it could not be read, `skipped` where there is nothing to. */
-export function readOr<T>(
-  check: CheckName,
-  reading: Reading<T>,
-): Result<Extract<Reading<T>, { readonly kind: "read" }>, Verdict> {
-  const say = verdictsOf(check);
-  switch (reading.kind) {
-    case "read":
-      return ok(reading);
-    case "failed":
-      return err(say("unknown", reading.error.detail, reading.durationMs));
-    case "absent":
-      return err(say("skipped", reading.reason, 0));
-  }
 }

@@ -1,6 +1,6 @@
 /** A round's time: what counts, and what was our own standing still. */
 import { afterEach, expect, test } from "bun:test";
-import { openRoundClock, type RoundClock } from "../../../../sidecar/broker/round/clock.ts";
+import { openRoundClock, type RoundClock } from "../../../../sidecar/broker/read/round-clock.ts";
 
 const DEADLINE_MS = 300;
 

@@ -6,28 +6,25 @@ import {
   foldEvidence,
   NO_EVIDENCE,
   type Target,
-} from "../../../agent/register/confirmation.ts";
-import type { Status } from "../../../shared/protocol/ledger.ts";
+} from "../../../agent/confirmation/confirmation.ts";
+import type { ClusterStatus } from "../../../shared/protocol/ledger.ts";
 import { anApplied, appliedRecord, aStatus, aWorker, clientId, statusRecord } from "../given.ts";
 
 type Text = { readonly key: string; readonly value: string };
 
-const target: Target = {
-  action: "register",
-  clientId: clientId("af-10"),
-  topicId: "topic-1",
-  partition: 0,
-  offset: 5,
-};
+const at = { topicId: "topic-1", partition: 0, offset: 5 };
+const target: Target = { action: "register", clientId: clientId("af-10"), ...at };
 
 const judged = (records: readonly Text[], action: Target["action"] = "register") => {
   const mine = { ...target, action };
-  const evidence = records.reduce(
-    (seen, { key, value }) =>
-      foldEvidence(seen, mine, { key: Buffer.from(key), value: Buffer.from(value) }),
-    NO_EVIDENCE,
+  const raw = records.map(({ key, value }) => ({
+    key: Buffer.from(key),
+    value: Buffer.from(value),
+  }));
+  return confirm(
+    mine,
+    raw.reduce((seen, each) => foldEvidence(seen, mine, each), NO_EVIDENCE),
   );
-  return confirm(mine, evidence);
 };
 
 const done = appliedRecord(anApplied(6));
@@ -44,7 +41,11 @@ const later = (more: Readonly<Record<string, unknown>>) => {
 };
 const laterWorker = (more: Readonly<Record<string, unknown>>) =>
   later({ worker: { runtime: { kind: "new" }, instance: 4711, restarts: 0, ...more } });
-const tombstone = (offset: number, withdrawal: Status["withdrawal"], more: Partial<Status> = {}) =>
+const tombstone = (
+  offset: number,
+  withdrawal: ClusterStatus["withdrawal"],
+  more: Partial<ClusterStatus> = {},
+) =>
   statusRecord(
     aStatus(offset, {
       state: "withdrawn",

@@ -5,10 +5,10 @@
 
 import type { KafkaLog } from "../../../shared/kafka/log.ts";
 import type { BrokerAddress, KafkaSettings } from "../../../shared/kafka/settings.ts";
-import type { RoundClock } from "../round/clock.ts";
+import { openRenewableConnection, type RenewableConnection } from "../read/connection.ts";
+import { openPing } from "../read/ping.ts";
+import type { RoundClock } from "../read/round-clock.ts";
 import type { ListenerAnswer, Peers } from "../snapshot.ts";
-import { openRenewableConnection, type RenewableConnection } from "./connection.ts";
-import { openPing } from "./ping.ts";
 
 /** Enough to tell most from few, also in a cluster of hundreds. */
 const ASKED_MAX = 8;

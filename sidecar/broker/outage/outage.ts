@@ -2,9 +2,10 @@
  * For how long the local broker has been silent, and whether it is alone in that. The others are asked
  * from the second silent round on, so that they have a whole round to answer in: who is slow is not silent.
  */
-import { isSharedNow } from "../check/liveness-brake.ts";
-import type { RoundClock } from "../round/clock.ts";
+
+import type { RoundClock } from "../read/round-clock.ts";
 import type { ListenerAnswer, Silence } from "../snapshot.ts";
+import { isSharedNow } from "./liveness-brake.ts";
 import type { PeerCensus } from "./peers.ts";
 
 export type OutageWatch = {

@@ -1,8 +1,12 @@
 /** A silence of the local broker, and the others on real sockets: who counts as silent with it, and until when it is shared. */
 import { afterEach, describe, expect, test } from "bun:test";
-import { openOutageWatch } from "../../../../sidecar/broker/read/outage.ts";
-import { countPeers, openPeers, type PeerOptions } from "../../../../sidecar/broker/read/peers.ts";
-import { openRoundClock } from "../../../../sidecar/broker/round/clock.ts";
+import { openOutageWatch } from "../../../../sidecar/broker/outage/outage.ts";
+import {
+  countPeers,
+  openPeers,
+  type PeerOptions,
+} from "../../../../sidecar/broker/outage/peers.ts";
+import { openRoundClock } from "../../../../sidecar/broker/read/round-clock.ts";
 import type { ListenerAnswer } from "../../../../sidecar/broker/snapshot.ts";
 import { freePort } from "../../../bed/port.ts";
 import { playBroker } from "../../../shared/kafka/played-broker.ts";

@@ -1,0 +1,27 @@
+/** The verdicts of a check: made, and those of a reading that failed. */
+import { err, ok, type Result } from "../../../shared/result.ts";
+import type { Reading } from "../snapshot.ts";
+import type { CheckName, CheckStatus, Verdict } from "./check.ts";
+
+/** Makes the verdicts of one check. */
+export const verdictsOf =
+  (check: CheckName) =>
+  (status: CheckStatus, reason: string, durationMs: number): Verdict => ({
+    ...{ check, status, reason, durationMs },
+  });
+
+/** What was read; else the verdict: `unknown` where it could not be read, `skipped` where there is nothing to. */
+export function readOr<T>(
+  check: CheckName,
+  reading: Reading<T>,
+): Result<Extract<Reading<T>, { readonly kind: "read" }>, Verdict> {
+  const say = verdictsOf(check);
+  switch (reading.kind) {
+    case "read":
+      return ok(reading);
+    case "failed":
+      return err(say("unknown", reading.error.detail, reading.durationMs));
+    case "absent":
+      return err(say("skipped", reading.reason, 0));
+  }
+}
