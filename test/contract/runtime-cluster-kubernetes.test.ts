@@ -133,7 +133,7 @@ describe("kubernetesRuntime()", () => {
         value(await runtime.stop(worker, signal));
         expect(await listOf(runtime)).toEqual({ workers: [], foreign: [] });
       },
-      { memoryBytes: 2 ** 42, startMsMax: 4_000 },
+      { memoryBytes: 2 ** 42, startMsMax: 12_000 },
     );
   });
 

@@ -34,7 +34,7 @@ test(
   "agent names every wrong variable, and exits 64",
   async () => {
     const wrong = await agent.run(["register"], {
-      CLIENT_ID: "Not_A_Label",
+      CLIENT_ID: "-not an id",
       HEARTBEAT_INTERVAL: "30",
       KAFKA_BROKERS: "kafka:port",
       SASL_ENABLED: "true",
