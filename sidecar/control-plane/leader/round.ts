@@ -202,9 +202,15 @@ function silent(
   touch(leaderState, cluster);
 }
 
-async function saveAudits({ leaderState, saveAudits: save }: RoundDeps): Promise<void> {
-  const audits = leaderState.audits.splice(0);
+/** What was written leaves the buffer, and not before: the rest is flushed when the term ends. */
+async function saveAudits(
+  { leaderState, saveAudits: save }: RoundDeps,
+  intents: readonly Audit[] = [],
+): Promise<void> {
+  const outcomes = leaderState.audits.length;
+  const audits = [...leaderState.audits, ...intents];
   if (audits.length > 0) await save(audits);
+  leaderState.audits.splice(0, outcomes);
 }
 
 /** Fence, intents, acts: in this order, and nothing when one of the first two fails. */
@@ -214,7 +220,7 @@ async function act(deps: RoundDeps, acts: readonly Act[]): Promise<void> {
   if (executor === undefined) return;
   const intents = deps.trail.intents(acts);
   // Outcomes of meanwhile made room for these acts: in the audit, too, they come first.
-  await deps.saveAudits([...deps.leaderState.audits.splice(0), ...intents]);
+  await saveAudits(deps, intents);
   acts.forEach((one, index) => {
     const intent = intents[index];
     if (intent !== undefined) begin(deps, one, intent, executor);

@@ -48,6 +48,13 @@ describe("runRound()", () => {
     expect(await bench.round()).toEqual([`cluster.status: ${A}`, `cluster.audit: ${A}`]);
     expect(await bench.round()).toEqual([]);
   });
+  test("keeps the outcome of an act that could not be written, for the end of the term", async () => {
+    await bench.round({ registry: [recordOf(A, 0)] });
+    await until("the outcome", () => bench.leaderState.audits.length === 1, { deadlineMs: 2_000 });
+    bench.knobs.brokenTopic = "cluster.audit";
+    expect(await bench.round().catch((cause: unknown) => cause)).toBeInstanceOf(TermLost);
+    expect(bench.leaderState.audits).toMatchObject([{ client_id: A, phase: "outcome" }]);
+  });
   test.each(["cluster.quarantine", "cluster.status", "cluster.audit"])(
     "does nothing when %s cannot be written",
     async (topic) => {
