@@ -1,6 +1,6 @@
 /** Where an installation's id comes from, and that none is invented. */
 import { describe, expect, test } from "bun:test";
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readInstallation, serviceAccountUid } from "../../agent/installation.ts";
@@ -77,9 +77,9 @@ describe("readInstallation()", () => {
     expect(readInstallation(from(undefined, token), true).problem).toContain("ServiceAccount");
   });
 
-  test.skipIf(process.getuid?.() === 0)("a directory that cannot be written is a problem", () => {
-    const directory = aDirectory();
-    chmodSync(directory, 0o500);
-    expect(readInstallation(from(directory), true).problem).toContain("STATE_DIR");
+  test("a directory that cannot be made is a problem", () => {
+    const file = join(aDirectory(), "file");
+    writeFileSync(file, "");
+    expect(readInstallation(from(file), true).problem).toContain("STATE_DIR");
   });
 });
