@@ -16,6 +16,12 @@ export type LogDirectory = Omit<ToldDir, keyof DirContents> & {
   readonly contents: DirContents | undefined;
 };
 
+/** The directories that are online and of which it is not known what lies in them: their paths. */
+export const unreadDirs = (dirs: readonly LogDirectory[]): readonly string[] =>
+  dirs
+    .filter(({ errorCode, contents }) => errorCode === 0 && contents === undefined)
+    .map(({ path }) => path);
+
 export type Reading<T> =
   | { readonly kind: "read"; readonly value: T; readonly durationMs: number }
   | { readonly kind: "failed"; readonly error: KafkaError; readonly durationMs: number }

@@ -3,7 +3,12 @@
  * progress; `FUTURE_REPLICAS=fail` restores the original, which was unready for its whole length.
  */
 
-import type { BrokerSnapshot, FutureReplica, LogDirectory } from "../snapshot.ts";
+import {
+  type BrokerSnapshot,
+  type FutureReplica,
+  type LogDirectory,
+  unreadDirs,
+} from "../snapshot.ts";
 import { bytesText, counted, someOf } from "../text.ts";
 import type { Check } from "./check.ts";
 import { readOr, verdictsOf } from "./verdict.ts";
@@ -17,7 +22,7 @@ export const checkFutureReplicas: Check = ({ role, logDirs }, { futureReplicas }
   if (!read.ok) return read.error;
   const { durationMs } = read.value;
   const online = read.value.value.filter(({ errorCode }) => errorCode === 0);
-  const unread = online.filter(({ contents }) => contents === undefined).map(({ path }) => path);
+  const unread = unreadDirs(online);
   const moving = movingIn(online);
   if (moving.length === 0 && unread.length > 0) {
     return say("unknown", `what lies in ${someOf(unread)} could not be read lately`, durationMs);

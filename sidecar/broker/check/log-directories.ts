@@ -2,7 +2,7 @@
 
 import { counted, someOf } from "../text.ts";
 import type { Check } from "./check.ts";
-import { readOr, verdictsOf } from "./verdict.ts";
+import { NONE_NAMED, readOr, verdictsOf } from "./verdict.ts";
 
 const CHECK = "log-directories";
 const say = verdictsOf(CHECK);
@@ -14,11 +14,7 @@ export const checkLogDirectories: Check = ({ role, logDirs }) => {
   const { value, durationMs } = read.value;
   const offline = value.filter(({ errorCode }) => errorCode !== 0).map(({ path }) => path);
   if (value.length === 0) {
-    return say(
-      "unknown",
-      "no directory named (missing permission: DESCRIBE on cluster?)",
-      durationMs,
-    );
+    return say("unknown", NONE_NAMED, durationMs);
   }
   return offline.length === 0
     ? say("pass", `${counted(value.length, "directory", "directories")} online`, durationMs)

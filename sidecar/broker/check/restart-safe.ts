@@ -1,10 +1,10 @@
 /** Could this broker be stopped now? Sums up `restart-safety.ts`; evidence against it counts before what could not be read. */
 
-import type { BrokerSnapshot, Reading } from "../snapshot.ts";
+import { type BrokerSnapshot, type LogDirectory, type Reading, unreadDirs } from "../snapshot.ts";
 import { counted, partitionName, someOf } from "../text.ts";
 import type { Verdict } from "./check.ts";
 import { type PartitionRisk, partitionRisk, type QuorumRisk, quorumRisk } from "./restart-risk.ts";
-import { verdictsOf } from "./verdict.ts";
+import { NONE_NAMED, verdictsOf } from "./verdict.ts";
 
 const say = verdictsOf("restart-safe");
 
@@ -37,6 +37,8 @@ export function checkRestartSafe(snapshot: BrokerSnapshot, risk: RestartRisk): V
   if (unread?.kind === "failed") return say("unknown", unread.error.detail, durationMs);
   const { hidden } = snapshot;
   if (role === "broker" && hidden !== undefined) return say("unknown", hidden.reason, durationMs);
+  const unseen = role === "broker" ? unseenBecause(snapshot.logDirs) : undefined;
+  if (unseen !== undefined) return say("unknown", `${UNSEEN}: ${unseen}`, durationMs);
   const { identity } = snapshot;
   if (identity.kind === "unproven" && !identity.isFinal) {
     const which = `which node answers is not certain yet: ${identity.detail}`;
@@ -44,18 +46,34 @@ export function checkRestartSafe(snapshot: BrokerSnapshot, risk: RestartRisk): V
   }
   const undecided = risk.partitions?.undecided ?? [];
   if (undecided.length > 0) {
-    const words =
-      minInsyncReplicas.kind === "failed"
-        ? minInsyncReplicas.error.detail
-        : snapshot.minInsyncTrouble;
-    const why = words === undefined ? "" : `: ${words}`;
-    const topics = `${counted(undecided.length, "topic")} (${someOf(undecided)})`;
-    return say("unknown", `min.insync.replicas of ${topics} could not be read${why}`, durationMs);
+    return say("unknown", minimumsUnread(undecided, snapshot), durationMs);
   }
   const grounds = [...partitionGrounds(risk.partitions), ...quorumGrounds(risk.quorum)];
   return grounds.length === 0
     ? say("unknown", "neither partitions nor quorum of this node could be asked for", durationMs)
     : say("pass", grounds.join("; "), durationMs);
+}
+
+const UNSEEN = "whether replicas are here of topics not shown to us could not be asked";
+
+/** Metadata without topics that we may not see look like those of an empty broker: only the directories tell. */
+function unseenBecause(dirs: Reading<readonly LogDirectory[]>): string | undefined {
+  if (dirs.kind === "failed") return dirs.error.detail;
+  if (dirs.kind === "absent") return undefined;
+  if (dirs.value.length === 0) return NONE_NAMED;
+  const unread = unreadDirs(dirs.value);
+  return unread.length === 0 ? undefined : `what lies in ${someOf(unread)} has not been read`;
+}
+
+function minimumsUnread(
+  undecided: readonly string[],
+  { minInsyncReplicas, minInsyncTrouble }: BrokerSnapshot,
+): string {
+  const isFailed = minInsyncReplicas.kind === "failed";
+  const words = isFailed ? minInsyncReplicas.error.detail : minInsyncTrouble;
+  const why = words === undefined ? "" : `: ${words}`;
+  const topics = `${counted(undecided.length, "topic")} (${someOf(undecided)})`;
+  return `min.insync.replicas of ${topics} could not be read${why}`;
 }
 
 function partitionsAgainst(risk: PartitionRisk | undefined): readonly string[] {

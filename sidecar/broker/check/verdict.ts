@@ -3,6 +3,9 @@ import { err, ok, type Result } from "../../../shared/result.ts";
 import type { Reading } from "../snapshot.ts";
 import type { CheckName, CheckStatus, Verdict } from "./check.ts";
 
+/** Of log directories: how a broker answers who may not ask for them. */
+export const NONE_NAMED = "no directory named (missing permission: DESCRIBE on cluster?)";
+
 /** Makes the verdicts of one check. */
 export const verdictsOf =
   (check: CheckName) =>

@@ -3,12 +3,15 @@
  * replicas would look empty, and well. So the topics that have replicas here and are not shown are asked
  * for by name: Kafka then says whether we may not see them. Those that it does not know were deleted, or
  * moved away, and their replicas have been left behind.
+ *
+ * While the directories, or what lies in them, cannot be read, what was last read of them counts: that
+ * nobody could look is no sign that nothing is there.
  */
 
 import type { ClusterMetadata } from "../../../shared/kafka/api/metadata.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Result } from "../../../shared/result.ts";
-import type { Hidden, LogDirectory, Reading } from "../snapshot.ts";
+import { type Hidden, type LogDirectory, type Reading, unreadDirs } from "../snapshot.ts";
 import { counted, someOf } from "../text.ts";
 import type { RoundClock } from "./round-clock.ts";
 
@@ -33,6 +36,7 @@ export function openHiddenReader(deps: {
 }): HiddenReader {
   const { askTopics, monotonicMs } = deps;
   const known = new Map<string, Known>();
+  const seen = openSeen();
 
   const isKnown = (name: string): boolean =>
     monotonicMs() - (known.get(name)?.atMs ?? Number.NEGATIVE_INFINITY) < AGAIN_MS;
@@ -46,7 +50,7 @@ export function openHiddenReader(deps: {
 
   return async (metadata, dirs, clock) => {
     if (metadata.kind !== "read") return undefined;
-    const absent = absentTopics(metadata.value, dirs);
+    const absent = absentTopics(metadata.value, seen(dirs));
     for (const name of known.keys()) if (!absent.has(name)) known.delete(name);
     const due = [...absent.keys()].filter((name) => !isKnown(name)).slice(0, TOPICS_MAX);
     if (due.length > 0) take(await clock.within(askTopics(due)));
@@ -57,14 +61,24 @@ export function openHiddenReader(deps: {
   };
 }
 
+/** The directories as of when all of them could be read; before that, what could be. */
+function openSeen(): (dirs: Reading<readonly LogDirectory[]>) => readonly LogDirectory[] {
+  let whole: readonly LogDirectory[] = [];
+  return (dirs) => {
+    const told = dirs.kind === "read" ? dirs.value : [];
+    if (unreadDirs(told).length === 0 && told.length > 0) whole = told;
+    return whole.length > 0 ? whole : told;
+  };
+}
+
 /** By topic, how many replicas are here; those on their way into another directory not twice. */
 function absentTopics(
   cluster: ClusterMetadata,
-  dirs: Reading<readonly LogDirectory[]>,
+  dirs: readonly LogDirectory[],
 ): ReadonlyMap<string, number> {
   const shown = new Set(cluster.topics.map(({ name }) => name));
   const absent = new Map<string, number>();
-  for (const { contents } of dirs.kind === "read" ? dirs.value : []) {
+  for (const { contents } of dirs) {
     for (const [name, replicas] of contents?.topics ?? []) {
       if (!shown.has(name)) absent.set(name, (absent.get(name) ?? 0) + replicas);
     }

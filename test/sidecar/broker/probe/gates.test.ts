@@ -181,6 +181,8 @@ const rows: readonly Row[] = [
     of: { logDirs: failed("DescribeLogDirs: no answer") },
     want: only({
       ready: "failed to describe log dirs: DescribeLogDirs: no answer",
+      "restart-safe":
+        "not safe to stop: whether replicas are here of topics not shown to us could not be asked: DescribeLogDirs: no answer",
     }),
   },
   {

@@ -77,6 +77,25 @@ describe("openHiddenReader()", () => {
     expect(asked).toEqual(["bills", "bills"]);
   });
 
+  const unread: readonly [string, "unread" | "none" | "failed"][] = [
+    ["directories that do not answer", "failed"],
+    ["no directory named", "none"],
+    ["a directory whose contents were not read", "unread"],
+  ];
+  test.each(unread)("keeps what it knew over %s", async (_what, now) => {
+    const { read } = open({ errorCode: REFUSED });
+    const here = {
+      ...{ failed: failed("late"), none: readIn([]) },
+      unread: readIn([dir("/data/0", { contents: "unread" }), dir("/data/1")]),
+    }[now];
+    expect(await read(here)).toBeUndefined();
+    expect(await read(dirs({ bills: 2 }))).toEqual(MISSING);
+    expect(await read(here)).toEqual(MISSING);
+    const shown = readIn(cluster({ bills: [partition(0, [1], [1])] }));
+    expect(await read(here, shown)).toBeUndefined();
+    expect(await read(dirs({ orders: 1 }))).toBeUndefined();
+  });
+
   test("takes replicas of a topic that Kafka does not know for left behind", async () => {
     const { read } = open({ errorCode: UNKNOWN_TOPIC });
     expect(await read(dirs({ bills: 2 }))).toBeUndefined();
