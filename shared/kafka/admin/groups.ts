@@ -75,7 +75,7 @@ export async function allCommittedOffsets(
     groupId,
     allOffsetsRequest(groupId),
     call,
-    (errorCode) => protocolError(errorCode, what, `DESCRIBE on group ${groupId}`),
+    (errorCode) => protocolError(errorCode, what, `DESCRIBE on group ${groupId} and its topics`),
   );
   if (!answer.ok) return answer;
   return ok(answer.value.topics.filter(({ partitions }) => partitions.length > 0));

@@ -9,7 +9,10 @@ export type TopicOffsets = {
 
 const ALL_TOPICS = -1;
 
-/** OffsetFetch (API 9, versions 3 to 5). Topics that we may not describe are left out by the broker. */
+/**
+ * OffsetFetch (API 9, versions 3 to 5). Topics that we may not describe are left out by the broker, unsaid.
+ * `errorCode` is the group's, else the first of any partition, else 0.
+ */
 export function allOffsetsRequest(
   groupId: string,
 ): KafkaRequest<{ readonly errorCode: number; readonly topics: readonly TopicOffsets[] }> {
@@ -23,6 +26,7 @@ export function allOffsetsRequest(
     },
     decode: (reader, version) => {
       reader.int32();
+      const codes: number[] = [];
       const topics = reader.array((rows) => {
         const topic = rows.string();
         const partitions = rows.array((row) => {
@@ -30,12 +34,13 @@ export function allOffsetsRequest(
           const offset = row.int64();
           if (version >= 5) row.int32();
           row.nullableString();
-          row.int16();
+          codes.push(row.int16());
           return { partition, offset };
         });
         return { topic, partitions: partitions.filter(({ offset }) => offset >= 0) };
       });
-      return { errorCode: reader.int16(), topics };
+      const errorCode = [reader.int16(), ...codes].find((code) => code !== 0) ?? 0;
+      return { errorCode, topics };
     },
   };
 }

@@ -10,6 +10,12 @@ export type BrokerNode = {
   readonly rack: string | null;
 };
 
+/**
+ * No identity: the topic does not exist, or Kafka gives its topics no ids (ZooKeeper, with
+ * `inter.broker.protocol.version` below 2.8). Two of these are not the same topic.
+ */
+export const NIL_TOPIC_ID = "00000000-0000-0000-0000-000000000000";
+
 export type PartitionMetadata = {
   readonly partition: number;
   /** -1: none. */
@@ -24,7 +30,7 @@ export type PartitionMetadata = {
 
 export type TopicMetadata = {
   readonly name: string;
-  /** A UUID; all zeros when the topic does not exist. */
+  /** A UUID; `NIL_TOPIC_ID` where there is none. */
   readonly topicId: string;
   /** 0, or such as 3 UNKNOWN_TOPIC_OR_PARTITION, 29 TOPIC_AUTHORIZATION_FAILED. */
   readonly errorCode: number;

@@ -2,7 +2,8 @@
  * The offsets of a dead cluster's group. Kafka forgets them `offsets.retention.minutes` (7 days) after
  * the group's last member left, and a commit from outside does not prolong that (tried): so they are
  * read when the worker has been stopped, kept in the ledger, and put back before the next start, only
- * where the group is gone altogether.
+ * where the group is gone altogether. A topic is known again by its id: without ids nothing is kept
+ * or put back, for an old offset in a topic that was made again skips what is in it.
  */
 import {
   allCommittedOffsets,
@@ -10,6 +11,7 @@ import {
   describeGroup,
 } from "../../../shared/kafka/admin/groups.ts";
 import type { TopicOffsets } from "../../../shared/kafka/api/group-offsets.ts";
+import { NIL_TOPIC_ID } from "../../../shared/kafka/api/metadata.ts";
 import type { Call } from "../../../shared/kafka/api/request.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import {
@@ -18,12 +20,15 @@ import {
   startOffsets,
 } from "../../../shared/kafka/consumer/offsets.ts";
 import { startDeadline } from "../../../shared/kafka/deadline.ts";
-import type { KafkaError } from "../../../shared/kafka/error.ts";
+import { type KafkaError, protocolError } from "../../../shared/kafka/error.ts";
 import type { KeptOffsets } from "../../../shared/protocol/ledger-facts.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 
 /** Of the ledger's record, beside the registration and its headers. */
 const KEPT_CHARS_MAX = 200_000;
+
+/** It is not there: nothing of it is to be kept or put back. */
+const UNKNOWN_TOPIC = 3;
 
 type Answer<T> = Promise<Result<T, KafkaError>>;
 
@@ -56,6 +61,15 @@ const tooLong = (group: string, length: number): KafkaError => ({
   detail: `the offsets of group ${group} take ${length} characters, at most ${KEPT_CHARS_MAX} are kept`,
 });
 
+const noId = (topic: string): KafkaError => ({
+  code: "unsupported",
+  retry: "terminal",
+  detail:
+    `topic ${topic} has no id by which it would be known again after it was made anew: Kafka gives ids ` +
+    "from inter.broker.protocol.version 2.8 on",
+});
+
+/** Those that exist; an error where one of them cannot be looked at. */
 async function topicIds(
   client: KafkaClient,
   topics: readonly { readonly topic: string }[],
@@ -66,8 +80,16 @@ async function topicIds(
     call,
   );
   if (!metadata.ok) return metadata;
-  const known = metadata.value.topics.filter(({ errorCode }) => errorCode === 0);
-  return ok(new Map(known.map(({ name, topicId }) => [name, topicId])));
+  const ids = new Map<string, string>();
+  for (const { name, topicId, errorCode } of metadata.value.topics) {
+    if (errorCode === UNKNOWN_TOPIC) continue;
+    if (errorCode !== 0) {
+      return err(protocolError(errorCode, `look at topic ${name}`, `DESCRIBE on topic ${name}`));
+    }
+    if (topicId === NIL_TOPIC_ID) return err(noId(name));
+    ids.set(name, topicId);
+  }
+  return ok(ids);
 }
 
 /** How many partitions got their offset back; with the reason where that is none. */

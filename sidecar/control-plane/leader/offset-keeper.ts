@@ -30,7 +30,7 @@ export function openOffsetKeeper(deps: {
 }): OffsetKeeper {
   const { leaderState, log, signal } = deps;
   let running: Promise<void> | undefined;
-  /** A missing permission is said once: it is the same for every group. */
+  /** A missing permission, or a Kafka without topic ids, is said once: it is the same for every group. */
   let refused = false;
 
   const giveUp = (clientId: ClientId, error: KafkaError): void => {
@@ -41,7 +41,7 @@ export function openOffsetKeeper(deps: {
         { client_id: clientId, error: error.detail },
       );
     }
-    refused ||= error.code === "authorization";
+    refused ||= error.code === "authorization" || error.code === "unsupported";
   };
 
   /** @returns whether there is nothing more to do for it */
