@@ -11,8 +11,9 @@ import { kafkaLog } from "../shared/kafka/log.ts";
 import { addressText } from "../shared/kafka/settings.ts";
 import { ok, type Result } from "../shared/result.ts";
 import { readBrokerConfig } from "./broker/config.ts";
-import { readOperatorConfig } from "./control-plane/config.ts";
+import { readFleetConfig } from "./control-plane/config.ts";
 import { BROKER_NEEDS, controlPlaneNeeds, WORKER_NEEDS } from "./control-plane/kafka-needs.ts";
+import { identityOf } from "./control-plane/leader/identity.ts";
 
 const CLIENT_ID = "outrider-check";
 
@@ -43,7 +44,7 @@ function selectionOf(
   { environment, host }: Pick<Shell, "environment" | "host">,
 ): Result<Selection, readonly Problem[]> {
   if (role === "broker") return brokerSelection(environment, host);
-  const read = readOperatorConfig(environment, host);
+  const read = readFleetConfig(environment, host);
   if (!read.ok) return read;
   const config = read.value;
   return ok(
@@ -52,7 +53,8 @@ function selectionOf(
       : {
           config,
           program: "the control plane",
-          needs: (clusterId: string) => controlPlaneNeeds(clusterId, config.fleet),
+          needs: (clusterId: string) =>
+            controlPlaneNeeds(clusterId, identityOf(config.fleet, config.fleetAliases, clusterId)),
         },
   );
 }

@@ -10,7 +10,7 @@ import { BROKER_TABLE } from "./broker/config.ts";
 import { DRAIN_MS_DEFAULT, DRAIN_MS_MAX, DRAIN_MS_MIN } from "./broker/drain.ts";
 import { type CheckRun, ROLES } from "./check.ts";
 import type { ControlPlaneRun } from "./control-plane/command.ts";
-import { CONTROL_PLANE_TABLE, OPERATOR_TABLE } from "./control-plane/config.ts";
+import { CONTROL_PLANE_TABLE, FLEET_TABLE, OPERATOR_TABLE } from "./control-plane/config.ts";
 import type { OperatorRun } from "./control-plane/operator/command.ts";
 
 /** What a command line of the sidecar means. */
@@ -91,7 +91,7 @@ export const SIDECAR: Program<SidecarRun> = {
         ),
         timeoutMs: checkTimeout,
       },
-      variables: OPERATOR_TABLE,
+      variables: FLEET_TABLE,
       run: ({ role = "control-plane", timeoutMs = CHECK_TIMEOUT_MS }) => ({
         command: "check kafka",
         role,

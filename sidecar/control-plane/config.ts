@@ -90,7 +90,8 @@ const TIME_TABLE = {
   }),
 } as const;
 
-export const CONTROL_PLANE_TABLE = {
+/** Whose control planes elect, and have elected: what `check kafka` asks for. */
+export const FLEET_TABLE = {
   ...OPERATOR_TABLE,
   fleetAliases: optional({
     name: "FLEET_ALIASES",
@@ -98,6 +99,10 @@ export const CONTROL_PLANE_TABLE = {
     without: "none",
     describe: "Former names of this fleet: their workers are ours, and the fleet may be renamed",
   }),
+} as const;
+
+export const CONTROL_PLANE_TABLE = {
+  ...FLEET_TABLE,
   ...TIME_TABLE,
   cleanupBrakePercent: withDefault({
     name: "CLEANUP_BRAKE_PERCENT",
@@ -166,6 +171,13 @@ export const readControlPlaneConfig = (
   host: Host,
 ): Result<ControlPlaneConfig, Problems> =>
   parseEnvironment(CONTROL_PLANE_TABLE, CONTROL_PLANE_CHECKS, environment, host);
+
+/** `check kafka`. */
+export const readFleetConfig = (
+  environment: Environment,
+  host: Host,
+): Result<Config<typeof FLEET_TABLE>, Problems> =>
+  parseEnvironment(FLEET_TABLE, CONNECTION_CHECKS, environment, host);
 
 /** `withdraw`, `release-brake`, `accept-registry`. */
 export const readOperatorConfig = (

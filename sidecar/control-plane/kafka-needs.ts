@@ -11,8 +11,8 @@ import {
   REGISTRY,
   STATUS,
 } from "../../shared/protocol/topic.ts";
+import { electionGroup, type FleetIdentity, formerGroups } from "./leader/identity.ts";
 
-const ELECTION_GROUPS = "outrider-control-plane-";
 const WORKER_GROUPS = "kg-builder-";
 /** A group of the workers' that none has: what is allowed for it is allowed for all. */
 const SOME_GROUP = `${WORKER_GROUPS}outrider-check`;
@@ -27,8 +27,7 @@ const made = (topic: string, operations: readonly Operation[]) => ({
   madeBy: "us" as const,
 });
 
-/** `fleet` is FLEET, where it is set: versions before elected in a group of that name. */
-export const controlPlaneNeeds = (clusterId: string, fleet?: string): Needs => ({
+export const controlPlaneNeeds = (clusterId: string, identity: FleetIdentity): Needs => ({
   topics: [
     made(REGISTRY, ["READ"]),
     made(HEARTBEAT, ["READ", "WRITE"]),
@@ -42,10 +41,10 @@ export const controlPlaneNeeds = (clusterId: string, fleet?: string): Needs => (
     },
   ],
   groups: [
-    { group: `${ELECTION_GROUPS}${clusterId}`, operations: ["READ"] },
-    ...(fleet === undefined || fleet === clusterId
-      ? []
-      : [{ group: `${ELECTION_GROUPS}${fleet}`, operations: ["DESCRIBE"] as const }]),
+    { group: electionGroup(clusterId), operations: ["READ"] },
+    ...formerGroups(identity, clusterId).map((group) => ({
+      ...{ group, operations: ["DESCRIBE"] as const },
+    })),
     { group: SOME_GROUP, prefix: WORKER_GROUPS, operations: ["DELETE", "DESCRIBE"] },
     {
       ...{ group: SOME_GROUP, prefix: WORKER_GROUPS, operations: ["READ"] as const },

@@ -10,7 +10,7 @@ import type { Log } from "../../../shared/log.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 import { type TroubleSpot, troubleOf } from "../follow/readiness.ts";
 import type { Standby } from "../follow/standby.ts";
-import { electionGroup, type FleetIdentity, formerGroup, refuseFleet } from "./identity.ts";
+import { type FleetIdentity, formerGroups, refuseFleet } from "./identity.ts";
 
 const LOOK_MS = 2_000;
 /** While we wait for something to end. */
@@ -79,19 +79,14 @@ async function comply(
 type StandingNow = "candidate" | "refused" | "former" | "unknown";
 
 async function standingOf(deps: CandidacyDeps, isMember: boolean): Promise<StandingNow> {
-  const { identity, clusterId, standby, trouble, log } = deps;
+  const { identity, standby, trouble, log } = deps;
   if (!standby.ready()) return "unknown";
   const refusal = refuseFleet(identity, standby.lastFleet());
   if (refusal !== undefined) {
     if (trouble.note({ detail: refusal, answered: true })) log.error("not leading", { refusal });
     return "refused";
   }
-  const former = formerGroup(identity);
-  if (former === undefined || former === electionGroup(clusterId)) {
-    trouble.note(undefined);
-    return "candidate";
-  }
-  const members = await deps.membersOf(former);
+  const members = await formerMembers(deps);
   if (!members.ok) {
     if (trouble.note(troubleOf(members.error))) {
       log.warn("whether an older control plane leads cannot be seen", { ...members.error });
@@ -100,7 +95,25 @@ async function standingOf(deps: CandidacyDeps, isMember: boolean): Promise<Stand
     return isMember ? "candidate" : "unknown";
   }
   trouble.note(undefined);
-  const detail = `standing by: group ${former} has ${members.value} members, control planes of an older version`;
-  deps.waiting(members.value > 0 ? detail : undefined);
-  return members.value > 0 ? "former" : "candidate";
+  deps.waiting(members.value);
+  return members.value === undefined ? "candidate" : "former";
+}
+
+/** @returns who is in a group of an older version, for people; an error where nobody was found and one cannot be asked */
+async function formerMembers({
+  identity,
+  clusterId,
+  membersOf,
+}: CandidacyDeps): Promise<Result<string | undefined, KafkaError>> {
+  let unasked: Result<undefined, KafkaError> = ok(undefined);
+  for (const group of formerGroups(identity, clusterId)) {
+    const members = await membersOf(group);
+    if (!members.ok) unasked = members;
+    else if (members.value > 0) {
+      return ok(
+        `standing by: group ${group} has ${members.value} members, control planes of an older version`,
+      );
+    }
+  }
+  return unasked;
 }

@@ -39,6 +39,15 @@ export function refuseFleet(
 /** One group for all that share the topics, whatever their fleet. */
 export const electionGroup = (clusterId: string): string => `outrider-control-plane-${clusterId}`;
 
-/** The group of a version that elected per fleet, with this FLEET; undefined where it is the same. */
-export const formerGroup = ({ name, isDefault }: FleetIdentity): string | undefined =>
-  isDefault ? undefined : `outrider-control-plane-${name}`;
+/**
+ * The groups in which a version that elected per fleet may lead: with this FLEET, or, where the upgrade
+ * renames the fleet, with a former one. Without the group in which all elect now.
+ */
+export const formerGroups = (
+  { name, isDefault, aliases }: FleetIdentity,
+  clusterId: string,
+): readonly string[] => {
+  const fleets = new Set([...(isDefault ? [] : [name]), ...aliases]);
+  fleets.delete(clusterId);
+  return [...fleets].map(electionGroup);
+};

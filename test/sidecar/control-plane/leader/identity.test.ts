@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import {
   electionGroup,
-  formerGroup,
+  formerGroups,
   identityOf,
   refuseFleet,
 } from "../../../../sidecar/control-plane/leader/identity.ts";
@@ -33,8 +33,19 @@ describe("refuseFleet()", () => {
   });
 });
 
-test("electionGroup() is what a version of the default fleet used, formerGroup() that of a set one", () => {
+test("electionGroup() is what a version of the default fleet used", () => {
   expect(electionGroup(KAFKA)).toBe("outrider-control-plane-kafka-id");
-  expect(formerGroup(identityOf(undefined, [], KAFKA))).toBeUndefined();
-  expect(formerGroup(identityOf("north", [], KAFKA))).toBe("outrider-control-plane-north");
+});
+
+test.each([
+  ["FLEET unset: the same group", undefined, [], []],
+  ["FLEET set", "north", [], ["north"]],
+  ["FLEET set to the cluster id", KAFKA, [], []],
+  ["renamed by the upgrade itself: the old name led in its own group", "b", ["a"], ["b", "a"]],
+  ["renamed from the default: its group is the same", "b", [KAFKA], ["b"]],
+  ["back to the default", undefined, ["a"], ["a"]],
+  ["a name twice", "b", ["a", "b", "a"], ["b", "a"]],
+] as const)("formerGroups(), %s", (_name, fleet, aliases, groups) => {
+  const expected = groups.map((name) => `outrider-control-plane-${name}`);
+  expect(formerGroups(identityOf(fleet, aliases, KAFKA), KAFKA)).toEqual(expected);
 });
