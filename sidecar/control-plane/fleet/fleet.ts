@@ -145,7 +145,8 @@ export function foldRegistration(
   }
   if (wasSilent(known)) known.returned = at.seen;
   Object.assign(known, described, { registry, seen: at.seen, released: false });
-  if (known.withdrawal === "pending") return known;
+  // A kept group leaves nothing that a new life would have to wait for.
+  if (known.withdrawal === "pending" && !known.groupKept) return known;
   known.withdrawal = null;
   known.groupKept = false;
   if (known.state !== "active") enter(known, "registered", at.reason, at.nowMs);

@@ -79,6 +79,8 @@ describe("the fold", () => {
     ["a beat does not shorten that", "rtrb", of("withdrawn", "tombstone", "pending")],
     ["and goes on when it is done", "rtrw", of("registered", "registration")],
     ["a registration after withdrawal", "rtwr", of("registered", "registration")],
+    ["one whose group is kept leaves nothing to wait for", "hr", of("registered", "registration")],
+    ["that, done", "hwr", of("registered", "registration")],
     ["a second tombstone while pending", "rtrtw", of("withdrawn", "tombstone", "done")],
     [
       "a tombstone of the withdrawn is carried out again",

@@ -102,6 +102,21 @@ describe("runRound()", () => {
     expect(cluster).toMatchObject({ withdrawal: "done", groupKept: true, worker: null });
     expect(await round()).toEqual([]);
   });
+  test.each([false, true])(
+    "a registration behind a tombstone of the history keeps the worker; registry made again: %p",
+    async (held) => {
+      const applied = { topic_id: "t", offset: 1, epoch: 7 };
+      bench.leaderState.fleet.applied.set(0, held ? { ...applied, held } : applied);
+      const history = { ends: new Map([[0, 1]]), judged: new Set<number>() };
+      list(workerOf());
+      const registry = [recordOf(A, 0, null), recordOf(A, 1)];
+      expect(doneOf(await bench.round({ registry }, { history }))).toEqual([]);
+      expect(bench.stateOf(A)).toBe("registered");
+      list();
+      touchAll(bench.leaderState, "process");
+      expect(doneOf(await bench.round())).toEqual([`start ${A}`]);
+    },
+  );
   test("a registration that comes while the group is deleted goes on after it", async () => {
     await bench.round({ registry: [recordOf(A, 1), recordOf(A, 2, null), recordOf(A, 3)] });
     expect(bench.stateOf(A)).toBe("registered");
