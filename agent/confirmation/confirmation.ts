@@ -160,8 +160,13 @@ const isWithdrawn = ({ withdrawal }: LedgerAnswer): boolean =>
   withdrawal === null || withdrawal === "done";
 
 function judgeWithdrawal(status: LedgerAnswer): Confirmation {
+  const isKept = status.group_kept === true && status.withdrawal === "done";
+  if (isKept && status.worker !== null) {
+    const detail =
+      "accepted; the tombstone is history to the control plane, which stops the worker once no agent has beaten for CLEANUP_TIMEOUT";
+    return { kind: "open", detail };
+  }
   if (isWithdrawn(status)) {
-    const isKept = status.group_kept === true && status.withdrawal === "done";
     const detail = isKept
       ? "the worker is gone; its group, if there is one, is left to Kafka to expire, for the control plane came to the registry after the tombstone"
       : "worker and group are gone";

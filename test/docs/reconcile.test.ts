@@ -51,7 +51,7 @@ describe("docs/reconcile.md", () => {
     // Two of one `return ? :` may stand in either order.
     expect([...rowsOf(`plan:${name}`)].sort()).toEqual([...stepsIn(body)].sort());
   });
-  test.each(["cleanupHold", "orphanHold"])("%s", (name) => {
+  test.each(["cleanupHold", "orphanHold", "withdrawalHold"])("%s", (name) => {
     expect([...rowsOf(`hold:${name}`)]).toEqual([...holdsIn(bodiesOf(input).get(name) ?? "")]);
   });
 });

@@ -63,8 +63,15 @@ export const toStatus = (cluster: Cluster, epoch: number): ClusterStatus => ({
   reason: cluster.reason,
   since: new Date(cluster.sinceMs).toISOString(),
   registry: cluster.registry,
-  withdrawal: cluster.withdrawal,
+  withdrawal: keepsWorker(cluster) ? "done" : cluster.withdrawal,
   ...(cluster.groupKept ? { group_kept: true } : {}),
   worker: cluster.worker,
   ...cluster.facts,
 });
+
+/**
+ * Withdrawn by history, its worker not yet gone. For 0.1, which does not know `group_kept`, `pending` is the
+ * order to delete the group; under `done` both versions stop the worker and leave the group alone.
+ */
+const keepsWorker = ({ groupKept, withdrawal, worker }: Cluster): boolean =>
+  groupKept && withdrawal === "pending" && worker !== null && worker.state !== "blocked";

@@ -58,7 +58,7 @@ export type BeatDeps = {
   readonly asked: (clientId: ClientId) => void;
   /** Two agents beat in turn from now on, or do so no longer: to be written and said. */
   readonly conflictChanged: (cluster: Cluster) => void;
-  /** A beat of somebody not registered: a worker of that name is no orphan yet. */
+  /** A beat of somebody not registered, or withdrawn: a worker of that name is not left alone yet. */
   readonly unregistered: (clientId: ClientId) => void;
   readonly refused: (refused: Refused) => void;
   readonly nowMs: () => number;

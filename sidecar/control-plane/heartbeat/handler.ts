@@ -58,8 +58,8 @@ export function heartbeatHandler({
       inbox.wake();
     },
     unregistered: (clientId) => {
-      if (leaderState.orphanSince.has(clientId)) {
-        leaderState.orphanSince.set(clientId, ages.observedMs(ages.joint));
+      for (const since of [leaderState.orphanSince, leaderState.withdrawnHeardMs]) {
+        if (since.has(clientId)) since.set(clientId, ages.observedMs(ages.joint));
       }
     },
     refused: (refused) => {

@@ -108,12 +108,14 @@ function takeRegistry(deps: RoundDeps, records: readonly RegistryRecord[]): read
     touch(leaderState, cluster);
     leaderState.expiry.schedule(cluster);
     leaderState.orphanSince.delete(clientId);
+    leaderState.withdrawnHeardMs.delete(clientId);
     leaderState.acceptedOrphans.delete(clientId);
     if (withdrawal === "pending") {
       // Its new life waits: what is in the group is looked at anew, now.
       if (leaderState.groupHeldSince.has(clientId)) leaderState.backoffs.succeeded(clientId);
       leaderState.spawnAsked.delete(clientId);
-      if (leaderState.actual.workersOf(clientId).length > 0)
+      // One that history withdrew is not stopped before it is silent.
+      if (!cluster.groupKept && leaderState.actual.workersOf(clientId).length > 0)
         leaderState.stopAsked.set(clientId, monotonicMs);
     } else if (leaderState.actual.workersOf(clientId).length === 0) {
       leaderState.spawnAsked.set(clientId, monotonicMs);

@@ -79,6 +79,20 @@ function orphanHold(
   return conditions.brake().holds ? "brake" : undefined;
 }
 
+/** Only of one withdrawn by history: any other tombstone is carried out at once. */
+function withdrawalHold(
+  { actual }: LeaderState,
+  cluster: Cluster,
+  ages: Ages,
+  conditions: FleetConditions,
+): Hold | undefined {
+  if (!cluster.groupKept) return undefined;
+  if (conditions.registryMadeAgain) return "registry-made-again";
+  if (actual.workersOf(cluster.clientId).length === 0) return undefined;
+  if (ages.inGap(ages.joint)) return "gap";
+  return conditions.brake().holds ? "brake" : undefined;
+}
+
 export function hasRegistration(leaderState: LeaderState): boolean {
   for (const { registry } of leaderState.fleet.clusters.values())
     if (registry.value !== null) return true;
@@ -107,14 +121,14 @@ export function planInputOf(
     busy: leaderState.busy.has(clientId),
     backingOff: leaderState.backoffs.backingOff(clientId, monotonicMs),
     holdCleanup: cluster?.state === "dead" ? cleanupHold(cluster, ages, conditions) : undefined,
-    holdWithdrawal:
-      cluster?.groupKept === true && conditions.registryMadeAgain
-        ? "registry-made-again"
-        : undefined,
+    holdWithdrawal: cluster && withdrawalHold(leaderState, cluster, ages, conditions),
     holdOrphan: orphan ? orphanHold(leaderState, clientId, ages, conditions) : undefined,
     underAlias: leaderState.actual.isUnderAlias(clientId),
-    orphanExpired:
-      orphan && orphanExpired(leaderState, clientId, ages, conditions.cleanupTimeoutMs),
+    orphanExpired: orphan && isOver(leaderState.orphanSince.get(clientId), ages, conditions),
+    awaitsSilence:
+      cluster?.groupKept === true &&
+      workers.length > 0 &&
+      !isOver(leaderState.withdrawnHeardMs.get(clientId), ages, conditions),
     settling: workers.some((worker) => isSettling(worker, leaderState, conditions)),
     replaceable:
       rollout.trials.has(clientId) || freeSlots(rollout, actual.count(), monotonicMs) > 0,
@@ -122,15 +136,12 @@ export function planInputOf(
   };
 }
 
-function orphanExpired(
-  leaderState: LeaderState,
-  clientId: ClientId,
+/** A grace of one CLEANUP_TIMEOUT since then, on the joint clock; one that has not begun is not over. */
+const isOver = (
+  sinceMs: number | undefined,
   ages: Ages,
-  cleanupTimeoutMs: number,
-): boolean {
-  const sinceMs = leaderState.orphanSince.get(clientId);
-  return sinceMs !== undefined && ages.observedMs(ages.joint) - sinceMs > cleanupTimeoutMs;
-}
+  { cleanupTimeoutMs }: FleetConditions,
+): boolean => sinceMs !== undefined && ages.observedMs(ages.joint) - sinceMs > cleanupTimeoutMs;
 
 /**
  * One that has exited before, and was started again a moment ago: it may be in a crash loop. By the

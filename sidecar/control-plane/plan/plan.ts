@@ -45,6 +45,8 @@ export type PlanInput = {
   readonly underAlias: boolean;
   /** It was listed without a registration for a CLEANUP_TIMEOUT of observed time. */
   readonly orphanExpired: boolean;
+  /** Withdrawn by history with a worker, and not yet without a beat for as long. */
+  readonly awaitsSilence: boolean;
   /** Its worker exited before and runs for less than WORKER_MIN_READY: it may be in a crash loop. */
   readonly settling: boolean;
   /** May one more worker be replaced now? */
@@ -92,6 +94,7 @@ type WaitReason =
   | "replace-slot"
   | "failing-spec"
   | "orphan"
+  | "silence"
   | Hold;
 
 const none = (why: NoneReason): Step => ({ kind: "none", why });
@@ -152,12 +155,14 @@ function planDead(input: PlanInput, worker: Worker | undefined): Step {
 }
 
 /**
- * Not held: a tombstone is somebody's word, not our conclusion. One of the history is an old word: in
- * a registry that was made again it waits for an operator, and its group is kept in any case.
+ * Not held: a tombstone is somebody's word, not our conclusion. One of the history is an old word, and
+ * compaction may have left it alone although it was refused: it stops nobody who beats, in a registry
+ * that was made again it waits for an operator, and its group is kept in any case.
  */
 function planWithdrawn(input: PlanInput, cluster: Cluster, worker: Worker | undefined): Step {
   if (worker === undefined && cluster.withdrawal === "done") return none("withdrawn");
   if (input.holdWithdrawal !== undefined) return wait(input.holdWithdrawal);
+  if (input.awaitsSilence) return wait("silence");
   if (worker !== undefined) {
     return input.backingOff ? wait("backoff") : stop(worker, "withdrawn");
   }

@@ -101,6 +101,7 @@ function settle({ leaderState, ages }: PlanDeps, clientId: ClientId, step: Step)
   leaderState.dirty.delete(clientId);
   noteBlocked(leaderState, clientId, step);
   if (step.kind === "none" && step.why !== "converged") forget(leaderState.rollout, clientId);
+  if (step.kind === "none") leaderState.withdrawnHeardMs.delete(clientId);
   if (step.kind !== "wait") return;
   switch (step.why) {
     // The first listing, the outcome of the act, a listing or resync, the end of the backoff.
@@ -120,6 +121,12 @@ function settle({ leaderState, ages }: PlanDeps, clientId: ClientId, step: Step)
       return;
     case "orphan":
       leaderState.held.add(clientId);
+      return;
+    case "silence":
+      leaderState.held.add(clientId);
+      if (!leaderState.withdrawnHeardMs.has(clientId)) {
+        leaderState.withdrawnHeardMs.set(clientId, ages.observedMs(ages.joint));
+      }
       return;
     case "gap":
     case "brake":

@@ -51,6 +51,8 @@ export type LeaderState = {
   readonly groupHeldSince: Map<ClientId, number>;
   /** Observed ms on the joint clock when a worker was first listed without a registration. */
   readonly orphanSince: Map<ClientId, number>;
+  /** The same clock at the last beat of a cluster that history withdrew and whose worker runs; at first, since that is known. */
+  readonly withdrawnHeardMs: Map<ClientId, number>;
   /** Clusters whose worker's name is held by something that is not ours, with what it is. */
   readonly blocked: Map<ClientId, string>;
   /** Those of them that have not been logged. */
@@ -96,6 +98,7 @@ export function openLeaderState({ specHash, ...parts }: LeaderStateParts): Leade
     stopAsked: new Map(),
     groupHeldSince: new Map(),
     orphanSince: new Map(),
+    withdrawnHeardMs: new Map(),
     blocked: new Map(),
     blockedNews: new Set(),
     acceptedOrphans: new Set(),

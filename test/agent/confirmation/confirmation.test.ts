@@ -45,6 +45,7 @@ const tombstone = (
   offset: number,
   withdrawal: ClusterStatus["withdrawal"],
   more: Partial<ClusterStatus> = {},
+  worker?: Parameters<typeof aWorker>[0],
 ) =>
   statusRecord(
     aStatus(offset, {
@@ -52,6 +53,7 @@ const tombstone = (
       reason: "tombstone",
       registry: { partition: 0, offset, value: null, headers: {} },
       withdrawal,
+      ...(worker === undefined ? {} : { worker: aWorker(worker) }),
       ...more,
     }),
   );
@@ -228,6 +230,8 @@ const REGISTER: readonly Row[] = [
   ],
 ];
 
+const kept = { group_kept: true } as const;
+const applied8 = appliedRecord(anApplied(8));
 const DEREGISTER: readonly Row[] = [
   ["nothing at all", [], "open", /no control plane has answered/],
   [
@@ -243,13 +247,9 @@ const DEREGISTER: readonly Row[] = [
     "done",
     /worker and group are gone/,
   ],
-  ["done, by history", [done, tombstone(5, "done", { group_kept: true })], "done", /left to Kafka/],
-  [
-    "a later tombstone is done",
-    [tombstone(7, "done"), appliedRecord(anApplied(8))],
-    "done",
-    /gone/,
-  ],
+  ["done, by history", [done, tombstone(5, "done", kept)], "done", /left to Kafka/],
+  ["that, its worker there", [done, tombstone(5, "done", kept, "running")], "open", /no agent has/],
+  ["a later tombstone is done", [tombstone(7, "done"), applied8], "done", /gone/],
   [
     "registered again while pending",
     [statusRecord(aStatus(6, { withdrawal: "pending" })), appliedRecord(anApplied(7))],

@@ -1,5 +1,6 @@
 /** A leader without Kafka: a book, a writer that notes what it is given, and a runtime made by hand. */
 
+import type { Log } from "../../../shared/log.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 import type { Executor } from "../../../sidecar/control-plane/act/execute.ts";
@@ -7,10 +8,14 @@ import type { Event } from "../../../sidecar/control-plane/act/outcome.ts";
 import { createExpiry } from "../../../sidecar/control-plane/fleet/expiry.ts";
 import { createFleet } from "../../../sidecar/control-plane/fleet/fleet.ts";
 import { createAges } from "../../../sidecar/control-plane/fleet/observed-time.ts";
+import { createBeatCounts } from "../../../sidecar/control-plane/heartbeat/fold.ts";
+import { heartbeatHandler } from "../../../sidecar/control-plane/heartbeat/handler.ts";
+import { createInbox } from "../../../sidecar/control-plane/inbox.ts";
 import type { Round, RoundDeps } from "../../../sidecar/control-plane/leader/round.ts";
 import { runRound } from "../../../sidecar/control-plane/leader/round.ts";
 import { describeAct } from "../../../sidecar/control-plane/plan/act.ts";
 import { readConditions } from "../../../sidecar/control-plane/plan/input.ts";
+import { createQuarantineQueue } from "../../../sidecar/control-plane/record/quarantine.ts";
 import {
   type SaveOptions,
   saveAudits,
@@ -111,6 +116,21 @@ export function openBench() {
     signal: lost.signal,
   };
 
+  const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined };
+  const log: Log = { ...silent, error: () => undefined, with: () => log };
+  const handle = heartbeatHandler({
+    ...{ leaderState, ages, counts: createBeatCounts(), epoch: EPOCH },
+    deps: {
+      ...{ inbox: createInbox(() => clock.ms), quarantine: createQuarantineQueue(), log },
+      ...{ settings: TIMEOUTS, nowMs: () => clock.ms },
+      recorder: {
+        ...{ event: () => undefined, beat: () => undefined, refused: () => undefined },
+        ...{ judged: () => undefined, round: () => undefined, tickFailed: () => undefined },
+        fenced: () => undefined,
+      },
+    },
+  });
+
   let audits = 0;
   const at = "2026-01-01T00:00:00.000Z";
   const deps: RoundDeps = {
@@ -193,6 +213,15 @@ export function openBench() {
         crossed.push(...expiry.take(ages.read(0, clock.tick)));
       }
       return crossed;
+    },
+    /** A beat is read. */
+    hear: (clientId: ClientId): void => {
+      const key = Buffer.from(clientId);
+      const value = Buffer.from(JSON.stringify({ client_id: clientId }));
+      const when = { timestampMs: clock.ms, timestampType: "append" } as const;
+      const beats = [{ offset: 0, ...when, key, value, headers: () => ({}) }];
+      const place = { topic: "cluster.heartbeat", partition: 0, nextOffset: 1, highWatermark: 1 };
+      handle({ ...place, records: beats, corrupt: [] });
     },
     stateOf: (clientId: ClientId) => leaderState.fleet.clusters.get(clientId)?.state,
   };

@@ -124,6 +124,20 @@ const statusOf = (changes: Partial<ClusterStatus>): ClusterStatus => ({
 const fold = (fleet: Fleet, status: ClusterStatus) =>
   foldLedger(fleet, { kind: "status", status }, describeText);
 
+describe("toStatus()", () => {
+  const worker = { runtime: "process", instance: "i", spec_hash: "s", restarts: 0 } as const;
+  test.each([
+    [true, { ...worker, state: "running" }, "done"],
+    [true, { ...worker, state: "blocked" }, "pending"],
+    [true, null, "pending"],
+    [false, { ...worker, state: "running" }, "pending"],
+  ] as const)("pending, group kept %p: a rollback finds no order to delete it", (...given) => {
+    const [groupKept, running, want] = given;
+    const withdrawn = { state: "withdrawn", withdrawal: "pending", groupKept } as const;
+    expect(toStatus(clusterOf({ ...withdrawn, worker: running }), 5).withdrawal).toBe(want);
+  });
+});
+
 describe("foldLedger()", () => {
   test.each([
     [4, "older", "active"],

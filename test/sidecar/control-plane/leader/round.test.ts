@@ -89,12 +89,21 @@ describe("runRound()", () => {
       worker: null,
     });
   });
-  test("a tombstone of the history stops the worker, keeps the group, and is done", async () => {
+  test("a tombstone of the history stops the worker after silence, keeps the group, and is done", async () => {
     list(workerOf());
     const { round } = bench;
     const registry = [recordOf(A, 1), recordOf(A, 2, null)];
     const history = { ends: new Map([[0, 3]]), judged: new Set<number>() };
-    expect(doneOf(await round({ registry }, { history }))).toEqual([`stop ${A}`]);
+    expect(doneOf(await round({ registry }, { history }))).toEqual([]);
+    for (let beats = 0; beats < 4; beats += 1) {
+      bench.pass(20_000);
+      bench.hear(A);
+      expect(doneOf(await round({ ticked: true }))).toEqual([]);
+    }
+    bench.pass(30_000);
+    expect(doneOf(await round({ ticked: true }))).toEqual([]);
+    bench.pass(1_000);
+    expect(doneOf(await round({ ticked: true }))).toEqual([`stop ${A}`]);
     expect(doneOf(await round())).toEqual([]);
     expect(bench.events).toContainEqual({ kind: "cleaned" });
     expect(await round()).toEqual([`cluster.status: ${A}`]);

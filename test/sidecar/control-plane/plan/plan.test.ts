@@ -214,6 +214,7 @@ const input: fc.Arbitrary<PlanInput> = fc
     holdOrphan: hold,
     holdWithdrawal: hold,
     orphanExpired: fc.boolean(),
+    awaitsSilence: fc.boolean(),
     settling: fc.boolean(),
     replaceable: fc.boolean(),
     respawnable: fc.boolean(),

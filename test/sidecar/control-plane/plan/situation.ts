@@ -17,6 +17,7 @@ export const planInputOf = (changes: Partial<PlanInput> = {}): PlanInput => ({
   holdWithdrawal: undefined,
   underAlias: false,
   orphanExpired: false,
+  awaitsSilence: false,
   settling: false,
   replaceable: true,
   respawnable: true,
