@@ -28,6 +28,14 @@ export function foldRollout(leaderState: LeaderState, listed: RolloutListed): vo
     const cluster = leaderState.fleet.clusters.get(clientId);
     if (cluster !== undefined) endTrial(leaderState, cluster);
   }
+  if (!waitsForSuccessor(leaderState)) rollout.unprepared = undefined;
+}
+
+/** Is a worker of another spec still there, of the cluster whose successor could not be made ready? */
+function waitsForSuccessor({ actual, rollout }: LeaderState): boolean {
+  const { unprepared, specHash } = rollout;
+  if (unprepared === undefined) return false;
+  return actual.workersOf(unprepared.clientId).some((worker) => worker.specHash !== specHash);
 }
 
 function countCurrent({ actual, rollout }: LeaderState): number {

@@ -254,4 +254,36 @@ describe("a successor that cannot be made ready", () => {
     expect((await rounds()).length).toBe(1);
     expect(rolloutHalt(bench.leaderState)).toBeUndefined();
   });
+  describe("is waited for no more", () => {
+    const unprepared = async (count: number) => {
+      adopt(ids(count));
+      bench.knobs.prepare = () =>
+        err({ code: "no-image", retry: "transient", detail: "image x could not be pulled" });
+      await rounds();
+      expect(rolloutHalt(bench.leaderState)).toContain("halted: c0");
+    };
+    test.each([
+      ["its worker has gone", () => undefined],
+      [
+        "its worker was started again with the wanted spec",
+        (one: Worker) => workerOf({ ...one, specHash: SPEC }),
+      ],
+    ])("when %s", async (_, change) => {
+      await unprepared(1);
+      look(change);
+      expect(rolloutHalt(bench.leaderState)).toBeUndefined();
+    });
+    test("by that cluster; another one that still waits is named then", async () => {
+      await unprepared(2);
+      look((one) => (one.clientId === "c0" ? undefined : one));
+      bench.leaderState.fleet.clusters.delete(idOf("c0"));
+      await rounds();
+      expect(rolloutHalt(bench.leaderState)).toContain("halted: c1");
+    });
+    test("not while its worker of the other spec is there, running or not", async () => {
+      await unprepared(1);
+      look((one) => ({ ...one, state: "exited", exit: 1 }));
+      expect(rolloutHalt(bench.leaderState)).toContain("halted: c0");
+    });
+  });
 });
