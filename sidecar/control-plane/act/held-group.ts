@@ -9,13 +9,13 @@ const STRAY_MS_MAX = 60_000;
 const RETRY_MS = { min: 1_000, max: 10_000 } as const;
 
 /**
- * They are named, and it is tried again.
+ * `members`: undefined where they could not be asked for. They are named, and it is tried again.
  * @returns whether a registration has waited for long enough: the group is given up for it
  */
 export function groupHeld(
   leaderState: LeaderState,
   cluster: Cluster,
-  members: readonly GroupMember[] = [],
+  members: readonly GroupMember[] | undefined,
   at: { readonly monotonicMs: number; readonly nowMs: number },
 ): boolean {
   const { clientId, facts, registry } = cluster;

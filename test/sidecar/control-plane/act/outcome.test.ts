@@ -172,6 +172,16 @@ describe("a member in the group of a withdrawn cluster", () => {
     expect(bench.leaderState.backoffs.failures(A)).toBe(0);
   });
 
+  test("keeps its name when it cannot be asked for the next time", () => {
+    const cluster = withdrawn("{}");
+    tryAgain();
+    const unnamed = { code: "group-not-empty", detail: "not named" } as const;
+    tryAgain({ kind: "failed", error: unnamed });
+    expect(cluster.facts?.stray?.members).toMatchObject([{ client_id: "console" }]);
+    tryAgain({ kind: "failed", error: { ...unnamed, members: [] } });
+    expect(cluster.facts?.stray?.members).toMatchObject([{ client_id: "console" }]);
+  });
+
   test("is waited for without end where nothing else waits", () => {
     const cluster = withdrawn(null);
     for (let minute = 0; minute < 10; minute += 1) {

@@ -16,6 +16,13 @@ describe("strayOf()", () => {
     expect(later.since).toBe("1970-01-01T00:00:00.000Z");
     expect(later.members).toEqual([{ member_id: "m-2", client_id: "console", host: "/10.0.0.3" }]);
   });
+  test.each([
+    ["could not be asked for", undefined],
+    ["are not named by Kafka", []],
+  ])("keeps the known ones where they %s", (_, members) => {
+    expect(strayOf(members, KNOWN, 60_000)).toEqual(KNOWN);
+    expect(strayOf(members, undefined, 0).members).toEqual([]);
+  });
   test("has a bound, in number and length", () => {
     const many = Array.from({ length: 9 }, () => member("m".repeat(201)));
     const { members } = strayOf(many, undefined, 0);
@@ -40,6 +47,13 @@ describe("strayLives()", () => {
   ])("the one that was found %s", (_, present, lives) => {
     expect(strayLives(KNOWN, present)).toBe(lives);
   });
+});
+
+test.each([
+  ["somebody is there", [OURS], true],
+  ["nobody is there", [], false],
+])("strayLives(), of one that was never named: %s", (_, present, lives) => {
+  expect(strayLives(strayOf(undefined, undefined, 0), present)).toBe(lives);
 });
 
 test("strayText() names client and address, or says that Kafka does not", () => {
