@@ -209,7 +209,7 @@ export function foldChanges(
   for (const clientId of changes.changed) {
     leaderState.dirty.add(clientId);
     const cluster = leaderState.fleet.clusters.get(clientId);
-    endError(leaderState, clientId);
+    noteRunning(leaderState, clientId);
     keepTimes(leaderState, clientId, cluster === undefined, at);
     if (cluster !== undefined && syncWorker(leaderState, cluster, outcomes.runtime)) {
       leaderState.unsaved.add(clientId);
@@ -231,10 +231,15 @@ function exitsBeforeTerm(leaderState: LeaderState, changed: Changes["changed"]):
   });
 }
 
-/** Why it was not started is over when it runs, whoever brought that about. */
-function endError({ actual, busy, lastError }: LeaderState, clientId: ClientId): void {
-  const runs = actual.workersOf(clientId).some(({ state }) => state === "running");
-  if (runs && !busy.has(clientId)) lastError.delete(clientId);
+/** It runs, whoever brought that about: why it was not started is over, and what was kept of its group is old. */
+function noteRunning(leaderState: LeaderState, clientId: ClientId): void {
+  const { actual, busy, lastError, fleet, unsaved } = leaderState;
+  if (!actual.workersOf(clientId).some(({ state }) => state === "running")) return;
+  if (!busy.has(clientId)) lastError.delete(clientId);
+  const cluster = fleet.clusters.get(clientId);
+  if (cluster?.facts?.offsets === undefined) return;
+  setFact(cluster, "offsets", undefined);
+  unsaved.add(clientId);
 }
 
 /** Since when a worker is an orphan, or has been changing. */

@@ -1,6 +1,6 @@
 /**
- * Reads the offsets of dead clusters' groups into the ledger, beside the rounds: after each stop, and
- * after a promotion for those that the leader before us left without. Reading changes nothing, so it
+ * Reads the offsets of dead clusters' groups into the ledger, beside the rounds: after each stop, and on
+ * each resync for those that have none yet. Reading changes nothing, so it
  * needs no fence; what was read is written as any change of a cluster is.
  */
 import { sleep } from "../../../shared/deadline.ts";
@@ -32,9 +32,12 @@ export function openOffsetKeeper(deps: {
   let running: Promise<void> | undefined;
   /** A missing permission, or a Kafka without topic ids, is said once: it is the same for every group. */
   let refused = false;
+  /** Of whom it was said: they are tried again on each resync. */
+  const told = new Set<ClientId>();
 
   const giveUp = (clientId: ClientId, error: KafkaError): void => {
-    if (!refused) {
+    if (!refused && !told.has(clientId)) {
+      told.add(clientId);
       log.warn(
         "the offsets of a dead cluster's group are not kept: should it return after Kafka's " +
           "offsets.retention.minutes, its worker begins where its settings say",
@@ -51,6 +54,7 @@ export function openOffsetKeeper(deps: {
     // It may have come back meanwhile: then its group moves on.
     if (cluster === undefined || !isGone(leaderState, clientId) || signal.aborted) return true;
     if (read.ok) {
+      told.delete(clientId);
       setFact(cluster, "offsets", read.value);
       leaderState.unsaved.add(clientId);
       deps.wake();

@@ -38,7 +38,7 @@ export async function keepResyncing(deps: ResyncDeps): Promise<void> {
     const nowMs = deps.readTime().monotonicMs;
     if (listed && nowMs - resyncedMs >= settings.reconcileIntervalMs) {
       resyncedMs = nowMs;
-      touchAll(deps.leaderState, runtime.runtime);
+      lookAgain(deps.leaderState, runtime.runtime);
       deps.inbox.wake();
     }
     await sleep(
@@ -82,13 +82,21 @@ async function listOnce(deps: ResyncDeps): Promise<boolean> {
 
 /** Now it is known what runs: what the ledger says of workers that are gone is mended. */
 function afterBlindness(leaderState: LeaderState, runtime: string): void {
-  touchAll(leaderState, runtime);
+  lookAgain(leaderState, runtime);
   for (const clientId of leaderState.savedUnlisted) leaderState.unsaved.add(clientId);
+  leaderState.savedUnlisted.clear();
+}
+
+/**
+ * All clusters. One that died without a stop of ours (its worker was removed by hand, or had never run)
+ * has offsets, too, and so has one whose offsets could not be read the last time.
+ */
+function lookAgain(leaderState: LeaderState, runtime: string): void {
+  touchAll(leaderState, runtime);
   for (const { clientId, facts } of leaderState.fleet.clusters.values()) {
     if (facts?.offsets === undefined && isGone(leaderState, clientId))
       leaderState.unkept.add(clientId);
   }
-  leaderState.savedUnlisted.clear();
 }
 
 async function list(

@@ -201,3 +201,25 @@ describe("a member in the group of a withdrawn cluster", () => {
     expect(cluster).toMatchObject({ state: "registered", withdrawal: null, facts: undefined });
   });
 });
+
+describe("offsets that were kept of a dead cluster", () => {
+  const KEPT = { read_at: "2026-01-01T00:00:00.000Z", topics: [] };
+  const kept = () => bench.leaderState.fleet.clusters.get(A)?.facts?.offsets;
+  beforeEach(() => {
+    const cluster = clusterOf({ state: "dead", facts: { offsets: KEPT } });
+    bench.leaderState.fleet.clusters.set(A, cluster);
+  });
+  test("are old once its worker is listed as running, whoever started it", () => {
+    fold([workerOf()]);
+    expect(kept()).toBeUndefined();
+    expect(bench.leaderState.unsaved.has(A)).toBe(true);
+  });
+  test.each([
+    ["nothing is listed of it", []],
+    ["its worker is on its way", [starting]],
+    ["its worker has ended", [exited]],
+  ])("stay while %s", (_, workers) => {
+    fold(workers);
+    expect(kept()).toEqual(KEPT);
+  });
+});

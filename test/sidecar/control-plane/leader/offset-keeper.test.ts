@@ -79,3 +79,13 @@ test("a missing permission is said once for all groups", async () => {
   expect(kept()).toBeUndefined();
   expect(warned).toHaveLength(1);
 });
+
+test("what cannot be kept of a group is said once, however often it is tried again", async () => {
+  const tooLarge: KafkaError = { code: "too-large", retry: "terminal", detail: "too long" };
+  const { leaderState, run, asked, warned } = open(err(tooLarge));
+  await run();
+  leaderState.unkept.add(A);
+  await run();
+  expect(asked).toHaveLength(3);
+  expect(warned).toHaveLength(2);
+});
