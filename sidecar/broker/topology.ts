@@ -56,17 +56,16 @@ const loopbackOf = ({ kafkaPort }: Given): BrokerAddress => ({ host: LOOPBACK, p
 
 /**
  * This broker's entry in BOOTSTRAP_SERVERS, as the original dials it: by its name, else the only one on
- * this machine. Where all are on this machine, they are in the order of their ids.
+ * this machine. Where all are on this machine, they are in the order of the replicas.
  */
 function ownEntry(given: Given, brokerId: number): BrokerAddress | undefined {
-  const { bootstrapServers, hostname, isPortGiven } = given;
+  const { bootstrapServers, isPortGiven } = given;
   if (bootstrapServers === undefined || isPortGiven) return undefined;
-  const naming = namingOf(given);
-  const built = naming.ok ? naming.value(brokerId) : undefined;
-  const name = ownName(bootstrapServers, brokerId, hostname) ?? built;
+  const name = ownName(bootstrapServers, given, brokerId);
   const named = bootstrapServers.find((server) => hostOf(server) === name);
   const here = bootstrapServers.filter((server) => HERE.test(hostOf(server)));
-  const onlyHere = here.length === bootstrapServers.length ? here[brokerId] : undefined;
+  const isAllHere = here.length === bootstrapServers.length;
+  const onlyHere = isAllHere ? here[replicaOf(given, brokerId)] : undefined;
   const own = named ?? (here.length === 1 ? here[0] : onlyHere);
   return own === undefined ? undefined : parseBrokerAddress(own);
 }
@@ -98,9 +97,14 @@ const firstLabel = (host: string): string => host.split(".")[0] ?? "";
 function replicaOf(given: Given, brokerId: number): number {
   const ordinal = ordinalOf(given.hostname);
   if (ordinal === undefined || given.brokerId === undefined) return brokerId;
-  const { workload, replicaCount } = given;
-  const isOwnName = firstLabel(given.hostname ?? "") === `${workload}-${ordinal}`;
-  return isOwnName || brokerId >= replicaCount ? ordinal : brokerId;
+  const replicas = Math.max(given.replicaCount, given.bootstrapServers?.length ?? 0);
+  return workloadOrdinal(given) !== undefined || brokerId >= replicas ? ordinal : brokerId;
+}
+
+/** The number in our host name, where that is one of the workload's. */
+function workloadOrdinal({ hostname, workload }: Given): number | undefined {
+  const ordinal = ordinalOf(hostname);
+  return firstLabel(hostname ?? "") === `${workload}-${ordinal}` ? ordinal : undefined;
 }
 
 /** `/org/o/gvc/g/workload/kafka` is `kafka`. */
@@ -126,7 +130,7 @@ function replicasOf(given: Given, brokerId: number, local: BrokerAddress): Repli
   const naming = namingOf(given);
   const own = replicaOf(given, brokerId);
   if (bootstrapServers !== undefined) {
-    const listed = ownName(bootstrapServers, brokerId, given.hostname);
+    const listed = ownName(bootstrapServers, given, brokerId);
     const built = naming.ok ? naming.value(own) : undefined;
     const isOwn = (server: string) =>
       [listed, built].includes(hostOf(server)) || isSameAddress(server, local);
@@ -171,19 +175,21 @@ function namingOf({ workload, location, gvc, gvcAlias }: Given): Result<Naming, 
 }
 
 /**
- * Of a list that somebody wrote, this broker's own entry: the one whose first label is our host name, or
- * the only one whose first label ends with our id, as in a StatefulSet (`kafka-2.kafka.ns.svc:9092`).
+ * Of a list that somebody wrote, this broker's own entry: the one whose first label is our host name; the
+ * platform's name of our replica; or the only one whose first label ends with our id, as in a StatefulSet
+ * (`kafka-2.kafka.ns.svc:9092`). Where ids and replicas are numbered apart, an entry with the number of our
+ * replica is as likely our own: with one of each, neither is taken, for it may be a neighbour's.
  */
-function ownName(
-  servers: readonly string[],
-  brokerId: number,
-  hostname: string | undefined,
-): string | undefined {
+function ownName(servers: readonly string[], given: Given, brokerId: number): string | undefined {
   const hosts = servers.map(hostOf);
-  const ownLabel = hostname === undefined ? undefined : firstLabel(hostname);
+  const ownLabel = given.hostname === undefined ? undefined : firstLabel(given.hostname);
   const same = hosts.find((host) => firstLabel(host) === ownLabel);
   if (same !== undefined) return same;
-  const alike = hosts.filter((host) => ordinalOf(host) === brokerId);
+  const naming = namingOf(given);
+  const built = naming.ok ? naming.value(replicaOf(given, brokerId)) : undefined;
+  if (built !== undefined && hosts.includes(built)) return built;
+  const numbers = [brokerId, workloadOrdinal(given) ?? brokerId];
+  const alike = hosts.filter((host) => numbers.some((number) => number === ordinalOf(host)));
   return alike.length === 1 ? alike[0] : undefined;
 }
 
