@@ -1,9 +1,11 @@
 /**
- * Which node answers at LOCAL_BROKER: asked once after each connect, for all verdicts rest on its being
- * the configured one. The node's own word counts first (DescribeConfigs of a broker's id is refused by
- * every other node). Without that permission, what it leads tells (leader-evidence.ts).
+ * Which node answers at LOCAL_BROKER: asked after each connect, for all verdicts rest on its being the
+ * configured one. The node's own word counts first (DescribeConfigs of a broker's id is refused by every
+ * other node), for as long as the connection. Without that permission, what it leads tells
+ * (leader-evidence.ts); leadership moves, so that is asked again.
  *
  * Only what is proven closes a gate: that we may not ask, or that nothing tells, is no difference.
+ * And what is proven stands until the contrary is, or nothing tells against the node any more.
  */
 
 import {
@@ -20,6 +22,7 @@ import {
   evidenceOf,
   type LeaderEvidence,
   type LedPartition,
+  NO_ANSWER,
   nameOf,
   partitionsOfOthers,
   partitionsOfOwn,
@@ -29,13 +32,17 @@ import type { RoundClock } from "./round-clock.ts";
 
 /** What could not be checked is asked again after so long: Kafka logs each refusal. */
 const AGAIN_MS = 60_000;
+/** That another node answers, by leadership: it closes gates, so it is asked again sooner. */
+const OTHER_AGAIN_MS = 10_000;
 /**
  * Evidence by leadership must last so long, in one leader epoch: a broker knows of a leadership from its
  * metadata before it has taken it up.
  */
 const LASTS_MS = 5000;
+/** Where it answers for no node's partitions either: a broker with very many takes longer to take them up. */
+const DENIED_LASTS_MS = 30_000;
 const INVALID_REQUEST = 42;
-const NO_ANSWER = -1;
+const UNSUPPORTED_VERSION = 35;
 const KEY = "node.id";
 const PERMISSION = "DESCRIBE_CONFIGS on the cluster";
 
@@ -48,7 +55,13 @@ export type IdentityReader = {
 };
 
 type Proven = Exclude<NodeIdentity, { readonly kind: "unproven" }>;
-type Known = { readonly linkId: number; readonly askedMs: number; readonly identity: NodeIdentity };
+type Known = {
+  readonly linkId: number;
+  readonly identity: NodeIdentity;
+  readonly askedMs: number;
+  /** For how long it is not asked again on this link. */
+  readonly freshMs: number;
+};
 
 export function openIdentityReader(deps: {
   readonly brokerId: number;
@@ -62,11 +75,10 @@ export function openIdentityReader(deps: {
   let asking: Promise<NodeIdentity> | undefined;
   let refusal: { readonly linkId: number; readonly atMs: number; readonly why: string } | undefined;
 
-  const isFresh = ({ identity, askedMs, linkId }: Known): boolean => {
-    if (linkId !== connection.linkId()) return false;
-    if (identity.kind !== "unproven") return true;
-    return identity.isFinal && monotonicMs() - askedMs < AGAIN_MS;
-  };
+  const isFresh = ({ askedMs, freshMs }: Known): boolean => monotonicMs() - askedMs < freshMs;
+
+  const knownOf = (linkId: number): Known | undefined =>
+    known?.linkId === linkId ? known : undefined;
 
   /** The node's own word; else why it gave none. */
   const askSettings = async (): Promise<Proven | string> => {
@@ -84,55 +96,96 @@ export function openIdentityReader(deps: {
     const saying = askSettings();
     // The question has opened a connection, where there was none.
     const linkId = connection.linkId();
-    const identity = await judge(await saying, topics);
-    known = { linkId, askedMs: monotonicMs(), identity };
+    const said = await saying;
+    const isItsWord = typeof said !== "string";
+    const now = isItsWord ? said : await judgeLeading(said, topics);
+    const identity = standing(knownOf(linkId)?.identity, now);
+    const freshMs = isItsWord ? Number.POSITIVE_INFINITY : freshMsOf(now);
+    known = { linkId, identity, askedMs: monotonicMs(), freshMs };
     return identity;
   };
 
-  const judge = async (
-    said: Proven | string,
+  const judgeLeading = async (
+    said: string,
     topics: readonly TopicMetadata[] | undefined,
   ): Promise<NodeIdentity> => {
-    if (typeof said !== "string") return said;
     if (topics === undefined) return pending(`${said}; the metadata did not come`);
     const own = await askLeaders(connection, partitionsOfOwn(topics, brokerId));
     const seen = evidenceOf(own, brokerId);
-    if (seen.kind === "same") return sameBy(seen.by);
+    if (seen.kind === "same") return suspicion.weigh(seen, topics, said);
     const others = await askLeaders(connection, partitionsOfOthers(topics, brokerId));
     return suspicion.weigh(evidenceOf([...own, ...others], brokerId), topics, said);
   };
 
   return {
     read: async (topics, clock) => {
-      if (known !== undefined && isFresh(known)) return known.identity;
+      const before = knownOf(connection.linkId());
+      if (before !== undefined && isFresh(before)) return before.identity;
       asking ??= ask(topics).finally(() => {
         asking = undefined;
       });
-      return (await clock.within(asking)) ?? pending("it has not said yet who it is");
+      const late = pending("it has not said yet who it is");
+      return (await clock.within(asking)) ?? standing(before?.identity, late);
     },
   };
 }
 
+/** What counts now, of what was known of this link and what was found. */
+function standing(before: NodeIdentity | undefined, now: NodeIdentity): NodeIdentity {
+  if (before === undefined || before.kind === "unproven" || now.kind !== "unproven") return now;
+  return before.kind === "other" && now.isFinal ? now : before;
+}
+
+/** Of what was found by leadership. */
+function freshMsOf(found: NodeIdentity): number {
+  switch (found.kind) {
+    case "same":
+      return AGAIN_MS;
+    case "other":
+      return OTHER_AGAIN_MS;
+    case "unproven":
+      return found.isFinal ? AGAIN_MS : 0;
+  }
+}
+
+type Against = Extract<LeaderEvidence, { readonly kind: "other" }>;
+
 /** Evidence against the configured id, and since when. It outlives a connection: sessions may be short. */
 function openSuspicion(monotonicMs: () => number) {
-  let first: { readonly by: readonly LedPartition[]; readonly sinceMs: number } | undefined;
+  let first: (Pick<Against, "nodeId" | "by"> & { readonly sinceMs: number }) | undefined;
+
+  const hasLasted = ({ nodeId, by }: Against, topics: readonly TopicMetadata[]): boolean => {
+    if (first === undefined || first.nodeId !== nodeId || !stillLed(first.by, topics)) {
+      first = { nodeId, by, sinceMs: monotonicMs() };
+    }
+    const lastsMs = nodeId === undefined ? DENIED_LASTS_MS : LASTS_MS;
+    return monotonicMs() - first.sinceMs >= lastsMs;
+  };
+
   return {
     weigh: (
       seen: LeaderEvidence,
       topics: readonly TopicMetadata[],
       refusal: string,
     ): NodeIdentity => {
-      if (seen.kind !== "other") {
-        first = undefined;
-        if (seen.kind === "same") return sameBy(seen.by);
-        const detail = topics.length === 0 ? refusal : `${refusal}; ${seen.why}`;
-        return { kind: "unproven", isFinal: true, detail };
+      switch (seen.kind) {
+        case "same":
+          first = undefined;
+          return sameBy(seen.by);
+        case "none": {
+          first = undefined;
+          const detail = topics.length === 0 ? refusal : `${refusal}; ${seen.why}`;
+          return { kind: "unproven", isFinal: true, detail };
+        }
+        case "doubtful":
+          return pending(`${refusal}; ${seen.why}`);
+        case "other": {
+          const how = evidenceText(seen);
+          return hasLasted(seen, topics)
+            ? { kind: "other", nodeId: seen.nodeId, how }
+            : pending(how);
+        }
       }
-      if (first === undefined || !stillLed(first.by, topics)) {
-        first = { by: seen.by, sinceMs: monotonicMs() };
-      }
-      if (monotonicMs() - first.sinceMs < LASTS_MS) return pending(evidenceText(seen));
-      return { kind: "other", nodeId: seen.nodeId, how: evidenceText(seen) };
     },
   };
 }
@@ -144,7 +197,7 @@ const sameBy = (by: LedPartition): NodeIdentity => ({
   how: `it leads ${nameOf(by)}`,
 });
 
-function evidenceText({ nodeId, by }: Extract<LeaderEvidence, { readonly kind: "other" }>): string {
+function evidenceText({ nodeId, by }: Against): string {
   const [first] = by;
   if (nodeId !== undefined) return `it answers as the leader of ${nameOf(first)}`;
   return `it does not lead ${by.map(nameOf).join(", ")}, as node ${first?.leader} does`;
@@ -172,8 +225,9 @@ async function askLeaders(
   return await Promise.all(
     led.map(async (each) => {
       const asked = await connection.ask(listOffsetsRequest(each.topic, [each.partition], LATEST));
-      const errorCode = asked.ok ? (asked.value[0]?.errorCode ?? NO_ANSWER) : NO_ANSWER;
-      return { ...each, errorCode };
+      if (asked.ok) return { ...each, errorCode: asked.value[0]?.errorCode ?? NO_ANSWER };
+      const isUnknown = asked.error.code === "unsupported";
+      return { ...each, errorCode: isUnknown ? UNSUPPORTED_VERSION : NO_ANSWER };
     }),
   );
 }

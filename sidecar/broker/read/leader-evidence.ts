@@ -9,7 +9,17 @@ import type { TopicMetadata } from "../../../shared/kafka/api/metadata.ts";
 const OWN_MAX = 4;
 /** Other leaders, one partition each. */
 const OTHERS_MAX = 16;
+/** How a question counts that did not come back, for whatever reason. */
+export const NO_ANSWER = -1;
+const UNKNOWN_PARTITION = 3;
+const LEADER_NOT_AVAILABLE = 5;
 const NOT_LEADER_OR_FOLLOWER = 6;
+/** A leader just elected, which does not know yet how far its followers are. */
+const OFFSET_NOT_AVAILABLE = 78;
+/** Such an answer is another one soon. */
+const TRANSIENT: readonly number[] = [
+  ...[NO_ANSWER, UNKNOWN_PARTITION, LEADER_NOT_AVAILABLE, OFFSET_NOT_AVAILABLE],
+];
 
 export type LedPartition = {
   readonly topic: string;
@@ -28,6 +38,8 @@ export type LeaderEvidence =
       readonly nodeId: number | undefined;
       readonly by: readonly LedPartition[];
     }
+  /** It may be another node: to be asked again. */
+  | { readonly kind: "doubtful"; readonly why: string }
   | { readonly kind: "none"; readonly why: string };
 
 export function partitionsOfOwn(
@@ -66,12 +78,20 @@ export function evidenceOf(asked: readonly AskedPartition[], brokerId: number): 
   if (same !== undefined) return { kind: "same", by: same };
   const own = asked.filter(isOwn);
   const denied = own.filter(({ errorCode }) => errorCode === NOT_LEADER_OR_FOLLOWER);
-  if (denied.length < own.length) {
-    return { kind: "none", why: `it did not say whether it leads ${nameOf(own[0])}` };
-  }
   const [other] = answered;
+  const unsaid = own.filter(({ errorCode }) => errorCode !== NOT_LEADER_OR_FOLLOWER);
+  if (unsaid.length > 0) {
+    const why = `it did not say whether it leads ${nameOf(unsaid[0])}`;
+    const isTransient = unsaid.some(({ errorCode }) => TRANSIENT.includes(errorCode));
+    if (other === undefined) return { kind: isTransient ? "doubtful" : "none", why };
+    return { kind: "doubtful", why: `${why}, and answers as the leader of ${nameOf(other)}` };
+  }
   if (other !== undefined) return { kind: "other", nodeId: other.leader, by: [other] };
   if (denied.length > 0) return { kind: "other", nodeId: undefined, by: denied };
+  const silent = asked.find(({ errorCode }) => errorCode === NO_ANSWER);
+  if (silent !== undefined) {
+    return { kind: "doubtful", why: `it did not say whether it leads ${nameOf(silent)}` };
+  }
   return { kind: "none", why: `node ${brokerId} leads no partition that is shown to us` };
 }
 

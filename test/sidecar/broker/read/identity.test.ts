@@ -13,7 +13,11 @@ const OFFSETS = 2;
 const REFUSED = 31;
 const INVALID = 42;
 const NOT_LEADER = 6;
+const STORAGE = 56;
 const { topics } = cluster({ t: [partition(0, [1, 2], [1, 2]), partition(1, [2, 1], [2, 1])] });
+
+const codeOf = (leads: boolean | number): number =>
+  typeof leads === "number" ? leads : leads ? 0 : NOT_LEADER;
 
 const closing: (() => void)[] = [];
 afterEach(() => {
@@ -41,13 +45,13 @@ const offsets = (errorCode: number): ByteWriter =>
     ),
   );
 
-/** @param leads of the partitions asked for, one after the other: does the node lead it? */
-async function open(said: () => PlayedAnswer, leads: () => boolean = () => false) {
+/** @param leads of the partitions asked for, one after the other: does the node lead it, or else the error */
+async function open(said: () => PlayedAnswer, leads: () => boolean | number = () => false) {
   const asked: number[] = [];
   const played = await playBroker(
     (apiKey) => {
       asked.push(apiKey);
-      return apiKey === CONFIGS ? said() : offsets(leads() ? 0 : NOT_LEADER);
+      return apiKey === CONFIGS ? said() : offsets(codeOf(leads()));
     },
     [[CONFIGS, 1, 3]],
   );
@@ -138,7 +142,7 @@ test("read() believes leadership against the id only when it lasts, in the same 
     partitions: topic.partitions.map((each) => ({ ...each, leaderEpoch: 6 })),
   }));
   expect(await read(elected)).toMatchObject({ kind: "unproven", isFinal: false });
-  later(4000);
+  later(29_000);
   expect(await read(elected)).toMatchObject({ kind: "unproven", isFinal: false });
   later(1500);
   expect(await read(elected)).toEqual({
@@ -154,4 +158,65 @@ test("read() awaits a node that does not answer, and metadata that did not come"
   expect(await held.read(topics)).toMatchObject({ kind: "unproven", isFinal: false });
   const refused = await open(() => settings(REFUSED));
   expect(await refused.read(undefined)).toMatchObject({ kind: "unproven", isFinal: false });
+});
+
+test("read() takes another node's leadership back when it leads what the id leads after all", async () => {
+  const answers = { leads: false };
+  const { read, later } = await open(
+    () => settings(REFUSED),
+    () => answers.leads,
+  );
+  await read(topics);
+  later(30_500);
+  expect(await read(topics)).toMatchObject({ kind: "other" });
+  answers.leads = true;
+  expect(await read(topics)).toMatchObject({ kind: "other" });
+  later(10_000);
+  expect(await read(topics)).toEqual({ kind: "same", how: "it leads t-0" });
+  // Evidence against it begins anew.
+  answers.leads = false;
+  later(60_000);
+  expect(await read(topics)).toMatchObject({ kind: "same" });
+});
+
+test("read() asks again whether it still leads, and keeps what was proven until the contrary is", async () => {
+  const answers = { leads: true };
+  const { read, later } = await open(
+    () => settings(REFUSED),
+    () => answers.leads,
+  );
+  await read(topics);
+  answers.leads = false;
+  later(60_000);
+  expect(await read(topics)).toMatchObject({ kind: "same" });
+  later(30_500);
+  expect(await read(topics)).toMatchObject({ kind: "other" });
+  // Its leadership is under way to another node: neither proves anything.
+  const moved = cluster({ t: [partition(0, [2], [2], 2)] }).topics;
+  later(10_000);
+  expect(await read(moved)).toMatchObject({ kind: "unproven", isFinal: true });
+});
+
+test("read() believes a node that leads another's partitions after 5 s", async () => {
+  let asked = 0;
+  const { read, later } = await open(
+    () => settings(REFUSED),
+    // Of t-0, then of t-1 in each look.
+    () => asked++ % 2 === 1,
+  );
+  expect(await read(topics)).toMatchObject({ kind: "unproven", isFinal: false });
+  later(5500);
+  expect(await read(topics)).toEqual({
+    ...{ kind: "other", nodeId: 2, how: "it answers as the leader of t-1" },
+  });
+});
+
+test("read() awaits one that does not say whether it leads the id's partitions, and leads another's", async () => {
+  let asked = 0;
+  const { read } = await open(
+    () => settings(REFUSED),
+    // Of t-0 its log is on a lost disk; t-1 is another's.
+    () => (asked++ % 2 === 0 ? STORAGE : true),
+  );
+  expect(await read(topics)).toMatchObject({ kind: "unproven", isFinal: false });
 });

@@ -11,6 +11,7 @@ import { cluster, partition } from "../snapshot-sample.ts";
 
 const NOT_LEADER = 6;
 const STORAGE = 56;
+const UNSUPPORTED = 35;
 
 const asked = (partitionId: number, leader: number, errorCode: number): AskedPartition => ({
   ...{ topic: "t", partition: partitionId, leader, leaderEpoch: 5, errorCode },
@@ -34,10 +35,41 @@ describe("evidenceOf()", () => {
     ["one of its own is on a lost disk", [asked(0, 1, STORAGE)], { kind: "none" }],
     [
       "one of its own is on a lost disk, the other is not led",
-      [asked(0, 1, STORAGE), asked(1, 1, NOT_LEADER), asked(2, 2, 0)],
+      [asked(0, 1, STORAGE), asked(1, 1, NOT_LEADER), asked(2, 2, NOT_LEADER)],
       { kind: "none" },
     ],
-    ["no answer", [asked(0, 1, -1)], { kind: "none" }],
+    [
+      "one of its own is on a lost disk, and it leads one of node 2",
+      [asked(0, 1, STORAGE), asked(1, 1, NOT_LEADER), asked(2, 2, 0)],
+      {
+        kind: "doubtful",
+        why: "it did not say whether it leads t-0, and answers as the leader of t-2",
+      },
+    ],
+    [
+      "all of its own are, and it leads one of node 2",
+      [asked(1, 1, STORAGE), asked(2, 2, 0)],
+      { kind: "doubtful" },
+    ],
+    [
+      "no answer",
+      [asked(0, 1, -1)],
+      { kind: "doubtful", why: "it did not say whether it leads t-0" },
+    ],
+    ["a partition that it does not know yet", [asked(0, 1, 3)], { kind: "doubtful" }],
+    ["no leader known there yet", [asked(0, 1, NOT_LEADER), asked(1, 1, 5)], { kind: "doubtful" }],
+    ["a leader that was just elected", [asked(0, 1, 78)], { kind: "doubtful" }],
+    [
+      "the id leads none, and no answer whether node 2's is led",
+      [asked(1, 2, -1)],
+      { kind: "doubtful" },
+    ],
+    [
+      "the id leads none, nor does the node lead node 2's",
+      [asked(1, 2, NOT_LEADER)],
+      { kind: "none" },
+    ],
+    ["a node that does not know the question", [asked(0, 1, UNSUPPORTED)], { kind: "none" }],
   ];
   test.each(rows)("%s", (_what, given, want) => {
     expect(evidenceOf(given, 1)).toMatchObject(want);
