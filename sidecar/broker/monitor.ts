@@ -9,6 +9,7 @@ import type { KafkaLog } from "../../shared/kafka/log.ts";
 import { type KafkaSettings, parseBrokerAddress } from "../../shared/kafka/settings.ts";
 import type { Files } from "../../shared/linux/kernel-files.ts";
 import type { Log } from "../../shared/log.ts";
+import type { CheckSettings } from "./check/check.ts";
 import { type EvaluatedRound, evaluate } from "./check/evaluate.ts";
 import type { BrokerConfig } from "./config.ts";
 import { openOutageWatch } from "./outage/outage.ts";
@@ -23,7 +24,7 @@ import { openRounds, type Rounds } from "./round/rounds.ts";
 import type { BrokerSnapshot } from "./snapshot.ts";
 
 export type MonitorOptions = {
-  readonly config: BrokerConfig;
+  readonly config: BrokerConfig & CheckSettings;
   readonly clientId: string;
   readonly files: Files;
   readonly ownPid: number;

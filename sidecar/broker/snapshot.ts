@@ -89,10 +89,18 @@ export type NodeIdentity =
   /** `isFinal`: nothing more is to be found out for now; else the answer is still awaited. */
   | { readonly kind: "unproven"; readonly isFinal: boolean; readonly detail: string };
 
-/** Connections to Kafka's port that wait to be taken, and the CPU time of its process so far. */
+/** Connections to Kafka's port, as the kernel sees them, and the CPU time of its process so far. */
 export type Backlog = {
   readonly pid: number;
+  /** When this was looked at, by our own age: only differences count. */
+  readonly atMs: number;
+  /** Not taken by Kafka yet. */
   readonly waiting: number;
+  /** Taken by Kafka, and not closed by it. */
+  readonly served: number;
+  /** Of those served: what they sent, or that they ended, is left unread. */
+  readonly unread: number;
+  /** In clock ticks of 10 ms. */
   readonly cpuTicks: number;
 };
 

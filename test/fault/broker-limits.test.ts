@@ -194,8 +194,13 @@ describe("sidecar broker", () => {
       );
       say(`connections not taken: ${waits.probed.body.error}`);
       expect([...(await sawRounds(fresh, 5)).codes]).toEqual([200]);
+      const looks = () => sidecars.run(["check", "live"], { ...fresh.env, PORT: "0" });
+      expect(await looks()).toEqual({ code: 0, output: "live: healthy\n" });
       const sinceMs = performance.now();
       await kafka.broker(0).kill("SIGSTOP");
+      const alone = await looks();
+      say(`connections not taken, SIGSTOP: an exec probe by itself says ${alone.output}`);
+      expect(alone).toMatchObject({ code: 69, output: expect.stringContaining("is silent") });
       const dead = await fresh.seenAfter(sinceMs, "live", ({ code }) => code === 503);
       say(`connections not taken, SIGSTOP: live fails after ${Math.round(dead.afterMs)} ms`);
       await kafka.broker(0).kill("SIGCONT");

@@ -7,6 +7,7 @@ import { brakedMs } from "../outage/liveness-brake.ts";
 import type { BrokerSnapshot, KafkaProcess, ListenerAnswer } from "../snapshot.ts";
 import { ageText, bytesText, counted, someOf } from "../text.ts";
 import type { Check, CheckSettings, Verdict } from "./check.ts";
+import { heldText } from "./held-back.ts";
 import { verdictsOf } from "./verdict.ts";
 
 /** Our timer was late by this share of the time that we waited: an answer may have been there in time. Twice it was not. */
@@ -116,7 +117,7 @@ function judgeSilent(
     const lag = `we ourselves were held up for ${ageText(lagMs)}`;
     return say("unknown", `${detail}, but ${lag}: too little CPU for the sidecar?`, durationMs);
   }
-  const held = heldText(seen, before);
+  const held = heldText(seen, settings, before);
   if (held !== undefined) return say("unknown", `${held}: ${detail}`, durationMs);
   if (kafka.kind === "running" && !kafka.hasAnswered && isReadingLogs(kafka, before)) {
     return say("unknown", startingText(kafka, before), durationMs);
@@ -130,38 +131,19 @@ function judgeSilent(
   return say("unknown", `${silence}; ${others}: ${turn}`, durationMs);
 }
 
-/**
- * At a limit of connections (max.connections, max.connection.creation.rate) Kafka leaves new ones with the
- * kernel: those of others are served. One that hangs leaves them there, too, and does nothing else. What it
- * worked shows from the second look on.
- */
-function heldText(
-  { backlog }: BrokerSnapshot,
-  before: BrokerSnapshot | undefined,
-): string | undefined {
-  if (backlog === undefined || backlog.waiting === 0) return undefined;
-  const was = before?.backlog?.pid === backlog.pid ? before.backlog : undefined;
-  if (was !== undefined && was.cpuTicks === backlog.cpuTicks) return undefined;
-  const waiting = counted(backlog.waiting, "connection");
-  return `Kafka's process leaves ${waiting} waiting, ours among them, and is at work: at a limit such as max.connections?`;
-}
-
 /** Did we get too little of the CPU to be sure that there was no answer? */
 export const isHeldUp = (lagMs: number, waitedMs: number): boolean =>
   lagMs > 0 && lagMs >= waitedMs * LAG_SHARE_MAX;
 
-/** Not answered since its start, and at work; what it did before the first look cannot be told, and is taken for work. */
+/** Not answered since its start, and reading its logs; what it did before the first look cannot be told, and is taken for that. */
 export function isRecovering(
   { answer, process: kafka }: BrokerSnapshot,
   before: BrokerSnapshot | undefined,
 ): boolean {
   if (answer.kind !== "closed" && answer.kind !== "silent") return false;
   if (kafka.kind !== "running" || kafka.hasAnswered) return false;
-  return before === undefined || hasProgress(kafka, before);
+  return before === undefined || isReadingLogs(kafka, before);
 }
-
-const hasProgress = (kafka: Running, before: BrokerSnapshot | undefined): boolean =>
-  (progressBytes(kafka, before) ?? 0) > 0;
 
 type Running = Extract<KafkaProcess, { readonly kind: "running" }>;
 

@@ -42,6 +42,8 @@ export type CheckSettings = {
   readonly diskFreeWarn: number;
   /** Between the restarts of brokers that are all silent at the same time; 0: no brake. */
   readonly livenessBrakeMs: number;
+  /** Nobody looks round after round: what only a second look can tell is looked at again, not assumed. */
+  readonly isOneOff?: boolean;
 };
 
 /** `before`: of the round before, to tell progress; a verdict's status never rests on it but in recovery. */

@@ -59,8 +59,8 @@ async function lookUp(
   config: BrokerConfig,
 ): Promise<Probed> {
   // Who remembers nothing cannot tell when a silent broker's turn has come: the kubelet would wait for ever.
-  const unbraked = { ...config, livenessBrakeMs: 0 };
-  const look = { ...options, config: unbraked, clientId: "outrider-check", onRound: () => {} };
+  const alone = { ...config, livenessBrakeMs: 0, isOneOff: true };
+  const look = { ...options, config: alone, clientId: "outrider-check", onRound: () => {} };
   const probe = openMonitor(look);
   let outcome: Probed | undefined;
   for (let looks = 0; looks < LOOKS_MAX && outcome?.healthy !== true; looks += 1) {

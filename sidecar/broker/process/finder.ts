@@ -14,6 +14,8 @@ import { parseStat } from "../../../shared/linux/proc-stat.ts";
 import type { Backlog, KafkaProcess } from "../snapshot.ts";
 import { type Choice, chooseKafka, type ProcessCandidate } from "./choose.ts";
 import {
+  type Connections,
+  connectionsTo,
   cpuTicks,
   ioBytes,
   type KafkaProgram,
@@ -22,7 +24,6 @@ import {
   listeningAddresses,
   listeningSockets,
   propertiesPath,
-  waitingConnections,
 } from "./parse.ts";
 
 /** A pod has a dozen; on a busy host a few ms of each round at most. */
@@ -152,7 +153,7 @@ export function openKafkaFinder({
 
   return {
     look,
-    backlog: () => known && backlogOf(files, known.pid, port),
+    backlog: () => known && backlogOf(files, known.pid, port, ownAgeMs()),
     isListening: () => known && (listensOn(files, known.pid, port, false) ?? true),
     listensAt: () => (known === undefined ? [] : addressesOf(files, known.pid)),
     asking: () => {
@@ -248,15 +249,17 @@ function listensOn(files: Files, pid: number, port: number, isOnly: boolean): bo
   return descriptors.some((fd) => sockets.has(files.link(`/proc/${pid}/fd/${fd}`) ?? ""));
 }
 
-function backlogOf(files: Files, pid: number, port: number): Backlog | undefined {
+function backlogOf(files: Files, pid: number, port: number, atMs: number): Backlog | undefined {
   const stat = files.read(`/proc/${pid}/stat`);
   const ticks = stat.ok ? cpuTicks(stat.value) : undefined;
   if (ticks === undefined) return undefined;
-  const waiting = ["tcp", "tcp6"].reduce((sum, name) => {
+  const [four, six] = ["tcp", "tcp6"].map((name) => {
     const text = files.read(`/proc/${pid}/net/${name}`);
-    return text.ok ? sum + waitingConnections(text.value, port) : sum;
-  }, 0);
-  return { pid, waiting, cpuTicks: ticks };
+    return connectionsTo(text.ok ? text.value : "", port);
+  });
+  const sum = (count: keyof Connections) => (four?.[count] ?? 0) + (six?.[count] ?? 0);
+  const counts = { waiting: sum("waiting"), served: sum("served"), unread: sum("unread") };
+  return { pid, atMs, ...counts, cpuTicks: ticks };
 }
 
 /** By its properties, read where it sees them: under its own root, from its own directory. */

@@ -1,7 +1,9 @@
 /**
  * Reads what /proc says of a process (proc(5)) as far as Kafka is told by it: its command line, its
- * settings, its listening sockets, its I/O. Pure.
+ * settings, its sockets, its I/O. Pure.
  */
+
+import type { Backlog } from "../snapshot.ts";
 
 /** A program as its command line names it: a Java main class, or an executable; and what follows. */
 export type KafkaProgram = { readonly name: string; readonly args: readonly string[] };
@@ -69,8 +71,11 @@ const LOCAL = 1;
 const STATE = 3;
 const QUEUES = 4;
 const INODE = 9;
-/** TCP_LISTEN of the kernel's include/net/tcp_states.h. */
+/** TCP_LISTEN and others of the kernel's include/net/tcp_states.h. */
 const LISTEN = "0A";
+const ESTABLISHED = "01";
+/** The other side has ended it, and ours, which would have closed it as soon as it read that, has not. */
+const CLOSE_WAIT = "08";
 
 const hexPort = (port: number): string => `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
 
@@ -85,12 +90,26 @@ export function listeningSockets(text: string, port?: number): readonly string[]
   });
 }
 
-/** How many connections wait in the sockets that listen on a port until Kafka takes them (rx_queue of such a row). */
-export function waitingConnections(text: string, port: number): number {
-  const rows = text.split("\n").map((line) => line.trim().split(/\s+/u));
-  return rows
-    .filter((fields) => fields[STATE] === LISTEN && (fields[LOCAL] ?? "").endsWith(hexPort(port)))
-    .reduce((sum, fields) => sum + Number.parseInt(fields[QUEUES]?.split(":")[1] ?? "0", 16), 0);
+export type Connections = Pick<Backlog, "waiting" | "served" | "unread">;
+
+/**
+ * The connections to a port, from /proc/<pid>/net/tcp or tcp6: those that wait to be taken stand in the
+ * rx_queue of the row that listens, and have no inode of their own until then.
+ */
+export function connectionsTo(text: string, port: number): Connections {
+  const ending = hexPort(port);
+  const count = { waiting: 0, served: 0, unread: 0 };
+  for (const line of text.split("\n")) {
+    const fields = line.trim().split(/\s+/u);
+    if (fields[LOCAL]?.endsWith(ending) !== true) continue;
+    const state = fields[STATE];
+    const received = Number.parseInt(fields[QUEUES]?.split(":")[1] ?? "0", 16);
+    if (state === LISTEN) count.waiting += received;
+    if ((state !== ESTABLISHED && state !== CLOSE_WAIT) || fields[INODE] === "0") continue;
+    count.served += 1;
+    if (state === CLOSE_WAIT || received > 0) count.unread += 1;
+  }
+  return count;
 }
 
 /** Places in /proc/<pid>/stat after the command name, which may hold anything up to the last `)`. */

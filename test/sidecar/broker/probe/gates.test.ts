@@ -40,10 +40,11 @@ const silent: Partial<BrokerSnapshot> = {
   answer: { kind: "silent", connected: true, detail: "no answer within 2000 ms", durationMs: 2000 },
   ...{ metadata: failed("no answer"), quorum: failed("no answer"), logDirs: failed("no answer") },
 };
+const RECOVERY_IN_2_S = 2 * 64 * 1024;
 const starting: Partial<BrokerSnapshot> = {
   ...silent,
   answer: { kind: "closed", detail: "ECONNREFUSED", durationMs: 1 },
-  process: running({ hasAnswered: false, ioBytes: 4096, ageMs: 20_000 }),
+  process: running({ hasAnswered: false, ioBytes: 1024 + RECOVERY_IN_2_S, ageMs: 20_000 }),
   hasStarted: false,
 };
 const refused: Partial<BrokerSnapshot> = {
@@ -58,6 +59,7 @@ const throttled = { kind: "throttled", detail: "quota", durationMs: 2000 } as co
 const cut = { kind: "cut", detail: "ECONNRESET", durationMs: 1 } as const;
 const idle = { hasAnswered: false, ageMs: 18_000 } as const;
 const stuck = running({ ...idle, ageMs: 20_000, ioBytes: 1024 });
+const slow = running({ ...idle, ageMs: 20_000, ioBytes: 1024 + RECOVERY_IN_2_S - 1 });
 const heldBack = {
   kind: "failed",
   error: { code: "timeout", retry: "transient", detail: "quota", isThrottled: true },
@@ -229,6 +231,7 @@ describe("passGate()", () => {
     ["connections that are ended at once", { ...silent, answer: cut }, false],
     ["a start that cannot be seen to make progress", { ...starting, process: stuck }, false],
     ["a recovery that makes progress", starting, true],
+    ["a start that reads less than a recovery does", { ...starting, process: slow }, false],
     ["too little CPU of our own", { metadata: late, lagMs: 600 }, true],
     ["a quota on the sign of life", { ...silent, answer: throttled }, true],
     ["a quota on the metadata", { metadata: heldBack }, true],

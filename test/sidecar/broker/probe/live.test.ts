@@ -86,9 +86,13 @@ const snapshots: fc.Arbitrary<BrokerSnapshot> = fc.record({
     readIn([]),
   ),
   hasStarted: fc.boolean(),
-  backlog: fc.option(fc.record({ pid: fc.constant(1), waiting: fc.nat(3), cpuTicks: fc.nat(3) }), {
-    nil: undefined,
-  }),
+  backlog: fc.option(
+    fc.record({
+      ...{ pid: fc.constant(1), atMs: fc.nat(99), waiting: fc.nat(3) },
+      ...{ served: fc.nat(3), unread: fc.nat(3), cpuTicks: fc.nat(3) },
+    }),
+    { nil: undefined },
+  ),
   isListening: fc.option(fc.boolean(), { nil: undefined }),
   listensAt: fc.constant([]),
   ...{

@@ -164,6 +164,23 @@ describe("openKafkaFinder()", () => {
     expect(finder.look()).toMatchObject({ pid: 8 });
   });
 
+  test("tells who waits at the port and who is served, of both families, and when it looked", () => {
+    const row = (address: string, state: string, received: string) =>
+      `\n 0: ${address}:2384 0:0 ${state} 00000000:${received} 00:00000000 00000000 0 0 4711 1`;
+    const four = row("0100007F", "01", "00000009");
+    const six = row("0".repeat(32), "0A", "00000002") + row("0".repeat(32), "01", "00000000");
+    const tables = { "/proc/7/net/tcp": four, "/proc/7/net/tcp6": six };
+    const { finder, now } = finderOver({ ...own, ...pause, ...kafka(7, 9), ...tables });
+    expect(finder.backlog()).toBeUndefined();
+    finder.look();
+    const seen = { pid: 7, waiting: 2, served: 2, unread: 1, cpuTicks: 0 };
+    expect(finder.backlog()).toEqual({ ...seen, atMs: 60_000 });
+    now({ ...own, ...pause, ...kafka(7, 9) }, 5000);
+    expect(finder.backlog()).toEqual({
+      ...{ pid: 7, waiting: 0, served: 0, unread: 0, cpuTicks: 0, atMs: 65_000 },
+    });
+  });
+
   test("goes through a long list in several looks, of 512 processes each", () => {
     const crowd = Array.from({ length: 1100 }, (_, n) => [`/proc/${1000 + n}/stat`, "x"]);
     const { finder } = finderOver({ ...own, ...Object.fromEntries(crowd), ...kafka(9000, 9) });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import {
+  connectionsTo,
   ioBytes,
   kafkaProgram,
   listenerPorts,
@@ -76,6 +77,24 @@ describe("listeningSockets()", () => {
     expect(listeningSockets(text, 9093)).toEqual(["4712"]);
     expect(listeningSockets(text, 909)).toEqual([]);
     expect(listeningSockets("", 9092)).toEqual([]);
+  });
+});
+
+describe("connectionsTo()", () => {
+  const row = (local: string, state: string, received: string, inode: number) =>
+    `   0: ${local} 0100007F:D431 ${state} 00000000:${received} 00:00000000 00000000 1000 0 ${inode} 1`;
+  const PORT = "0100007F:2384";
+  test.each([
+    ["what waits in the row that listens", [row(PORT, "0A", "00000011", 7)], [17, 0, 0]],
+    ["one that is served, and read", [row(PORT, "01", "00000000", 7)], [0, 1, 0]],
+    ["one that is served, and left unread", [row(PORT, "01", "0000002A", 7)], [0, 1, 1]],
+    ["one whose other side has ended it", [row(PORT, "08", "00000000", 7)], [0, 1, 1]],
+    ["none that Kafka has not taken", [row(PORT, "01", "0000002A", 0)], [0, 0, 0]],
+    ["none of another port", [row("0100007F:2385", "01", "0000002A", 7)], [0, 0, 0]],
+    ["none that both sides have ended", [row(PORT, "06", "00000000", 0)], [0, 0, 0]],
+    ["nothing of nothing", [], [0, 0, 0]],
+  ] as const)("counts %s", (_, rows, [waiting, served, unread]) => {
+    expect(connectionsTo(rows.join("\n"), 9092)).toEqual({ waiting, served, unread });
   });
 });
 
