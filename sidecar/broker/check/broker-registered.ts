@@ -1,4 +1,5 @@
 /** Is this broker among those that the cluster's metadata names? A fenced or cut-off broker is not. */
+import type { KafkaErrorCode } from "../../../shared/kafka/error.ts";
 import type { BrokerSnapshot } from "../snapshot.ts";
 import { counted, someOf } from "../text.ts";
 import { isHeldUp, isRecovering } from "./broker-answers.ts";
@@ -27,12 +28,16 @@ export const checkBrokerRegistered: Check = (snapshot, _settings, before) => {
       );
 };
 
+/** It does not speak our Metadata (before 2.8, so it was not asked), or refuses to name brokers to us: alive. */
+const ANSWERS: ReadonlySet<KafkaErrorCode> = new Set(["unsupported", "authorization"]);
+
 /** What keeps an answer back that is no fault of the broker's, nor one that the original would have seen. */
 function isExcused(snapshot: BrokerSnapshot, before: BrokerSnapshot | undefined): boolean {
   const { answer, metadata, lagMs } = snapshot;
   if (answer.kind === "throttled") return true;
   if (metadata.kind !== "failed") return true;
   if (metadata.error.isThrottled === true) return true;
+  if (answer.kind === "answered" && ANSWERS.has(metadata.error.code)) return true;
   if (isHeldUp(lagMs, metadata.durationMs)) return true;
   return isRecovering(snapshot, before);
 }

@@ -29,13 +29,17 @@ export async function readWithin<T>(
 
 type OnItsWay = Pick<Asking<unknown>, "sentMs" | "throttledForMs">;
 
-/** No answer yet; what a quota holds back, or has no connection yet, the broker was not even asked. */
+/**
+ * No answer yet; what a quota held back for a part of the wait, or has no connection yet, the broker was not
+ * asked in time.
+ */
 export function lateError(what: string, waitedMs: number, asked?: OnItsWay): KafkaError {
   const late = timeoutError(what, Math.round(waitedMs));
   if (asked === undefined) return late;
   const throttledMs = asked.throttledForMs();
-  if (throttledMs > 0) {
-    return { ...late, detail: `${late.detail}: ${quotaText(throttledMs)}`, isThrottled: true };
+  if (throttledMs + waitedMs > 0) {
+    const quota = quotaText(Math.max(0, throttledMs));
+    return { ...late, detail: `${late.detail}: ${quota}`, isThrottled: true };
   }
   if (asked.sentMs() !== undefined) return late;
   return { ...late, detail: `${late.detail}: its connection is not open yet, or muted by a quota` };

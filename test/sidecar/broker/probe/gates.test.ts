@@ -223,6 +223,8 @@ describe("passGate()", () => {
   const closed: Partial<BrokerSnapshot> = { ...starting, hasStarted: true };
   const hidden = { kind: "hidden", reason: "not shared" } as const;
   const late = failed("no answer");
+  const old = failed("needs Kafka 2.8 or newer", "unsupported");
+  const unauthorized = failed("CLUSTER_AUTHORIZATION_FAILED", "authorization");
   const unanswered: readonly (readonly [string, Partial<BrokerSnapshot>, boolean])[] = [
     ["the metadata did not come", { metadata: late }, false],
     ["a wrong password", refused, false],
@@ -235,6 +237,9 @@ describe("passGate()", () => {
     ["too little CPU of our own", { metadata: late, lagMs: 600 }, true],
     ["a quota on the sign of life", { ...silent, answer: throttled }, true],
     ["a quota on the metadata", { metadata: heldBack }, true],
+    ["a Kafka too old to be asked, that answers", { metadata: old }, true],
+    ["a Kafka too old to be asked, that is silent", { ...silent, metadata: old }, false],
+    ["a refusal to name the brokers to us", { metadata: unauthorized }, true],
     ["a controller", { role: "controller", metadata: absent("none") }, true],
   ];
   test.each([...unanswered])("LIVENESS=cluster, and %s", (_when, changed, healthy) => {
