@@ -3,7 +3,6 @@ import { describe, expect, test } from "bun:test";
 import { checkBrokerAnswers } from "../../../../sidecar/broker/check/broker-answers.ts";
 import type { CheckStatus } from "../../../../sidecar/broker/check/check.ts";
 import type {
-  Backlog,
   BrokerSnapshot,
   KafkaProcess,
   ListenerAnswer,
@@ -19,7 +18,6 @@ const silent = {
   detail: "no answer within 2000 ms",
   durationMs: 2000,
 } as const;
-const fresh = { ...silent, isNew: true };
 const refused: ListenerAnswer = { kind: "refused-us", detail: "wrong password", durationMs: 4 };
 const notAsked: ListenerAnswer = { kind: "not-asked", detail: "no such name", durationMs: 0 };
 
@@ -35,9 +33,6 @@ type Row = {
   readonly process?: KafkaProcess;
   readonly before?: KafkaProcess;
   readonly isListening?: boolean;
-  readonly backlog?: Backlog;
-  readonly was?: Backlog;
-  readonly isOneOff?: boolean;
   readonly lagMs?: number;
   readonly silentMs?: number;
   /** Of four others, three were asked: so many answered; undefined: it is alone. */
@@ -47,12 +42,6 @@ type Row = {
 const STARTING = "starting for 30s, no answer yet";
 const PROGRESS = `${STARTING}; it read and wrote 4.0 MiB, of it 3.0 MiB since the round before`;
 const BLIND = `${STARTING}; what it reads and writes cannot be seen: ECONNREFUSED`;
-const held = (work: string) =>
-  `Kafka's process leaves 3 connections waiting, ours among them, ${work}: at a limit such as max.connections?: no answer within 2000 ms`;
-const backlog = (changed: Partial<Backlog> = {}): Backlog => ({
-  ...{ pid: 42, atMs: 51_000, waiting: 3, served: 5, unread: 4, cpuTicks: 81 },
-  ...changed,
-});
 const SILENT = "the listener accepts connections and is silent: no answer within 2000 ms";
 
 const rows: readonly Row[] = [
@@ -190,77 +179,6 @@ const rows: readonly Row[] = [
     ],
   },
   {
-    when: "new connections that its process leaves waiting are unknown at the first look",
-    answer: fresh,
-    backlog: backlog(),
-    want: ["unknown", held("whether it works is not seen yet")],
-  },
-  {
-    when: "they fail at the first look of one that looks only when asked, and so looks again",
-    answer: fresh,
-    backlog: backlog(),
-    isOneOff: true,
-    want: ["fail", SILENT],
-  },
-  {
-    when: "they are unknown at its second look, of a process that works",
-    answer: fresh,
-    backlog: backlog(),
-    was: backlog({ atMs: 50_000, cpuTicks: 80 }),
-    isOneOff: true,
-    want: ["unknown", held("and is at work")],
-  },
-  {
-    when: "new connections that its process leaves waiting while it works are unknown",
-    answer: fresh,
-    backlog: backlog({ atMs: 52_000 }),
-    was: backlog({ atMs: 50_000, cpuTicks: 80 }),
-    silentMs: 10_000,
-    want: ["unknown", held("and is at work")],
-  },
-  {
-    when: "they fail while it uses less than 0.5 % of a CPU, as the timers of one that hangs do",
-    answer: fresh,
-    backlog: backlog({ atMs: 52_001 }),
-    was: backlog({ atMs: 50_000, cpuTicks: 80 }),
-    silentMs: 10_000,
-    want: ["fail", SILENT],
-  },
-  {
-    when: "they fail while it does nothing",
-    answer: fresh,
-    backlog: backlog(),
-    was: backlog({ atMs: 50_000 }),
-    want: ["fail", SILENT],
-  },
-  {
-    when: "they fail while it works and reads nothing of what any served connection sent",
-    answer: fresh,
-    backlog: backlog({ served: 4, unread: 4 }),
-    was: backlog({ atMs: 50_000, cpuTicks: 1 }),
-    want: ["fail", SILENT],
-  },
-  {
-    when: "they are unknown where no connection at all is served on that port, and it works",
-    answer: fresh,
-    backlog: backlog({ served: 0, unread: 0 }),
-    was: backlog({ atMs: 50_000, cpuTicks: 80 }),
-    want: ["unknown", held("and is at work")],
-  },
-  {
-    when: "another process's work does not count",
-    answer: fresh,
-    backlog: backlog(),
-    was: backlog({ pid: 41, atMs: 50_000 }),
-    want: ["unknown", held("whether it works is not seen yet")],
-  },
-  {
-    when: "a new connection that its process has taken, and leaves without an answer, fails",
-    answer: fresh,
-    backlog: backlog({ waiting: 0 }),
-    want: ["fail", SILENT],
-  },
-  {
     when: "silent in a second round fails, however late we were",
     answer: silent,
     lagMs: 9000,
@@ -311,25 +229,14 @@ describe("checkBrokerAnswers()", () => {
     "$when",
     ({ answer, process, before, lagMs = 0, silentMs = 0, answered, want, ...seen }) => {
       const changed = (kafka: KafkaProcess = running()): Partial<BrokerSnapshot> => ({
-        ...{
-          brokerId: 1,
-          answer,
-          process: kafka,
-          lagMs,
-          isListening: seen.isListening,
-          backlog: seen.backlog,
-        },
+        ...{ brokerId: 1, answer, process: kafka, lagMs, isListening: seen.isListening },
         silence: {
           ...{ forMs: silentMs, isShared: answered !== undefined },
           peers: { known: 4, asked: 3, answered: answered ?? 3, untaken: 0 },
         },
       });
-      const was =
-        before === undefined && seen.was === undefined
-          ? undefined
-          : snapshot({ ...changed(before), backlog: seen.was });
-      const settings = { ...SETTINGS, isOneOff: seen.isOneOff === true };
-      expect(said(checkBrokerAnswers(snapshot(changed(process)), settings, was))).toEqual([
+      const was = before === undefined ? undefined : snapshot(changed(before));
+      expect(said(checkBrokerAnswers(snapshot(changed(process)), SETTINGS, was))).toEqual([
         ...want,
       ]);
     },

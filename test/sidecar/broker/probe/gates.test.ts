@@ -1,19 +1,11 @@
 /** The gates: liveness asks of the listener alone, readiness means that every gate passed, errors are the original's. */
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
-import {
-  CHECKS,
-  type CheckName,
-  STATUSES,
-  type Verdict,
-} from "../../../../sidecar/broker/check/check.ts";
 import { evaluate } from "../../../../sidecar/broker/check/evaluate.ts";
 import {
   GATES,
   type GateName,
   type GateSettings,
   passGate,
-  roleOf,
 } from "../../../../sidecar/broker/probe/gates.ts";
 import type { BrokerSnapshot } from "../../../../sidecar/broker/snapshot.ts";
 import {
@@ -40,11 +32,10 @@ const silent: Partial<BrokerSnapshot> = {
   answer: { kind: "silent", connected: true, detail: "no answer within 2000 ms", durationMs: 2000 },
   ...{ metadata: failed("no answer"), quorum: failed("no answer"), logDirs: failed("no answer") },
 };
-const RECOVERY_IN_2_S = 2 * 64 * 1024;
 const starting: Partial<BrokerSnapshot> = {
   ...silent,
   answer: { kind: "closed", detail: "ECONNREFUSED", durationMs: 1 },
-  process: running({ hasAnswered: false, ioBytes: 1024 + RECOVERY_IN_2_S, ageMs: 20_000 }),
+  process: running({ hasAnswered: false, ioBytes: 129 * 1024, ageMs: 20_000 }),
   hasStarted: false,
 };
 const refused: Partial<BrokerSnapshot> = {
@@ -59,7 +50,7 @@ const throttled = { kind: "throttled", detail: "quota", durationMs: 2000 } as co
 const cut = { kind: "cut", detail: "ECONNRESET", durationMs: 1 } as const;
 const idle = { hasAnswered: false, ageMs: 18_000 } as const;
 const stuck = running({ ...idle, ageMs: 20_000, ioBytes: 1024 });
-const slow = running({ ...idle, ageMs: 20_000, ioBytes: 1024 + RECOVERY_IN_2_S - 1 });
+const slow = running({ ...idle, ageMs: 20_000, ioBytes: 129 * 1024 - 1 });
 const heldBack = {
   kind: "failed",
   error: { code: "timeout", retry: "transient", detail: "quota", isThrottled: true },
@@ -224,7 +215,6 @@ describe("passGate()", () => {
   const hidden = { kind: "hidden", reason: "not shared" } as const;
   const late = failed("no answer");
   const old = failed("needs Kafka 2.8 or newer", "unsupported");
-  const unauthorized = failed("CLUSTER_AUTHORIZATION_FAILED", "authorization");
   const unanswered: readonly (readonly [string, Partial<BrokerSnapshot>, boolean])[] = [
     ["the metadata did not come", { metadata: late }, false],
     ["a wrong password", refused, false],
@@ -239,7 +229,7 @@ describe("passGate()", () => {
     ["a quota on the metadata", { metadata: heldBack }, true],
     ["a Kafka too old to be asked, that answers", { metadata: old }, true],
     ["a Kafka too old to be asked, that is silent", { ...silent, metadata: old }, false],
-    ["a refusal to name the brokers to us", { metadata: unauthorized }, true],
+    ["a refusal to name the brokers to us", { metadata: failed("refused", "authorization") }, true],
     ["a controller", { role: "controller", metadata: absent("none") }, true],
   ];
   test.each([...unanswered])("LIVENESS=cluster, and %s", (_when, changed, healthy) => {
@@ -257,49 +247,6 @@ describe("passGate()", () => {
     expect(pass("ready", move).healthy).toBe(true);
     expect(pass("ready", move, { ...LOCAL, futureReplicas: "fail" }).error).toBe(
       "log directories unhealthy (future partitions detected)",
-    );
-  });
-});
-
-const anyVerdicts: fc.Arbitrary<readonly Verdict[]> = fc.tuple(
-  ...CHECKS.map((check) =>
-    fc
-      .constantFrom(...STATUSES)
-      .map((status) => ({ check, status, reason: "because", durationMs: 1 })),
-  ),
-);
-const statusOf = (verdicts: readonly Verdict[], name: CheckName) =>
-  verdicts.find(({ check }) => check === name)?.status;
-
-describe("whatever the verdicts,", () => {
-  test("liveness fails for nothing but the local broker's answer", () => {
-    fc.assert(
-      fc.property(anyVerdicts, (verdicts) => {
-        const { healthy } = passGate("live", verdicts, LOCAL);
-        expect(healthy).toBe(statusOf(verdicts, "broker-answers") !== "fail");
-      }),
-    );
-  });
-  test("a healthy answer, but for liveness, means that every gate passed", () => {
-    fc.assert(
-      fc.property(anyVerdicts, fc.constantFrom(...GATES.slice(1)), (verdicts, gate) => {
-        const gates = CHECKS.filter((check) => roleOf(check, gate, LOCAL) === "gate");
-        const good = gates.every((check) =>
-          ["pass", "warn", "skipped"].includes(statusOf(verdicts, check) ?? ""),
-        );
-        const strict = CHECKS.filter((check) => roleOf(check, gate, LOCAL) === "strict").every(
-          (check) => ["pass", "skipped"].includes(statusOf(verdicts, check) ?? ""),
-        );
-        expect(passGate(gate, verdicts, LOCAL).healthy).toBe(good && strict);
-      }),
-    );
-  });
-  test("there is an error exactly when unhealthy", () => {
-    fc.assert(
-      fc.property(anyVerdicts, fc.constantFrom(...GATES), (verdicts, gate) => {
-        const { healthy, error } = passGate(gate, verdicts, CLUSTER);
-        expect(error === undefined).toBe(healthy);
-      }),
     );
   });
 });
