@@ -69,7 +69,7 @@ export function openMonitor(options: MonitorOptions): Monitor {
     log: kafkaLog,
     monotonicMs,
   });
-  const finder = openKafkaFinder({ files, port: topology.local.port, ownPid, ownAgeMs });
+  const finder = openKafkaFinder({ files, local: topology.local, ownPid, ownAgeMs });
   const { brokerId } = topology;
   const snapshots = openSnapshots({
     ...{ brokerId, deadlineMs, local, cluster, finder, monotonicMs },

@@ -89,6 +89,12 @@ export type NodeIdentity =
   /** `isFinal`: nothing more is to be found out for now; else the answer is still awaited. */
   | { readonly kind: "unproven"; readonly isFinal: boolean; readonly detail: string };
 
+/**
+ * Whose socket listens on Kafka's port: its process's, or somebody's that could take our connection, whose it
+ * is being hidden from us; or nobody's.
+ */
+export type PortHolder = "kafka" | "somebody" | "nobody";
+
 /** Connections to Kafka's port, as the kernel sees them, and the CPU time of its process so far. */
 export type Backlog = {
   readonly pid: number;
@@ -139,8 +145,8 @@ export type BrokerSnapshot = {
    * A refusal counts: only a broker that has started speaks TLS, or refuses a password.
    */
   readonly hasStarted: boolean;
-  /** Is a socket of Kafka's process seen to listen on the port? Undefined: not looked, or not to be seen. */
-  readonly isListening: boolean | undefined;
+  /** Looked at only while the connection is refused to one that had answered; undefined: not looked. */
+  readonly portHolder: PortHolder | undefined;
   /** Looked at only while a new connection of ours is silent; undefined: not looked, or not to be seen. */
   readonly backlog: Backlog | undefined;
   /** Where Kafka's process listens, `host:port`; none where that was not looked at, or cannot be seen. */

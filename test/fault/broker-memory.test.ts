@@ -23,7 +23,12 @@ const TEST_MS = 120_000;
 
 const files = openFiles();
 const finderAt = (port: number) =>
-  openKafkaFinder({ files, port, ownPid: process.pid, ownAgeMs: () => performance.now() });
+  openKafkaFinder({
+    files,
+    local: { host: "127.0.0.1", port },
+    ownPid: process.pid,
+    ownAgeMs: () => performance.now(),
+  });
 
 /** Reads a cgroup by its directory, as KAFKA_CGROUP makes the sidecar do. */
 const readAt = (directory: string): Memory =>

@@ -75,15 +75,18 @@ type SilentSnapshot = BrokerSnapshot & {
  */
 function judgeClosed(
   { detail, durationMs }: Unanswered,
-  { isListening, listensAt }: BrokerSnapshot,
+  { portHolder, listensAt }: BrokerSnapshot,
   kafka: There,
   before: BrokerSnapshot | undefined,
 ): Verdict {
   if (kafka.kind === "hidden") {
     return say("unknown", `starting, or not there: ${detail} (${kafka.reason})`, durationMs);
   }
-  if (kafka.hasAnswered && isListening === true) {
-    const seen = `process ${kafka.pid} of Kafka's is seen to listen on that port`;
+  if (kafka.hasAnswered && portHolder !== undefined && portHolder !== "nobody") {
+    const seen =
+      portHolder === "kafka"
+        ? `process ${kafka.pid} of Kafka's is seen to listen on that port`
+        : "somebody listens on that port, and whose socket it is cannot be seen";
     return say("unknown", `the connection is refused, but ${seen}: ${detail}`, durationMs);
   }
   return kafka.hasAnswered

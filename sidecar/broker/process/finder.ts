@@ -11,25 +11,26 @@
 
 import type { Files } from "../../../shared/linux/kernel-files.ts";
 import { parseStat } from "../../../shared/linux/proc-stat.ts";
-import type { Backlog, KafkaProcess } from "../snapshot.ts";
+import type { Backlog, KafkaProcess, PortHolder } from "../snapshot.ts";
 import { type Choice, chooseKafka, type ProcessCandidate } from "./choose.ts";
 import {
-  type Connections,
-  connectionsTo,
-  cpuTicks,
   ioBytes,
   type KafkaProgram,
   kafkaProgram,
   listenerPorts,
-  listeningAddresses,
-  listeningSockets,
   propertiesPath,
 } from "./parse.ts";
+import {
+  addressesOf,
+  backlogOf,
+  holderOf,
+  type Listener,
+  listensNowhere,
+  listensOn,
+} from "./sockets.ts";
 
 /** A pod has a dozen; on a busy host a few ms of each round at most. */
 const PIDS_PER_LOOK = 512;
-/** Of a process's open files, of which a broker has one or more a segment. */
-const DESCRIPTORS_MAX = 65_536;
 /**
  * Who is not yet seen to listen is looked for again after so long: the kernel walks all its connections
  * to list the listening ones, 5 ms or more.
@@ -52,8 +53,8 @@ export type KafkaFinder = {
    * process of now that did, and not one that has started since.
    */
   readonly asking: () => () => void;
-  /** Does a socket listen on the port that is Kafka's, as far as can be seen? It takes the kernel 5 ms or more to say. */
-  readonly isListening: () => boolean | undefined;
+  /** Whose socket listens on the port, as far as can be seen? It takes the kernel 5 ms or more to say. */
+  readonly portHolder: () => PortHolder | undefined;
   /** Connections that it has not taken yet, and what it has worked: does it hold them back, or hang? As dear. */
   readonly backlog: () => Backlog | undefined;
   /** All addresses, `host:port`, on which its sockets are seen to listen. */
@@ -62,8 +63,8 @@ export type KafkaFinder = {
 
 export type KafkaFinderOptions = {
   readonly files: Files;
-  /** The local broker's port. */
-  readonly port: number;
+  /** LOCAL_BROKER, as it is dialled. */
+  readonly local: Listener;
   readonly ownPid: number;
   /** For how long this process has been running: the one clock that counts as /proc's start times do. */
   readonly ownAgeMs: () => number;
@@ -81,10 +82,11 @@ type Pass = { readonly left: number[]; readonly found: Found[] };
 
 export function openKafkaFinder({
   files,
-  port,
+  local,
   ownPid,
   ownAgeMs,
 }: KafkaFinderOptions): KafkaFinder {
+  const { port } = local;
   let known: Known | undefined;
   let everSeen = false;
   let answeredBy: string | undefined;
@@ -154,8 +156,8 @@ export function openKafkaFinder({
   return {
     look,
     backlog: () => known && backlogOf(files, known.pid, port, ownAgeMs()),
-    isListening: () => known && (listensOn(files, known.pid, port, false) ?? true),
-    listensAt: () => (known === undefined ? [] : addressesOf(files, known.pid)),
+    portHolder: () => known && holderOf(files, known.pid, local),
+    listensAt: () => (known === undefined ? [] : addressesOf(files, known.pid, ownPid)),
     asking: () => {
       look();
       const asked = known && keyOf(known);
@@ -206,60 +208,6 @@ function candidateOf(files: Files, found: Found, port: number, isOnly: boolean):
   const isUnproven = listens === false && configured === undefined;
   const isMute = isUnproven && listensNowhere(files, pid);
   return { pid, startTicks, listens, configured, isMute };
-}
-
-/** Seen to have no listening socket at all: it is starting. */
-function listensNowhere(files: Files, pid: number): boolean {
-  const own = descriptorsOf(files, pid);
-  if (own.length === 0) return false;
-  const sockets = socketsIn(files, pid);
-  return !own.some((fd) => sockets.has(files.link(`/proc/${pid}/fd/${fd}`) ?? ""));
-}
-
-const descriptorsOf = (files: Files, pid: number): readonly string[] =>
-  files.list(`/proc/${pid}/fd`).slice(0, DESCRIPTORS_MAX);
-
-/** What listens in the network that a process is in: on one port, or on any. */
-function socketsIn(files: Files, pid: number, port?: number): ReadonlySet<string> {
-  const inodes = ["tcp", "tcp6"].flatMap((name) => {
-    const text = files.read(`/proc/${pid}/net/${name}`);
-    return text.ok ? listeningSockets(text.value, port) : [];
-  });
-  return new Set(inodes.map((inode) => `socket:[${inode}]`));
-}
-
-function addressesOf(files: Files, pid: number): readonly string[] {
-  const own = new Set(descriptorsOf(files, pid).map((fd) => files.link(`/proc/${pid}/fd/${fd}`)));
-  const listening = ["tcp", "tcp6"].flatMap((name) => {
-    const text = files.read(`/proc/${pid}/net/${name}`);
-    return text.ok ? listeningAddresses(text.value) : [];
-  });
-  return listening
-    .filter(({ inode }) => own.has(`socket:[${inode}]`))
-    .map(({ address }) => address);
-}
-
-/** The only Kafka there is in a network is taken for the listener: its files need not be gone through. */
-function listensOn(files: Files, pid: number, port: number, isOnly: boolean): boolean | undefined {
-  const sockets = socketsIn(files, pid, port);
-  if (sockets.size === 0) return false;
-  if (isOnly) return true;
-  const descriptors = descriptorsOf(files, pid);
-  if (descriptors.length === 0) return undefined;
-  return descriptors.some((fd) => sockets.has(files.link(`/proc/${pid}/fd/${fd}`) ?? ""));
-}
-
-function backlogOf(files: Files, pid: number, port: number, atMs: number): Backlog | undefined {
-  const stat = files.read(`/proc/${pid}/stat`);
-  const ticks = stat.ok ? cpuTicks(stat.value) : undefined;
-  if (ticks === undefined) return undefined;
-  const [four, six] = ["tcp", "tcp6"].map((name) => {
-    const text = files.read(`/proc/${pid}/net/${name}`);
-    return connectionsTo(text.ok ? text.value : "", port);
-  });
-  const sum = (count: keyof Connections) => (four?.[count] ?? 0) + (six?.[count] ?? 0);
-  const counts = { waiting: sum("waiting"), served: sum("served"), unread: sum("unread") };
-  return { pid, atMs, ...counts, cpuTicks: ticks };
 }
 
 /** By its properties, read where it sees them: under its own root, from its own directory. */

@@ -79,17 +79,6 @@ const CLOSE_WAIT = "08";
 
 const hexPort = (port: number): string => `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
 
-/** The inodes of the sockets that listen, on a port or on any, from /proc/<pid>/net/tcp or tcp6. */
-export function listeningSockets(text: string, port?: number): readonly string[] {
-  const ending = port === undefined ? "" : hexPort(port);
-  return text.split("\n").flatMap((line) => {
-    const fields = line.trim().split(/\s+/u);
-    const inode = fields[INODE];
-    const listens = fields[STATE] === LISTEN && (fields[LOCAL] ?? "").endsWith(ending);
-    return listens && inode !== undefined ? [inode] : [];
-  });
-}
-
 export type Connections = Pick<Backlog, "waiting" | "served" | "unread">;
 
 /**
@@ -123,16 +112,21 @@ export function cpuTicks(stat: string): number | undefined {
   return Number.isSafeInteger(ticks) ? ticks : undefined;
 }
 
-/** Of all sockets that listen, their inode and `host:port`, from /proc/<pid>/net/tcp or tcp6. */
-export function listeningAddresses(
-  text: string,
-): readonly { readonly inode: string; readonly address: string }[] {
+/** `socket`: as a link to it in /proc/<pid>/fd reads. */
+export type ListeningRow = {
+  readonly socket: string;
+  readonly host: string;
+  readonly port: number;
+};
+
+/** All sockets that listen, from /proc/<pid>/net/tcp or tcp6. */
+export function listeningRows(text: string): readonly ListeningRow[] {
   return text.split("\n").flatMap((line) => {
     const fields = line.trim().split(/\s+/u);
     const [host, port] = (fields[LOCAL] ?? "").split(":");
     const inode = fields[INODE];
     if (fields[STATE] !== LISTEN || inode === undefined || !host || !port) return [];
-    return [{ inode, address: `${hostText(host)}:${Number.parseInt(port, 16)}` }];
+    return [{ socket: `socket:[${inode}]`, host: hostText(host), port: Number.parseInt(port, 16) }];
   });
 }
 
@@ -148,7 +142,7 @@ function hostText(hex: string): string {
   );
   const full = groups.map((group) => Number.parseInt(group, 16).toString(16)).join(":");
   // One run of zeros in short, as people write it; a mapped IPv4 address stays readable enough.
-  return `[${full.replace(/(?:^|:)0(?::0)+(?::|$)/u, "::")}]`;
+  return full.replace(/(?:^|:)0(?::0)+(?::|$)/u, "::");
 }
 
 /**

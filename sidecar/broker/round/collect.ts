@@ -56,12 +56,13 @@ export function openSnapshots(options: SnapshotOptions): Snapshots {
         if (hasAnswered(reads.answer)) heard();
         const process = finder.look();
         const started = hasStarted(reads.answer, process);
-        const isListening = reads.answer.kind === "closed" ? finder.isListening() : undefined;
-        const listensAt = reads.answer.kind === "closed" ? finder.listensAt() : [];
+        const isClosed = reads.answer.kind === "closed" && process.kind === "running";
+        const portHolder = isClosed && started ? finder.portHolder() : undefined;
+        const listensAt = isClosed && !started ? finder.listensAt() : [];
         const lagMs = clock.lagMs();
         const backlog = isNew(reads.answer) ? finder.backlog() : undefined;
         return {
-          ...{ ...reads, brokerId, silence, metadata, process, isListening, lagMs },
+          ...{ ...reads, brokerId, silence, metadata, process, portHolder, lagMs },
           ...{ listensAt, backlog, hasStarted: started },
         };
       } finally {

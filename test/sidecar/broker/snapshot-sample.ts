@@ -110,7 +110,7 @@ export function snapshot(changed: Partial<BrokerSnapshot> = {}): BrokerSnapshot 
     ),
     ...{
       hasStarted: true,
-      isListening: undefined,
+      portHolder: undefined,
       backlog: undefined,
       minInsyncTrouble: undefined,
       hidden: undefined,

@@ -6,6 +6,7 @@ import type {
   BrokerSnapshot,
   KafkaProcess,
   ListenerAnswer,
+  PortHolder,
 } from "../../../../sidecar/broker/snapshot.ts";
 import { running, SETTINGS, said, snapshot } from "../snapshot-sample.ts";
 
@@ -32,7 +33,7 @@ type Row = {
   readonly answer: ListenerAnswer;
   readonly process?: KafkaProcess;
   readonly before?: KafkaProcess;
-  readonly isListening?: boolean;
+  readonly portHolder?: PortHolder;
   readonly lagMs?: number;
   readonly silentMs?: number;
   /** Of four others, three were asked: so many answered; undefined: it is alone. */
@@ -89,11 +90,26 @@ const rows: readonly Row[] = [
   {
     when: "refused after it has answered, by a port that its process listens on, is unknown",
     answer: closed,
-    isListening: true,
+    portHolder: "kafka",
     want: [
       "unknown",
       "the connection is refused, but process 42 of Kafka's is seen to listen on that port: ECONNREFUSED",
     ],
+  },
+  {
+    when: "refused after it has answered, by a port that somebody unseen listens on, is unknown",
+    answer: closed,
+    portHolder: "somebody",
+    want: [
+      "unknown",
+      "the connection is refused, but somebody listens on that port, and whose socket it is cannot be seen: ECONNREFUSED",
+    ],
+  },
+  {
+    when: "refused after it has answered, by a port that nobody listens on at that address, fails",
+    answer: closed,
+    portHolder: "nobody",
+    want: ["fail", "the listener is closed, and was open before: ECONNREFUSED"],
   },
   {
     when: "closed and gone fails",
@@ -229,7 +245,7 @@ describe("checkBrokerAnswers()", () => {
     "$when",
     ({ answer, process, before, lagMs = 0, silentMs = 0, answered, want, ...seen }) => {
       const changed = (kafka: KafkaProcess = running()): Partial<BrokerSnapshot> => ({
-        ...{ brokerId: 1, answer, process: kafka, lagMs, isListening: seen.isListening },
+        ...{ brokerId: 1, answer, process: kafka, lagMs, portHolder: seen.portHolder },
         silence: {
           ...{ forMs: silentMs, isShared: answered !== undefined },
           peers: { known: 4, asked: 3, answered: answered ?? 3, untaken: 0 },

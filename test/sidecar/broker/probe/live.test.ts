@@ -93,7 +93,7 @@ const snapshots: fc.Arbitrary<BrokerSnapshot> = fc.record({
     }),
     { nil: undefined },
   ),
-  isListening: fc.option(fc.boolean(), { nil: undefined }),
+  portHolder: fc.constantFrom(undefined, "kafka", "somebody", "nobody"),
   listensAt: fc.constant([]),
   ...{
     minInsyncTrouble: fc.constant(undefined),
@@ -123,7 +123,7 @@ test("liveness fails for one that has answered since its start and does not any 
   fc.assert(
     fc.property(snapshots, (seen) => {
       const kafka = { kind: "running" as const, pid: 1, ageMs: 1, hasAnswered: true, ioBytes: 1 };
-      const blind = { ...seen, isListening: false, backlog: undefined };
+      const blind = { ...seen, portHolder: "nobody" as const, backlog: undefined };
       const down = { ...blind, process: kafka, lagMs: 0, silence: LONG };
       expect(isLive({ ...down, answer: { kind: "closed", detail: "", durationMs: 1 } })).toBe(
         false,
@@ -160,8 +160,8 @@ test("liveness passes for a closed listener while Kafka's process is hidden", ()
 test("nothing but answer, process, our own lag and the brake's grounds changes it", () => {
   fc.assert(
     fc.property(snapshots, snapshots, (one, other) => {
-      const { answer, process, lagMs, silence, brokerId, isListening, backlog } = one;
-      const same = { answer, process, lagMs, silence, brokerId, isListening, backlog };
+      const { answer, process, lagMs, silence, brokerId, portHolder, backlog } = one;
+      const same = { answer, process, lagMs, silence, brokerId, portHolder, backlog };
       expect(isLive({ ...other, ...same })).toBe(isLive(one));
     }),
   );

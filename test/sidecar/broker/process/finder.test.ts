@@ -37,7 +37,8 @@ function finderOver(first: Recorded) {
   let recorded = first;
   let ageMs = 60_000;
   const files = filesFrom(() => recorded);
-  const finder = openKafkaFinder({ files, port: PORT, ownPid: OWN, ownAgeMs: () => ageMs });
+  const local = { host: "127.0.0.1", port: PORT };
+  const finder = openKafkaFinder({ files, local, ownPid: OWN, ownAgeMs: () => ageMs });
   return {
     finder,
     files,

@@ -4,8 +4,7 @@ import {
   ioBytes,
   kafkaProgram,
   listenerPorts,
-  listeningAddresses,
-  listeningSockets,
+  listeningRows,
   propertiesPath,
 } from "../../../../sidecar/broker/process/parse.ts";
 import { commandLine } from "./recorded-files.ts";
@@ -65,21 +64,6 @@ describe("propertiesPath()", () => {
   });
 });
 
-describe("listeningSockets()", () => {
-  const text = [
-    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode",
-    "   0: 00000000000000000000000000000000:2384 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0000000000000000 100 0 0 10 0",
-    "   1: 0100007F:2385 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4712 1 0000000000000000 100 0 0 10 0",
-    "   2: 0100007F:2384 0100007F:D431 01 00000000:00000000 00:00000000 00000000  1000        0 4713 1 0000000000000000 20 4 30 10 -1",
-  ].join("\n");
-  test("gives those in state LISTEN on the port, of both families", () => {
-    expect(listeningSockets(text, 9092)).toEqual(["4711"]);
-    expect(listeningSockets(text, 9093)).toEqual(["4712"]);
-    expect(listeningSockets(text, 909)).toEqual([]);
-    expect(listeningSockets("", 9092)).toEqual([]);
-  });
-});
-
 describe("connectionsTo()", () => {
   const row = (local: string, state: string, received: string, inode: number) =>
     `   0: ${local} 0100007F:D431 ${state} 00000000:${received} 00:00000000 00000000 1000 0 ${inode} 1`;
@@ -98,22 +82,22 @@ describe("connectionsTo()", () => {
   });
 });
 
-describe("listeningAddresses()", () => {
+describe("listeningRows()", () => {
   const row = (address: string, state = "0A") =>
     `   0: ${address} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000 1000 0 4711 1`;
   test.each([
-    ["0100007F:2384", "127.0.0.1:9092"],
-    ["00000000:0050", "0.0.0.0:80"],
-    ["00000000000000000000000001000000:2384", "[::1]:9092"],
-    ["00000000000000000000000000000000:2384", "[::]:9092"],
-    ["000000FD000000000000000001000000:2384", "[fd00::1]:9092"],
-    ["0000000000000000FFFF00000100007F:2384", "[::ffff:7f00:1]:9092"],
-  ])("reads %s", (address, text) => {
-    expect(listeningAddresses(row(address))).toEqual([{ inode: "4711", address: text }]);
+    ["0100007F:2384", "127.0.0.1", 9092],
+    ["00000000:0050", "0.0.0.0", 80],
+    ["00000000000000000000000001000000:2384", "::1", 9092],
+    ["00000000000000000000000000000000:2384", "::", 9092],
+    ["000000FD000000000000000001000000:2384", "fd00::1", 9092],
+    ["0000000000000000FFFF00000100007F:2384", "::ffff:7f00:1", 9092],
+  ])("reads %s", (address, host, port) => {
+    expect(listeningRows(row(address))).toEqual([{ socket: "socket:[4711]", host, port }]);
   });
   test("leaves out what does not listen", () => {
-    expect(listeningAddresses(row("0100007F:2384", "01"))).toEqual([]);
-    expect(listeningAddresses("")).toEqual([]);
+    expect(listeningRows(row("0100007F:2384", "01"))).toEqual([]);
+    expect(listeningRows("")).toEqual([]);
   });
 });
 

@@ -6,17 +6,22 @@ import { err, ok } from "../../../../shared/result.ts";
 /** A path's text, or why it cannot be read. A link's text is where it points. */
 export type Recorded = Readonly<Record<string, string | { readonly fault: FileFault }>>;
 
-export type CountedFiles = Files & { readonly reads: () => number };
+export type CountedFiles = Files & {
+  readonly reads: () => number;
+  readonly links: () => number;
+};
 
 /** `recorded` is asked at each read, so that a test may change what is there. */
 export function filesFrom(recorded: () => Recorded): CountedFiles {
   let reads = 0;
+  let links = 0;
   const textOf = (path: string): string | undefined => {
     const found = recorded()[path];
     return typeof found === "string" ? found : undefined;
   };
   return {
     reads: () => reads,
+    links: () => links,
     read: (path) => {
       reads += 1;
       const text = textOf(path);
@@ -28,7 +33,10 @@ export function filesFrom(recorded: () => Recorded): CountedFiles {
       const below = Object.keys(recorded()).filter((each) => each.startsWith(`${path}/`));
       return [...new Set(below.map((each) => each.slice(path.length + 1).split("/")[0] ?? ""))];
     },
-    link: textOf,
+    link: (path) => {
+      links += 1;
+      return textOf(path);
+    },
     identity: (path) =>
       Object.keys(recorded()).some((each) => each.startsWith(path)) ? path : undefined,
   };

@@ -40,7 +40,7 @@ function snapshotsOf(localPort: number, otherPort: number) {
   const silence = openOutageWatch({ peers: { count, rest: () => {} }, monotonicMs });
   const finder = {
     asking: () => () => {},
-    isListening: () => undefined,
+    portHolder: () => undefined,
     backlog: () => undefined,
     listensAt: () => [],
     look: () => ({ kind: "hidden", reason: "not looked for" }) as const,

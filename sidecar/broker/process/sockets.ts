@@ -1,0 +1,127 @@
+/**
+ * The sockets of a process, as /proc shows them: whether it listens, where, and who waits there. The
+ * kernel walks all its connections to tell, 5 ms or more; a process may have tens of thousands of files.
+ */
+import { BlockList, isIP } from "node:net";
+import type { Files } from "../../../shared/linux/kernel-files.ts";
+import type { Backlog, PortHolder } from "../snapshot.ts";
+import {
+  type Connections,
+  connectionsTo,
+  cpuTicks,
+  type ListeningRow,
+  listeningRows,
+} from "./parse.ts";
+
+/** Of a process's open files, of which a broker has one or more a segment. */
+const DESCRIPTORS_MAX = 65_536;
+
+export type Listener = { readonly host: string; readonly port: number };
+
+const descriptorsOf = (files: Files, pid: number): readonly string[] =>
+  files.list(`/proc/${pid}/fd`).slice(0, DESCRIPTORS_MAX);
+
+const socketOf = (files: Files, pid: number, fd: string): string =>
+  files.link(`/proc/${pid}/fd/${fd}`) ?? "";
+
+const tablesOf = (files: Files, pid: number): readonly string[] =>
+  ["tcp", "tcp6"].map((name) => {
+    const text = files.read(`/proc/${pid}/net/${name}`);
+    return text.ok ? text.value : "";
+  });
+
+/** What listens in the network that a process is in: on one port, or on any. */
+const rowsIn = (files: Files, pid: number, port?: number): readonly ListeningRow[] =>
+  tablesOf(files, pid)
+    .flatMap(listeningRows)
+    .filter((row) => port === undefined || row.port === port);
+
+const socketsOf = (rows: readonly ListeningRow[]): ReadonlySet<string> =>
+  new Set(rows.map(({ socket }) => socket));
+
+/** Seen to have no listening socket at all: it is starting. */
+export function listensNowhere(files: Files, pid: number): boolean {
+  const own = descriptorsOf(files, pid);
+  if (own.length === 0) return false;
+  const sockets = socketsOf(rowsIn(files, pid));
+  return !own.some((fd) => sockets.has(socketOf(files, pid, fd)));
+}
+
+/** Does it hold one of these? Undefined: its files are not ours to see. */
+function holdsAny(files: Files, pid: number, rows: readonly ListeningRow[]): boolean | undefined {
+  const sockets = socketsOf(rows);
+  const descriptors = descriptorsOf(files, pid);
+  if (descriptors.length === 0) return undefined;
+  return descriptors.some((fd) => sockets.has(socketOf(files, pid, fd)));
+}
+
+/** The only Kafka there is in a network is taken for the listener: its files need not be gone through. */
+export function listensOn(
+  files: Files,
+  pid: number,
+  port: number,
+  isOnly: boolean,
+): boolean | undefined {
+  const rows = rowsIn(files, pid, port);
+  if (rows.length === 0) return false;
+  return isOnly ? true : holdsAny(files, pid, rows);
+}
+
+/** Whose socket it is that listens on the port; where its files are hidden, what could take `host` is somebody's. */
+export function holderOf(files: Files, pid: number, { host, port }: Listener): PortHolder {
+  const rows = rowsIn(files, pid, port);
+  if (rows.length === 0) return "nobody";
+  const isKafka = holdsAny(files, pid, rows);
+  if (isKafka !== undefined) return isKafka ? "kafka" : "nobody";
+  const takes = takersOf(host);
+  return rows.some((row) => takes(row.host)) ? "somebody" : "nobody";
+}
+
+/** Of an address that listens: may a connection to `host` come to it? Of a name that only the resolver knows: yes. */
+function takersOf(host: string): (listening: string) => boolean {
+  const addresses = host === "localhost" ? ["127.0.0.1", "::1"] : [host.replace(/%.*$/u, "")];
+  if (addresses.some((address) => isIP(address) === 0)) return () => true;
+  const list = new BlockList();
+  for (const address of addresses) list.addAddress(address, familyOf(address));
+  const isFour = addresses.some((address) => isIP(address) === 4);
+  return (listening) =>
+    listening === "::" ||
+    (listening === "0.0.0.0" && isFour) ||
+    list.check(listening, familyOf(listening));
+}
+
+const familyOf = (address: string): "ipv4" | "ipv6" => (isIP(address) === 4 ? "ipv4" : "ipv6");
+
+/** Where it listens. Its files are gone through only until what listens is found; what `ownPid` holds is not its. */
+export function addressesOf(files: Files, pid: number, ownPid: number): readonly string[] {
+  const rows = rowsIn(files, pid);
+  const wanted = new Set(socketsOf(rows));
+  if (wanted.size > 0) {
+    for (const fd of descriptorsOf(files, ownPid)) wanted.delete(socketOf(files, ownPid, fd));
+  }
+  if (wanted.size === 0) return [];
+  const found = new Set<string>();
+  for (const fd of descriptorsOf(files, pid)) {
+    const socket = socketOf(files, pid, fd);
+    if (wanted.delete(socket)) found.add(socket);
+    if (wanted.size === 0) break;
+  }
+  return rows
+    .filter(({ socket }) => found.has(socket))
+    .map(({ host, port }) => `${isIP(host) === 6 ? `[${host}]` : host}:${port}`);
+}
+
+export function backlogOf(
+  files: Files,
+  pid: number,
+  port: number,
+  atMs: number,
+): Backlog | undefined {
+  const stat = files.read(`/proc/${pid}/stat`);
+  const ticks = stat.ok ? cpuTicks(stat.value) : undefined;
+  if (ticks === undefined) return undefined;
+  const counts = tablesOf(files, pid).map((text) => connectionsTo(text, port));
+  const sum = (count: keyof Connections) => counts.reduce((all, each) => all + each[count], 0);
+  const connections = { waiting: sum("waiting"), served: sum("served"), unread: sum("unread") };
+  return { pid, atMs, ...connections, cpuTicks: ticks };
+}
