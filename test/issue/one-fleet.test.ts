@@ -141,6 +141,10 @@ test.concurrent("while control planes of an older version are there, ours stands
     await becomes(before, "standby", "healthy", "an older version");
     const second = await start();
     await becomes(second, "standby", "healthy", "an older version");
+    // So does one whose upgrade renames the fleet: the older one is in the group of the old name.
+    const renamed = await start({ FLEET: "new-name", FLEET_ALIASES: fleet.fleet });
+    await becomes(renamed, "standby", "healthy", "an older version");
+    await renamed.process.stop();
     // An upgrade: the older one goes.
     await older.disconnect();
     await until(

@@ -27,7 +27,7 @@ export type MembershipOptions = {
   readonly standing: () => string;
   readonly onAssigned: (term: Generation) => void;
   readonly onLost: (reason: string) => void;
-  /** Why joining fails, each time it does but for a rebalance; undefined when it has succeeded. */
+  /** Why joining fails, each time it does but for a rebalance; undefined when it has succeeded, or is wanted no more. */
   readonly onJoin?: (error: KafkaError | undefined) => void;
   readonly signal?: AbortSignal;
 };

@@ -97,6 +97,8 @@ async function live(options: Omit<MembershipContext, "joining">): Promise<void> 
     if (ending !== "rebalancing") lose(`the membership ended: ${ending}`);
   }
   lose("closing");
+  // Who has left wants nothing, and a join that we broke off ourselves was no trouble at all.
+  context.onJoin?.(undefined);
   silence.end();
   if (memberId !== "") {
     const call = { deadlineMs: LEAVE_CALL_MS };
