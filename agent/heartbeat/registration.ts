@@ -13,6 +13,12 @@ const ATTEMPT_MS_MAX = 10_000;
 const BACKOFF = { baseMs: 200, maxMs: 5000 } as const;
 /** A stale deadline's worth of intervals (docs/protocol.md): so often at most it is written anew. */
 const LOOK_INTERVALS = 4;
+/** But so often in any case: a control plane that begins without a ledger waits for CLEANUP_TIMEOUT, 5 minutes, and no longer. */
+const LOOK_MS_MAX = 120_000;
+
+/** @param chance in [0, 1). @returns ms until it is looked at again where our registration is */
+export const untilNextLookMs = (intervalMs: number, chance: number): number =>
+  Math.min(intervalMs * LOOK_INTERVALS, LOOK_MS_MAX) * (1 + chance / 2);
 
 export type RegistrationTask = {
   /** Resolves when the first try has ended, however. */
@@ -95,7 +101,7 @@ export function startRegistration(options: {
   const work = async () => {
     await untilWritten();
     while (!signal.aborted) {
-      await sleep(identity.heartbeatIntervalMs * LOOK_INTERVALS * (1 + random() / 2), signal);
+      await sleep(untilNextLookMs(identity.heartbeatIntervalMs, random()), signal);
       if (!signal.aborted) await look();
     }
   };

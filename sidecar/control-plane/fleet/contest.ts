@@ -13,12 +13,19 @@
  */
 import type { Conflict } from "../../../shared/protocol/ledger-facts.ts";
 
-/** Instances that are told apart in one contest; beyond that the oldest is forgotten. */
+/** Instances that are told apart in one contest; beyond that the one is forgotten that has been silent for longest. */
 const INSTANCES_MAX = 8;
 
-export type Contest = {
+type Interrupted = {
   /** When another instance first beat after this one. */
-  readonly interruptedMs: Map<string, number>;
+  readonly sinceMs: number;
+  /** Its newest beat. */
+  lastMs: number;
+};
+
+export type Contest = {
+  /** Instances after which another one has beaten. */
+  readonly interrupted: Map<string, Interrupted>;
   /** When the instance last changed. */
   switchedMs: number;
 };
@@ -48,7 +55,7 @@ export function foldInstance(
 ): Conflict | undefined {
   const { observedMs, staleAfterMs } = at;
   // What a leader before us saw began no later than our term.
-  if (known !== undefined) agents.contest ??= { interruptedMs: new Map(), switchedMs: 0 };
+  if (known !== undefined) agents.contest ??= { interrupted: new Map(), switchedMs: 0 };
   const isOver =
     agents.contest !== undefined && observedMs - agents.contest.switchedMs > staleAfterMs;
   if (isOver) agents.contest = undefined;
@@ -59,6 +66,8 @@ export function foldInstance(
   }
   const { lastInstance: last } = agents;
   agents.lastInstance = beat.instance;
+  const interrupted = agents.contest?.interrupted.get(beat.instance);
+  if (interrupted !== undefined) interrupted.lastMs = observedMs;
   if (last === undefined || last === beat.instance) return lasting;
   const besideMs = switchTo(agents, last, beat.instance, observedMs);
   if (besideMs <= staleAfterMs) return lasting;
@@ -68,19 +77,26 @@ export function foldInstance(
 
 /** @returns for how long the instance that beats now has lived beside others, in ms */
 function switchTo(agents: Agents, last: string, instance: string, observedMs: number): number {
-  agents.contest ??= { interruptedMs: new Map(), switchedMs: observedMs };
-  const { interruptedMs } = agents.contest;
+  agents.contest ??= { interrupted: new Map(), switchedMs: observedMs };
+  const { interrupted } = agents.contest;
   agents.contest.switchedMs = observedMs;
-  if (!interruptedMs.has(last)) interruptedMs.set(last, observedMs);
-  const [oldest] = interruptedMs.keys();
-  if (interruptedMs.size > INSTANCES_MAX && oldest !== undefined) interruptedMs.delete(oldest);
-  return observedMs - (interruptedMs.get(instance) ?? observedMs);
+  if (!interrupted.has(last)) interrupted.set(last, { sinceMs: observedMs, lastMs: observedMs });
+  if (interrupted.size > INSTANCES_MAX) forgetOne(interrupted, [last, instance]);
+  return observedMs - (interrupted.get(instance)?.sinceMs ?? observedMs);
+}
+
+/** In a crash loop each start is another instance: the one beside it is the one that keeps coming back. */
+function forgetOne(interrupted: Map<string, Interrupted>, spared: readonly string[]): void {
+  const [quietest] = [...interrupted]
+    .filter(([instance]) => !spared.includes(instance))
+    .toSorted(([, a], [, b]) => a.lastMs - b.lastMs);
+  if (quietest !== undefined) interrupted.delete(quietest[0]);
 }
 
 /** A conflict lasts until it is over by time: the tombstone of the one that stops comes right after. */
 function leave(agents: Agents, instance: string, inConflict: boolean): void {
   const { contest } = agents;
-  contest?.interruptedMs.delete(instance);
-  if (contest?.interruptedMs.size === 0 && !inConflict) agents.contest = undefined;
+  contest?.interrupted.delete(instance);
+  if (contest?.interrupted.size === 0 && !inConflict) agents.contest = undefined;
   if (agents.lastInstance === instance) agents.lastInstance = undefined;
 }
