@@ -9,6 +9,7 @@
  *  - what this agent cannot read is never a refusal: a later control plane may have written it.
  */
 import type { ClientId } from "../../shared/protocol/client-id.ts";
+import { installationOf } from "../../shared/protocol/installation.ts";
 import { type LedgerAnswer, type Progress, readAnswer } from "./ledger.ts";
 
 /** Our record and where it lies. */
@@ -18,6 +19,8 @@ export type Target = {
   readonly topicId: string;
   readonly partition: number;
   readonly offset: number;
+  /** Ours, where standing is asked for by who registers; undefined: it is not compared. */
+  readonly installationId?: string | undefined;
 };
 
 /** What was read of the ledger since before our record was written. */
@@ -101,11 +104,17 @@ export function confirmAccepted(target: Target, evidence: Evidence): Confirmatio
 }
 
 /** What the newest answer under our key says, to whichever record of ours. */
-export function confirmStanding(_target: Target, { status, unread }: Evidence): Confirmation {
+export function confirmStanding(target: Target, { status, unread }: Evidence): Confirmation {
   if (status === undefined || unread) {
     return { kind: "open", detail: "no control plane has answered; does one run on this Kafka?" };
   }
   if (status.registry.value === null) return { kind: "withdrawn", detail: "by a tombstone" };
+  const accepted = installationOf(status.registry.value);
+  const { installationId: own } = target;
+  if (accepted !== undefined && own !== undefined && accepted !== own) {
+    const detail = `registered by another installation, ${accepted}; that of this agent is ${own}`;
+    return { kind: "refused", detail };
+  }
   const { conflict } = status;
   if (conflict === undefined) return { kind: "done", detail: "accepted" };
   const names = conflict.instances.join(" and ");

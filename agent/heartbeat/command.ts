@@ -47,7 +47,11 @@ export type HeartbeatCommandOptions = {
 export async function runHeartbeat(options: HeartbeatCommandOptions): Promise<CommandOutcome> {
   const { log, signal, nowMs, monotonicMs } = options;
   let enrolment: RegistrationTask | undefined;
-  const standing = openStanding({ ...options, clientId: options.identity.clientId });
+  const standing = openStanding({
+    ...options,
+    clientId: options.identity.clientId,
+    installationId: options.registers ? options.identity.installationId : undefined,
+  });
   const gauges = openHeartbeatMetrics(() => heartbeat.delivery(), standing.standing, monotonicMs);
   const heartbeat = openHeartbeatSender({
     ...options,

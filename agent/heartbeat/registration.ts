@@ -80,8 +80,15 @@ export function startRegistration(options: {
     first.resolve();
   };
 
-  /** What cannot be asked is no other registry, and whoever is withdrawn or refused stays so. */
+  /** What cannot be asked is no other registry, and whoever is withdrawn or refused stays so, but for a conflict. */
   const look = async (): Promise<void> => {
+    if (standing.refusedInConflict()) {
+      log.info(
+        "registering again: the last registration was refused while two agents beat in turn",
+      );
+      await untilWritten();
+      return;
+    }
     const found = await findRegistryPlace(kafka, { deadlineMs: ATTEMPT_MS_MAX, signal });
     if (!found.ok || signal.aborted) return;
     const before = place;

@@ -30,6 +30,8 @@ const START_MS_MAX = 5_000;
 /** A failover fits, as for an operator's commands. */
 const ANSWER_MS_MAX = 30_000;
 const REASON_MS_MAX = 5_000;
+/** Of the refusals (docs/protocol.md) the one that ends by itself. */
+const IDENTITY_CONFLICT = "identity-conflict";
 const HOUR_MS = 3_600_000;
 /** The first question of a process that does not register: not all at once after a restart of many. */
 const FIRST_MS_MAX = 10_000;
@@ -43,6 +45,8 @@ export type StandingTask = {
   readonly standing: () => AgentStanding;
   /** Where the answers to a record that is about to be written will begin. */
   readonly start: (call: Call) => Promise<Start | undefined>;
+  /** Our registration was refused because two agents beat in turn: that ends. */
+  readonly refusedInConflict: () => boolean;
   /** Our registration was written: reads the answer beside whatever else is done. */
   readonly registered: (written: Published, start: Start | undefined) => void;
   /** Asks once an hour until the signal; `ask` has the next beat ask, if beats arrive. */
@@ -52,13 +56,16 @@ export type StandingTask = {
 export function openStanding(deps: {
   readonly kafka: Kafka;
   readonly clientId: ClientId;
+  /** Ours, where this agent registers itself. */
+  readonly installationId: string | undefined;
   readonly log: Log;
   readonly random: () => number;
   readonly signal: AbortSignal;
 }): StandingTask {
-  const { kafka, clientId, log, random, signal } = deps;
+  const { kafka, clientId, installationId, log, random, signal } = deps;
   const kafkaLog: KafkaLog = (_level, message, fields) => log.debug(message, fields);
   let standing: AgentStanding = { kind: "unknown", detail: "not yet answered by a control plane" };
+  let isInConflict = false;
 
   const become = (next: AgentStanding): void => {
     if (next.kind !== standing.kind) report(log, next);
@@ -74,6 +81,15 @@ export function openStanding(deps: {
     return undefined;
   };
 
+  const takeRefusal = async (target: Target, from: Start, detail: string): Promise<void> => {
+    const deadline = startDeadline({ deadlineMs: REASON_MS_MAX, signal });
+    const reading = { client: kafka.client, log: kafkaLog, deadline };
+    const reason = await findReason(reading, target, from);
+    if (reason !== undefined) isInConflict = reason.reason === IDENTITY_CONFLICT;
+    const why = reason === undefined ? detail : `${reason.reason}: ${reason.detail}`;
+    become({ kind: "refused", detail: why });
+  };
+
   /** What is not answered leaves standing as it was: silence of others is no news of ours. */
   const read = async (target: Target, from: Start, judge: Confirm): Promise<void> => {
     const deadline = startDeadline({ deadlineMs: ANSWER_MS_MAX, signal });
@@ -81,27 +97,32 @@ export function openStanding(deps: {
     const waited = await awaitAnswer(reading, target, from, judge);
     if (signal.aborted) return;
     if (waited.kind === "refused") {
-      const brief = startDeadline({ deadlineMs: REASON_MS_MAX, signal });
-      const reason = await findReason({ ...reading, deadline: brief }, target, from);
-      const why = reason === undefined ? waited.detail : `${reason.reason}: ${reason.detail}`;
-      become({ kind: "refused", detail: why });
-    } else if (waited.kind !== "open" && waited.kind !== "failed") become(answered(waited));
-    else if (standing.kind === "unknown") become({ kind: "unknown", detail: openText(waited) });
+      await takeRefusal(target, from, waited.detail);
+      return;
+    }
+    if (waited.kind === "open" || waited.kind === "failed") {
+      if (standing.kind === "unknown") become({ kind: "unknown", detail: openText(waited) });
+      return;
+    }
+    const answer = answered(waited);
+    if (answer.kind !== "conflict") isInConflict = false;
+    become(answer);
   };
 
   const ask = async (send: () => boolean): Promise<void> => {
     const from = await start({ deadlineMs: START_MS_MAX, signal });
     if (from === undefined || !send()) return;
     const nowhere = { topicId: "", partition: 0, offset: 0 };
-    await read({ action: "register", clientId, ...nowhere }, from, confirmStanding);
+    await read({ action: "register", clientId, installationId, ...nowhere }, from, confirmStanding);
   };
 
   return {
     standing: () => standing,
+    refusedInConflict: () => isInConflict,
     start,
     registered: (written, from) => {
       if (from === undefined) return;
-      const target: Target = { action: "register", clientId, ...written };
+      const target: Target = { action: "register", clientId, installationId, ...written };
       void read(target, from, confirmAccepted);
     },
     run: async (send, asksAtOnce) => {

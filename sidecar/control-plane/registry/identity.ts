@@ -3,7 +3,7 @@
  * living agents wrote, and not one of an installation that another has replaced. Pure; what the
  * headers mean stands in docs/protocol.md.
  */
-import { parseJson, toBytes } from "../../../shared/protocol/json.ts";
+import { installationOf } from "../../../shared/protocol/installation.ts";
 import type { Accepted } from "../../../shared/protocol/ledger.ts";
 import type { RegistryMessage } from "../../../shared/protocol/message.ts";
 import type { Refusal } from "../../../shared/protocol/quarantine.ts";
@@ -82,16 +82,3 @@ function inConflict({ clientId, facts }: Speaker, advice: string): Refusal {
 
 const CHARS_SHOWN_MAX = 64;
 const shortened = (id: string): string => id.slice(0, CHARS_SHOWN_MAX);
-
-/** What an accepted registration says of its installation; its text was validated then. */
-function installationOf(value: string): string | undefined {
-  const parsed = parseJson(toBytes(value));
-  const json = parsed.ok ? parsed.value.json : undefined;
-  if (typeof json !== "object" || json === null || !("installation_id" in json)) return undefined;
-  const { installation_id: id } = json;
-  return typeof id === "string" && id !== "" && id.length <= INSTALLATION_CHARS_MAX
-    ? id
-    : undefined;
-}
-
-const INSTALLATION_CHARS_MAX = 128;

@@ -1,0 +1,15 @@
+/** Which installation of the agent a registration is of (docs/protocol.md). Pure. */
+import { parseJson, toBytes } from "./json.ts";
+
+const INSTALLATION_CHARS_MAX = 128;
+
+/** Of an accepted registration's text, which was validated then; undefined: it names none. */
+export function installationOf(value: string): string | undefined {
+  const parsed = parseJson(toBytes(value));
+  const json = parsed.ok ? parsed.value.json : undefined;
+  if (typeof json !== "object" || json === null || !("installation_id" in json)) return undefined;
+  const { installation_id: id } = json;
+  return typeof id === "string" && id !== "" && id.length <= INSTALLATION_CHARS_MAX
+    ? id
+    : undefined;
+}
