@@ -1,7 +1,8 @@
 /**
  * All that one round asks of the broker beside us. A broker answers the requests of one connection one
- * after the other, so each kind of question has a connection of its own: the sign of life waits for none
- * of them. Nobody but the sign of life dials while the broker does not take us.
+ * after the other, so each kind of question has a connection of its own. Only who answers is asked on that
+ * of the sign of life, for it is to be known of this very one: seldom, and never what a broker may hold.
+ * Nobody but the sign of life dials while the broker does not take us.
  */
 
 import {

@@ -3,14 +3,16 @@
  * the copy takes, hours where it is throttled, and that is no fault: Kafka's own count of under-replicated
  * partitions leaves them out. Asked only while a replica of ours is out of the ISR.
  *
- * A broker passes the question on to the controller and may hold it, so it has a connection of its own.
- * Without an answer nothing is known to be added.
+ * A broker passes the question on to the controller and may hold it, so it has a connection of its own,
+ * which is given back when nothing was to be asked for a while. Without an answer nothing is known to be added.
  */
 import {
   type Reassignments,
   reassignmentsRequest,
 } from "../../../shared/kafka/api/list-partition-reassignments.ts";
 import type { ClusterMetadata } from "../../../shared/kafka/api/metadata.ts";
+import type { KafkaError } from "../../../shared/kafka/error.ts";
+import type { Result } from "../../../shared/result.ts";
 import type { Reading } from "../snapshot.ts";
 import { eachPartition, partitionName } from "../text.ts";
 import type { RenewableConnection } from "./connection.ts";
@@ -20,7 +22,12 @@ import { openSingleFlight } from "./single-flight.ts";
 
 /** How long a round waits for it. */
 const WAIT_MS = 500;
+/** A permission that is missing is asked for so seldom: Kafka logs each refusal. */
+const REFUSED_MS = 15_000;
+/** The connection is kept for so long: a replica may leave the ISR and come back time and again. */
+const IDLE_MS = 60_000;
 const NOT_CONTROLLER = 41;
+const CLUSTER_AUTHORIZATION_FAILED = 31;
 const NONE: ReadonlySet<string> = new Set();
 
 /** Names of partitions, such as `orders-3`. */
@@ -38,18 +45,36 @@ export function openAddingReader(deps: {
 }): AddingReader {
   const { brokerId, connection, monotonicMs, askAny } = deps;
   const question = openSingleFlight({ connection, request: reassignmentsRequest, monotonicMs });
+  /** What the others are asked is waited for over the rounds, as is the broker's own answer. */
+  let askingOthers: Promise<Result<Reassignments, KafkaError>> | undefined;
+  let refusedMs = Number.NEGATIVE_INFINITY;
+  let neededMs = Number.NEGATIVE_INFINITY;
+
+  const askOthers = (): Promise<Result<Reassignments, KafkaError>> => {
+    const serves = ({ errorCode }: Reassignments) => errorCode === 0;
+    askingOthers ??= askAny(reassignmentsRequest(), WAIT_MS, serves).finally(() => {
+      askingOthers = undefined;
+    });
+    return askingOthers;
+  };
 
   const ask = async (): Promise<ReadonlySet<string>> => {
     const own = await question.ask().answer;
-    const answer =
-      own.ok && own.value.errorCode === NOT_CONTROLLER
-        ? await askAny(reassignmentsRequest(), WAIT_MS, ({ errorCode }) => errorCode === 0)
-        : own;
-    return answer.ok ? addingTo(answer.value, brokerId) : NONE;
+    const isElsewhere = own.ok && own.value.errorCode === NOT_CONTROLLER;
+    const answer = isElsewhere ? await askOthers() : own;
+    if (!answer.ok) return NONE;
+    if (answer.value.errorCode === CLUSTER_AUTHORIZATION_FAILED) refusedMs = monotonicMs();
+    return addingTo(answer.value, brokerId);
   };
 
   return async (metadata, clock) => {
-    if (metadata.kind !== "read" || !lacksOne(metadata.value, brokerId)) return NONE;
+    if (metadata.kind !== "read") return NONE;
+    if (!lacksOne(metadata.value, brokerId)) {
+      if (monotonicMs() - neededMs > IDLE_MS) connection.drop("no replica is out of the ISR");
+      return NONE;
+    }
+    neededMs = monotonicMs();
+    if (neededMs - refusedMs < REFUSED_MS) return NONE;
     const late = clock.after(clock.observedMs() + WAIT_MS).then(() => NONE);
     return (await clock.within(Promise.race([ask(), late]))) ?? NONE;
   };

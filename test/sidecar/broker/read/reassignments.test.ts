@@ -57,10 +57,19 @@ async function connectTo(answer: () => PlayedAnswer) {
 
 async function open(own: () => PlayedAnswer, other: () => PlayedAnswer = () => answered(REFUSED)) {
   const [asked, controller] = await Promise.all([connectTo(own), connectTo(other)]);
+  let laterMs = 0;
+  let others = 0;
   const adding = openAddingReader({
-    ...{ brokerId: 2, connection: asked.connection, monotonicMs: () => performance.now() },
-    askAny: (request) => controller.connection.ask(request),
+    ...{ brokerId: 2, connection: asked.connection },
+    monotonicMs: () => performance.now() + laterMs,
+    askAny: (request) => {
+      others += 1;
+      return controller.connection.ask(request);
+    },
   });
+  const later = (ms: number) => {
+    laterMs += ms;
+  };
   const read = async (metadata: Parameters<typeof adding>[0]) => {
     const clock = openRoundClock({
       ...{ deadlineMs: 2000, monotonicMs: () => performance.now() },
@@ -72,7 +81,7 @@ async function open(own: () => PlayedAnswer, other: () => PlayedAnswer = () => a
       clock.stop();
     }
   };
-  return { read, questions: asked.questions };
+  return { read, later, ...asked, others: () => others };
 }
 
 test("asks only while a replica of this broker is out of the ISR", async () => {
@@ -95,4 +104,35 @@ test.each([
 ])("knows of none that are added where the broker %s", async (_what, own) => {
   const { read } = await open(own);
   expect(await read(LACKING)).toEqual([]);
+});
+
+test("asks one that refuses us again after 15 s, not in every round", async () => {
+  const { read, questions, later } = await open(() => answered(REFUSED));
+  for (const _round of [1, 2, 3]) await read(LACKING);
+  expect(questions()).toBe(1);
+  later(15_000);
+  await read(LACKING);
+  expect(questions()).toBe(2);
+});
+
+test("waits for the answer of the others over the rounds", async () => {
+  const { read, others } = await open(
+    () => answered(NOT_CONTROLLER),
+    (): PlayedAnswer => "never",
+  );
+  for (const _round of [1, 2, 3]) expect(await read(LACKING)).toEqual([]);
+  expect(others()).toBe(1);
+});
+
+test("gives its connection back when nothing was to be asked for a minute", async () => {
+  const { read, connection, later } = await open(answered);
+  await read(LACKING);
+  await read(WHOLE);
+  expect(connection.isOpen()).toBe(true);
+  later(60_001);
+  await read(failed("late"));
+  expect(connection.isOpen()).toBe(true);
+  await read(WHOLE);
+  expect(connection.isOpen()).toBe(false);
+  expect(await read(LACKING)).toEqual(["orders-3"]);
 });
