@@ -95,7 +95,7 @@ export const AGENT: Program<AgentRun> = {
       run: (flags) => ({ command: "run", ...flags }),
     }),
     "check kafka": command({
-      describe: "say step by step whether Kafka can be used, and what to mend",
+      describe: "say step by step whether Kafka can be used, and what to put right",
       flags: { timeoutMs: checkTimeout },
       variables: KAFKA_TABLE,
       run: ({ timeoutMs = CHECK_TIMEOUT_MS }) => ({ command: "check kafka", timeoutMs }),

@@ -79,7 +79,7 @@ export const SIDECAR: Program<SidecarRun> = {
       run: () => ({ command: "ingest" }),
     }),
     "check kafka": command({
-      describe: "say step by step whether Kafka can be used, and what to mend",
+      describe: "say step by step whether Kafka can be used, and what to put right",
       flags: {
         role: valueFlag(
           {

@@ -121,7 +121,7 @@ export function confirmStanding(target: Target, { status, unread }: Evidence): C
   return { kind: "done", conflict: true, detail: `instances ${names} beat in turn` };
 }
 
-/** Why our record's fate is not known yet; undefined when it is. */
+/** Why it is not known yet what became of our record; undefined when it is. */
 function notYetJudged(target: Target, evidence: Evidence): string | undefined {
   const { applied, records } = evidence;
   if (records === 0) return "no control plane has answered; does one run on this Kafka?";

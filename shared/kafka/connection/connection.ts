@@ -1,6 +1,6 @@
 /**
  * One connection to one broker: kafkajs's Connection, which does the framing and SASL, under a deadline per request.
- * A link is never mended: after the first failure it is dropped and another one is opened, because kafkajs keeps half-read bytes of a lost
+ * A connection is never repaired: after the first failure it is dropped and another one is opened, because kafkajs keeps half-read bytes of a lost
  * connection, counts a closing one as open, and waits for a hung broker's answers before it closes.
  */
 

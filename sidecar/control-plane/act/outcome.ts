@@ -1,5 +1,5 @@
 /**
- * What the outcome of an act, a listing or an exit changes in the book. No I/O; monotonic and wall
+ * What the outcome of an act, a listing or an exit changes in the leader's state. No I/O; monotonic and wall
  * times come in as values, and what shall be counted is told to `tell`.
  */
 import type { ClientId } from "../../../shared/protocol/client-id.ts";

@@ -1,4 +1,4 @@
-/** What the API shows of a cluster: from the leader's book, or from the ledger while we do not lead. */
+/** What the API shows of a cluster: from the leader's state, or from the ledger while we do not lead. */
 import type { Audit } from "../../../shared/protocol/audit.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { groupOf } from "../../../shared/protocol/client-id.ts";
@@ -55,7 +55,7 @@ export type ClusterDetail = ClusterView & {
 /** Records of cluster-info that the group has not committed; null with the reason when not known. */
 export type Lag = { readonly records: number | null; readonly detail: string };
 
-/** `weather` is of this request: it counts the whole fleet, once. */
+/** `conditions` are of this request: they count the whole fleet, once. */
 export function viewCluster(
   cluster: Cluster,
   term: Term | undefined,

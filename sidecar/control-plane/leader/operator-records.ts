@@ -1,4 +1,4 @@
-/** What an operator's record in `cluster.control` changes in the leader's book. Pure but for the trail. */
+/** What an operator's record in `cluster.control` changes in the leader's state. Pure but for the trail. */
 import type { Audit } from "../../../shared/protocol/audit.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import type { ControlEntry } from "../follow/standby.ts";

@@ -80,7 +80,7 @@ async function listOnce(deps: ResyncDeps): Promise<boolean> {
   return listed.ok;
 }
 
-/** Now it is known what runs: what the ledger says of workers that are gone is mended. */
+/** Now it is known what runs: what the ledger says of workers that are gone is put right. */
 function afterBlindness(leaderState: LeaderState, runtime: string): void {
   lookAgain(leaderState, runtime);
   for (const clientId of leaderState.savedUnlisted) leaderState.unsaved.add(clientId);

@@ -1,6 +1,6 @@
 /**
  * One term of a leader: everything between promotion and its end. Readers, the runtime's watch, ticks
- * and timers put things into inbox and book and wake the loop; rounds work them off one by one.
+ * and timers put things into the inbox and the leader's state and wake the loop; rounds work them off one by one.
  */
 import type { Call } from "../../../shared/kafka/api/request.ts";
 import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";

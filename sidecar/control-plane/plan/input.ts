@@ -1,4 +1,4 @@
-/** What the planner is told about one cluster, and why clean-ups wait. Pure: reads the book only. */
+/** What the planner is told about one cluster, and why clean-ups wait. Pure: reads the leader's state only. */
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { type BrakeReading, readBrake } from "../fleet/brake.ts";
 import type { Cluster } from "../fleet/fleet.ts";

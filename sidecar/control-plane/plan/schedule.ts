@@ -1,4 +1,4 @@
-/** Planning what is dirty: which acts begin now, and where every other cluster waits. Pure but for the book. */
+/** Planning what is dirty: which acts begin now, and where every other cluster waits. Pure but for the leader's state. */
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import type { Ages } from "../fleet/observed-time.ts";
 import type { LeaderState } from "../state/leader-state.ts";

@@ -1,5 +1,5 @@
 /**
- * A leader's book: the fleet, what runs, and what is still to be planned, written or told. The round
+ * A leader's state: the fleet, what runs, and what is still to be planned, written or told. The round
  * works it off; readers and runtimes only put things in.
  */
 import type { Audit } from "../../../shared/protocol/audit.ts";

@@ -1,4 +1,4 @@
-/** What a term's beginning, the registry's offsets and the ledger's own records mean for the book. Pure. */
+/** What a term's beginning, the registry's offsets and the ledger's own records mean for the leader's state. Pure. */
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import type { LedgerRecord } from "../../../shared/protocol/ledger.ts";
 import { type Cluster, type Fleet, setFact } from "../fleet/fleet.ts";
