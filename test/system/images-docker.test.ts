@@ -59,19 +59,29 @@ afterAll(async () => {
   await docker?.stop();
 }, LIMIT_MS);
 
-/** Paths of a container's root that its image brought, directories left out. */
-async function contentsOf(tag: string): Promise<readonly string[]> {
+type Entry = { readonly path: string; readonly bytes: number };
+/** One line of `tar --list --verbose`: mode, owner, size, date, time, path, and where a link leads. */
+const LISTED = /^\S+ \S+ +(?<bytes>\d+) \S+ \S+ (?<path>.+?)(?: -> .*)?$/u;
+
+/**
+ * What an image brought into a container's root, directories left out. Their sizes are the image's: what an
+ * engine says of it counts the compressed layers too where it keeps both (Docker 29).
+ */
+async function contentsOf(tag: string): Promise<readonly Entry[]> {
   const container = await docker.client.createContainer({ Image: tag });
   try {
-    const list = Bun.spawn(["tar", "-tf", "-"], {
+    const list = Bun.spawn(["tar", "--list", "--verbose", "--file=-"], {
       stdin: "pipe",
       stdout: "pipe",
       stderr: "ignore",
     });
     for await (const chunk of await container.export()) void list.stdin.write(chunk);
     await list.stdin.end();
-    const paths = (await list.stdout.text()).trim().split("\n");
-    return paths.filter((path) => !path.endsWith("/") && !MADE_BY_THE_ENGINE.test(path)).toSorted();
+    const entries = (await list.stdout.text()).split("\n").flatMap((line): Entry[] => {
+      const { bytes, path } = LISTED.exec(line)?.groups ?? {};
+      return path === undefined ? [] : [{ path, bytes: Number(bytes) }];
+    });
+    return entries.filter(({ path }) => !path.endsWith("/") && !MADE_BY_THE_ENGINE.test(path));
   } finally {
     await container.remove();
   }
@@ -100,12 +110,14 @@ async function runStrictly(tag: string, command: readonly string[]) {
 test.each(images)(
   "$tag has the program and five files of glibc, and nothing else",
   async ({ tag, program }) => {
-    expect(await contentsOf(tag)).toEqual(
+    const contents = await contentsOf(tag);
+    expect(contents.map(({ path }) => path).toSorted()).toEqual(
       ["lib64", ...GLIBC_FILES.map((name) => `lib/${name}`), `usr/local/bin/${program}`].toSorted(),
     );
-    const { Size } = await docker.client.getImage(tag).inspect();
-    process.stdout.write(`${tag}: ${Math.round(Size / 1e5) / 10} MB\n`);
-    expect(Size).toBeLessThan(SIZE_BYTES_MAX);
+    const bytes = contents.reduce((sum, each) => sum + each.bytes, 0);
+    process.stdout.write(`${tag}: ${Math.round(bytes / 1e5) / 10} MB\n`);
+    expect(bytes).toBeGreaterThan(SIZE_BYTES_MAX / 2);
+    expect(bytes).toBeLessThan(SIZE_BYTES_MAX);
   },
   LIMIT_MS,
 );
