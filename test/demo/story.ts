@@ -125,8 +125,13 @@ async function returning(
       const took = secondsText(monotonicMs() - sinceMs);
       await stateIs(plane, silent, "active");
       const after = await committedPast(cast, silent, end);
-      const counted = await cast.counted(silent);
-      if (counted !== MEANWHILE) throw new Error(`it read ${counted} records, not ${MEANWHILE}`);
+      // The worker logs what it counted once the commit that was just seen has been answered.
+      const countedAll = async () => {
+        const counted = await cast.counted(silent);
+        if (counted === MEANWHILE) return true;
+        throw new Error(`it read ${counted} records, not ${MEANWHILE}`);
+      };
+      await until("the worker's count", countedAll, SOON);
       return [
         `its worker runs again after ${took} (pid ${worker.pid})`,
         `It went on at offset ${before} of partition ${partition}: ${MEANWHILE} records read, ${after} committed.`,
