@@ -11,8 +11,9 @@ import { kafkaLog } from "../shared/kafka/log.ts";
 import { addressText } from "../shared/kafka/settings.ts";
 import { ok, type Result } from "../shared/result.ts";
 import { readBrokerConfig } from "./broker/config.ts";
+import { BROKER_NEEDS } from "./broker/kafka-needs.ts";
 import { readFleetConfig } from "./control-plane/config.ts";
-import { BROKER_NEEDS, controlPlaneNeeds, WORKER_NEEDS } from "./control-plane/kafka-needs.ts";
+import { controlPlaneNeeds, WORKER_NEEDS } from "./control-plane/kafka-needs.ts";
 import { identityOf } from "./control-plane/leader/identity.ts";
 
 const CLIENT_ID = "outrider-check";

@@ -1,4 +1,4 @@
-/** What each program of the sidecar needs of Kafka, for `check kafka` (docs/operating.md, "What Kafka must allow"). */
+/** What the control plane and its workers need of Kafka, for `check kafka` (docs/operating.md, "What Kafka must allow"). */
 
 import type { Operation } from "../../shared/kafka/api/authorized-operations.ts";
 import type { Needs } from "../../shared/kafka/check/permissions.ts";
@@ -60,6 +60,3 @@ export const WORKER_NEEDS: Needs = {
   groups: [{ group: SOME_GROUP, prefix: WORKER_GROUPS, operations: ["READ"] }],
   cluster: [],
 };
-
-/** Beside a broker. What it may know of all topics is seen in its verdicts, not here. */
-export const BROKER_NEEDS: Needs = { topics: [], groups: [], cluster: ["DESCRIBE"] };
