@@ -26,8 +26,8 @@ const IMPURE = [
   ...["Date.now", "new Date()", "performance.", "Math.random", "crypto.", "process.", "Bun."],
   ...["fetch(", "setTimeout", "setInterval", "await ", "async ", "console.", "node:"],
 ] as const;
-/** Bytes are values: what looks at them alone is as pure as a string's method. */
-const PURE_MODULES = /"node:buffer"/gu;
+/** Bytes are values: what looks at them alone is as pure as a string's method. So is a digest. */
+const PURE_MODULES = /"node:buffer"|^import \{ hash \} from "node:crypto";$/gmu;
 
 /** Each third-party package is known in one place alone, so that it can be replaced there. */
 const DOORS: ReadonlyMap<string, RegExp> = new Map([

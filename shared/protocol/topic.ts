@@ -17,6 +17,8 @@ export const QUARANTINE = "cluster.quarantine";
 export const CONTROL = "cluster.control";
 /** What agents collect; partitioned by client id. */
 export const CLUSTER_INFO = "cluster-info";
+/** Events of Kubernetes; partitioned by client id. */
+export const CLUSTER_EVENTS = "cluster-events";
 
 /** Shape of a topic that we make, or judge when it is there already. */
 export type TopicPlan = {
@@ -60,6 +62,11 @@ const mustNotCompact = (config: Readonly<Record<string, string>>): string | unde
     ? "cleanup.policy compacts: only the last beat of a key is kept, and the topic grows for ever"
     : undefined;
 
+const mustNotCompactEvents = (config: Readonly<Record<string, string>>): string | undefined =>
+  policies(config).includes("compact")
+    ? "cleanup.policy compacts: events are never deleted, and the topic grows for ever"
+    : undefined;
+
 const harmless = () => undefined;
 
 /** All topics that the control plane needs. */
@@ -76,9 +83,24 @@ export function topicPlans(heartbeatPartitions: number): readonly TopicPlan[] {
     { name: AUDIT, partitions: 1, config: kept(30 * DAY_MS), harmful: harmless },
     { name: QUARANTINE, partitions: 1, config: kept(7 * DAY_MS), harmful: harmless },
     { name: CONTROL, partitions: 1, config: kept(365 * DAY_MS), harmful: mustNotCompact },
-    { name: CLUSTER_INFO, partitions: 3, config: COMPACTED, harmful: harmless },
+    clusterInfoPlan(CLUSTER_INFO),
   ];
 }
+
+/** @param name KAFKA_TOPIC, where it is another one */
+export const clusterInfoPlan = (name: string): TopicPlan => ({
+  name,
+  partitions: 3,
+  config: { ...COMPACTED, "min.compaction.lag.ms": String(DAY_MS) },
+  harmful: mustCompact,
+});
+
+export const clusterEventsPlan = (name: string): TopicPlan => ({
+  name,
+  partitions: 3,
+  config: kept(7 * DAY_MS),
+  harmful: mustNotCompactEvents,
+});
 
 /** The two that an agent writes: a first registration may come before the first control plane. */
 export const agentTopicPlans = (heartbeatPartitions: number): readonly TopicPlan[] =>

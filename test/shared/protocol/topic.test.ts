@@ -1,6 +1,12 @@
 /** The topics that we make, and what is harmful in those that somebody else made. */
 import { describe, expect, test } from "bun:test";
-import { agentTopicPlans, topicPlans } from "../../../shared/protocol/topic.ts";
+import {
+  agentTopicPlans,
+  CLUSTER_EVENTS,
+  clusterEventsPlan,
+  clusterInfoPlan,
+  topicPlans,
+} from "../../../shared/protocol/topic.ts";
 
 const PLANS = topicPlans(6);
 
@@ -41,6 +47,22 @@ describe("topicPlans()", () => {
   test.each(policies)("%s with cleanup.policy %p is harmful: %p", (topic, policy, want) => {
     const plan = PLANS.find(({ name }) => name === topic);
     expect(plan?.harmful({ "cleanup.policy": policy }) !== undefined).toBe(want);
+  });
+  test("objects are compacted after a day only, so that a mark still finds what it speaks of", () => {
+    const { name, config, harmful } = clusterInfoPlan("info-of-tenant-a");
+    expect(name).toBe("info-of-tenant-a");
+    expect(config).toMatchObject({
+      "cleanup.policy": "compact",
+      "min.compaction.lag.ms": "86400000",
+      "delete.retention.ms": "604800000",
+    });
+    expect(harmful({ "cleanup.policy": "delete" })).toBeDefined();
+  });
+  test("events are deleted by age, never compacted", () => {
+    const { config, harmful } = clusterEventsPlan(CLUSTER_EVENTS);
+    expect(config).toMatchObject({ "cleanup.policy": "delete", "retention.ms": "604800000" });
+    expect(harmful(config)).toBeUndefined();
+    expect(harmful({ "cleanup.policy": "compact,delete" })).toBeDefined();
   });
   test("an agent makes the two that it writes", () => {
     expect(agentTopicPlans(6).map(({ name }) => name)).toEqual([
