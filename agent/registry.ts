@@ -2,23 +2,23 @@
  * Writes what the registry holds of us: the topics when they are absent, then the record. What is
  * transient is tried again until the call's deadline. A registration depends on the registry alone.
  */
-import { backoffMs } from "../shared/backoff.ts";
+import { systemClock } from "../shared/clock.ts";
+import { type Call, type Deadline, startDeadline } from "../shared/deadline.ts";
 import { ensureTopics, type TopicReport } from "../shared/kafka/admin/topics.ts";
-import type { Call } from "../shared/kafka/api/request.ts";
 import type { OutRecord } from "../shared/kafka/batch/record.ts";
 import type { KafkaClient } from "../shared/kafka/cluster/client.ts";
-import { type Deadline, pause, startDeadline } from "../shared/kafka/deadline.ts";
 import { type KafkaError, protocolError } from "../shared/kafka/error.ts";
 import type { Producer } from "../shared/kafka/producer/producer.ts";
 import type { Fields } from "../shared/log.ts";
 import { agentTopicPlans, HEARTBEAT, REGISTRY } from "../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../shared/result.ts";
+import { isTransient, retry } from "../shared/retry.ts";
 
 /** One try; a hung broker is left for the next one. */
 const ATTEMPT_MS_MAX = 10_000;
 /** For the topic that a registration can do without; half of the attempt where that is less. */
 const HEARTBEAT_TOPIC_MS_MAX = 3000;
-const BACKOFF = { baseMs: 100, maxMs: 2000, random: Math.random };
+const BACKOFF = { baseMs: 100, maxMs: 2000, clock: systemClock, again: isTransient };
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
 /** TOPIC_PARTITIONS is the control plane's variable; this is its default. */
 const HEARTBEAT_PARTITIONS = 6;
@@ -44,15 +44,8 @@ export type Published = {
 type Answer<T> = Promise<Result<T, KafkaError>>;
 
 /** Tries again what failed for now; a terminal error ends it, and so does the deadline. */
-export async function retried<T>(deadline: Deadline, work: (call: Call) => Answer<T>): Answer<T> {
-  for (let attempt = 0; ; attempt += 1) {
-    const outcome = await work(deadline.call(ATTEMPT_MS_MAX));
-    if (outcome.ok || outcome.error.retry === "terminal" || deadline.over()) return outcome;
-    await pause(backoffMs(attempt, BACKOFF), deadline.call());
-    // What went wrong says more than a call that had no time left.
-    if (deadline.over()) return outcome;
-  }
-}
+export const retried = <T>(deadline: Deadline, work: (call: Call) => Answer<T>): Answer<T> =>
+  retry(() => work(deadline.call(ATTEMPT_MS_MAX)), { ...BACKOFF, deadline });
 
 /** Makes registry and heartbeat topic when absent; returns the registry's topic id. */
 export async function prepareTopics(kafka: Kafka, call: Call): Answer<string> {

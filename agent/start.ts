@@ -90,9 +90,7 @@ async function heartbeat(run: HeartbeatRun, config: AgentConfig, shell: Shell): 
     port: config.port,
     build: shell.build,
     log,
-    nowMs: shell.nowMs,
-    monotonicMs: shell.monotonicMs,
-    random: shell.random,
+    clock: shell.clock,
     signal: shell.signal,
   });
   return report(shell, outcome);
@@ -107,7 +105,7 @@ async function hook(run: HookRun, shell: Shell): Promise<CommandOutcome> {
   const identity = identityOf(config, run, log);
   const { command: action, waitMs, failurePolicy, force } = run;
   const { hookTimeoutMs: timeoutMs } = config;
-  const leftMs = timeoutMs - shell.monotonicMs();
+  const leftMs = timeoutMs - shell.clock.monotonicMs();
   let stage: Stage = "reach";
   const late = () => {
     const outcome = lateOutcome({ action, identity, failurePolicy }, stage);
@@ -125,7 +123,7 @@ async function hook(run: HookRun, shell: Shell): Promise<CommandOutcome> {
     brokers: config.kafkaBrokers,
     timeoutMs,
     budgetMs: Math.max(1, leftMs - Math.min(RESERVE_MS, timeoutMs / 10)),
-    nowMs: shell.nowMs,
+    clock: shell.clock,
     signal: shell.signal,
     came: (next) => {
       stage = next;

@@ -4,9 +4,11 @@
  *
  * Not bounded here: a client that sends its header a byte at a time is only cut by the idle timeout.
  */
+
 import { type Context, Hono } from "hono";
 import { about, type BuildInfo } from "./build-info.ts";
-import { DeadlineExceeded, sleep, withDeadline } from "./deadline.ts";
+import { sleep } from "./clock.ts";
+import { DeadlineExceeded, withDeadline } from "./deadline.ts";
 import type { Log } from "./log.ts";
 import { err, ok, type Result } from "./result.ts";
 

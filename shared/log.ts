@@ -5,6 +5,7 @@
  *  - one call is one line of bounded size, whatever the fields hold (cycles, bigints, line ends);
  *  - a secret appears in none: fields are withheld by their name, and known values wherever they stand.
  */
+import type { Clock } from "./clock.ts";
 
 /** Least important first; a log of level `warn` writes `warn` and `error`. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -29,8 +30,7 @@ export type LogOptions = {
   readonly format: LogFormat;
   /** Takes one line without its line end. */
   readonly write: (line: string) => void;
-  /** Unix time in ms. */
-  readonly nowMs: () => number;
+  readonly clock: Clock;
   /** Values that must never be printed; asked for each line, since a secret's file may change. */
   readonly secrets?: () => readonly string[];
 };
@@ -49,7 +49,7 @@ export function openLog(options: LogOptions, fields: Fields = {}): Log {
     (message: string, more: Fields = {}): void => {
       if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(options.level)) return;
       const hide = withhold(options.secrets?.() ?? []);
-      const time = new Date(options.nowMs()).toISOString();
+      const time = new Date(options.clock.nowMs()).toISOString();
       const line = { time, level, message: hide(message), ...plain({ ...fields, ...more }, hide) };
       options.write(oneLine(options.format === "json" ? JSON.stringify(line) : textLine(line)));
     };

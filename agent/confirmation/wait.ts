@@ -5,12 +5,12 @@
  * Where to read from is taken before our record is written, so that no answer can be missed.
  */
 
-import type { Call } from "../../shared/kafka/api/request.ts";
+import { sleep } from "../../shared/clock.ts";
+import type { Call, Deadline } from "../../shared/deadline.ts";
 import type { KafkaClient } from "../../shared/kafka/cluster/client.ts";
 import { openConsumer } from "../../shared/kafka/consumer/consumer.ts";
 import type { ReadBatch, ReadProblem } from "../../shared/kafka/consumer/delivery.ts";
 import { endOffsets } from "../../shared/kafka/consumer/offsets.ts";
-import { type Deadline, pause } from "../../shared/kafka/deadline.ts";
 import type { KafkaError } from "../../shared/kafka/error.ts";
 import type { KafkaLog } from "../../shared/kafka/log.ts";
 import { type Place, readQuarantineHeaders } from "../../shared/protocol/quarantine.ts";
@@ -103,7 +103,8 @@ export async function awaitAnswer(
       }
     },
   });
-  const atDeadline = pause(reading.deadline.leftMs(), reading.deadline.call()).then((): Waited => {
+  const { deadline } = reading;
+  const atDeadline = sleep(deadline.leftMs(), deadline.signal).then((): Waited => {
     const judgement = judge(target, evidence);
     return trouble === undefined ? judgement : { kind: "open", detail: trouble };
   });
@@ -135,7 +136,7 @@ export async function findReason(
     },
   });
   const call = reading.deadline.call(REASON_MS_MAX);
-  const place = await Promise.race([found.promise, pause(call.deadlineMs, call)]);
+  const place = await Promise.race([found.promise, sleep(call.deadlineMs, call.signal)]);
   await consumer.close();
   return place ?? undefined;
 }

@@ -5,11 +5,13 @@
  * a last beat says `stopping` (2 s at most); with --deregister-on-exit the tombstone (5 s at most),
  * after that beat, so that nothing follows it; then HTTP and the connections to Kafka are closed.
  */
+
 import type { BuildInfo } from "../../shared/build-info.ts";
+import type { Clock } from "../../shared/clock.ts";
+import { startDeadline } from "../../shared/deadline.ts";
 import { EXIT } from "../../shared/exit.ts";
 import { serve } from "../../shared/http.ts";
 import { ensureTopics } from "../../shared/kafka/admin/topics.ts";
-import { startDeadline } from "../../shared/kafka/deadline.ts";
 import type { Log } from "../../shared/log.ts";
 import { HEARTBEAT } from "../../shared/protocol/topic.ts";
 import { ok } from "../../shared/result.ts";
@@ -37,22 +39,20 @@ export type HeartbeatCommandOptions = {
   readonly port: number;
   readonly build: BuildInfo;
   readonly log: Log;
-  readonly nowMs: () => number;
-  readonly monotonicMs: () => number;
-  readonly random: () => number;
+  readonly clock: Clock;
   /** The end of it all: SIGTERM or SIGINT. */
   readonly signal: AbortSignal;
 };
 
 export async function runHeartbeat(options: HeartbeatCommandOptions): Promise<CommandOutcome> {
-  const { log, signal, nowMs, monotonicMs } = options;
+  const { log, signal, clock } = options;
   let enrolment: RegistrationTask | undefined;
   const standing = openStanding({
     ...options,
     clientId: options.identity.clientId,
     installationId: options.registers ? options.identity.installationId : undefined,
   });
-  const gauges = openHeartbeatMetrics(() => heartbeat.delivery(), standing.standing, monotonicMs);
+  const gauges = openHeartbeatMetrics(() => heartbeat.delivery(), standing.standing, clock);
   const heartbeat = openHeartbeatSender({
     ...options,
     clientId: options.identity.clientId,
@@ -78,8 +78,7 @@ export async function runHeartbeat(options: HeartbeatCommandOptions): Promise<Co
       registration: () => registrationText(enrolment, standing.standing()),
       stopping: () => signal.aborted,
       metrics: gauges.metrics,
-      nowMs,
-      monotonicMs,
+      clock,
     }),
   });
   if (!http.ok) return { exit: EXIT.configuration, line: `PORT: ${http.error.detail}` };

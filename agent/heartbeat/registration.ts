@@ -2,9 +2,11 @@
  * The registration of `agent run`: tried until it is written, however long Kafka is away, and written
  * again when the registry has been made again, or Kafka itself.
  */
-import { backoffMs } from "../../shared/backoff.ts";
-import { sleep } from "../../shared/deadline.ts";
+import type { Clock } from "../../shared/clock.ts";
+import type { KafkaError } from "../../shared/kafka/error.ts";
 import type { Log } from "../../shared/log.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
+import { ALWAYS, retry } from "../../shared/retry.ts";
 import { type Identity, registrationRecord } from "../records.ts";
 import { findRegistryPlace, type Kafka, type RegistryPlace, register } from "../registry.ts";
 import type { StandingTask } from "./standing.ts";
@@ -37,19 +39,18 @@ export function startRegistration(options: {
   readonly automatic: boolean;
   readonly standing: StandingTask;
   readonly log: Log;
-  readonly nowMs: () => number;
-  readonly random: () => number;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
 }): RegistrationTask {
-  const { kafka, identity, automatic, standing, log, random, signal } = options;
+  const { kafka, identity, automatic, standing, log, clock, signal } = options;
   const first = Promise.withResolvers<void>();
   let text = "not yet written";
   let isWritten = false;
   /** The registry that we are in. */
   let place: RegistryPlace | undefined;
 
-  const attempt = async (): Promise<boolean> => {
-    const record = registrationRecord(identity, options.nowMs(), automatic);
+  const attempt = async (): Promise<Result<null, KafkaError>> => {
+    const record = registrationRecord(identity, clock.nowMs(), automatic);
     const call = { deadlineMs: ATTEMPT_MS_MAX, signal };
     const start = await standing.start(call);
     const outcome = await register(kafka, record, call);
@@ -60,23 +61,19 @@ export function startRegistration(options: {
       isWritten = true;
       place = { clusterId: undefined, topicId: outcome.value.topicId };
       standing.registered(outcome.value, start);
-      return true;
+      return ok(null);
     }
     const problem = `not written: ${outcome.error.detail}`;
     if (problem !== text && !signal.aborted) {
       log.warn("could not register; trying again", { detail: outcome.error.detail });
     }
     text = problem;
-    return false;
+    return err(outcome.error);
   };
 
   const untilWritten = async (): Promise<void> => {
-    for (let failures = 0; !signal.aborted; failures += 1) {
-      const done = await attempt();
-      first.resolve();
-      if (done) return;
-      await sleep(backoffMs(failures, { ...BACKOFF, random }), signal);
-    }
+    const policy = { ...BACKOFF, clock, again: ALWAYS, failed: () => first.resolve() };
+    if (!signal.aborted) await retry(attempt, policy, signal);
     first.resolve();
   };
 
@@ -108,7 +105,7 @@ export function startRegistration(options: {
   const work = async () => {
     await untilWritten();
     while (!signal.aborted) {
-      await sleep(untilNextLookMs(identity.heartbeatIntervalMs, random()), signal);
+      await clock.sleep(untilNextLookMs(identity.heartbeatIntervalMs, clock.random()), signal);
       if (!signal.aborted) await look();
     }
   };

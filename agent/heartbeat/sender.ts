@@ -7,13 +7,13 @@
  *    outage would look like a clock that is behind;
  *  - after a failure Kafka is asked whether it is there before the newest beat is taken.
  */
-import { backoffMs } from "../../shared/backoff.ts";
-import { sleep } from "../../shared/deadline.ts";
-import type { Call } from "../../shared/kafka/api/request.ts";
+import type { Clock } from "../../shared/clock.ts";
+import type { Call } from "../../shared/deadline.ts";
 import type { OutRecord } from "../../shared/kafka/batch/record.ts";
 import type { KafkaError } from "../../shared/kafka/error.ts";
 import type { ClientId } from "../../shared/protocol/client-id.ts";
 import type { Result } from "../../shared/result.ts";
+import { repeat, type Turn } from "../../shared/retry.ts";
 import { type Condition, type HeartbeatContent, heartbeatRecord } from "../records.ts";
 import { arrived, type Delivery, failed, lossText, lostOne, startDelivery } from "./delivery.ts";
 import { untilNextBeatMs } from "./interval.ts";
@@ -34,9 +34,7 @@ export type HeartbeatOptions = {
     readonly reach: (again: boolean, call: Call) => Promise<Result<unknown, KafkaError>>;
     readonly send: (record: OutRecord, call: Call) => Promise<Result<unknown, KafkaError>>;
   };
-  readonly nowMs: () => number;
-  readonly monotonicMs: () => number;
-  readonly random: () => number;
+  readonly clock: Clock;
   readonly resourcesSent: () => number;
   /** What is wrong here besides lost beats. */
   readonly trouble: () => string | undefined;
@@ -57,7 +55,8 @@ export type HeartbeatSender = {
 };
 
 export function openHeartbeatSender(options: HeartbeatOptions): HeartbeatSender {
-  const { kafka, monotonicMs } = options;
+  const { kafka, clock } = options;
+  const { monotonicMs } = clock;
   const startedMs = monotonicMs();
   const slot = openLatest<number>();
   let sequence = 0;
@@ -108,13 +107,13 @@ export function openHeartbeatSender(options: HeartbeatOptions): HeartbeatSender 
     return true;
   };
 
-  const bringBeats = async (signal: AbortSignal) => {
-    for (let failures = 0; !signal.aborted; ) {
+  const bringBeats = (signal: AbortSignal): Promise<void> => {
+    const maxMs = Math.min(BACKOFF.maxMs, options.intervalMs);
+    const bringNext = async (): Promise<Turn> => {
       await slot.filled(signal);
-      if (signal.aborted) return;
-      failures = (await deliver(signal)) ? 0 : failures + 1;
-      if (failures > 0) await sleep(pauseMs(failures, options), signal);
-    }
+      return signal.aborted || (await deliver(signal)) ? "again" : "failed";
+    };
+    return repeat(bringNext, { ...BACKOFF, maxMs, clock }, signal);
   };
 
   return {
@@ -138,33 +137,30 @@ export function openHeartbeatSender(options: HeartbeatOptions): HeartbeatSender 
 }
 
 async function makeBeats(
-  { intervalMs, random }: HeartbeatOptions,
+  { intervalMs, clock }: HeartbeatOptions,
   makeBeat: () => void,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     makeBeat();
-    await sleep(untilNextBeatMs(intervalMs, random()), signal);
+    await clock.sleep(untilNextBeatMs(intervalMs, clock.random()), signal);
   }
 }
 
 const beatRecord = (
-  { clientId, instanceId, nowMs, resourcesSent }: HeartbeatOptions,
+  { clientId, instanceId, clock, resourcesSent }: HeartbeatOptions,
   beat: Pick<HeartbeatContent, "sequence" | "uptimeMs" | "ask"> & { readonly how: Condition },
 ): OutRecord =>
   heartbeatRecord({
     clientId,
     instanceId,
     sequence: beat.sequence,
-    atMs: nowMs(),
+    atMs: clock.nowMs(),
     condition: beat.how,
     resourcesSent: resourcesSent(),
     uptimeMs: beat.uptimeMs,
     ask: beat.ask,
   });
-
-const pauseMs = (failures: number, { intervalMs, random }: HeartbeatOptions): number =>
-  backoffMs(failures - 1, { ...BACKOFF, maxMs: Math.min(BACKOFF.maxMs, intervalMs), random });
 
 function conditionOf(troubles: readonly (string | undefined)[]): Condition {
   const reason = troubles.filter((text) => text !== undefined).join("; ");

@@ -5,9 +5,8 @@
  *
  * What cannot be read is unknown: neither accepted nor refused.
  */
-import { sleep } from "../../shared/deadline.ts";
-import type { Call } from "../../shared/kafka/api/request.ts";
-import { startDeadline } from "../../shared/kafka/deadline.ts";
+import { type Clock, sleep } from "../../shared/clock.ts";
+import { type Call, startDeadline } from "../../shared/deadline.ts";
 import type { KafkaLog } from "../../shared/kafka/log.ts";
 import type { Log } from "../../shared/log.ts";
 import type { ClientId } from "../../shared/protocol/client-id.ts";
@@ -59,10 +58,17 @@ export function openStanding(deps: {
   /** Ours, where this agent registers itself. */
   readonly installationId: string | undefined;
   readonly log: Log;
-  readonly random: () => number;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
 }): StandingTask {
-  const { kafka, clientId, installationId, log, random, signal } = deps;
+  const {
+    kafka,
+    clientId,
+    installationId,
+    log,
+    clock: { random },
+    signal,
+  } = deps;
   const kafkaLog: KafkaLog = (_level, message, fields) => log.debug(message, fields);
   let standing: AgentStanding = { kind: "unknown", detail: "not yet answered by a control plane" };
   let isInConflict = false;

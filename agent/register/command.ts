@@ -2,9 +2,10 @@
  * The one-shot commands, `register` and `deregister`: Helm's hooks. All that they do is bounded by
  * HOOK_TIMEOUT, and they end with one line and an exit code (shared/exit.ts).
  */
+import type { Clock } from "../../shared/clock.ts";
+import { type Deadline, startDeadline } from "../../shared/deadline.ts";
 import { formatDuration } from "../../shared/duration.ts";
 import { EXIT } from "../../shared/exit.ts";
-import { type Deadline, startDeadline } from "../../shared/kafka/deadline.ts";
 import { exitCodeOf, type KafkaError } from "../../shared/kafka/error.ts";
 import type { KafkaLog } from "../../shared/kafka/log.ts";
 import { REGISTRY } from "../../shared/protocol/topic.ts";
@@ -49,7 +50,7 @@ export type HookOptions = {
   readonly failurePolicy: FailurePolicy;
   /** Of `deregister`: although two agents beat under this client id. */
   readonly force: boolean;
-  readonly nowMs: () => number;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
   /** Called before the record is written, and once Kafka has it. */
   readonly came: (stage: Stage) => void;
@@ -83,7 +84,7 @@ export async function runHook(options: HookOptions): Promise<CommandOutcome> {
   return waitFor(options, { deadline, waitMs: options.waitMs, written: written.value, start });
 }
 
-const recordOf = ({ action, identity, force, nowMs }: HookOptions) =>
+const recordOf = ({ action, identity, force, clock: { nowMs } }: HookOptions) =>
   action === "register" ? registrationRecord(identity, nowMs()) : tombstoneRecord(identity, force);
 
 type Reached = {

@@ -5,7 +5,7 @@ import { type Log, openLog } from "../log.ts";
 import type { Shell } from "./shell.ts";
 
 export function openCommandLog(
-  shell: Pick<Shell, "write" | "nowMs">,
+  shell: Pick<Shell, "write" | "clock">,
   config: Pick<KafkaConfig, "logLevel" | "logFormat"> & Parameters<typeof secretValues>[0],
   to: "stdout" | "stderr",
 ): Log {
@@ -13,7 +13,7 @@ export function openCommandLog(
     level: config.logLevel,
     format: config.logFormat,
     write: (line) => shell.write(to, line),
-    nowMs: shell.nowMs,
+    clock: shell.clock,
     secrets: secretValues(config),
   });
 }

@@ -2,9 +2,11 @@
  * What surrounds a command: the lines it prints, the signals that end it, the machine it runs on. Both
  * programs run in this one shell, so that both end in the same way.
  */
+
 import { writeSync } from "node:fs";
 import { hostname } from "node:os";
 import { BUILD, type BuildInfo, versionLine } from "../build-info.ts";
+import { type Clock, systemClock } from "../clock.ts";
 import { type Host, openHost } from "../config/host.ts";
 import { type Environment, type Problem, problemText } from "../config/table.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
@@ -30,12 +32,7 @@ export type Shell = {
   readonly complain: (line: string) => void;
   /** Writes one line of a log, without waiting for whoever reads it. */
   readonly write: (to: "stdout" | "stderr", line: string) => void;
-  /** Wall clock, Unix ms. */
-  readonly nowMs: () => number;
-  /** Since this process started; never goes back. */
-  readonly monotonicMs: () => number;
-  /** In [0, 1). */
-  readonly random: () => number;
+  readonly clock: Clock;
   /** Aborts on SIGTERM and SIGINT. */
   readonly signal: AbortSignal;
   /** Ends the process at once, for what cannot wait for its command to return. */
@@ -90,9 +87,7 @@ const openShell = (environment: Environment): Shell => ({
   write: (to, line) => {
     process[to].write(`${line}\n`);
   },
-  nowMs: Date.now,
-  monotonicMs: () => performance.now(),
-  random: Math.random,
+  clock: systemClock,
   signal: endSignal(),
   exit: (code) => process.exit(code),
 });

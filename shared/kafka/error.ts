@@ -1,4 +1,6 @@
 /** What can go wrong with Kafka, as values. Protocol error codes: https://kafka.apache.org/protocol#protocol_error_codes */
+import { type Call, within } from "../deadline.ts";
+import { err, ok, type Result } from "../result.ts";
 
 export type KafkaErrorCode =
   | "unreachable"
@@ -191,6 +193,26 @@ export function kafkaErrorOf(thrown: unknown, whatWasTried: string): KafkaError 
   const [code, retry] = judge(cause, message);
   const detail = `${whatWasTried}: ${message === "" ? String(cause) : message}`;
   return { code, retry, detail, cause };
+}
+
+/** The promise's outcome as a value, by the call's deadline and signal. `onLate`: see `within`. */
+export async function bounded<T>(
+  promise: Promise<T>,
+  call: Call,
+  whatWasTried: string,
+  onLate?: () => void,
+): Promise<Result<T, KafkaError>> {
+  const ended = await within(promise, call, onLate);
+  switch (ended.kind) {
+    case "done":
+      return ok(ended.value);
+    case "failed":
+      return err(kafkaErrorOf(ended.cause, whatWasTried));
+    case "late":
+      return err(timeoutError(whatWasTried, Math.round(call.deadlineMs)));
+    case "aborted":
+      return err(abortedError(whatWasTried));
+  }
 }
 
 function judge(cause: unknown, message: string): readonly [KafkaErrorCode, KafkaError["retry"]] {

@@ -8,9 +8,10 @@
  *  - a version that the server has forgotten (410, as a status or as an event) is followed by a new list;
  *  - `current` answers only while the watch is connected: what is held may be old otherwise.
  */
-import { backoffMs } from "../backoff.ts";
-import { sleep } from "../deadline.ts";
+
+import type { Clock } from "../clock.ts";
 import { err, ok, type Result } from "../result.ts";
+import { repeat, type Turn } from "../retry.ts";
 import type { KubernetesError } from "./error.ts";
 import { listAll } from "./list.ts";
 import type { Selection } from "./resource.ts";
@@ -19,8 +20,7 @@ import type { Transport } from "./transport.ts";
 import { type WatchEnd, watchOnce } from "./watch.ts";
 import type { WatchEvent } from "./watch-event.ts";
 
-const RETRY_BASE_MS = 100;
-const RETRY_MS_MAX = 5_000;
+const RETRY = { baseMs: 100, maxMs: 5_000 } as const;
 /** A watch-list that has not come to its end by then is given up for pages. */
 const INITIAL_MS_MAX = 10_000;
 /** Lists older than what was seen are refused; after so many, etcd was put back to an older state. */
@@ -39,7 +39,7 @@ export type InformerOptions<T> = {
   readonly keep: (object: unknown) => T | undefined;
   /** Are two of one object the same to whom it may concern? Then no change is told. */
   readonly same: (one: T, other: T) => boolean;
-  readonly random: () => number;
+  readonly clock: Clock;
   readonly log: InformerLog;
   readonly signal: AbortSignal;
   /** Silence after which a connection counts as dead. */
@@ -73,8 +73,6 @@ type State<T> = {
   oldLists: number;
   /** Did anything come in this attempt? */
   heard: boolean;
-  /** Attempts in a row that came to nothing. */
-  failures: number;
   error: KubernetesError | undefined;
   hasWatchList: boolean;
   readonly listeners: Set<() => void>;
@@ -89,7 +87,6 @@ export function openInformer<T>(options: InformerOptions<T>): Informer<T> {
     lists: 0,
     oldLists: 0,
     heard: false,
-    failures: 0,
     error: undefined,
     hasWatchList: true,
     listeners: new Set(),
@@ -134,31 +131,26 @@ function tell<T>({ listeners }: State<T>): void {
 }
 
 async function follow<T>(options: InformerOptions<T>, state: State<T>): Promise<void> {
-  const { signal, random, log } = options;
-  while (!signal.aborted) {
+  const { signal, clock, log } = options;
+  const turn = async (failures: number): Promise<Turn> => {
     state.heard = false;
     const ended = await attempt(options, state);
     state.connected = false;
-    if (signal.aborted) break;
+    if (signal.aborted) return "over";
     // A watch that ends at once and says nothing, again and again, must not be asked for at once.
-    if (ended.ok && (state.heard || ended.value !== "ended")) {
-      state.failures = 0;
-      continue;
-    }
+    if (ended.ok && (state.heard || ended.value !== "ended")) return "again";
     if (!ended.ok) {
       state.error = ended.error;
       if (ended.error.code === "expired") state.resumeAt = undefined;
-      log(state.failures === 0 ? "debug" : "warn", "a watch of Kubernetes broke", {
+      log(failures === 0 ? "debug" : "warn", "a watch of Kubernetes broke", {
         error: ended.error.detail,
-        attempt: state.failures,
+        attempt: failures,
       });
     }
     tell(state);
-    const times = { baseMs: RETRY_BASE_MS, maxMs: RETRY_MS_MAX, random };
-    const waitMs = backoffMs(state.failures, times);
-    state.failures += 1;
-    await sleep(waitMs, signal);
-  }
+    return "failed";
+  };
+  await repeat(turn, { ...RETRY, clock }, signal);
   tell(state);
 }
 

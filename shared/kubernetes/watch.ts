@@ -3,6 +3,7 @@
  * (watch-cache of the API server), so that silence for longer means a dead connection, or a server
  * that has seen no event of that kind since its start: it sends none then.
  */
+import type { Clock } from "../clock.ts";
 import { err, ok, type Result } from "../result.ts";
 import { type KubernetesError, readStatus, statusError, transportError } from "./error.ts";
 import { readLines } from "./lines.ts";
@@ -26,7 +27,7 @@ export type WatchOptions = {
   readonly transport: Transport;
   readonly selection: Selection;
   readonly from: WatchFrom;
-  readonly random: () => number;
+  readonly clock: Clock;
   /** The answer has begun: from now on events come. */
   readonly onOpen: () => void;
   /** Answers false to end the watch. */
@@ -97,7 +98,7 @@ async function readEvents(
   return failure === undefined ? ok(end === "idle" ? "idle" : "ended") : err(failure);
 }
 
-function watchQuery({ selection, from, random }: WatchOptions): string {
+function watchQuery({ selection, from, clock: { random } }: WatchOptions): string {
   const seconds = TIMEOUT_S_MIN + Math.floor(random() * (TIMEOUT_S_MAX - TIMEOUT_S_MIN));
   const common = {
     watch: "true",

@@ -4,8 +4,9 @@
  *
  * Order of the end: drains and the round under way are cut short, the connections to Kafka close, HTTP last.
  */
+
 import type { BuildInfo } from "../../shared/build-info.ts";
-import { sleep } from "../../shared/deadline.ts";
+import { sleep } from "../../shared/clock.ts";
 import { EXIT, type ExitCode } from "../../shared/exit.ts";
 import { serve } from "../../shared/http.ts";
 import type { Log } from "../../shared/log.ts";
@@ -69,7 +70,7 @@ type Shell = {
 };
 
 function watching(options: BrokerOptions, config: BrokerConfig): Shell {
-  const { log, signal, monotonicMs } = options;
+  const { log, signal, clock } = options;
   const metrics = openProcessMetrics();
   const tell = openTeller(log);
   let gauges: BrokerMetrics | undefined;
@@ -86,7 +87,7 @@ function watching(options: BrokerOptions, config: BrokerConfig): Shell {
     kafka: probe.finder.look,
     ownPid: options.ownPid,
   });
-  const memoryGauges = openMemoryGauges({ metrics, memory, log, monotonicMs });
+  const memoryGauges = openMemoryGauges({ metrics, memory, log, clock });
   const { topology } = config;
   return {
     routes: brokerRoutes({
@@ -118,7 +119,7 @@ async function checkNames({ cluster }: Monitor, signal: AbortSignal): Promise<vo
 }
 
 /** No round is ever made: all but liveness stays closed, with what is wrong as the reason. */
-function idle({ log, signal, monotonicMs }: BrokerOptions, wrong: Misconfigured): Shell {
+function idle({ log, signal, clock }: BrokerOptions, wrong: Misconfigured): Shell {
   const metrics = openProcessMetrics();
   const readings: Readings = {
     brokerId: wrong.brokerId,
@@ -126,7 +127,7 @@ function idle({ log, signal, monotonicMs }: BrokerOptions, wrong: Misconfigured)
     misconfigured: wrong.detail,
     staleAfterMs: STALE_ROUNDS,
     gates: { liveness: "local", futureReplicas: "warn" },
-    monotonicMs,
+    clock,
   };
   const gauges = openBrokerMetrics(metrics, readings);
   return {

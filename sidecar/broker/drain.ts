@@ -97,7 +97,9 @@ export async function drain(
   gone: AbortSignal,
   { readings, sleep, stopping, log }: DrainDeps,
 ): Promise<Drained> {
-  const { monotonicMs } = readings;
+  const {
+    clock: { monotonicMs },
+  } = readings;
   const startMs = monotonicMs();
   const either = AbortSignal.any([gone, stopping]);
   const progress = openProgress(log, startMs, timeoutMs);

@@ -50,10 +50,10 @@ export const brokerRoutes = (deps: RouteDeps) => (app: App) => {
   const { readings, metrics } = deps;
   for (const path of PROBE_PATHS) {
     app.get(path, (c) => {
-      const beganMs = readings.monotonicMs();
+      const beganMs = readings.clock.monotonicMs();
       const { healthy, body } = PROBES[path](readings);
       const answer = c.json(body, healthy ? 200 : 503);
-      deps.probed(path, readings.monotonicMs() - beganMs);
+      deps.probed(path, readings.clock.monotonicMs() - beganMs);
       return answer;
     });
   }

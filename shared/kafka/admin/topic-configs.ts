@@ -1,10 +1,10 @@
 /** The settings of topics and brokers as they are in force: DescribeConfigs (API 32, versions 1 to 3). */
 
+import { type Call, startDeadline } from "../../deadline.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { ByteReader } from "../api/bytes.ts";
-import type { Call, KafkaRequest } from "../api/request.ts";
+import type { KafkaRequest } from "../api/request.ts";
 import type { KafkaClient } from "../cluster/client.ts";
-import { startDeadline } from "../deadline.ts";
 import { type KafkaError, protocolError } from "../error.ts";
 
 export type TopicConfig = Readonly<Record<string, string>>;

@@ -2,9 +2,6 @@
 
 import type { ByteReader, ByteWriter } from "./bytes.ts";
 
-/** A call ends at its deadline, whatever the broker does. The signal ends it earlier. */
-export type Call = { readonly deadlineMs: number; readonly signal?: AbortSignal };
-
 /** `end`: the last four bytes, of versions that are not flexible alone. */
 export type ThrottleField = { readonly at: "start" | "end"; readonly from: number };
 

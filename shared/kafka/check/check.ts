@@ -5,17 +5,20 @@
  * Writes nothing and joins no group. It makes no topic of ours; Kafka itself makes its own topic of
  * offsets when it is first asked about a group.
  */
+
+import { systemClock } from "../../clock.ts";
+import { type Call, type Deadline, startDeadline } from "../../deadline.ts";
 import { formatDuration } from "../../duration.ts";
 import { EXIT, type ExitCode } from "../../exit.ts";
+import { err, ok, type Result } from "../../result.ts";
+import { isTransient, retry } from "../../retry.ts";
 import {
   clusterOperationsRequest,
   groupOperationsRequest,
   missingOperations,
 } from "../api/authorized-operations.ts";
 import { type ClusterMetadata, metadataRequest } from "../api/metadata.ts";
-import type { Call } from "../api/request.ts";
 import { type KafkaClient, openKafkaClient } from "../cluster/client.ts";
-import { type Deadline, pause, startDeadline } from "../deadline.ts";
 import { protocolError } from "../error.ts";
 import type { KafkaLog } from "../log.ts";
 import {
@@ -47,7 +50,13 @@ import {
 const AT_ONCE = 8;
 /** Of one question about topics or groups. */
 const QUESTION_MS_MAX = 10_000;
-const COORDINATOR_PAUSE_MS = 200;
+const COORDINATOR_PACE = {
+  baseMs: 200,
+  maxMs: 200,
+  certain: 1,
+  clock: systemClock,
+  again: isTransient,
+};
 const GROUP_AUTHORIZATION_FAILED = 30;
 const SEE_LOGS = "See the brokers' logs.";
 
@@ -167,22 +176,25 @@ async function askPermissions(
   }
 }
 
+/** The first question about a group makes Kafka make its topic of offsets. */
+type Moving = { readonly retry: "transient"; readonly finding: Finding };
+
 async function askGroup(walk: Walk, client: KafkaClient, need: GroupNeed): Promise<Finding> {
   const deadline = startDeadline(question(walk));
-  for (;;) {
-    const request = groupOperationsRequest(need.group);
+  const request = groupOperationsRequest(need.group);
+  const once = async (): Promise<Result<Finding, Moving>> => {
     const answer = await client.toCoordinator(need.group, request, deadline.call());
     if (!answer.ok) {
-      if (answer.error.code !== "authorization") return failedBy(answer.error, SEE_LOGS);
-      return judgeGroup(need, { errorCode: GROUP_AUTHORIZATION_FAILED, operations: 0 });
+      if (answer.error.code !== "authorization") return ok(failedBy(answer.error, SEE_LOGS));
+      return ok(judgeGroup(need, { errorCode: GROUP_AUTHORIZATION_FAILED, operations: 0 }));
     }
-    const { errorCode } = answer.value;
-    // The first question about a group makes Kafka make its topic of offsets.
-    const isMoving = protocolError(errorCode, "").code === "not-coordinator";
-    if (!isMoving || deadline.over()) return judgeGroup(need, answer.value);
-    client.forgetCoordinator(need.group);
-    await pause(COORDINATOR_PAUSE_MS, deadline.call());
-  }
+    const finding = judgeGroup(need, answer.value);
+    const isMoving = protocolError(answer.value.errorCode, "").code === "not-coordinator";
+    return isMoving ? err({ retry: "transient", finding }) : ok(finding);
+  };
+  const failed = () => client.forgetCoordinator(need.group);
+  const asked = await retry(once, { ...COORDINATOR_PACE, deadline, failed });
+  return asked.ok ? asked.value : asked.error.finding;
 }
 
 async function askTopics(

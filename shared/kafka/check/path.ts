@@ -2,16 +2,16 @@
  * The way to one broker, a step at a time: DNS, TCP, TLS, the Kafka protocol, SASL. Each step opens a
  * connection of its own, for a person wants to know which of them does not work.
  */
+
 import { lookup } from "node:dns/promises";
 import { connect, isIP, type Socket } from "node:net";
 import { TLSSocket } from "node:tls";
+import type { Call, Deadline } from "../../deadline.ts";
 import { ok, type Result } from "../../result.ts";
-import type { Call } from "../api/request.ts";
 import { expiredCertificate } from "../connection/client-certificate.ts";
 import { openBrokerConnection } from "../connection/connection.ts";
 import { dial } from "../connection/dial.ts";
-import { bounded, type Deadline } from "../deadline.ts";
-import type { KafkaError } from "../error.ts";
+import { bounded, type KafkaError } from "../error.ts";
 import type { KafkaLog } from "../log.ts";
 import { addressText, type BrokerAddress, type KafkaSettings } from "../settings.ts";
 import {
@@ -62,7 +62,7 @@ export async function walkPath(
 
 async function resolveName({ host }: BrokerAddress, _: PathOptions, call: Call): Promise<Finding> {
   if (isIP(host) !== 0) return passed("an address, no name");
-  const found = await bounded(lookup(host, { all: true }), call, `look up ${host}`, () => {});
+  const found = await bounded(lookup(host, { all: true }), call, `look up ${host}`);
   if (found.ok) return passed(found.value.map(({ address }) => address).join(", "));
   return unreachable(
     found.error.detail,
@@ -179,7 +179,7 @@ async function connected(
     made.on("error", reject);
     made.on("close", () => reject(new Error("the other side closed the connection")));
   });
-  const outcome = await bounded(opened, call, whatWasTried, () => {});
+  const outcome = await bounded(opened, call, whatWasTried);
   if (outcome.ok) return ok(outcome.value);
   socket?.destroy();
   return outcome;

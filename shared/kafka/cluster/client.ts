@@ -5,10 +5,10 @@
  * broker keeps its port open), and closes once what is in flight has ended; a topic is never created by asking for it.
  */
 
+import { type Call, type Deadline, startDeadline } from "../../deadline.ts";
 import { ok, type Result } from "../../result.ts";
-import type { Call, KafkaRequest } from "../api/request.ts";
+import type { KafkaRequest } from "../api/request.ts";
 import { openConnectionPool } from "../connection/pool.ts";
-import { type Deadline, startDeadline } from "../deadline.ts";
 import type { KafkaError } from "../error.ts";
 import type { KafkaLog } from "../log.ts";
 import type { KafkaSettings } from "../settings.ts";

@@ -1,5 +1,6 @@
 /** What is known of the cluster: its brokers, its topics and their leaders, at most METADATA_AGE_MAX_MS old, and whom to ask for it. */
 
+import { type Call, startDeadline } from "../../deadline.ts";
 import { err, ok, type Result } from "../../result.ts";
 import {
   type BrokerNode,
@@ -8,9 +9,8 @@ import {
   type PartitionMetadata,
   type TopicMetadata,
 } from "../api/metadata.ts";
-import type { Call, KafkaRequest } from "../api/request.ts";
+import type { KafkaRequest } from "../api/request.ts";
 import type { ConnectionPool } from "../connection/pool.ts";
-import { startDeadline } from "../deadline.ts";
 import { type KafkaError, protocolError } from "../error.ts";
 import { addressText, type BrokerAddress, parseBrokerAddress } from "../settings.ts";
 

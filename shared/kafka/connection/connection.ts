@@ -6,11 +6,11 @@
 
 import { isIP, type Socket } from "node:net";
 import Connection from "kafkajs/src/network/connection.js";
+import { type Call, startDeadline } from "../../deadline.ts";
 import { err, type Result } from "../../result.ts";
 import type { Versions } from "../api/api-versions.ts";
-import type { Call, KafkaRequest } from "../api/request.ts";
-import { bounded, startDeadline } from "../deadline.ts";
-import type { KafkaError } from "../error.ts";
+import type { KafkaRequest } from "../api/request.ts";
+import { bounded, type KafkaError } from "../error.ts";
 import type { KafkaLog } from "../log.ts";
 import { addressText, type BrokerAddress, type KafkaSettings } from "../settings.ts";
 import { dial, saslOptions } from "./dial.ts";

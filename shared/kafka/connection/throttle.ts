@@ -1,8 +1,9 @@
 /** A broker's quota: it answers at once and is then deaf to the connection for a while, which is no hang. */
 
+import { sleep } from "../../clock.ts";
+import type { Call } from "../../deadline.ts";
 import { ByteReader } from "../api/bytes.ts";
-import type { Call, KafkaRequest } from "../api/request.ts";
-import { pause } from "../deadline.ts";
+import type { KafkaRequest } from "../api/request.ts";
 import type { KafkaError } from "../error.ts";
 
 export type Throttle = {
@@ -31,7 +32,7 @@ export function openThrottle(): Throttle {
     hold: async (call, what) => {
       const waitMs = untilMs - performance.now();
       if (waitMs <= 0) return undefined;
-      await pause(waitMs, call);
+      await sleep(Math.min(waitMs, call.deadlineMs), call.signal);
       if (waitMs < call.deadlineMs && call.signal?.aborted !== true) return undefined;
       const detail = `${what}: ${quotaText(waitMs)}`;
       return { code: "timeout", retry: "transient", detail, isThrottled: true };

@@ -1,11 +1,11 @@
 /** Fetches from one leader for as long as it leads something that is read. */
 
-import { backoffMs } from "../../backoff.ts";
+import { systemClock } from "../../clock.ts";
+import { repeat, type Turn } from "../../retry.ts";
 import { type FetchedPart, type FetchLimits, fetchRequest } from "../api/fetch.ts";
 import { EARLIEST, LATEST, listOffsetsRequest } from "../api/list-offsets.ts";
 import { decodeBatches } from "../batch/decode.ts";
 import type { KafkaClient } from "../cluster/client.ts";
-import { pause } from "../deadline.ts";
 import { protocolError } from "../error.ts";
 import type { KafkaLog } from "../log.ts";
 import type { ReadBatch, ReadProblem } from "./delivery.ts";
@@ -16,7 +16,7 @@ import type { TopicWatch } from "./topic-watch.ts";
 /** What a living broker may take beyond the time that it was told to wait. */
 const FETCH_GRACE_MS = 5000;
 const OFFSETS_CALL_MS = 5000;
-const BACKOFF = { baseMs: 50, maxMs: 2000, random: Math.random };
+const PACE = { baseMs: 50, maxMs: 2000, clock: systemClock };
 const OFFSET_OUT_OF_RANGE = 1;
 
 export type FetchLoopOptions = {
@@ -38,18 +38,18 @@ export type FetchLoopOptions = {
 export function openFetchLoop(options: FetchLoopOptions): (leader: number) => Promise<void> {
   const { positions, signal, health } = options;
   return async (leader) => {
-    let failures = 0;
-    for (let turn = 0; !signal.aborted; turn += 1) {
+    let turn = 0;
+    const fetchNext = async (): Promise<Turn> => {
       const entries = positions.of(leader);
-      if (entries.length === 0) return;
+      if (entries.length === 0) return "over";
       const sound = await fetchOnce(options, leader, turned(entries, turn));
-      failures = sound ? 0 : failures + 1;
-      if (sound) continue;
+      turn += 1;
+      if (sound) return "again";
       options.lookNow();
-      const waitMs = backoffMs(failures, BACKOFF);
-      await pause(waitMs, { deadlineMs: waitMs, signal });
-    }
-    health.note(leaderSource(leader), undefined);
+      return "failed";
+    };
+    await repeat(fetchNext, PACE, signal);
+    if (signal.aborted) health.note(leaderSource(leader), undefined);
   };
 }
 

@@ -1,14 +1,13 @@
 /** kafkajs's own client, for the consumer group of `sidecar ingest` alone: it joins, rebalances and commits as any other consumer does. */
 
 import kafkajs, { type Consumer, type EachBatchPayload, type Kafka, type LogEntry } from "kafkajs";
-import { backoffMs } from "../../backoff.ts";
-import { sleep } from "../../deadline.ts";
+import { systemClock } from "../../clock.ts";
+import { repeat, type Turn } from "../../retry.ts";
 import { registerCodecs } from "../batch/codec.ts";
 import { METADATA_AGE_MAX_MS } from "../cluster/metadata-cache.ts";
 import { dial, saslOptions } from "../connection/dial.ts";
 import { patchKafkajs } from "../connection/kafkajs-patch.ts";
-import { bounded } from "../deadline.ts";
-import { type KafkaError, kafkaErrorOf, originalOf } from "../error.ts";
+import { bounded, type KafkaError, kafkaErrorOf, originalOf } from "../error.ts";
 import type { KafkaLog } from "../log.ts";
 import { type BrokerAddress, type KafkaSettings, parseBrokerAddress } from "../settings.ts";
 
@@ -19,8 +18,9 @@ const START_MS = 90_000;
 const HEARTBEATS_PER_SESSION = 5;
 /** kafkajs ends a fetch before it stops, and waits 5 s by default: a stopped worker must not. */
 const FETCH_WAIT_MS = 500;
-/** How long to wait before beginning again; a client that ran so long begins anew with the shortest wait. */
-const AGAIN = { baseMs: 1000, maxMs: 30_000 } as const;
+/** Half of the wait at least: a thousand workers that lost one broker must neither spin nor come at once. */
+const PACE = { baseMs: 1000, maxMs: 30_000, certain: 0.5, clock: systemClock };
+/** A client that ran so long begins anew with the shortest wait. */
 const STEADY_MS = 60_000;
 
 export type GroupConsumerOptions = {
@@ -129,7 +129,7 @@ async function begin(options: GroupConsumerOptions, slot: Slot): Promise<Run> {
     await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch });
   };
   const call = { deadlineMs: options.startMs ?? START_MS, signal };
-  const started = await bounded(start(), call, `begin to ${what}`, () => {});
+  const started = await bounded(start(), call, `begin to ${what}`);
   if (started.ok || signal.aborted) return { crashed: crashed.promise, beganMs: performance.now() };
   // Not waited for: kafkajs first waits for the answers of a broker that hangs.
   consumer.disconnect().catch(() => undefined);
@@ -139,40 +139,35 @@ async function begin(options: GroupConsumerOptions, slot: Slot): Promise<Run> {
 /** Begins again after each crash that may heal, for as long as it takes. */
 async function keepRunning(first: Run, options: GroupConsumerOptions, slot: Slot): Promise<void> {
   const { log, signal, groupId } = options;
-  let crash = first.crashed;
-  let beganMs = first.beganMs;
-  for (let failures = 0; ; failures += 1) {
-    const error = await crash;
-    if (signal.aborted) return;
+  let run: Run | undefined = first;
+  const outlive = async (): Promise<Turn> => {
+    run ??= await beginAgain(options, slot);
+    const { crashed, beganMs } = run;
+    run = undefined;
+    const error = await crashed;
+    if (signal.aborted) return "over";
     if (!heals(error)) {
       options.onEnd(error);
-      return;
+      return "over";
     }
-    if (performance.now() - beganMs >= STEADY_MS) failures = 0;
-    const waitMs = Math.round(backoffMs(failures, { ...AGAIN, random: atLeastHalf }));
-    log("warn", "the consumer lost Kafka; it begins again", {
-      groupId,
-      error: error.detail,
-      wait_ms: waitMs,
-    });
-    await sleep(waitMs, signal);
-    if (signal.aborted) return;
-    try {
-      const run = await begin(options, slot);
-      ({ crashed: crash, beganMs } = run);
-    } catch (cause) {
-      crash = Promise.resolve(whyOf(cause, whatOf(options)));
-      beganMs = performance.now();
-    }
+    log("warn", "the consumer lost Kafka; it begins again", { groupId, error: error.detail });
+    return systemClock.monotonicMs() - beganMs >= STEADY_MS ? "lapsed" : "failed";
+  };
+  await repeat(outlive, PACE, signal);
+}
+
+async function beginAgain(options: GroupConsumerOptions, slot: Slot): Promise<Run> {
+  try {
+    return await begin(options, slot);
+  } catch (cause) {
+    const crashed = Promise.resolve(whyOf(cause, whatOf(options)));
+    return { crashed, beganMs: systemClock.monotonicMs() };
   }
 }
 
 /** A member that was forgotten joins anew, and an offset that is no more gives way to the topic's start. */
 const heals = ({ code, retry }: KafkaError): boolean =>
   retry === "transient" || code === "fenced" || code === "offset-out-of-range";
-
-/** Half of the wait at least: a thousand workers that lost one broker must neither spin nor come at once. */
-const atLeastHalf = (): number => 0.5 + Math.random() / 2;
 
 class HandlerFailed extends Error {
   override readonly name = "HandlerFailed";

@@ -1,6 +1,6 @@
 /** What a member of the election is given, and what its parts share. */
+import type { Call } from "../../deadline.ts";
 import type { Result } from "../../result.ts";
-import type { Call } from "../api/request.ts";
 import type { KafkaClient } from "../cluster/client.ts";
 import type { KafkaError } from "../error.ts";
 import type { KafkaLog } from "../log.ts";

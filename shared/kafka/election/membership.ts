@@ -5,14 +5,14 @@
  * timeout, on our monotonic clock, the term is lost, whatever Kafka thinks; it joins again for ever.
  */
 
-import { backoffMs } from "../../backoff.ts";
+import { sleep, systemClock } from "../../clock.ts";
+import type { Call } from "../../deadline.ts";
 import { err, ok, type Result } from "../../result.ts";
+import { repeat, type Turn } from "../../retry.ts";
 import { commitRequest, heartbeatRequest, leaveRequest, type Member } from "../api/group.ts";
-import type { Call } from "../api/request.ts";
-import { pause } from "../deadline.ts";
 import { type KafkaError, protocolError } from "../error.ts";
 import type { MembershipContext, MembershipOptions } from "./context.ts";
-import { type Joining, joinOnce } from "./join.ts";
+import { joinOnce } from "./join.ts";
 
 /** Kafka's default group.min.session.timeout.ms. */
 const SESSION_TIMEOUT_MIN_MS = 6000;
@@ -20,7 +20,7 @@ const LEAVE_CALL_MS = 2000;
 /** A heartbeat without an answer is tried again within the session. */
 const CALLS_PER_SESSION = 3;
 const SILENCE = "no contact for a session timeout";
-const BACKOFF = { baseMs: 100, maxMs: 2000, random: Math.random };
+const PACE = { baseMs: 100, maxMs: 2000, clock: systemClock };
 const PARTITION = 0;
 
 export type Membership = {
@@ -63,7 +63,6 @@ async function live(options: Omit<MembershipContext, "joining">): Promise<void> 
   const context = { ...options, joining: () => joining };
   const { client, groupId, lane, signal } = context;
   let memberId = "";
-  let failures = 0;
   let owned: Ownership | undefined;
 
   const lose = (reason: string) => {
@@ -74,17 +73,17 @@ async function live(options: Omit<MembershipContext, "joining">): Promise<void> 
   };
   const silence = watchSilence(context.sessionTimeoutMs, () => lose(SILENCE));
 
-  while (!signal.aborted) {
+  const takePart = async (): Promise<Turn> => {
     const joined = await joinOnce(context, memberId);
     memberId = joined.memberId;
     if (joined.kind === "failed") {
-      if (joined.error.code === "fenced") lose(joined.error.detail);
-      else if (joined.error.code !== "rebalancing") context.onJoin?.(joined.error);
-      await waitToRetry(context, joined, failures);
-      failures += 1;
-      continue;
+      const { code, detail } = joined.error;
+      if (code === "rebalancing") return "again";
+      if (code === "fenced") lose(detail);
+      else context.onJoin?.(joined.error);
+      logFailure(context, joined.error);
+      return "failed";
     }
-    failures = 0;
     context.onJoin?.(undefined);
     // Kafka counts our session from later on: from its answer.
     silence.heard(joined.syncedMs);
@@ -95,7 +94,9 @@ async function live(options: Omit<MembershipContext, "joining">): Promise<void> 
     joining = true;
     if (ending === "fenced") memberId = "";
     if (ending !== "rebalancing") lose(`the membership ended: ${ending}`);
-  }
+    return "again";
+  };
+  await repeat(takePart, PACE, signal);
   lose("closing");
   // Who has left wants nothing, and a join that we broke off ourselves was no trouble at all.
   context.onJoin?.(undefined);
@@ -186,7 +187,7 @@ async function hold(context: MembershipContext, member: Member, silence: Silence
   const { client, groupId, lane, signal, sessionTimeoutMs, heartbeatIntervalMs } = context;
   const callMs = sessionTimeoutMs / CALLS_PER_SESSION;
   while (!signal.aborted) {
-    await pause(heartbeatIntervalMs, { deadlineMs: heartbeatIntervalMs, signal });
+    await sleep(heartbeatIntervalMs, signal);
     if (signal.aborted) break;
     if (silence.leftMs() <= 0) return "no contact";
     const sentMs = performance.now();
@@ -209,17 +210,9 @@ async function hold(context: MembershipContext, member: Member, silence: Silence
   return "closing";
 }
 
-async function waitToRetry(
-  { log, groupId, signal }: MembershipContext,
-  joined: Extract<Joining, { kind: "failed" }>,
-  failures: number,
-): Promise<void> {
-  const { error } = joined;
-  if (error.code === "rebalancing") return;
+function logFailure({ log, groupId }: MembershipContext, error: KafkaError): void {
   const level = error.retry === "terminal" && error.code !== "fenced" ? "warn" : "debug";
   log(level, "joining the group failed", { groupId, detail: error.detail });
-  const waitMs = backoffMs(failures, BACKOFF);
-  await pause(waitMs, { deadlineMs: waitMs, signal });
 }
 
 function tooShort(sessionTimeoutMs: number): KafkaError {

@@ -3,7 +3,7 @@
  * sidecar is asked, and where none runs they look for themselves. One line says what came out; the exit
  * code is 0 for yes alone.
  */
-import { sleep } from "../../../shared/deadline.ts";
+import { sleep } from "../../../shared/clock.ts";
 import { EXIT, type ExitCode } from "../../../shared/exit.ts";
 import type { Result } from "../../../shared/result.ts";
 import type { Misconfigured } from "../broker.ts";

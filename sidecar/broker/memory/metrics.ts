@@ -2,6 +2,7 @@
  * Kafka's memory as Prometheus metrics: the original's eight gauges, without labels, and whose memory it
  * is. What is not known is not there: a series without a value is absent, never 0.
  */
+import type { Clock } from "../../../shared/clock.ts";
 import type { Log } from "../../../shared/log.ts";
 import type { Metrics } from "../../../shared/metrics.ts";
 import type { Memory, MemoryReader, MemorySource } from "./cgroup.ts";
@@ -75,14 +76,14 @@ export type MemoryGaugesOptions = {
   readonly metrics: Metrics;
   readonly memory: MemoryReader;
   readonly log: Log;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 };
 
 export function openMemoryGauges({
   metrics,
   memory,
   log,
-  monotonicMs,
+  clock: { monotonicMs },
 }: MemoryGaugesOptions): MemoryGauges {
   const series = Object.entries(SERIES).map(([name, { help, value }]) => {
     const gauge = metrics.gauge({ name, help });

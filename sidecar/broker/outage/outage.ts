@@ -3,6 +3,7 @@
  * from the second silent round on, so that they have a whole round to answer in: who is slow is not silent.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import type { RoundClock } from "../read/round-clock.ts";
 import type { ListenerAnswer, Silence } from "../snapshot.ts";
 import { isSharedNow } from "./liveness-brake.ts";
@@ -15,9 +16,12 @@ export type OutageWatch = {
 
 export function openOutageWatch(deps: {
   readonly peers: PeerCensus;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 }): OutageWatch {
-  const { peers, monotonicMs } = deps;
+  const {
+    peers,
+    clock: { monotonicMs },
+  } = deps;
   let sinceMs: number | undefined;
   let isShared = false;
 

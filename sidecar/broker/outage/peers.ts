@@ -3,6 +3,7 @@
  * that are opened for the first question and closed when the silence is over.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import type { KafkaLog } from "../../../shared/kafka/log.ts";
 import type { BrokerAddress, KafkaSettings } from "../../../shared/kafka/settings.ts";
 import { openRenewableConnection, type RenewableConnection } from "../read/connection.ts";
@@ -30,7 +31,7 @@ export type PeerOptions = {
   readonly settings: KafkaSettings;
   readonly credentials: () => string;
   readonly log: KafkaLog;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 };
 
 export function openPeers({ brokerId, others, isSelfAmong, ...options }: PeerOptions): PeerCensus {

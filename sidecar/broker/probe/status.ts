@@ -3,6 +3,7 @@
  * has grown old says nothing: all its verdicts are `unknown` then, with its age as the reason, but for
  * `broker-started`, since a startup probe that fails restarts Kafka.
  */
+import type { Clock } from "../../../shared/clock.ts";
 import { CHECKS, type CheckName, type CheckStatus, type Verdict } from "../check/check.ts";
 import type { EvaluatedRound, Evaluation } from "../check/evaluate.ts";
 import { verdictsOf } from "../check/verdict.ts";
@@ -24,8 +25,7 @@ export type Readings = {
   /** STALE_ROUNDS × PROBE_INTERVAL. */
   readonly staleAfterMs: number;
   readonly gates: GateSettings;
-  /** The clock of `JudgedRound`. */
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 };
 
 export type ProbeStatus = {
@@ -41,7 +41,7 @@ export function probeStatus(readings: Readings): ProbeStatus {
   // It keeps us from asking, and no Kafka from starting.
   if (readings.misconfigured !== undefined) return unknown(readings.misconfigured, null, "warn");
   if (round === undefined) return unknown("no round has finished yet", null);
-  const ageMs = Math.max(0, Math.round(readings.monotonicMs() - round.beganMs));
+  const ageMs = Math.max(0, Math.round(readings.clock.monotonicMs() - round.beganMs));
   const { staleAfterMs } = readings;
   if (ageMs > staleAfterMs) {
     const ages = `${ageText(ageMs)} old, at most ${ageText(staleAfterMs)}`;

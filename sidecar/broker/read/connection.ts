@@ -8,6 +8,7 @@
  * limit of connections it could not be had again.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import type { KafkaRequest } from "../../../shared/kafka/api/request.ts";
 import { expiredCertificate } from "../../../shared/kafka/connection/client-certificate.ts";
 import {
@@ -38,7 +39,7 @@ export type RenewableConnectionOptions = {
   /** Changes whenever what we authenticate with does. */
   readonly credentials: () => string;
   readonly log: KafkaLog;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 };
 
 export type Asking<T> = {
@@ -81,13 +82,13 @@ type Held = {
 };
 
 export function openRenewableConnection(options: RenewableConnectionOptions): RenewableConnection {
-  const { settings, log, monotonicMs } = options;
+  const { settings, log, clock } = options;
   let held: Held | undefined;
   const { dial, handled } = openDialler(options);
 
   const good = (): Held | undefined => {
     if (held?.link.usable() !== true) return undefined;
-    if (sessionSpent(held, monotonicMs()) < 1) return held;
+    if (sessionSpent(held, clock.monotonicMs()) < 1) return held;
     held.link.drop("its session is over");
     return undefined;
   };
@@ -98,12 +99,13 @@ export function openRenewableConnection(options: RenewableConnectionOptions): Re
   };
 
   const isDue = (open: Held): boolean =>
-    options.credentials() !== open.credentials || sessionSpent(open, monotonicMs()) > SESSION_SHARE;
+    options.credentials() !== open.credentials ||
+    sessionSpent(open, clock.monotonicMs()) > SESSION_SHARE;
 
   const isOpen = (): boolean => good()?.link.wasOpen() === true;
 
   const renewal = openRenewal({
-    ...{ dial, log, monotonicMs, current: () => held },
+    ...{ dial, log, clock, current: () => held },
     exchange: (next) => {
       held = next;
     },
@@ -113,7 +115,7 @@ export function openRenewableConnection(options: RenewableConnectionOptions): Re
     const link = current();
     let sentMs: number | undefined;
     const onSent = () => {
-      sentMs = monotonicMs();
+      sentMs = clock.monotonicMs();
     };
     return {
       answer: send(link, request, settings, onSent),
@@ -151,13 +153,7 @@ export function openRenewableConnection(options: RenewableConnectionOptions): Re
   };
 }
 
-function openDialler({
-  address,
-  settings,
-  credentials,
-  log,
-  monotonicMs,
-}: RenewableConnectionOptions) {
+function openDialler({ address, settings, credentials, log, clock }: RenewableConnectionOptions) {
   const links = new Set<BrokerConnection>();
   let handledBefore = 0;
   let dials = 0;
@@ -166,7 +162,7 @@ function openDialler({
       dials += 1;
       const link = openBrokerConnection(address, { ...settings, reauthenticates: false }, log);
       links.add(link);
-      return { id: dials, link, credentials: credentials(), sinceMs: monotonicMs() };
+      return { id: dials, link, credentials: credentials(), sinceMs: clock.monotonicMs() };
     },
     handled: (): number => {
       for (const link of [...links].filter((each) => !each.usable())) {
@@ -184,9 +180,9 @@ function openRenewal(deps: {
   readonly current: () => Held | undefined;
   readonly exchange: (next: Held) => void;
   readonly log: KafkaLog;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 }) {
-  const { dial, current, exchange, log, monotonicMs } = deps;
+  const { dial, current, exchange, log, clock } = deps;
   let renewing: BrokerConnection | undefined;
   let notBeforeMs = 0;
   const renew = async (end: (old: BrokerConnection) => void, failed: string) => {
@@ -206,8 +202,8 @@ function openRenewal(deps: {
   return {
     /** `end`: the old link's, once the new one is open. */
     begin: (end: (old: BrokerConnection) => void, failed: string) => {
-      if (renewing !== undefined || monotonicMs() < notBeforeMs) return;
-      notBeforeMs = monotonicMs() + RENEW_PAUSE_MS;
+      if (renewing !== undefined || clock.monotonicMs() < notBeforeMs) return;
+      notBeforeMs = clock.monotonicMs() + RENEW_PAUSE_MS;
       void renew(end, failed);
     },
     drop: (reason: string) => renewing?.drop(reason),

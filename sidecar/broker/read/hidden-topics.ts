@@ -8,6 +8,7 @@
  * nobody could look is no sign that nothing is there.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import type { ClusterMetadata } from "../../../shared/kafka/api/metadata.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Result } from "../../../shared/result.ts";
@@ -32,9 +33,12 @@ type Known = { readonly isRefused: boolean; readonly atMs: number };
 export function openHiddenReader(deps: {
   /** Metadata of these topics. */
   readonly askTopics: (names: readonly string[]) => Promise<Result<ClusterMetadata, KafkaError>>;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 }): HiddenReader {
-  const { askTopics, monotonicMs } = deps;
+  const {
+    askTopics,
+    clock: { monotonicMs },
+  } = deps;
   const known = new Map<string, Known>();
   const seen = openSeen();
 

@@ -8,6 +8,7 @@
  * And what is proven stands until the contrary is, or nothing tells against the node any more.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import {
   brokerConfigsRequest,
   type DescribedConfig,
@@ -66,9 +67,13 @@ type Known = {
 export function openIdentityReader(deps: {
   readonly brokerId: number;
   readonly connection: RenewableConnection;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 }): IdentityReader {
-  const { brokerId, connection, monotonicMs } = deps;
+  const {
+    brokerId,
+    connection,
+    clock: { monotonicMs },
+  } = deps;
   const suspicion = openSuspicion(monotonicMs);
   let known: Known | undefined;
   /** Waited for over the rounds: a broker that is slow is not asked the more. */

@@ -5,6 +5,7 @@
  * Nobody but the sign of life dials while the broker does not take us.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import {
   type ClusterMetadata,
   metadataRequest,
@@ -64,7 +65,7 @@ export type LocalBrokerOptions = {
   readonly askOther: QuorumReaderOptions["askOther"];
   readonly askAny: QuorumReaderOptions["askAny"];
   readonly log: KafkaLog;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 };
 
 type Reads = Omit<LocalReads, "answer">;
@@ -138,22 +139,22 @@ export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
 
 /** Each with the connection that it asks over. */
 function openReaders(options: LocalBrokerOptions) {
-  const { brokerId, monotonicMs } = options;
+  const { brokerId, clock } = options;
   const open = () => openRenewableConnection(options);
   const [main, metadatas, quorums, moves] = [open(), open(), open(), open()];
   const [directories, bulk] = [open(), open()];
   const connections = [main, metadatas, quorums, moves, directories, bulk];
   const quorum = openQuorumReader({ ...options, connection: quorums });
-  const logDirs = openLogDirReader({ directories, replicas: bulk, monotonicMs });
-  const minInsync = openMinInsyncReader({ brokerId, connection: bulk, monotonicMs });
-  const identity = openIdentityReader({ brokerId, connection: main, monotonicMs });
+  const logDirs = openLogDirReader({ directories, replicas: bulk, clock });
+  const minInsync = openMinInsyncReader({ brokerId, connection: bulk, clock });
+  const identity = openIdentityReader({ brokerId, connection: main, clock });
   const hidden = openHiddenReader({
-    ...{ askTopics: (names) => metadatas.ask(metadataRequest(names)), monotonicMs },
+    ...{ askTopics: (names) => metadatas.ask(metadataRequest(names)), clock },
   });
   const adding = openAddingReader({ ...options, connection: moves });
   const request = watchedMetadataRequest();
   const metadataOf = openSingleFlight({
-    ...{ connection: metadatas, request: () => request, monotonicMs },
+    ...{ connection: metadatas, request: () => request, clock },
   });
   return {
     ...{ main, connections, metadataOf, quorum, logDirs, minInsync, identity, hidden, adding },

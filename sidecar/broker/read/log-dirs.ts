@@ -3,6 +3,7 @@
  * that is cheap. What lies in a directory changes slowly, and a broker with many replicas takes long to
  * say it; an offline directory must be seen at once.
  */
+import type { Clock } from "../../../shared/clock.ts";
 import { type LogDirs, logDirsRequest } from "../../../shared/kafka/api/describe-log-dirs.ts";
 import { type KafkaError, protocolError } from "../../../shared/kafka/error.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
@@ -35,14 +36,14 @@ export type LogDirReader = { readonly read: (clock: RoundClock) => Promise<Readi
 export function openLogDirReader(deps: {
   readonly directories: RenewableConnection;
   readonly replicas: RenewableConnection;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 }): LogDirReader {
-  const { monotonicMs } = deps;
+  const { monotonicMs } = deps.clock;
   const directories = openSingleFlight({
-    ...{ connection: deps.directories, request: () => logDirsRequest("none"), monotonicMs },
+    ...{ connection: deps.directories, request: () => logDirsRequest("none"), clock: deps.clock },
   });
   const replicas = openSingleFlight({
-    ...{ connection: deps.replicas, request: () => logDirsRequest("all"), monotonicMs },
+    ...{ connection: deps.replicas, request: () => logDirsRequest("all"), clock: deps.clock },
   });
   let contents: Contents = new Map();
   let readAtMs = monotonicMs();

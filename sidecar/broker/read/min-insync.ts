@@ -4,6 +4,7 @@
  * asking goes on past the end of a round, so that rounds which are far apart get through all topics, too.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import {
   type DescribedConfig,
   topicConfigsRequest,
@@ -44,9 +45,13 @@ export type MinInsyncReader = {
 export function openMinInsyncReader(deps: {
   readonly brokerId: number;
   readonly connection: RenewableConnection;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 }): MinInsyncReader {
-  const { brokerId, connection, monotonicMs } = deps;
+  const {
+    brokerId,
+    connection,
+    clock: { monotonicMs },
+  } = deps;
   const known = new Map<string, Known>();
   let here: readonly string[] = [];
   let seen: readonly TopicMetadata[] | undefined;

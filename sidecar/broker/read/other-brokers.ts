@@ -2,11 +2,10 @@
  * The other brokers, for what only the cluster can say when the local one does not or is cut off. One
  * that answered is asked first the next time; a name that does not resolve is passed over and named.
  */
-import { withDeadline } from "../../../shared/deadline.ts";
+import { type Call, startDeadline, withDeadline } from "../../../shared/deadline.ts";
 import { type ClusterMetadata, metadataRequest } from "../../../shared/kafka/api/metadata.ts";
-import type { Call, KafkaRequest } from "../../../shared/kafka/api/request.ts";
+import type { KafkaRequest } from "../../../shared/kafka/api/request.ts";
 import { openConnectionPool } from "../../../shared/kafka/connection/pool.ts";
-import { startDeadline } from "../../../shared/kafka/deadline.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { KafkaLog } from "../../../shared/kafka/log.ts";
 import {

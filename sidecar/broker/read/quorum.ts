@@ -4,6 +4,7 @@
  * controller alone answers for itself while it leads; else DescribeCluster says who does (KIP-919, from
  * Kafka 3.7 and its metadata.version). Where it cannot say, a broker is asked, which passes the question on.
  */
+import type { Clock } from "../../../shared/clock.ts";
 import {
   type Controllers,
   controllersRequest,
@@ -42,7 +43,7 @@ export type QuorumReader = {
 
 export type QuorumReaderOptions = {
   readonly connection: RenewableConnection;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
   /** Asks another controller, in at most so long. */
   readonly askOther: <T>(
     address: BrokerAddress,
@@ -58,9 +59,10 @@ export type QuorumReaderOptions = {
 };
 
 export function openQuorumReader(options: QuorumReaderOptions): QuorumReader {
-  const { connection, monotonicMs } = options;
+  const { connection } = options;
+  const { monotonicMs } = options.clock;
   const question = openSingleFlight({
-    ...{ connection: unmuted(connection), request: quorumRequest, monotonicMs },
+    ...{ connection: unmuted(connection), request: quorumRequest, clock: options.clock },
   });
   let last: Quorum | undefined;
   let refusal: { readonly reading: Reading<Quorum>; readonly atMs: number } | undefined;

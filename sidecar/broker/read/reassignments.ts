@@ -6,6 +6,7 @@
  * A broker passes the question on to the controller and may hold it, so it has a connection of its own,
  * which is given back when nothing was to be asked for a while. Without an answer nothing is known to be added.
  */
+import type { Clock } from "../../../shared/clock.ts";
 import {
   type Reassignments,
   reassignmentsRequest,
@@ -39,12 +40,13 @@ export type AddingReader = (
 export function openAddingReader(deps: {
   readonly brokerId: number;
   readonly connection: RenewableConnection;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
   /** Asks the other brokers in turn. */
   readonly askAny: QuorumReaderOptions["askAny"];
 }): AddingReader {
-  const { brokerId, connection, monotonicMs, askAny } = deps;
-  const question = openSingleFlight({ connection, request: reassignmentsRequest, monotonicMs });
+  const { brokerId, connection, askAny } = deps;
+  const { monotonicMs } = deps.clock;
+  const question = openSingleFlight({ ...deps, request: reassignmentsRequest });
   /** What the others are asked is waited for over the rounds, as is the broker's own answer. */
   let askingOthers: Promise<Result<Reassignments, KafkaError>> | undefined;
   let refusedMs = Number.NEGATIVE_INFINITY;

@@ -6,8 +6,7 @@
  * Invariants (test/sidecar/broker/read/round-clock.test.ts): the round ends when the observed time reaches the
  * deadline, and not before what has already arrived is taken in.
  */
-
-import { sleep } from "../../../shared/deadline.ts";
+import { type Clock, sleep } from "../../../shared/clock.ts";
 
 const TICK_MS = 50;
 /** A timer's usual lateness is no lag. */
@@ -31,12 +30,16 @@ export type RoundClock = {
 
 export type RoundClockOptions = {
   readonly deadlineMs: number;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
   /** Ends the round early. */
   readonly signal: AbortSignal;
 };
 
-export function openRoundClock({ deadlineMs, monotonicMs, signal }: RoundClockOptions): RoundClock {
+export function openRoundClock({
+  deadlineMs,
+  clock: { monotonicMs },
+  signal,
+}: RoundClockOptions): RoundClock {
   const over = new AbortController();
   let lastMs = monotonicMs();
   let observedMs = 0;

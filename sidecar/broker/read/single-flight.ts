@@ -4,6 +4,7 @@
  * what the broker has to do when it can.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import type { KafkaRequest } from "../../../shared/kafka/api/request.ts";
 import type { Asking, RenewableConnection } from "./connection.ts";
 
@@ -18,9 +19,12 @@ export type SingleFlightAnswer<T> = Pick<Asking<T>, "answer" | "sentMs" | "throt
 export function openSingleFlight<T>(deps: {
   readonly connection: Pick<RenewableConnection, "begin">;
   readonly request: () => KafkaRequest<T>;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 }): { readonly ask: () => SingleFlightAnswer<T> } {
-  const { connection, monotonicMs } = deps;
+  const {
+    connection,
+    clock: { monotonicMs },
+  } = deps;
   let pending:
     | (SingleFlightAnswer<T> & Pick<Asking<T>, "drop"> & { readonly sinceMs: number })
     | undefined;

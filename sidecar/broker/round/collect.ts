@@ -4,6 +4,7 @@
  * so another broker is believed when no controller answers through the local one.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import type { ClusterMetadata } from "../../../shared/kafka/api/metadata.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Result } from "../../../shared/result.ts";
@@ -24,7 +25,7 @@ export type SnapshotOptions = {
   readonly cluster: OtherBrokers;
   readonly silence: OutageWatch;
   readonly finder: KafkaFinder;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 };
 
 export type Snapshots = { readonly take: (signal: AbortSignal) => Promise<BrokerSnapshot> };
@@ -43,7 +44,7 @@ export function openSnapshots(options: SnapshotOptions): Snapshots {
 
   return {
     take: async (signal) => {
-      const clock = openRoundClock({ deadlineMs, monotonicMs: options.monotonicMs, signal });
+      const clock = openRoundClock({ deadlineMs, clock: options.clock, signal });
       try {
         const silenceOf = options.silence.round(clock);
         const heard = finder.asking();

@@ -2,7 +2,7 @@
  * Rounds: one after the other, never two at once, each begun PROBE_INTERVAL after the one before it began
  * or as soon as that one has ended. What goes wrong in one is told and does not end them.
  */
-import { sleep } from "../../../shared/deadline.ts";
+import { type Clock, sleep } from "../../../shared/clock.ts";
 import type { EvaluatedRound, Evaluation } from "../check/evaluate.ts";
 import type { BrokerSnapshot } from "../snapshot.ts";
 
@@ -10,7 +10,7 @@ export type RoundOptions = {
   readonly intervalMs: number;
   readonly take: (signal: AbortSignal) => Promise<BrokerSnapshot>;
   readonly evaluate: (snapshot: BrokerSnapshot, before: BrokerSnapshot | undefined) => Evaluation;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
   /** Of each round that ended. */
   readonly onRound: (round: EvaluatedRound, snapshot: BrokerSnapshot) => void;
   /** A defect of ours: the verdicts grow old, and say so. */
@@ -26,7 +26,12 @@ export type Rounds = {
 };
 
 export function openRounds(options: RoundOptions): Rounds {
-  const { intervalMs, take, evaluate, monotonicMs } = options;
+  const {
+    intervalMs,
+    take,
+    evaluate,
+    clock: { monotonicMs },
+  } = options;
   let latest: EvaluatedRound | undefined;
   let before: BrokerSnapshot | undefined;
 

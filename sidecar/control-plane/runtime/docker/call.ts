@@ -1,6 +1,8 @@
 /** One call of the engine: bounded by a deadline and a signal, its answer parsed, its error a value. */
+
 import { addAbortSignal, Readable } from "node:stream";
 import * as v from "valibot";
+import { within } from "../../../../shared/deadline.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError } from "../runtime.ts";
 
@@ -33,23 +35,21 @@ export async function ask<T>(
   call: (signal: AbortSignal) => Promise<T>,
 ): Promise<Result<T, EngineError>> {
   const ended = new AbortController();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const end = () => {
-    ended.abort();
-    reject(new Error("ended"));
-  };
-  const timer = setTimeout(end, ms);
-  signal.addEventListener("abort", end, { once: true });
-  if (signal.aborted) end();
-  try {
-    return ok(await Promise.race([aborted, call(ended.signal)]));
-  } catch (cause) {
-    if (!ended.signal.aborted) return err(errorOf(what, cause));
-    const why = signal.aborted ? "it was called off" : `no answer within ${ms} ms`;
-    return err({ code: "timeout", detail: `${what}: ${why}` });
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", end);
+  if (signal.aborted) ended.abort();
+  // What it throws at once is a failure, too.
+  const answer = Promise.try(call, ended.signal);
+  const outcome = await within(answer, { deadlineMs: ms, signal });
+  switch (outcome.kind) {
+    case "done":
+      return ok(outcome.value);
+    case "failed":
+      return err(errorOf(what, outcome.cause));
+    case "late":
+    case "aborted": {
+      ended.abort();
+      const why = outcome.kind === "late" ? `no answer within ${ms} ms` : "it was called off";
+      return err({ code: "timeout", detail: `${what}: ${why}` });
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 /** What the parts of the docker runtime share: the engine, and what only memory knows. */
+import type { Clock } from "../../../../shared/clock.ts";
 import type { Log } from "../../../../shared/log.ts";
 import type { Worker } from "../runtime.ts";
 import type { ContainerSettings } from "./container.ts";
@@ -12,9 +13,7 @@ export type DockerContext = {
   /** May containers of the original be taken over? */
   readonly takeOver: boolean;
   readonly log: Log;
-  /** Monotonic time in ms. */
-  readonly monotonicMs: () => number;
-  readonly random: () => number;
+  readonly clock: Clock;
   /** Containers of ours between their creation and their start, by id. */
   readonly starting: Set<string>;
   /** Containers that a stop of ours is under way for, by id. */

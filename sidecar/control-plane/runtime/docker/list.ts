@@ -103,7 +103,7 @@ function stateOf(
 
 /** One that nobody starts any more is taken for exited, so that it is removed and made again. */
 function isBeingStarted(context: DockerContext, id: string): boolean {
-  const nowMs = context.monotonicMs();
+  const nowMs = context.clock.monotonicMs();
   const sinceMs = context.createdSince.get(id) ?? nowMs;
   context.createdSince.set(id, sinceMs);
   return context.starting.has(id) || nowMs - sinceMs < CREATED_MS_MAX;

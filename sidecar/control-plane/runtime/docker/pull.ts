@@ -2,7 +2,9 @@
  * Pulling an image that is missing: once for all who wait, with progress in the log, and for longer than one
  * start may take. A failure holds for a moment, so that a whole fleet asks a registry once.
  */
+
 import * as v from "valibot";
+import type { Clock } from "../../../../shared/clock.ts";
 import type { Log } from "../../../../shared/log.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError } from "../runtime.ts";
@@ -32,7 +34,7 @@ type Pulled = Result<null, EngineError>;
 export type PullDeps = {
   readonly engine: Pick<Engine, "pull" | "address">;
   readonly log: Log;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 };
 
 export type Pull = (image: string, signal: AbortSignal) => Promise<Result<null, RuntimeError>>;
@@ -44,7 +46,11 @@ export function puller(deps: PullDeps): Pull {
     const pull = pullOnce(deps, image).then((pulled) => {
       underWay.delete(image);
       if (pulled.ok) failures.delete(image);
-      else failures.set(image, failureAfter(failures.get(image), pulled.error, deps.monotonicMs()));
+      else
+        failures.set(
+          image,
+          failureAfter(failures.get(image), pulled.error, deps.clock.monotonicMs()),
+        );
       return pulled;
     });
     underWay.set(image, pull);
@@ -52,7 +58,7 @@ export function puller(deps: PullDeps): Pull {
   };
   return async (image, signal) => {
     const failed = failures.get(image);
-    if (failed !== undefined && deps.monotonicMs() < failed.againAtMs) {
+    if (failed !== undefined && deps.clock.monotonicMs() < failed.againAtMs) {
       return err(missing(deps, image, failed.error));
     }
     const pull = underWay.get(image) ?? begin(image);
@@ -86,7 +92,10 @@ const missing = ({ engine }: PullDeps, image: string, error: EngineError): Runti
 });
 
 /** A failure in the middle comes as a line of an answer that began well. */
-async function pullOnce({ engine, log, monotonicMs }: PullDeps, image: string): Promise<Pulled> {
+async function pullOnce(
+  { engine, log, clock: { monotonicMs } }: PullDeps,
+  image: string,
+): Promise<Pulled> {
   log.info("pulling image", { image });
   const beganMs = monotonicMs();
   const layers = new Map<string, { readonly status: string; readonly bytes: number }>();

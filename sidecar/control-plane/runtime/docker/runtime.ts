@@ -9,10 +9,12 @@
  *  - a worker is given no more of the host than its limits, and no way to raise them;
  *  - no call waits without a deadline.
  */
-import { sleep } from "../../../../shared/deadline.ts";
+import type { Clock } from "../../../../shared/clock.ts";
+import { startDeadline } from "../../../../shared/deadline.ts";
 import { EXIT, type ExitCode } from "../../../../shared/exit.ts";
 import type { Log } from "../../../../shared/log.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
+import { retry } from "../../../../shared/retry.ts";
 import type { Runtime, RuntimeError } from "../runtime.ts";
 import { type EngineAddress, socketRefusal } from "./address.ts";
 import { runtimeError } from "./call.ts";
@@ -30,22 +32,20 @@ const GRACE_SECONDS = 10;
 const CONFIRM_MS = 500;
 /** The machine may still be starting it. */
 const OPEN_MS_MAX = 20_000;
-const OPEN_RETRY_MS = 500;
+const OPEN_PACE = { baseMs: 500, maxMs: 500, certain: 1 } as const;
 
 export type DockerRuntimeOptions = {
   readonly address: EngineAddress;
   readonly settings: ContainerSettings;
   readonly takeOver: boolean;
   readonly log: Log;
-  readonly random: () => number;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
   /** Whole seconds: the engine takes no others. */
   readonly graceSeconds?: number;
   readonly openMsMax?: number;
   /** How long a worker must have run to count as started. */
   readonly confirmMs?: number;
-  /** Monotonic. */
-  readonly monotonicMs?: () => number;
 };
 
 /** Why there is no runtime, and what the program ends with. */
@@ -56,8 +56,7 @@ export async function dockerRuntime(
 ): Promise<Result<Runtime, NotOpened>> {
   const engine = await reach(options);
   if (!engine.ok) return engine;
-  const { settings, takeOver, log, random } = options;
-  const monotonicMs = options.monotonicMs ?? (() => performance.now());
+  const { settings, takeOver, log, clock } = options;
   const context: DockerContext = {
     engine: engine.value,
     settings,
@@ -65,8 +64,7 @@ export async function dockerRuntime(
     confirmMs: options.confirmMs ?? CONFIRM_MS,
     takeOver,
     log,
-    monotonicMs,
-    random,
+    clock,
     starting: new Set(),
     stopping: new Set(),
     createdSince: new Map(),
@@ -74,7 +72,7 @@ export async function dockerRuntime(
     exits: new Map(),
     strangers: new Map(),
   };
-  const pull = puller({ engine: engine.value, log, monotonicMs });
+  const pull = puller({ engine: engine.value, log, clock });
   return ok({
     runtime: "docker",
     scope: `docker:${engine.value.id}`,
@@ -98,21 +96,24 @@ async function prepareImage(
   return found.value ? ok(null) : await pull(image, signal);
 }
 
-async function reach(options: DockerRuntimeOptions): Promise<Result<Engine, NotOpened>> {
-  const { address, signal, log } = options;
-  const endsAtMs = performance.now() + (options.openMsMax ?? OPEN_MS_MAX);
-  for (;;) {
+function reach(options: DockerRuntimeOptions): Promise<Result<Engine, NotOpened>> {
+  const { address, signal, log, clock } = options;
+  const deadline = startDeadline({ deadlineMs: options.openMsMax ?? OPEN_MS_MAX, signal });
+  const hint = "start the engine, or set DOCKER_HOST to where it is, or RUNTIME to another";
+  const once = async (): Promise<Result<Engine, NotOpened>> => {
     const refusal = address.kind === "unix" ? socketRefusal(address.path) : undefined;
     if (refusal !== undefined) return err({ exit: EXIT.configuration, detail: refusal });
     const opened = await openEngine(address, signal);
     if (opened.ok) return opened;
     const { code, detail } = opened.error;
     if (code === "refused") return err({ exit: EXIT.configuration, detail });
-    if (signal.aborted || performance.now() > endsAtMs) {
-      const hint = "start the engine, or set DOCKER_HOST to where it is, or RUNTIME to another";
-      return err({ exit: EXIT.unavailable, detail: `${detail}; ${hint}` });
-    }
-    log.debug("the engine does not answer yet", { error: detail });
-    await sleep(OPEN_RETRY_MS, signal);
-  }
+    return err({ exit: EXIT.unavailable, detail: `${detail}; ${hint}` });
+  };
+  return retry(once, {
+    ...OPEN_PACE,
+    clock,
+    deadline,
+    again: ({ exit }) => exit === EXIT.unavailable,
+    failed: ({ detail }) => log.debug("the engine does not answer yet", { error: detail }),
+  });
 }

@@ -2,7 +2,7 @@
  * Stopping one container by its id: its stop signal, after the grace by force, then removal, and done only
  * when the engine does not know it any more. Right before, it must still be what the plan took it for.
  */
-import { sleep } from "../../../../shared/deadline.ts";
+import { sleep } from "../../../../shared/clock.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError, Worker } from "../runtime.ts";
 import { type EngineError, runtimeError } from "./call.ts";
@@ -73,12 +73,12 @@ async function remove(
   { name, instance: id }: Worker,
   signal: AbortSignal,
 ): Promise<Result<null, RuntimeError>> {
-  const beganMs = context.monotonicMs();
+  const beganMs = context.clock.monotonicMs();
   for (let pollMs = POLL_MS_MIN; ; pollMs = Math.min(2 * pollMs, POLL_MS_MAX)) {
     const left = await removeOnce(context, id, signal);
     if (!left.ok) return err(runtimeError(left.error));
     if (left.value === undefined) return ok(null);
-    if (context.monotonicMs() - beganMs > REMOVE_MS_MAX) {
+    if (context.clock.monotonicMs() - beganMs > REMOVE_MS_MAX) {
       const detail = `${name} (container ${id}) is still there ${REMOVE_MS_MAX} ms after its end: ${left.value}`;
       return err({ code: "timeout", retry: "transient", detail });
     }

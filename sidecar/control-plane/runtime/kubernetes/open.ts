@@ -1,5 +1,7 @@
 /** From the configuration to the kubernetes runtime. Loaded only when it is chosen: the package is large. */
+
 import * as v from "valibot";
+import type { Clock } from "../../../../shared/clock.ts";
 import { EXIT, type ExitCode } from "../../../../shared/exit.ts";
 import { openCredentials } from "../../../../shared/kubernetes/credentials.ts";
 import { type Kubernetes, openKubernetes } from "../../../../shared/kubernetes/kubernetes.ts";
@@ -19,7 +21,7 @@ export type KubernetesOpening = Omit<WorkerSettings, "graceMs"> & {
   readonly namespace: string | undefined;
   readonly version: string;
   readonly log: Log;
-  readonly random: () => number;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
 };
 

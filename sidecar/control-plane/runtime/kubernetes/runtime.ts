@@ -9,11 +9,12 @@
  *  - a listing is what a connected watch holds; without one it is an error, for unknown is not none.
  */
 
-import { sleep } from "../../../../shared/deadline.ts";
+import type { Clock } from "../../../../shared/clock.ts";
 import type { InformerLog } from "../../../../shared/kubernetes/informer.ts";
 import type { Answer, Kubernetes } from "../../../../shared/kubernetes/kubernetes.ts";
 import type { Log } from "../../../../shared/log.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
+import { isTransient, retry } from "../../../../shared/retry.ts";
 import type { Listing, Runtime, RuntimeError } from "../runtime.ts";
 import { type KubernetesContext, podIndex, runtimeError } from "./context.ts";
 import { LABELS, MANAGER, type WorkerSettings } from "./manifest.ts";
@@ -27,7 +28,7 @@ const START_MS_MAX = 60_000;
 const LIST_MS_MAX = 10_000;
 /** An API server that is just being restarted is no reason not to begin. */
 const OPEN_MS_MAX = 30_000;
-const OPEN_RETRY_MS = 1_000;
+const OPEN_PACE = { baseMs: 1_000, maxMs: 1_000, certain: 1 } as const;
 
 const JOBS = { group: "batch", version: "v1", plural: "jobs" } as const;
 const PODS = { group: "", version: "v1", plural: "pods" } as const;
@@ -37,7 +38,7 @@ export type KubernetesRuntimeOptions = Omit<WorkerSettings, "graceMs"> & {
   /** Where the workers run; undefined: our own. */
   readonly namespace: string | undefined;
   readonly log: Log;
-  readonly random: () => number;
+  readonly clock: Clock;
   /** Ends the watches, and with them the runtime. */
   readonly signal: AbortSignal;
   readonly graceMs?: number;
@@ -48,9 +49,9 @@ export type KubernetesRuntimeOptions = Omit<WorkerSettings, "graceMs"> & {
 export async function kubernetesRuntime(
   options: KubernetesRuntimeOptions,
 ): Promise<Result<Runtime, RuntimeError>> {
-  const { kubernetes, signal } = options;
+  const { kubernetes } = options;
   const namespace = options.namespace ?? kubernetes.namespace;
-  const cluster = await clusterUid(kubernetes, signal);
+  const cluster = await clusterUid(options);
   if (!cluster.ok) return err(runtimeError(cluster.error));
   const context = openContext(options, namespace);
   return ok({
@@ -65,18 +66,15 @@ export async function kubernetesRuntime(
   });
 }
 
-async function clusterUid(kubernetes: Kubernetes, signal: AbortSignal): Answer<string> {
+function clusterUid({ kubernetes, clock, signal }: KubernetesRuntimeOptions): Answer<string> {
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(OPEN_MS_MAX)]);
-  for (;;) {
-    const uid = await kubernetes.clusterUid(bounded);
-    if (uid.ok || uid.error.retry === "terminal" || bounded.aborted) return uid;
-    await sleep(OPEN_RETRY_MS, bounded);
-  }
+  const policy = { ...OPEN_PACE, clock, again: isTransient };
+  return retry(() => kubernetes.clusterUid(bounded), policy, bounded);
 }
 
 function openContext(options: KubernetesRuntimeOptions, namespace: string): KubernetesContext {
-  const { kubernetes, log, random, signal, graceMs = GRACE_MS } = options;
-  const common = { random, signal, log: informerLog(log), same: sameSeen };
+  const { kubernetes, log, clock, signal, graceMs = GRACE_MS } = options;
+  const common = { clock, signal, log: informerLog(log), same: sameSeen };
   const jobs = kubernetes.informer({
     ...common,
     // Without a label selector: what holds a worker's name and is not ours must be seen.

@@ -1,5 +1,7 @@
 /** What the parts of the process runtime share: where things are, and what only memory knows. */
+
 import { join } from "node:path";
+import type { Clock } from "../../../../shared/clock.ts";
 import type { Log } from "../../../../shared/log.ts";
 import type { Lock } from "./lock.ts";
 import type { Exit, ProcessId } from "./name-file.ts";
@@ -22,10 +24,7 @@ export type ProcessContext = {
   readonly bootId: string;
   readonly lock: Lock;
   readonly log: Log;
-  /** Unix time in ms; shown, never decided on. */
-  readonly nowMs: () => number;
-  /** Monotonic time in ms. */
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
   /** Our own children, running or exited and not removed yet, by token. */
   readonly children: Map<string, Child>;
   /** Running workers that are not our children, by token, as of the last listing. */

@@ -3,6 +3,7 @@
  * has grown too long is copied and cut in place (logrotate's `copytruncate`): lines that are written
  * between the two are lost. Kept per worker: `<name>.log`, `.log.1`, `.log.2`.
  */
+
 import {
   closeSync,
   constants,
@@ -17,6 +18,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import type { Clock } from "../../../../shared/clock.ts";
 
 /** Rotation blocks: this many in one go, the others with the next. */
 const ROTATIONS_MAX = 4;
@@ -31,7 +33,7 @@ export type RotateOptions = {
   readonly bytesMax: number;
   /** Has the name a worker? Logs of others go when they are a week old. */
   readonly isHeld: (name: string) => boolean;
-  readonly nowMs: () => number;
+  readonly clock: Clock;
   readonly onError: (path: string, cause: unknown) => void;
 };
 
@@ -47,7 +49,7 @@ export function rotateLogs(options: RotateOptions): void {
       if (match[2] === undefined && size > options.bytesMax && left > 0) {
         left -= 1;
         rotateLog(path, options.bytesMax);
-      } else if (options.nowMs() - mtimeMs > KEEP_MS && !options.isHeld(match[1] ?? "")) {
+      } else if (options.clock.nowMs() - mtimeMs > KEEP_MS && !options.isHeld(match[1] ?? "")) {
         unlinkSync(path);
       }
     } catch (cause) {

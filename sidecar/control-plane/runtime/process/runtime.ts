@@ -7,8 +7,10 @@
  *  - a signal goes to the process that the name file names by pid and start time, or to nobody;
  *  - a name file that we did not write is neither changed nor removed.
  */
+
 import { mkdirSync, readdirSync, realpathSync, statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
+import type { Clock } from "../../../../shared/clock.ts";
 import { errnoOf } from "../../../../shared/linux/errno.ts";
 import type { Log } from "../../../../shared/log.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
@@ -42,8 +44,7 @@ export type ProcessRuntimeOptions = {
   /** Our own environment; PATH, HOME, TZ and LANG of it are passed on. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
-  /** Unix time in ms. */
-  readonly nowMs: () => number;
+  readonly clock: Clock;
   readonly graceMs?: number;
   readonly logBytesMax?: number;
   readonly pid?: number;
@@ -87,7 +88,7 @@ function openContext(options: ProcessRuntimeOptions): Result<Opened, RuntimeErro
   const lock = openLock(join(stateDir, "lock"));
   if (!lock.ok) return lock;
   const drafts = join(stateDir, "drafts");
-  sweepDrafts(drafts, options.nowMs());
+  sweepDrafts(drafts, options.clock.nowMs());
   const passedOn = PASSED_ON.flatMap((name) => {
     const value = options.environment[name];
     return value === undefined ? [] : [[name, value] as const];
@@ -102,8 +103,7 @@ function openContext(options: ProcessRuntimeOptions): Result<Opened, RuntimeErro
     bootId: readBootId(),
     lock: lock.value,
     log: options.log,
-    nowMs: options.nowMs,
-    monotonicMs: () => performance.now(),
+    clock: options.clock,
     children: new Map(),
     adopted: new Map(),
     terminated: new Map(),
@@ -136,17 +136,17 @@ function sweepDrafts(directory: string, nowMs: number): void {
 function rotator(context: ProcessContext, bytesMax: number): () => void {
   let nextAtMs = Number.NEGATIVE_INFINITY;
   return () => {
-    if (context.monotonicMs() < nextAtMs) return;
-    nextAtMs = context.monotonicMs() + ROTATE_INTERVAL_MS;
+    if (context.clock.monotonicMs() < nextAtMs) return;
+    nextAtMs = context.clock.monotonicMs() + ROTATE_INTERVAL_MS;
     const onError = (path: string, cause: unknown) => {
       context.log.warn("a worker's log was not rotated", { path, reason: errnoOf(cause) });
     };
     const isHeld = (name: string) =>
       statSync(workerPath(context.workers, name), { throwIfNoEntry: false }) !== undefined;
-    const { logs: directory, nowMs } = context;
+    const { logs: directory, clock } = context;
     try {
       // Under the lock: of two control planes on this directory one rotates.
-      context.lock.attempt(() => rotateLogs({ directory, bytesMax, isHeld, nowMs, onError }));
+      context.lock.attempt(() => rotateLogs({ directory, bytesMax, isHeld, clock, onError }));
     } catch (cause) {
       onError(directory, cause);
     }

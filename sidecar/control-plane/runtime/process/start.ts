@@ -3,12 +3,13 @@
  * happens under the lock and without a pause, so a kill of ours leaves a name without a pid at worst,
  * which process-resolve.ts clears up.
  */
+
 import { randomBytes } from "node:crypto";
 import { closeSync, constants, linkSync, openSync, unlinkSync } from "node:fs";
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
-import { sleep } from "../../../../shared/deadline.ts";
+import { sleep } from "../../../../shared/clock.ts";
 import { errnoOf } from "../../../../shared/linux/errno.ts";
 import { readStat } from "../../../../shared/linux/proc-stat.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
@@ -42,7 +43,7 @@ export async function startWorker(
   if (wrong !== undefined) return fail("invalid-spec", "terminal", wrong);
   if (signal.aborted) return fail("timeout", "transient", `${spec.name} was not started: too late`);
   const token = randomBytes(TOKEN_BYTES).toString("hex");
-  const startedAtMs = context.nowMs();
+  const startedAtMs = context.clock.nowMs();
   const draft = join(context.drafts, token);
   let file: FileHandle | undefined;
   try {

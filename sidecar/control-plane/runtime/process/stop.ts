@@ -2,7 +2,7 @@
  * Stopping one incarnation: SIGTERM to its group, SIGKILL after the grace, and its name is free only
  * when nobody of the group is left. What a signal goes to is looked up right before it is sent.
  */
-import { sleep } from "../../../../shared/deadline.ts";
+import { sleep } from "../../../../shared/clock.ts";
 import { errnoOf } from "../../../../shared/linux/errno.ts";
 import { readStat } from "../../../../shared/linux/proc-stat.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
@@ -27,9 +27,9 @@ export function stopper(context: ProcessContext): Stop {
   let groups = readGroups();
   let readAtMs = Number.NEGATIVE_INFINITY;
   const membersOf = (group: number): readonly number[] => {
-    if (context.monotonicMs() - readAtMs > GROUPS_AGE_MS_MAX) {
+    if (context.clock.monotonicMs() - readAtMs > GROUPS_AGE_MS_MAX) {
       groups = readGroups();
-      readAtMs = context.monotonicMs();
+      readAtMs = context.clock.monotonicMs();
     }
     return groups.get(group) ?? [];
   };
@@ -94,7 +94,7 @@ async function end(
     const alive = processLives(process, context.bootId);
     wasAlive ||= alive;
     if (!alive && !groupLives(target, wasAlive)) return ok(null);
-    const nowMs = context.monotonicMs();
+    const nowMs = context.clock.monotonicMs();
     const step = nextStep(context, worker.instance, nowMs);
     if (step === "SIGKILL") killedAtMs = Math.min(killedAtMs, nowMs);
     const refused = step && signalGroup(process.pid, step, worker.name);

@@ -1,10 +1,13 @@
 /** Topics with replicas here that the metadata does not show: refused, deleted, or not known. */
+
 import { describe, expect, test } from "bun:test";
+import { systemClock } from "../../../../shared/clock.ts";
 import type { ClusterMetadata, TopicMetadata } from "../../../../shared/kafka/api/metadata.ts";
 import type { KafkaError } from "../../../../shared/kafka/error.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import { openHiddenReader } from "../../../../sidecar/broker/read/hidden-topics.ts";
 import { openRoundClock } from "../../../../sidecar/broker/read/round-clock.ts";
+import { clockOf } from "../../../clock.ts";
 import { cluster, dir, failed, partition, readIn } from "../snapshot-sample.ts";
 
 const UNKNOWN_TOPIC = 3;
@@ -34,11 +37,11 @@ function open(answer: { errorCode: number | undefined }) {
           : ok({ ...cluster({}), topics: names.map(topicOf) });
       return Promise.resolve(known);
     },
-    monotonicMs: () => nowMs,
+    clock: clockOf({ monotonicMs: () => nowMs }),
   });
   const read = async (here: Parameters<typeof hidden>[1], metadata = SHOWN) => {
     const clock = openRoundClock({
-      ...{ deadlineMs: 1000, monotonicMs: () => performance.now() },
+      ...{ deadlineMs: 1000, clock: systemClock },
       signal: new AbortController().signal,
     });
     try {

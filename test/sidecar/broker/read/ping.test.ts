@@ -1,5 +1,7 @@
 /** A broker that delays or refuses us is no silent one, and the connection that we have is not given up. */
+
 import { afterEach, expect, test } from "bun:test";
+import { systemClock } from "../../../../shared/clock.ts";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import type { KafkaSettings } from "../../../../shared/kafka/settings.ts";
 import { openRenewableConnection } from "../../../../sidecar/broker/read/connection.ts";
@@ -29,14 +31,14 @@ function pinged(port: number, security: Pick<KafkaSettings, "sasl"> = {}) {
     settings: { clientId: "x", brokers: [], ...security },
     credentials: () => "",
     log: () => {},
-    monotonicMs: () => performance.now(),
+    clock: systemClock,
   });
   closing.push(() => connection.drop("the test is over"));
   const ping = openPing(connection);
   const round = async () => {
     const clock = openRoundClock({
       deadlineMs: ROUND_MS,
-      monotonicMs: () => performance.now(),
+      clock: systemClock,
       signal: new AbortController().signal,
     });
     const { answer } = await ping.seek(clock);
