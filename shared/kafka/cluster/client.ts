@@ -30,10 +30,17 @@ export type KafkaClient = ClusterQueries & {
 
 export function openKafkaClient(
   settings: KafkaSettings,
-  options: { readonly log: KafkaLog },
+  options: {
+    readonly log: KafkaLog /** Serves the first cluster that answers, and no other. */;
+    readonly oneCluster?: true;
+  },
 ): KafkaClient {
   const pool = openConnectionPool(settings, options.log);
-  const metadataCache = openMetadataCache(settings.brokers, pool);
+  const metadataCache = openMetadataCache({
+    seeds: settings.brokers,
+    pool,
+    oneCluster: options.oneCluster === true,
+  });
   const coordinators = new Map<string, number>();
 
   const toBroker = async <T>(id: number, request: KafkaRequest<T>, call: Call): Answer<T> => {

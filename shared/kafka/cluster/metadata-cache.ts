@@ -1,4 +1,9 @@
-/** What is known of the cluster: its brokers, its topics and their leaders, at most METADATA_AGE_MAX_MS old, and whom to ask for it. */
+/**
+ * What is known of the cluster: its brokers, its topics and their leaders, at most METADATA_AGE_MAX_MS old, and whom to ask for it.
+ *
+ * With `oneCluster` nothing is sent to a broker of another cluster than the first that answered (Kafka rebuilt, or another one at
+ * the same address): what was meant for the one before, such as a write to its topics, would be taken by the other.
+ */
 
 import { type Call, startDeadline } from "../../deadline.ts";
 import { err, ok, type Result } from "../../result.ts";
@@ -27,7 +32,7 @@ type Brokers = Dated<ReadonlyMap<number, BrokerNode>>;
 
 /** What the cluster says of itself, and the way to any of its brokers. */
 export type ClusterQueries = {
-  /** Asks anew each time. Errors of topics and partitions are data in the answer. */
+  /** Asks anew each time, whichever cluster answers. Errors of topics and partitions are data in the answer. */
   readonly metadata: (topics: readonly string[] | "all", call: Call) => Answer<ClusterMetadata>;
   /** From metadata at most METADATA_AGE_MAX_MS old. `not-leader` while there is none. */
   readonly leaderOf: (topic: string, partition: number, call: Call) => Answer<Leader>;
@@ -43,10 +48,23 @@ export type MetadataCache = ClusterQueries & {
   readonly forgetBrokers: () => void;
 };
 
-export function openMetadataCache(seeds: readonly string[], pool: ConnectionPool): MetadataCache {
+export type MetadataCacheOptions = {
+  readonly seeds: readonly string[];
+  readonly pool: ConnectionPool;
+  readonly oneCluster: boolean;
+};
+
+export function openMetadataCache({
+  seeds,
+  pool,
+  oneCluster,
+}: MetadataCacheOptions): MetadataCache {
   const topics = new Map<string, Dated<TopicMetadata>>();
   let brokers: Brokers = { value: new Map(), atMs: Number.NEGATIVE_INFINITY };
   let turn = 0;
+  const strayOf = oneCluster ? watchClusterId() : () => undefined;
+  /** Set while another cluster answers. */
+  let stray: KafkaError | undefined;
 
   const toAny = <T>(request: KafkaRequest<T>, call: Call): Answer<T> => {
     turn += 1;
@@ -60,6 +78,12 @@ export function openMetadataCache(seeds: readonly string[], pool: ConnectionPool
   ): Answer<ClusterMetadata> => {
     const found = await toAny(metadataRequest(wanted), call);
     if (!found.ok) return found;
+    stray = strayOf(found.value.clusterId);
+    if (stray !== undefined) {
+      topics.clear();
+      forgetBrokers();
+      return found;
+    }
     const atMs = performance.now();
     if (found.value.brokers.length > 0)
       brokers = { value: new Map(found.value.brokers.map((node) => [node.id, node])), atMs };
@@ -72,6 +96,7 @@ export function openMetadataCache(seeds: readonly string[], pool: ConnectionPool
     if (known !== undefined && fresh(brokers)) return ok(known);
     const asked = await metadata([], call);
     if (!asked.ok) return asked;
+    if (stray !== undefined) return err(stray);
     const found = brokers.value.get(id);
     return found === undefined ? err(noBroker(id)) : ok(found);
   };
@@ -81,6 +106,7 @@ export function openMetadataCache(seeds: readonly string[], pool: ConnectionPool
     if (known !== undefined && fresh(known)) return ok(known.value);
     const asked = await metadata([name], call);
     if (!asked.ok) return asked;
+    if (stray !== undefined) return err(stray);
     const found = asked.value.topics.find((topic) => topic.name === name);
     const missing = protocolError(UNKNOWN_TOPIC_OR_PARTITION, `find topic ${name}`);
     return found === undefined ? err(missing) : ok(found);
@@ -183,4 +209,15 @@ function badSeed(detail: string): KafkaError {
 function noBroker(id: number): KafkaError {
   const detail = `broker ${id} is not among the cluster's living brokers`;
   return { code: "unreachable", retry: "transient", detail };
+}
+
+/** @returns what says, of a cluster's id, that it is not the first that was seen */
+function watchClusterId(): (is: string | null) => KafkaError | undefined {
+  let was: string | null = null;
+  return (is) => {
+    was ??= is;
+    if (was === null || is === null || was === is) return undefined;
+    const detail = `another Kafka cluster answers: its id was ${was} and is ${is}; nothing is sent to it`;
+    return { code: "invalid", retry: "terminal", detail };
+  };
 }

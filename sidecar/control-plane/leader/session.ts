@@ -79,7 +79,7 @@ type Parts = {
 };
 
 export function openSession(deps: SessionDeps): Session {
-  const client = openKafkaClient(deps.kafka, { log: kafkaLog(deps.log) });
+  const client = openKafkaClient(deps.kafka, { log: kafkaLog(deps.log), oneCluster: true });
   const parts: Parts = {
     standby: undefined,
     tail: undefined,
