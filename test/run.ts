@@ -19,6 +19,7 @@ import { changedPaths, openImports } from "./run/difference.ts";
 import { type Outcome, type RunOptions, runJob } from "./run/job.ts";
 import type { Count } from "./run/junit.ts";
 import { endAll, survivorsOf } from "./run/leftover.ts";
+import { cpuTicks, idleText } from "./run/machine.ts";
 import { add, countText, failureLines, progressLines, tableLines } from "./run/report.ts";
 import { allJobs, type Chosen, chosenJobs, type Job, realFiles } from "./run/suite.ts";
 
@@ -81,7 +82,8 @@ async function choose({ names, matrix, changedFrom: from }: RunChoice): Promise<
 }
 
 const notRun = (job: Job): Outcome => ({
-  ...{ job, passed: 0, failed: 1, skipped: 0, seconds: 0, files: [], output: "", kept: undefined },
+  ...{ job, passed: 0, failed: 1, skipped: 0, seconds: 0, cpuSeconds: 0 },
+  ...{ files: [], output: "", kept: undefined },
   notes: ["not run: the build failed"],
 });
 
@@ -145,6 +147,7 @@ async function main(): Promise<number> {
     `${jobs.length === 1 ? "1 job" : `${jobs.length} jobs`}, seed ${seed}${isCi ? ", CI: what cannot run fails" : ""}`,
   );
   const sinceMs = performance.now();
+  const cpuBefore = await cpuTicks();
   const outcomes = await runAll(jobs, atOnce, {
     root: ROOT,
     directory,
@@ -170,7 +173,7 @@ async function main(): Promise<number> {
   if (left.length === 0) say("Nothing that this run started is left running.");
   if (jobs.length === 0) say(`Nothing is named ${names.join(" ")}.`);
   const minutes = ((performance.now() - sinceMs) / 60_000).toFixed(1);
-  say(`${minutes} minutes in all`);
+  say(`${minutes} minutes in all; ${idleText(cpuBefore, await cpuTicks())}`);
   say(countText(total));
   return total.failed > 0 || total.passed === 0 ? 1 : 0;
 }
