@@ -35,6 +35,9 @@ export type RunOptions = {
   readonly onStart: (child: BedProcess) => void;
 };
 
+/** Of a job of several files: most of them wait for a timer, or a socket. */
+const WORKERS = 4;
+
 export async function runJob(job: Job, number: number, options: RunOptions): Promise<Outcome> {
   const temporary = join(options.directory, String(number));
   const report = join(options.directory, `${number}.xml`);
@@ -78,6 +81,7 @@ function wordsOf(job: Job, report: string, seed: number): readonly string[] {
     "test",
     "--only-failures",
     ...job.paths.map((path) => `./${path}`),
+    ...(job.paths.length > 1 ? [`--parallel=${WORKERS}`] : []),
     ...["--randomize", `--seed=${seed}`],
     ...["--reporter=junit", `--reporter-outfile=${report}`],
   ];
