@@ -1,6 +1,6 @@
 /**
  * How long to wait before trying again: exponential with full jitter, so that many clients that lost
- * the same broker do not all come back in the same moment (AWS, "Exponential Backoff And Jitter").
+ * the same broker do not all come back at the same time (AWS, "Exponential Backoff And Jitter").
  */
 
 export type BackoffTimes = {

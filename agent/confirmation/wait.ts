@@ -1,8 +1,8 @@
 /**
- * `--wait`: reads the control plane's answer from partition 0 of the ledger, by raw Fetch, without a
- * group: joining one costs 3 s and one more permission.
+ * `--wait`: reads the control plane's answer from partition 0 of the ledger, with plain Fetch requests and
+ * no group: joining one costs 3 s and one more permission.
  *
- * Where to read from is taken before our record is written, so that no answer can be missed.
+ * The start position is noted before our record is written, so that no answer can be missed.
  */
 
 import { sleep } from "../../shared/clock.ts";
@@ -25,21 +25,21 @@ import {
   type Target,
 } from "./confirmation.ts";
 
-/** The quarantine is written before the ledger, so the reason is there; this bounds a slow read. */
+/** The quarantine is written before the ledger, so the reason is there; this limits a slow read. */
 const REASON_MS_MAX = 5000;
 const NEVER_RUN = "no control plane has ever run on this Kafka: there is no topic cluster.status";
 
-/** Where the answers begin. A topic that is not there yet begins at 0. */
+/** Where the answers begin; 0 in a topic that does not exist yet. */
 export type Start = {
   readonly status: number;
   readonly statusExists: boolean;
-  /** Undefined when it may not be read. */
+  /** Undefined when we may not read it. */
   readonly quarantine: number | undefined;
 };
 
 export type Waited =
   | Confirmation
-  /** The ledger may not be read. */
+  /** We may not read the ledger. */
   | { readonly kind: "failed"; readonly error: KafkaError };
 
 type Reading = {
@@ -64,7 +64,7 @@ export async function findStart(
   });
 }
 
-/** Of partition 0; undefined when there is no such topic. */
+/** The end of partition 0; undefined when there is no such topic. */
 async function endOf(
   client: KafkaClient,
   topic: string,
@@ -76,7 +76,7 @@ async function endOf(
   return failure === undefined ? ok(found.value.offsets.get(0)) : err(failure);
 }
 
-/** The judgement, or at the deadline the open one with what is known. */
+/** The confirmation; at the deadline an open one that says what is known. */
 export async function awaitAnswer(
   reading: Reading,
   target: Target,
@@ -141,7 +141,7 @@ export async function findReason(
   return place ?? undefined;
 }
 
-/** Partition 0 from an offset on; where that offset is gone, from where the topic now begins. */
+/** Partition 0 from an offset on; if that offset is gone, from the topic's present start. */
 function readTopic(
   { client, log }: Reading,
   topic: string,

@@ -1,6 +1,6 @@
 /**
- * The registration of `agent run`: tried until it is written, however long Kafka is away, and written
- * again when the registry has been made again, or Kafka itself.
+ * The registration of `agent run`: retried until it is written, however long Kafka is away, and written
+ * again when the registry, or Kafka itself, was recreated.
  */
 import type { Clock } from "../../shared/clock.ts";
 import type { KafkaError } from "../../shared/kafka/error.ts";
@@ -13,19 +13,22 @@ import type { StandingTask } from "./standing.ts";
 
 const ATTEMPT_MS_MAX = 10_000;
 const BACKOFF = { baseMs: 200, maxMs: 5000 } as const;
-/** A stale deadline's worth of intervals (docs/protocol.md): so often at most it is written anew. */
+/** The stale deadline in intervals (docs/protocol.md): the registration is written again at most that often. */
 const LOOK_INTERVALS = 4;
-/** But so often in any case: a control plane that begins without a ledger waits for CLEANUP_TIMEOUT, 5 minutes, and no longer. */
+/**
+ * But at least this often: a control plane that begins without a ledger waits only for CLEANUP_TIMEOUT, 5
+ * minutes.
+ */
 const LOOK_MS_MAX = 120_000;
 
-/** @param chance in [0, 1). @returns ms until it is looked at again where our registration is */
+/** @param chance in [0, 1). @returns ms until the next check that our registration is still there */
 export const untilNextLookMs = (intervalMs: number, chance: number): number =>
   Math.min(intervalMs * LOOK_INTERVALS, LOOK_MS_MAX) * (1 + chance / 2);
 
 export type RegistrationTask = {
-  /** Resolves when the first try has ended, however. */
+  /** Resolves when the first attempt has ended, successful or not. */
   readonly tried: Promise<void>;
-  /** Resolves when nothing of it is under way any more, after the signal. */
+  /** Resolves after the signal, when nothing is under way any more. */
   readonly ended: Promise<void>;
   /** For people: `written`, or what is wrong. */
   readonly text: () => string;
@@ -35,7 +38,7 @@ export type RegistrationTask = {
 export function startRegistration(options: {
   readonly kafka: Kafka;
   readonly identity: Identity;
-  /** Not said by a person: refused where an operator has withdrawn this cluster. */
+  /** No person asked for it: refused if an operator has withdrawn this cluster. */
   readonly automatic: boolean;
   readonly standing: StandingTask;
   readonly log: Log;
@@ -46,7 +49,7 @@ export function startRegistration(options: {
   const first = Promise.withResolvers<void>();
   let text = "not yet written";
   let isWritten = false;
-  /** The registry that we are in. */
+  /** The registry in which we are registered. */
   let place: RegistryPlace | undefined;
 
   const attempt = async (): Promise<Result<null, KafkaError>> => {
@@ -77,7 +80,10 @@ export function startRegistration(options: {
     first.resolve();
   };
 
-  /** What cannot be asked is no other registry, and whoever is withdrawn or refused stays so, but for a conflict. */
+  /**
+   * A registry that cannot be asked counts as the same one. A cluster that was withdrawn or refused stays
+   * so, except after a conflict.
+   */
   const look = async (): Promise<void> => {
     if (standing.refusedInConflict()) {
       log.info(
@@ -95,7 +101,7 @@ export function startRegistration(options: {
       place = found.value;
       return;
     }
-    log.warn("the registry has been made again, or Kafka itself: registering again", {
+    log.warn("the registry, or Kafka itself, was recreated: registering again", {
       before,
       now: found.value,
     });
@@ -113,7 +119,7 @@ export function startRegistration(options: {
   return { tried: first.promise, ended, text: () => text, written: () => isWritten };
 }
 
-/** A registry that is not there counts as another one: whoever makes it again needs us in it. */
+/** A missing registry counts as another one, because we must be in it when it is recreated. */
 const isOther = (known: RegistryPlace, now: RegistryPlace): boolean =>
   known.topicId !== now.topicId ||
   (known.clusterId !== undefined && known.clusterId !== now.clusterId);

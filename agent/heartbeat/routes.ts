@@ -1,4 +1,4 @@
-/** What the agent says over HTTP. Routes only render; readiness and liveness never depend on Kafka. */
+/** The agent's HTTP endpoints. Routes only render; readiness and liveness never depend on Kafka. */
 import type { Clock } from "../../shared/clock.ts";
 import type { App } from "../../shared/http.ts";
 import type { Metrics } from "../../shared/metrics.ts";
@@ -7,7 +7,7 @@ import { type Delivery, forSeconds } from "./delivery.ts";
 export type RouteOptions = {
   readonly delivery: () => Delivery;
   readonly beats: () => { readonly sent: number; readonly lost: number };
-  /** Undefined where this command does not register. */
+  /** Undefined if this command does not register. */
   readonly registration: () => string | undefined;
   readonly stopping: () => boolean;
   readonly metrics: Metrics;

@@ -1,4 +1,7 @@
-/** The log of a command: as its configuration asks for, with the configuration's secrets withheld. */
+/**
+ * Opens the log of a command with the level and format of its configuration; the configuration's secrets
+ * are redacted.
+ */
 import type { KafkaConfig } from "../config/kafka.ts";
 import { secretValues } from "../config/secret.ts";
 import { type Log, openLog } from "../log.ts";

@@ -7,7 +7,7 @@ import { type Config, required, withDefault } from "./table.ts";
 
 const NAME_CHARS_MAX = 253;
 
-/** What a worker is given: seed names, as the original gave them to its own. */
+/** What a worker is given, under the names that the original gave to its own workers. */
 export const INGEST_TABLE = {
   clientId: required({
     name: "CLIENT_ID",

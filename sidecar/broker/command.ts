@@ -1,4 +1,4 @@
-/** From an environment to the running `sidecar broker`, its exec probes and `sidecar drain`: what main.ts hands over, put where it belongs. */
+/** From an environment to the running `sidecar broker`, its exec probes and `sidecar drain`. */
 import { lookup } from "node:dns/promises";
 import type { Shell } from "../../shared/cli/shell.ts";
 import { secretValues } from "../../shared/config/secret.ts";

@@ -1,7 +1,6 @@
 /**
- * The parts that look at Kafka, put together for one configuration: whom to ask, what to make of the
- * answers, and the rounds in which that is done. `sidecar broker` serves what they find; the exec
- * probes look once.
+ * Puts the parts that observe Kafka together for one configuration: readers, checks and rounds. `sidecar
+ * broker` serves their results; the exec probes run a single round.
  */
 
 import type { Clock } from "../../shared/clock.ts";
@@ -106,7 +105,10 @@ const readingsOf = (config: BrokerConfig, rounds: Rounds, clock: Clock): Reading
   clock,
 });
 
-/** The local broker is reached by another name than it has. TLS_SERVER_NAME, where given, is already there. */
+/**
+ * We connect to the local broker under another name than its own, so TLS needs its real one.
+ * TLS_SERVER_NAME, if given, is already set.
+ */
 function localSettings(settings: KafkaSettings, replicaName: string | undefined): KafkaSettings {
   const { tls } = settings;
   if (tls === undefined || tls.serverName !== undefined || replicaName === undefined) {

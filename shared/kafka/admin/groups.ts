@@ -1,4 +1,4 @@
-/** Consumer groups of others: their committed offsets, and their end. */
+/** Consumer groups of other programs: reads, writes and deletes their committed offsets. */
 
 import { systemClock } from "../../clock.ts";
 import { type Call, startDeadline } from "../../deadline.ts";
@@ -29,7 +29,7 @@ export async function deleteGroup(client: KafkaClient, groupId: string, call: Ca
   return answer;
 }
 
-/** How many members a group has; none where there is no such group. */
+/** How many members a group has; 0 if there is no such group. */
 export async function memberCount(
   client: KafkaClient,
   groupId: string,
@@ -64,7 +64,7 @@ export async function committedOffsets(
   return ok(new Map(rows.flatMap((row) => (row.offset < 0 ? [] : [[row.partition, row.offset]]))));
 }
 
-/** All topics of the group that we may describe; none where it has committed nothing, or is gone. */
+/** All topics of the group that we may describe; none if it has committed nothing, or is gone. */
 export async function allCommittedOffsets(
   client: KafkaClient,
   groupId: string,
@@ -82,7 +82,7 @@ export async function allCommittedOffsets(
   return ok(answer.value.topics.filter(({ partitions }) => partitions.length > 0));
 }
 
-/** Refused (`fenced`) where the group has a member. */
+/** Refused (`fenced`) while the group has a member. */
 export async function commitOffsets(
   client: KafkaClient,
   groupId: string,
@@ -112,7 +112,7 @@ export async function describeGroup(
   return ok({ state: "Dead", members: [] });
 }
 
-/** Asks again, inside the deadline, while the coordinator moves or loads. */
+/** Asks again, within the deadline, while the coordinator moves or loads. */
 function askCoordinator<T extends { readonly errorCode: number }>(
   client: KafkaClient,
   groupId: string,

@@ -1,4 +1,4 @@
-/** Makes topics that are absent, and judges those that exist without ever changing them. */
+/** Creates missing topics, and checks existing ones without ever changing them. */
 
 import { systemClock } from "../../clock.ts";
 import { type Call, type Deadline, startDeadline } from "../../deadline.ts";
@@ -24,7 +24,7 @@ export type TopicSpec = {
 
 export type TopicWarning = {
   readonly detail: string;
-  /** What mends it, for a person to run. */
+  /** The command that fixes it, for a person to run. */
   readonly command: string;
 };
 
@@ -40,7 +40,7 @@ export type TopicReport = {
 
 type Answer<T> = Promise<Result<T, KafkaError>>;
 
-/** One report a spec, in the same order, once each topic has its leaders. */
+/** One report per spec, in the same order, once each topic has its leaders. */
 export async function ensureTopics(
   client: KafkaClient,
   specs: readonly TopicSpec[],
@@ -81,7 +81,7 @@ function firstRefusal(cluster: ClusterMetadata): KafkaError | undefined {
   return errors.find(({ code }) => code === "authorization" || code === "invalid");
 }
 
-/** @returns the names of those that we made: another process may have been quicker */
+/** @returns the names of the topics that we created: another process may have been quicker */
 async function createAbsent(
   client: KafkaClient,
   absent: readonly TopicSpec[],
@@ -113,7 +113,7 @@ async function createAbsent(
   return created.ok ? ok(made) : created;
 }
 
-/** None when it was made, or is there already: another process may have been quicker. */
+/** No error when it was created, or exists already: another process may have been quicker. */
 function createError({ name, errorCode, message }: CreatedTopic): [string, KafkaError][] {
   if (errorCode === 0) return [];
   const permission = `CREATE on topic ${name}`;
@@ -184,12 +184,12 @@ function aclCommand(name: string): string {
   return `kafka-acls.sh --bootstrap-server <broker> --add --allow-principal User:<us> --operation DescribeConfigs --topic ${name}`;
 }
 
-/** How many copies a topic of ours is to have. */
+/** How many replicas a topic of ours should have. */
 function wantedReplicas(brokers: number): number {
   return Math.max(1, Math.min(brokers, REPLICATION_MAX));
 }
 
-/** @param brokers the ids of those that live */
+/** @param brokers the ids of the live brokers */
 export function fewReplicas(
   { name, partitions }: TopicMetadata,
   brokers: readonly number[],

@@ -1,9 +1,10 @@
 /**
- * `check kafka`: goes the way that the program itself goes, one line a step, and says where it ends and
- * what to do. There is no shell in our images, so this is what an operator has in a pod.
+ * `check kafka`: tries each step of the way that the program itself takes, prints a line for each, and says
+ * which one fails and what to do. There is no shell in our images, so this is what an operator has in a
+ * pod.
  *
- * Writes nothing and joins no group. It makes no topic of ours; Kafka itself makes its own topic of
- * offsets when it is first asked about a group.
+ * Writes nothing and joins no group. It creates no topic of ours; Kafka itself creates its offsets topic
+ * when it is first asked about a group.
  */
 
 import { systemClock } from "../../clock.ts";
@@ -46,9 +47,9 @@ import {
   timed,
 } from "./step.ts";
 
-/** Advertised brokers that are tried at the same time. */
+/** How many advertised brokers are tried at the same time. */
 const AT_ONCE = 8;
-/** Of one question about topics or groups. */
+/** Deadline of one question about topics or groups. */
 const QUESTION_MS_MAX = 10_000;
 const COORDINATOR_PACE = {
   baseMs: 200,
@@ -62,9 +63,9 @@ const SEE_LOGS = "See the brokers' logs.";
 
 export type CheckOptions = {
   readonly settings: KafkaSettings;
-  /** As a person knows it: `the control plane`. */
+  /** Its name for a person: `the control plane`. */
   readonly program: string;
-  /** `clusterId` is known by then: names may depend on it. */
+  /** A function of the cluster id, because names may depend on it. */
   readonly needs: (clusterId: string) => Needs;
   readonly timeoutMs: number;
   readonly say: (line: string) => void;
@@ -72,7 +73,7 @@ export type CheckOptions = {
   readonly signal: AbortSignal;
 };
 
-/** Takes each step as it is done. */
+/** Called with each step when it is done. */
 type Told = (step: CheckStep) => void;
 
 export async function checkKafka(options: CheckOptions): Promise<ExitCode> {
@@ -97,7 +98,7 @@ export async function checkKafka(options: CheckOptions): Promise<ExitCode> {
 
 type Walk = CheckOptions & { readonly deadline: Deadline };
 
-/** One after the other, as the program does; true when at least one of them lets us in. */
+/** Tries them one after the other, as the program does; true when at least one of them accepts us. */
 async function reachSeeds(walk: Walk, told: Told): Promise<boolean> {
   let reached = false;
   for (const seed of walk.settings.brokers) {
@@ -116,7 +117,7 @@ async function askCluster(walk: Walk, client: KafkaClient, told: Told): Promise<
   if (!asked.ok) {
     const advice =
       walk.settings.sasl === undefined
-        ? "A broker that ends the connection here wants SASL: SASL_ENABLED, SASL_USERNAME, SASL_PASSWORD."
+        ? "A broker that closes the connection here needs SASL: SASL_ENABLED, SASL_USERNAME, SASL_PASSWORD."
         : SEE_LOGS;
     told({ name: "metadata", ms, finding: failedBy(asked.error, advice) });
     return;
@@ -132,7 +133,7 @@ async function askCluster(walk: Walk, client: KafkaClient, told: Told): Promise<
   await askPermissions(walk, client, needs, told);
 }
 
-/** What brokers advertise is where clients then go: it must be reachable from here, too. */
+/** Clients go to the addresses that brokers advertise, so these must be reachable from here, too. */
 async function reachAdvertised(walk: Walk, cluster: ClusterMetadata, told: Told): Promise<void> {
   const seeds = new Set(walk.settings.brokers);
   const left = cluster.brokers.filter((node) => !seeds.has(addressText(node)));
@@ -176,7 +177,7 @@ async function askPermissions(
   }
 }
 
-/** The first question about a group makes Kafka make its topic of offsets. */
+/** The first question about a group makes Kafka create its offsets topic. */
 type Moving = { readonly retry: "transient"; readonly finding: Finding };
 
 async function askGroup(walk: Walk, client: KafkaClient, need: GroupNeed): Promise<Finding> {
@@ -233,7 +234,7 @@ const question = ({ deadline }: Walk): Call => deadline.call(QUESTION_MS_MAX);
 
 const isFailure = (finding: Finding): finding is Failure => finding.outcome === "failed";
 
-/** A seed that failed is no end where another one let us in: the program passes it over, too. */
+/** A failed seed is no failure if another one accepts us: the program skips it, too. */
 function conclude(
   options: Walk,
   seeds: readonly CheckStep[],
@@ -255,6 +256,6 @@ function conclude(
   const more = failed.length === 1 ? "" : ` (${failed.length} failures in all)`;
   say(`It ends at ${first.name}${more}: ${first.finding.detail}.`);
   say(first.finding.advice);
-  if (options.deadline.over()) say(`The time was over: --timeout ${formatDuration(timeoutMs)}.`);
+  if (options.deadline.over()) say(`The time is over: --timeout ${formatDuration(timeoutMs)}.`);
   return first.finding.exit;
 }

@@ -1,8 +1,10 @@
 /**
- * The wire to a Kafka cluster: whom to ask, over connections that are opened when needed, kept, and opened anew after a failure.
+ * A client of a Kafka cluster: it finds the broker to ask, over connections that are opened when needed,
+ * kept, and reopened after a failure.
  *
- * Invariants: every call ends at its deadline; after a deadline the connection takes no new call, so that the next one dials anew (a hung
- * broker keeps its port open), and closes once what is in flight has ended; a topic is never created by asking for it.
+ * Invariants: every call ends at its deadline; after a missed deadline a connection takes no new call (a
+ * hung broker keeps its port open) and closes once all calls in flight have ended, and the next call opens
+ * another one; asking for a topic never creates it.
  */
 
 import { type Call, type Deadline, startDeadline } from "../../deadline.ts";

@@ -1,4 +1,7 @@
-/** Which broker coordinates a group (FindCoordinator, API 10, version 1). The first group of a cluster makes Kafka create a topic: it is asked again. */
+/**
+ * Which broker coordinates a group (FindCoordinator, API 10, version 1). The first group of a cluster makes
+ * Kafka create a topic, so the request is repeated until that is there.
+ */
 
 import { systemClock } from "../../clock.ts";
 import type { Call, Deadline } from "../../deadline.ts";

@@ -1,5 +1,5 @@
 /**
- * What is known of the cluster: its brokers, its topics and their leaders, at most METADATA_AGE_MAX_MS old, and whom to ask for it.
+ * What is known about the cluster: its brokers, its topics and their leaders, at most METADATA_AGE_MAX_MS old.
  *
  * With `oneCluster` nothing is sent to a broker of another cluster than the first that answered (Kafka rebuilt, or another one at
  * the same address): what was meant for the one before, such as a write to its topics, would be taken by the other.
@@ -30,16 +30,19 @@ type Answer<T> = Promise<Result<T, KafkaError>>;
 type Dated<T> = { readonly value: T; readonly atMs: number };
 type Brokers = Dated<ReadonlyMap<number, BrokerNode>>;
 
-/** What the cluster says of itself, and the way to any of its brokers. */
+/** Metadata of the cluster, and requests to any of its brokers. */
 export type ClusterQueries = {
   /** Asks anew each time, whichever cluster answers. Errors of topics and partitions are data in the answer. */
   readonly metadata: (topics: readonly string[] | "all", call: Call) => Answer<ClusterMetadata>;
   /** From metadata at most METADATA_AGE_MAX_MS old. `not-leader` while there is none. */
   readonly leaderOf: (topic: string, partition: number, call: Call) => Answer<Leader>;
   readonly partitionCount: (topic: string, call: Call) => Answer<number>;
-  /** Asks the brokers that are known and then the seeds in turn, each with its share of the time, until one answers. */
+  /**
+   * Asks the known brokers and then the seeds, one after the other, each with its share of the time, until
+   * one answers.
+   */
   readonly toAny: <T>(request: KafkaRequest<T>, call: Call) => Answer<T>;
-  /** What was known of a topic is asked for anew: after a not-leader error. */
+  /** Drops what is known about a topic, such as after a not-leader error. */
   readonly forgetTopic: (topic: string) => void;
 };
 
@@ -144,7 +147,7 @@ function fresh(dated: Dated<unknown>): boolean {
   return performance.now() - dated.atMs <= METADATA_AGE_MAX_MS;
 }
 
-/** The known brokers, each call beginning at another one, then the seeds; each address once. */
+/** The known brokers, beginning at another one with each call, then the seeds; each address once. */
 function candidates(
   seeds: readonly string[],
   nodes: readonly BrokerNode[],
@@ -164,8 +167,9 @@ function candidates(
 }
 
 /**
- * Each gets its share of the time, so that a hung broker does not use it all up. One that lets us not in is passed over, too: its certificate may
- * be the only one that has expired; but what it said is then the answer, rather than that another one is away. Any other refusal is final.
+ * Each broker gets its share of the time, so that a hung one does not use it all up. A broker that refuses
+ * our connection is skipped, too: perhaps only its certificate has expired. But if none answers, that
+ * refusal is returned, rather than an error of a broker that is away. Any other refusal is final.
  */
 async function askInTurn<T>(
   pool: ConnectionPool,
@@ -207,7 +211,7 @@ function badSeed(detail: string): KafkaError {
 }
 
 function noBroker(id: number): KafkaError {
-  const detail = `broker ${id} is not among the cluster's living brokers`;
+  const detail = `broker ${id} is not among the cluster's live brokers`;
   return { code: "unreachable", retry: "transient", detail };
 }
 

@@ -1,4 +1,7 @@
-/** The links that are open: one per broker and lane, opened at the first use, with a growing pause between failed attempts to open one. */
+/**
+ * The open connections: one per broker and lane, opened at the first use, with a growing pause between
+ * failed attempts.
+ */
 
 import { backoffMs } from "../../backoff.ts";
 import { sleep, systemClock } from "../../clock.ts";
@@ -11,7 +14,7 @@ import { addressText, type BrokerAddress, type KafkaSettings } from "../settings
 import { type BrokerConnection, openBrokerConnection } from "./connection.ts";
 
 const LANE_DEFAULT = "main";
-/** Short at most: a broker that is back is to be seen at once, and a refused connection costs little. */
+/** The maximum is short: a broker that is back should be noticed at once, and a refused connection costs little. */
 const DIAL_BACKOFF = { baseMs: 20, maxMs: 1000 } as const;
 
 type Place = { connection: BrokerConnection | undefined; failures: number; notBeforeMs: number };
@@ -84,7 +87,7 @@ export function openConnectionPool(settings: KafkaSettings, log: KafkaLog): Conn
   };
 }
 
-/** A link that never opened counts as one more failure, one that did ends the count. */
+/** A connection that never opened counts as one more failure; one that did open resets the count. */
 function note(place: Place, connection: BrokerConnection): void {
   if (connection.wasOpen()) place.failures = 0;
   if (connection.usable()) return;
@@ -95,5 +98,5 @@ function note(place: Place, connection: BrokerConnection): void {
 }
 
 function closedError(what: string): KafkaError {
-  return { code: "unreachable", retry: "terminal", detail: `${what}: the wire is closed` };
+  return { code: "unreachable", retry: "terminal", detail: `${what}: the client is closed` };
 }

@@ -1,8 +1,10 @@
 /**
- * Reads partitions without a consumer group: one fetch loop per leader over all of its partitions, and one watch over the topics' metadata.
+ * Reads partitions without a consumer group: one fetch loop per leader for all of its partitions, and one
+ * watch of the topics' metadata.
  *
- * Invariants: a partition without a reachable leader stops no other; what is transient is tried again for ever; `deliver` is awaited before the
- * next fetch of that broker; after `add`, `remove` and `close` nothing of the earlier position is delivered.
+ * Invariants: a partition without a reachable leader stops no other; transient failures are retried for
+ * ever; `deliver` is awaited before the next fetch of that broker; after `add`, `remove` and `close`
+ * nothing of the earlier position is delivered.
  */
 
 import { sleep, systemClock } from "../../clock.ts";
@@ -56,7 +58,7 @@ export function openConsumer(options: ConsumerOptions): Consumer {
   const loops = new Map<number, Promise<void>>();
   let look = new AbortController();
 
-  /** Ends the watch's wait: something has changed, or is said to have. */
+  /** Ends the watch's wait, because something has changed, or may have. */
   const lookNow = () => look.abort();
 
   const context = { ...options, lane, positions, health, topics, signal: stop.signal, lookNow };
@@ -108,7 +110,7 @@ type Context = {
   readonly signal: AbortSignal;
 };
 
-/** @returns false when something has no leader, or could not be asked: look again soon */
+/** @returns false when a partition has no leader, or something could not be asked: look again soon */
 async function refresh({ client, positions, health, topics, signal }: Context): Promise<boolean> {
   const names = positions.topics();
   if (names.length === 0) return true;

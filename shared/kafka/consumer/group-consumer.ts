@@ -1,4 +1,7 @@
-/** kafkajs's own client, for the consumer group of `sidecar ingest` alone: it joins, rebalances and commits as any other consumer does. */
+/**
+ * kafkajs's own consumer, only for the consumer group of `sidecar ingest`: it joins, rebalances and commits
+ * as any other consumer does.
+ */
 
 import kafkajs, { type Consumer, type EachBatchPayload, type Kafka, type LogEntry } from "kafkajs";
 import { systemClock } from "../../clock.ts";
@@ -13,12 +16,18 @@ import { type BrokerAddress, type KafkaSettings, parseBrokerAddress } from "../s
 
 const CONNECT_MS = 5000;
 const REQUEST_MS = 30_000;
-/** A rebalance waits 60 s, kafkajs's default, for members that are gone: longer than that. */
+/** Longer than 60 s, kafkajs's default, for which a rebalance waits for members that are gone. */
 const START_MS = 90_000;
 const HEARTBEATS_PER_SESSION = 5;
-/** kafkajs ends a fetch before it stops, and waits 5 s by default: a stopped worker must not. */
+/**
+ * kafkajs finishes a fetch before it stops, which takes 5 s by default: too long for a worker that is being
+ * stopped.
+ */
 const FETCH_WAIT_MS = 500;
-/** Half of the wait at least: a thousand workers that lost one broker must neither spin nor come at once. */
+/**
+ * At least half of the wait: a thousand workers that lost one broker must neither spin nor come back at the
+ * same time.
+ */
 const PACE = { baseMs: 1000, maxMs: 30_000, certain: 0.5, clock: systemClock };
 /** A client that ran so long begins anew with the shortest wait. */
 const STEADY_MS = 60_000;
@@ -28,13 +37,13 @@ export type GroupConsumerOptions = {
   readonly groupId: string;
   readonly topic: string;
   readonly sessionTimeoutMs: number;
-  /** What it throws, but for kafkajs's own errors, is a defect of ours and ends the consumer. */
+  /** An error that it throws, except kafkajs's own, is a defect of ours and ends the consumer. */
   readonly onBatch: (payload: EachBatchPayload) => Promise<void>;
-  /** Waiting heals it not: the consumer has ended, end the process. */
+  /** Called when waiting does not help: the consumer has ended, so end the process. */
   readonly onEnd: (error: KafkaError) => void;
   readonly log: KafkaLog;
   readonly signal: AbortSignal;
-  /** Until it runs. */
+  /** Deadline until it runs. */
   readonly startMs?: number;
 };
 
@@ -43,12 +52,15 @@ export type GroupConsumer = {
   readonly disconnect: () => Promise<void>;
 };
 
-/** kafkajs splits a seed at its first colon: an IPv6 seed goes under a stand-in name. Addresses that brokers advertise are not affected. */
+/**
+ * kafkajs splits a seed at its first colon, so an IPv6 seed gets a stand-in name. Addresses that brokers
+ * advertise are not affected.
+ */
 const STAND_IN = "ipv6-seed-";
 /** Not for us: we choose partitions ourselves. */
 const PARTITIONER_WARNING = "KafkaJS v2.0.0 switched default partitioner";
 
-/** @throws when a broker's address is malformed: the configuration was to be checked before */
+/** @throws when a broker's address is malformed: the configuration should have been checked before */
 function kafkaClient(settings: KafkaSettings, log: KafkaLog): Kafka {
   registerCodecs();
   patchKafkajs();
@@ -74,10 +86,10 @@ function kafkaClient(settings: KafkaSettings, log: KafkaLog): Kafka {
 }
 
 /**
- * Resolves when the consumer runs, or the signal has come. An outage of any length does not end it:
- * whatever kafkajs gave up on, a new client begins again. The caller disconnects it; `onEnd` is silent
- * once the signal has come.
- * @throws what hinders it from running the first time, also that it took too long
+ * Resolves when the consumer runs, or the signal aborts. No outage ends it, however long: when kafkajs
+ * gives up, a new client begins again. The caller disconnects it; `onEnd` is not called once the signal has
+ * aborted.
+ * @throws when it cannot run the first time, or that takes too long
  */
 export async function runGroupConsumer(options: GroupConsumerOptions): Promise<GroupConsumer> {
   const slot: Slot = { consumer: undefined };
@@ -86,7 +98,7 @@ export async function runGroupConsumer(options: GroupConsumerOptions): Promise<G
   return { disconnect: async () => await slot.consumer?.disconnect() };
 }
 
-/** The client of now: the one to be disconnected. */
+/** The current client: the one to be disconnected. */
 type Slot = { consumer: Consumer | undefined };
 
 /** Resolves to why kafkajs gave up. */
@@ -98,11 +110,11 @@ const whatOf = ({ topic, groupId }: GroupConsumerOptions): string =>
 /**
  * One client, from its first connection to its crash.
  *
- * Of kafkajs's events CRASH alone counts (kafkajs 2.2.4, src/consumer/index.js). Its crash handler first
- * disconnects, which emits STOP, whatever comes then; CRASH follows, also when joining failed in `run`,
- * which then resolves all the same. STOP says no more than that somebody disconnected. Its own restart
- * keeps the client with all that it remembers, and gives up for good on errors that heal, such as a
- * TypeError about a seed broker that it has removed: it is switched off.
+ * Of kafkajs's events only CRASH counts (kafkajs 2.2.4, src/consumer/index.js). Its crash handler first
+ * disconnects, which emits STOP, and then emits CRASH, even when joining failed in `run`, which resolves
+ * all the same. STOP only says that somebody disconnected. kafkajs's own restart is switched off: it keeps
+ * the client with all its state, and gives up for good on errors that pass, such as a TypeError about a
+ * seed broker that it has removed.
  */
 async function begin(options: GroupConsumerOptions, slot: Slot): Promise<Run> {
   const { groupId, topic, sessionTimeoutMs, signal } = options;
@@ -131,12 +143,12 @@ async function begin(options: GroupConsumerOptions, slot: Slot): Promise<Run> {
   const call = { deadlineMs: options.startMs ?? START_MS, signal };
   const started = await bounded(start(), call, `begin to ${what}`);
   if (started.ok || signal.aborted) return { crashed: crashed.promise, beganMs: performance.now() };
-  // Not waited for: kafkajs first waits for the answers of a broker that hangs.
+  // Not awaited: kafkajs first waits for the answers of a broker that hangs.
   consumer.disconnect().catch(() => undefined);
   throw started.error.cause ?? new Error(started.error.detail);
 }
 
-/** Begins again after each crash that may heal, for as long as it takes. */
+/** Begins again after each crash that may pass, for as long as it takes. */
 async function keepRunning(first: Run, options: GroupConsumerOptions, slot: Slot): Promise<void> {
   const { log, signal, groupId } = options;
   let run: Run | undefined = first;
@@ -165,7 +177,10 @@ async function beginAgain(options: GroupConsumerOptions, slot: Slot): Promise<Ru
   }
 }
 
-/** A member that was forgotten joins anew, and an offset that is no more gives way to the topic's start. */
+/**
+ * A member that the group has forgotten joins again, and an offset that no longer exists is replaced by the
+ * topic's start.
+ */
 const heals = ({ code, retry }: KafkaError): boolean =>
   retry === "transient" || code === "fenced" || code === "offset-out-of-range";
 
@@ -173,7 +188,7 @@ class HandlerFailed extends Error {
   override readonly name = "HandlerFailed";
 }
 
-/** Tells what our own handler threw from what kafkajs threw in it. */
+/** Distinguishes errors of our own handler from those that kafkajs threw in it. */
 function batchHandler(onBatch: GroupConsumerOptions["onBatch"]): GroupConsumerOptions["onBatch"] {
   return async (payload) => {
     try {
@@ -188,7 +203,7 @@ function batchHandler(onBatch: GroupConsumerOptions["onBatch"]): GroupConsumerOp
 function whyOf(cause: unknown, what: string): KafkaError {
   const root = originalOf(cause);
   if (!(root instanceof HandlerFailed)) return kafkaErrorOf(root, what);
-  const detail = `${what}: a batch could not be worked off: ${root.message}`;
+  const detail = `${what}: a batch could not be processed: ${root.message}`;
   return { code: "invalid", retry: "terminal", detail, cause: root.cause };
 }
 
@@ -198,7 +213,10 @@ function addressOf(text: string): BrokerAddress {
   return address;
 }
 
-/** Its warnings stay warnings, its errors become them (it tries again, or CRASH tells), the rest is for debugging. */
+/**
+ * Its warnings stay warnings, its errors become warnings (it tries again, or CRASH follows), the rest is
+ * for debugging.
+ */
 function lineTo(log: KafkaLog): (entry: LogEntry) => void {
   return ({ label, log: { message, broker, groupId, error } }) => {
     if (message.startsWith(PARTITIONER_WARNING)) return;

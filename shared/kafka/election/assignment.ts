@@ -35,7 +35,7 @@ export function encodeAssignment(topic: string, partitions: readonly number[]): 
     .bytes();
 }
 
-/** An empty assignment, as a member gets that joined too late, owns nothing. */
+/** An empty assignment owns nothing; a member that joined too late gets one. */
 export function assigns(assignment: Buffer, topic: string, partition: number): boolean {
   try {
     const reader = new ByteReader(assignment);
@@ -52,7 +52,10 @@ export function assigns(assignment: Buffer, topic: string, partition: number): b
 
 export type LeaderCandidate = { readonly memberId: string; readonly standing: string };
 
-/** Who is to own the partition: the lowest epoch (has led longest), else the first by member id. The same whoever decides. */
+/**
+ * Who should own the partition: the member with the lowest epoch (it has led longest), else the first by
+ * member id. Every member would decide the same.
+ */
 export function chooseOwner(candidates: readonly LeaderCandidate[]): string | undefined {
   const rank = ({ standing }: LeaderCandidate) =>
     /^\d+$/.test(standing) ? Number(standing) : Number.POSITIVE_INFINITY;

@@ -10,7 +10,7 @@ export type Generation = {
   readonly memberId: string;
   /** Owned before this rebalance too. */
   readonly kept: boolean;
-  /** Commits offset 0 of partition 0 with this term's member id and generation: only its owner can. */
+  /** Commits offset 0 of partition 0 with this term's member id and generation; only the partition's owner can. */
   readonly fence: (call: Call) => Promise<Result<null, KafkaError>>;
   readonly lost: AbortSignal;
 };
@@ -23,11 +23,17 @@ export type MembershipOptions = {
   readonly sessionTimeoutMs: number;
   readonly rebalanceTimeoutMs: number;
   readonly heartbeatIntervalMs: number;
-  /** This member's epoch as text while it leads, else "": the lowest has led longest and keeps the partition. */
+  /**
+   * This member's epoch as text while it leads, else "". The member with the lowest epoch has led longest
+   * and keeps the partition.
+   */
   readonly standing: () => string;
   readonly onAssigned: (term: Generation) => void;
   readonly onLost: (reason: string) => void;
-  /** Why joining fails, each time it does but for a rebalance; undefined when it has succeeded, or is wanted no more. */
+  /**
+   * Called with the reason each time joining fails, except for a rebalance; with undefined when it has
+   * succeeded, or is no longer wanted.
+   */
   readonly onJoin?: (error: KafkaError | undefined) => void;
   readonly signal?: AbortSignal;
 };
@@ -35,6 +41,6 @@ export type MembershipOptions = {
 export type MembershipContext = Omit<MembershipOptions, "signal"> & {
   readonly lane: string;
   readonly signal: AbortSignal;
-  /** True from the rebalance's beginning to its outcome: a fence's refusal then says nothing of the partition. */
+  /** True from the beginning of a rebalance to its end: a refused fence then says nothing about the partition. */
   readonly joining: () => boolean;
 };

@@ -1,8 +1,9 @@
 /**
  * A member of a classic consumer group that wants one thing: partition 0 of one topic.
  *
- * Invariants: a term's fence carries that term's own member id and generation, never a later one; without a heartbeat's answer for a session
- * timeout, on our monotonic clock, the term is lost, whatever Kafka thinks; it joins again for ever.
+ * Invariants: a term's fence carries that term's own member id and generation, never a later one; without
+ * an answer to a heartbeat for a session timeout, on our monotonic clock, the term is lost, whatever Kafka
+ * thinks; it always tries to join again.
  */
 
 import { sleep, systemClock } from "../../clock.ts";
@@ -51,10 +52,13 @@ export function joinMembership(options: MembershipOptions): Result<Membership, K
 
 type Ownership = { readonly lost: AbortController; readonly member: Member };
 
-/** Why a term ends though the partition stays with us. */
+/** Why a term ends although the partition stays with us. */
 const LATER_GENERATION = new Error("a later generation");
 
-/** JoinGroup waits at the broker for the other members: what must not wait behind it goes by a lane of its own. */
+/**
+ * JoinGroup waits at the broker for the other members, so requests that must not wait behind it use a lane
+ * of their own.
+ */
 const beside = (lane: string): string => `${lane}-beside`;
 
 /** Join, hold, join again, until it is told to stop. */
@@ -85,7 +89,7 @@ async function live(options: Omit<MembershipContext, "joining">): Promise<void> 
       return "failed";
     }
     context.onJoin?.(undefined);
-    // Kafka counts our session from later on: from its answer.
+    // Kafka counts our session from a later time: from its answer.
     silence.heard(joined.syncedMs);
     if (joined.owner) owned = begin(context, joined.member, owned);
     else lose("the group gave the partition to another member");
@@ -98,7 +102,7 @@ async function live(options: Omit<MembershipContext, "joining">): Promise<void> 
   };
   await repeat(takePart, PACE, signal);
   lose("closing");
-  // Who has left wants nothing, and a join that we broke off ourselves was no trouble at all.
+  // After we have left, or broken off the join ourselves, a failed join is no trouble to report.
   context.onJoin?.(undefined);
   silence.end();
   if (memberId !== "") {
@@ -110,13 +114,13 @@ async function live(options: Omit<MembershipContext, "joining">): Promise<void> 
 }
 
 type Silence = {
-  /** Kafka answered what was sent at this monotonic time. */
+  /** Kafka has answered a request that was sent at this monotonic time. */
   readonly heard: (sentMs: number) => void;
   readonly leftMs: () => number;
   readonly end: () => void;
 };
 
-/** Runs through joins and heartbeats alike; a stopped process finds it over when it wakes. */
+/** It runs during joins and heartbeats alike; a paused process finds it expired when it wakes. */
 function watchSilence(sessionTimeoutMs: number, onSilence: () => void): Silence {
   let endMs = performance.now() + sessionTimeoutMs;
   let timer = setTimeout(onSilence, sessionTimeoutMs);
@@ -137,7 +141,7 @@ function begin(
   member: Member,
   before: Ownership | undefined,
 ): Ownership {
-  // The old term's fence carries an old generation: it ends, though the partition stays.
+  // The old term's fence carries an old generation, so that term ends, although the partition stays with us.
   before?.lost.abort(LATER_GENERATION);
   const lost = new AbortController();
   const { generation, memberId } = member;
@@ -216,6 +220,6 @@ function logFailure({ log, groupId }: MembershipContext, error: KafkaError): voi
 }
 
 function tooShort(sessionTimeoutMs: number): KafkaError {
-  const detail = `a session timeout of ${sessionTimeoutMs} ms is below ${SESSION_TIMEOUT_MIN_MS} ms, the least that Kafka takes by default`;
+  const detail = `a session timeout of ${sessionTimeoutMs} ms is below ${SESSION_TIMEOUT_MIN_MS} ms, the least that Kafka accepts by default`;
   return { code: "invalid", retry: "terminal", detail };
 }

@@ -1,9 +1,10 @@
 /**
  * Writes records: acks=all, uncompressed, the records of one partition in one batch, in the given order.
  *
- * Invariants: one batch in flight per partition, also across concurrent `send` calls; what was still waiting for its turn when its caller
- * left is never written; a transient failure is retried inside the deadline. A
- * write whose answer was lost may be repeated: readers must bear the same record twice (ours do: later records of a key win, ids tell).
+ * Invariants: one batch in flight per partition, also across concurrent `send` calls; a record that still
+ * waits for its turn when its caller's signal aborts is never written; a transient failure is retried
+ * within the deadline. A write whose answer was lost may be repeated, so readers must tolerate the same
+ * record twice (ours do: later records of a key win, and ids identify duplicates).
  */
 
 import { systemClock } from "../../clock.ts";
@@ -20,9 +21,12 @@ import { partitionFor } from "./partitioner.ts";
 
 /** Below the broker's default message.max.bytes (1,048,588). */
 export const BATCH_BYTES_MAX = 900_000;
-/** One attempt: a hung leader is left for the next one. */
+/** Deadline of one attempt, so that a hung leader leaves time for the next attempt. */
 const ATTEMPT_MS_MAX = 5000;
-/** Of an attempt, for the in-sync replicas: the leader's own answer says more than our timeout. */
+/**
+ * The part of an attempt for which the leader waits for the in-sync replicas: its own timeout error says
+ * more than ours.
+ */
 const REPLICA_SHARE = 0.8;
 const BACKOFF = { baseMs: 30, maxMs: 1000, clock: systemClock, again: isTransient };
 
@@ -119,7 +123,10 @@ export function openProducer(options: {
   return { send };
 }
 
-/** The topic may take less than we put into a batch: in halves then, down to the record that is too large by itself. */
+/**
+ * The topic may accept less than we put into a batch: then the batch is halved, down to the record that is
+ * too large by itself.
+ */
 async function writeChunk(
   chunk: readonly Placed[],
   writeBatch: (batch: Buffer) => Answer<number>,
@@ -174,7 +181,7 @@ async function attemptOnce(client: KafkaClient, job: Job, what: string): Answer<
   return err(protocolError(errorCode, what, `WRITE on topic ${topic}`));
 }
 
-/** Not asked for when each record names its partition. A topic that is not there yet is waited for until the deadline. */
+/** Not needed when each record names its partition. Waits until the deadline for a topic that does not exist yet. */
 function partitionCountOf(
   client: KafkaClient,
   topic: string,
@@ -190,7 +197,10 @@ function partitionCountOf(
   });
 }
 
-/** As few batches as BATCH_BYTES_MAX allows. A single record beyond it goes alone: the broker says whether it is too large. */
+/**
+ * As few batches as BATCH_BYTES_MAX allows. A larger record gets a batch of its own: the broker decides
+ * whether it is too large.
+ */
 function chunksOf(placed: readonly Placed[]): Placed[][] {
   const chunks: Placed[][] = [];
   let chunk: Placed[] = [];

@@ -28,9 +28,9 @@ const RENEW_MS_MAX = 10_000;
 const RENEW_PAUSE_MS = 10_000;
 /** Of a session's lifetime, after which another connection is opened: time for a second attempt. */
 const SESSION_SHARE = 0.5;
-const EXCHANGED = "exchanged for one with the credentials of now";
+const EXCHANGED = "replaced by one with the present credentials";
 const REPLACED = "it was silent, and another one could be opened";
-const REFUSED_ANEW = "the new credentials are not taken; the open connection stays";
+const REFUSED_ANEW = "the new credentials are refused; the open connection stays";
 const NOT_REPLACED = "the connection is silent, and no other one can be opened: it stays";
 
 export type RenewableConnectionOptions = {

@@ -97,11 +97,11 @@ function hiddenOf(
 ): Hidden | undefined {
   if (topics.length === 0) return undefined;
   const replicas = topics.reduce((sum, name) => sum + (absent.get(name) ?? 0), 0);
-  const here = `${counted(replicas, "replica")} here of topics that are not shown to us`;
+  const here = `${counted(replicas, "replica")} here of topics that are hidden from us`;
   const names = someOf(topics);
   const reason =
     why === "refused"
       ? `${here} (missing permission: DESCRIBE on topic ${names})`
-      : `${here}: whether ${names} may not be seen or was deleted could not be asked`;
+      : `${here}: could not ask whether ${names} is hidden or was deleted`;
   return { replicas, reason };
 }

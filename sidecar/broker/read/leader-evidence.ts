@@ -92,7 +92,7 @@ export function evidenceOf(asked: readonly AskedPartition[], brokerId: number): 
   if (silent !== undefined) {
     return { kind: "doubtful", why: `it did not say whether it leads ${nameOf(silent)}` };
   }
-  return { kind: "none", why: `node ${brokerId} leads no partition that is shown to us` };
+  return { kind: "none", why: `node ${brokerId} leads no partition that we may see` };
 }
 
 /** Does the metadata still say what the evidence rests on, in the same leader epoch? */

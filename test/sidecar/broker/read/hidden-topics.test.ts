@@ -59,7 +59,7 @@ function open(answer: { errorCode: number | undefined }) {
 const MISSING = {
   replicas: 2,
   reason:
-    "2 replicas here of topics that are not shown to us (missing permission: DESCRIBE on topic bills)",
+    "2 replicas here of topics that are hidden from us (missing permission: DESCRIBE on topic bills)",
 };
 
 describe("openHiddenReader()", () => {
@@ -109,7 +109,7 @@ describe("openHiddenReader()", () => {
     const answer: { errorCode: number | undefined } = { errorCode: undefined };
     const { read, later } = open(answer);
     const reason =
-      "2 replicas here of topics that are not shown to us: whether bills may not be seen or was deleted could not be asked";
+      "2 replicas here of topics that are hidden from us: could not ask whether bills is hidden or was deleted";
     expect(await read(dirs({ bills: 2 }))).toEqual({ replicas: 2, reason });
     answer.errorCode = REFUSED;
     expect(await read(dirs({ bills: 2 }))).toEqual(MISSING);

@@ -64,7 +64,7 @@ test("a quota that mutes the connection is no silence until its time has passed,
   for (const _muted of [1, 2]) {
     const answer = await round();
     expect(answer).toMatchObject({ kind: "throttled" });
-    expect(JSON.stringify(answer)).toContain("the broker's quota holds us back for");
+    expect(JSON.stringify(answer)).toContain("the broker's quota mutes us for");
   }
   expect(await round()).toMatchObject({ kind: expect.stringMatching(/answered|throttled/u) });
   expect(await round()).toMatchObject({ kind: "answered" });
@@ -133,7 +133,7 @@ test("a broker that authenticates us and answers nothing after it is silent", as
   }
 });
 
-test("taken and ended at once is told from refused", async () => {
+test("accepted and closed at once is told from refused", async () => {
   const { address } = await played({ takes: () => false });
   expect(await pinged(address.port).round()).toMatchObject({ kind: "cut" });
   const refused = await pinged(await freePort()).round();
