@@ -2,12 +2,11 @@
  * The runtime `docker`: workers are containers of a Docker Engine, here or on another host.
  *
  * Invariants (test/contract/runtime.ts, test/contract/runtime-docker*.test.ts):
- *  - the container's name is the worker's, so at most one runs per name, whoever starts it;
- *  - what does not carry our labels, under its own name, is neither stopped nor removed; but with
- *    `takeOver`, what the original made for that very cluster (docker-original.ts);
- *  - an act goes to a container's id, which never changes hands;
- *  - a worker is given no more of the host than its limits, and no way to raise them;
- *  - no call waits without a deadline.
+ *  - the container's name is the worker's, so at most one runs per name, whichever program starts it;
+ *  - a container without our labels for its own name is neither stopped nor removed, except, with `takeOver`, one that the original made for that very cluster (original.ts);
+ *  - an act is on a container's id, which is never reused;
+ *  - a worker gets no more of the host than its limits, and no way to raise them;
+ *  - every call has a deadline.
  */
 import type { Clock } from "../../../../shared/clock.ts";
 import { startDeadline } from "../../../../shared/deadline.ts";
@@ -28,9 +27,9 @@ import { stopWorker } from "./stop.ts";
 import { watchEvents } from "./watch.ts";
 
 const GRACE_SECONDS = 10;
-/** A worker that ends within it did not start: a wrong variable, a missing file. */
+/** A worker that ends within this time has failed to start: a wrong variable, a missing file. */
 const CONFIRM_MS = 500;
-/** The machine may still be starting it. */
+/** The machine may still be starting the engine. */
 const OPEN_MS_MAX = 20_000;
 const OPEN_PACE = { baseMs: 500, maxMs: 500, certain: 1 } as const;
 
@@ -41,7 +40,7 @@ export type DockerRuntimeOptions = {
   readonly log: Log;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Whole seconds: the engine takes no others. */
+  /** Whole seconds: the engine accepts only these. */
   readonly graceSeconds?: number;
   readonly openMsMax?: number;
   /** How long a worker must have run to count as started. */
@@ -84,7 +83,7 @@ export async function dockerRuntime(
   });
 }
 
-/** A start would pull it, too, but only after its predecessor had been stopped. */
+/** A start would pull it, too, but only after its predecessor was stopped. */
 async function prepareImage(
   engine: Engine,
   pull: Pull,

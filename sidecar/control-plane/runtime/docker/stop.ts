@@ -1,6 +1,7 @@
 /**
- * Stopping one container by its id: its stop signal, after the grace by force, then removal, and done only
- * when the engine does not know it any more. Right before, it must still be what the plan took it for.
+ * Stops one container by its id: its stop signal, a kill after the grace period, then removal. It is done
+ * only when the engine no longer knows the container. Right before, the container must still be the one
+ * that the plan meant.
  */
 import { sleep } from "../../../../shared/clock.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
@@ -11,7 +12,7 @@ import type { Inspected } from "./engine.ts";
 import { labelsOf } from "./list.ts";
 import { originalWorker } from "./original.ts";
 
-/** From its end on; what an engine does not let go of by then is stuck. */
+/** After its end; a container that an engine has not removed by then is stuck. */
 const REMOVE_MS_MAX = 30_000;
 const POLL_MS_MIN = 20;
 const POLL_MS_MAX = 500;
@@ -39,7 +40,7 @@ export async function stopWorker(
   }
 }
 
-/** An id never changes hands, and labels never change; a name may. */
+/** An id is never reused, and labels never change; a name may. */
 function isMeant(context: DockerContext, container: Inspected, worker: Worker): boolean {
   const name = container.Name.replace(/^\//u, "");
   if (container.Id !== worker.instance || name !== worker.name) return false;
@@ -61,7 +62,7 @@ async function end(
   signal: AbortSignal,
 ): Promise<Result<null, EngineError>> {
   if (container.State.Paused) {
-    // One that is paused can neither end by itself nor, on some engines, be stopped.
+    // A paused container cannot end by itself, and on some engines cannot be stopped.
     const unpaused = await engine.unpause(container.Id, signal);
     if (!unpaused.ok && unpaused.error.code === "timeout") return unpaused;
   }
@@ -86,7 +87,7 @@ async function remove(
   }
 }
 
-/** Undefined when the engine does not know it any more; else why it is still there. */
+/** Undefined when the engine no longer knows it; else why it is still there. */
 async function removeOnce(
   { engine }: DockerContext,
   id: string,

@@ -1,7 +1,7 @@
 /**
- * Noticing changes: the engine's stream of events, opened anew whenever it ends, from the second of the
- * last event on, so that none is missed between two streams; what comes twice is passed over. An engine
- * that was restarted remembers no events, so whoever listens is told at each opening, too.
+ * Notices changes: follows the engine's stream of events, and opens it again whenever it ends, from the
+ * second of the last event on, so that no event is missed in between; events that come twice are skipped. A
+ * restarted engine has forgotten its events, so listeners are also called at each opening.
  */
 import * as v from "valibot";
 import { repeat, type Turn } from "../../../../shared/retry.ts";
@@ -25,7 +25,7 @@ const Event = v.pipe(
   }),
 );
 
-/** Beyond what a JSON number holds. */
+/** Too large for a JSON number. */
 const TIME_NANO = /"timeNano":(?<nano>\d{1,20})/u;
 
 export type Watched = Pick<DockerContext, "died" | "log" | "clock"> & {
@@ -54,7 +54,7 @@ export async function watchEvents(
     const { since } = position;
     const ended = await engine.events({ since, actions: ACTIONS, onOpen: notify, onLine }, signal);
     if (signal.aborted) return "over";
-    // One that ends at once and says nothing new, again and again, must not be asked for at once.
+    // A stream that ends at once and without a new event, again and again, must not be reopened at once.
     const lasted = heard || clock.monotonicMs() - beganMs >= RETRY.maxMs;
     if (lasted && (ended.ok || ended.error.code === "timeout")) return "again";
     if (lasted || failures === 0) {
@@ -66,11 +66,11 @@ export async function watchEvents(
   await repeat(listen, { ...RETRY, clock }, signal);
 }
 
-/** The second of the last event, and what was seen of that second: all that comes twice. */
+/** The second of the last event, and the events already seen in that second, which may come twice. */
 type Position = { since: number; readonly seen: Set<string> };
 type EngineEvent = v.InferOutput<typeof Event>;
 
-/** Moves the position on, or back with the engine's clock; undefined for what comes again, or is no event. */
+/** Moves the position forward, or back with the engine's clock; undefined for a repeated event, or no event. */
 function newEvent(line: string, position: Position): EngineEvent | undefined {
   const read = v.safeParse(Event, line);
   if (!read.success) return undefined;
@@ -85,7 +85,7 @@ function newEvent(line: string, position: Position): EngineEvent | undefined {
   return read.output;
 }
 
-/** Remembers who died. Is it about a worker? */
+/** Remembers containers that died. @returns whether it is about a worker */
 function keepDeath({ died }: Watched, { Action: action, Actor: actor }: EngineEvent): boolean {
   const { name = "", oldName = "" } = actor.Attributes;
   const names = [name, oldName.replace(/^\//u, "")];

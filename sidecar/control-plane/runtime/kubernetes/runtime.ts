@@ -1,12 +1,12 @@
 /**
  * The runtime `kubernetes`: a worker is a Job of one pod in WORKER_NAMESPACE, under the restricted Pod
- * Security standard. What it must be allowed to do: kubernetes-permissions.ts.
+ * Security standard. What it must be allowed to do: permissions.ts.
  *
  * Invariants (test/contract/runtime.ts, test/contract/runtime-cluster-kubernetes.test.ts):
- *  - a Job is created and never taken over: of one name at most one is there;
- *  - a Job is deleted by uid: what took the name meanwhile is not hit;
- *  - a secret stands in a Secret alone, never in a Job;
- *  - a listing is what a connected watch holds; without one it is an error, for unknown is not none.
+ *  - a Job is created and never taken over: there is at most one of a name;
+ *  - a Job is deleted by uid: another one that took the name meanwhile is not hit;
+ *  - a secret is only in a Secret, never in a Job;
+ *  - a listing is the state of a connected watch; without one it is an error, because "unknown" is not "none".
  */
 
 import type { Clock } from "../../../../shared/clock.ts";
@@ -26,7 +26,7 @@ import { listingOf } from "./worker.ts";
 const GRACE_MS = 10_000;
 const START_MS_MAX = 60_000;
 const LIST_MS_MAX = 10_000;
-/** An API server that is just being restarted is no reason not to begin. */
+/** Long enough for an API server that is just being restarted. */
 const OPEN_MS_MAX = 30_000;
 const OPEN_PACE = { baseMs: 1_000, maxMs: 1_000, certain: 1 } as const;
 
@@ -39,13 +39,13 @@ export type KubernetesRuntimeOptions = Omit<WorkerSettings, "graceMs"> & {
   readonly namespace: string | undefined;
   readonly log: Log;
   readonly clock: Clock;
-  /** Ends the watches, and with them the runtime. */
+  /** Ends the watches, and so the runtime. */
   readonly signal: AbortSignal;
   readonly graceMs?: number;
   readonly startMsMax?: number;
 };
 
-/** Asks the cluster who it is; everything else is asked when it is needed. */
+/** Asks the cluster for its identity; everything else is asked when it is needed. */
 export async function kubernetesRuntime(
   options: KubernetesRuntimeOptions,
 ): Promise<Result<Runtime, RuntimeError>> {
@@ -59,7 +59,7 @@ export async function kubernetesRuntime(
     scope: `kubernetes:${cluster.value}:${namespace}`,
     list: (until) => list(context, until),
     watch: (onChange, until) => watch(context, onChange, until),
-    // A node pulls for its pods alone, and which node that will be nobody knows before.
+    // A node pulls images for its own pods only, and the node is not known beforehand.
     prepare: async () => await Promise.resolve(ok(null)),
     start: (spec, until) => startWorker(context, spec, until),
     stop: (worker, until) => stopWorker(context, worker, until),
@@ -77,7 +77,7 @@ function openContext(options: KubernetesRuntimeOptions, namespace: string): Kube
   const common = { clock, signal, log: informerLog(log), same: sameSeen };
   const jobs = kubernetes.informer({
     ...common,
-    // Without a label selector: what holds a worker's name and is not ours must be seen.
+    // Without a label selector, to see Jobs that have a worker's name and are not ours.
     selection: { resource: JOBS, namespace },
     keep: readJob,
   });

@@ -1,7 +1,7 @@
 /**
- * One lock for the state directory, between processes. It covers the whole of a start (from the name
- * to the pid) and every removal, so that who holds it knows: no start is in flight, and the file that
- * was read is the file that is removed. The kernel lets go of it when its holder dies.
+ * One lock for the state directory, between processes. It is held during a whole start (from the name to
+ * the pid) and during every removal. So its holder knows that no start is in flight, and that the file that
+ * was read is the file that is removed. The kernel releases it when its holder dies.
  *
  * It is SQLite's file lock (https://sqlite.org/lockingv3.html), since Bun has no `flock`: an exclusive
  * transaction that never writes, on an empty file.
@@ -16,21 +16,21 @@ import { ALWAYS, retry } from "../../../../shared/retry.ts";
 import type { RuntimeError } from "../runtime.ts";
 import { fail, unavailable } from "./error.ts";
 
-/** A holder needs a few ms; one that was stopped (SIGSTOP) keeps it. */
+/** A holder needs a few ms; a holder that is paused (SIGSTOP) keeps it. */
 const WAIT_MS_MAX = 2000;
 const PACE = { baseMs: 5, maxMs: 5, certain: 1, clock: systemClock };
 
 export type Lock = {
-  /** Runs `act` while holding the lock, or answers `busy` at once. */
+  /** Runs `act` while holding the lock, or returns `busy` at once. */
   readonly attempt: <T>(act: () => T) => Result<T, "busy" | RuntimeError>;
-  /** The same, waiting up to 2 s. `act` has run exactly when a value is returned. */
+  /** The same, but waits up to 2 s. `act` has run if and only if a value is returned. */
   readonly hold: <T>(act: () => T, signal: AbortSignal) => Promise<Result<T, RuntimeError>>;
 };
 
 export function openLock(path: string): Result<Lock, RuntimeError> {
   try {
     const database = new Database(path, { create: true, readwrite: true });
-    // Without it the lock would need a file for its journal, which a full disk refuses.
+    // Otherwise the lock would need a journal file, which fails on a full disk.
     database.run("PRAGMA journal_mode = MEMORY");
     const attempt = <T>(act: () => T) => locked(database, path, act);
     return ok({ attempt, hold: (act, signal) => hold(() => attempt(act), path, signal) });

@@ -3,8 +3,8 @@
  *
  * Invariants (test/contract/runtime.ts, test/sidecar/runtime/):
  *  - at most one process runs per name, wherever this process is killed;
- *  - a worker outlives us and is adopted by whoever opens the same state directory;
- *  - a signal goes to the process that the name file names by pid and start time, or to nobody;
+ *  - a worker outlives us and is adopted by the next control plane with the same state directory;
+ *  - a signal goes only to the process that the name file identifies by pid and start time;
  *  - a name file that we did not write is neither changed nor removed.
  */
 
@@ -29,14 +29,14 @@ import { watcher } from "./watch.ts";
 const GRACE_MS = 10_000;
 const LOG_BYTES_MAX = 10 * 1024 * 1024;
 const ROTATE_INTERVAL_MS = 10_000;
-/** What a kill left among the drafts; a start needs a few ms. */
+/** Age of drafts that a kill has left; a start needs only a few ms. */
 const DRAFT_AGE_MS_MAX = 60 * 60 * 1000;
 const DIRECTORY_MODE = 0o700;
-/** What a worker gets of our own environment: enough to find programs and to print dates. */
+/** The variables of our own environment that a worker gets: enough to find programs and to print dates. */
 const PASSED_ON = ["PATH", "HOME", "TZ", "LANG"] as const;
 
 export type ProcessRuntimeOptions = {
-  /** Made when absent, with mode 0700. */
+  /** Created if absent, with mode 0700. */
   readonly stateDir: string;
   /** Program and arguments of every worker; no shell is involved. */
   readonly command: readonly string[];
@@ -48,7 +48,7 @@ export type ProcessRuntimeOptions = {
   readonly graceMs?: number;
   readonly logBytesMax?: number;
   readonly pid?: number;
-  /** Set where the image reaps (an init) or a few zombies do no harm. */
+  /** Set if an init reaps zombies, or a few of them do no harm. */
   readonly pid1Allowed?: boolean;
 };
 
@@ -132,7 +132,7 @@ function sweepDrafts(directory: string, nowMs: number): void {
   }
 }
 
-/** Looks at the logs at most every 10 s, however often it is called. */
+/** Checks the logs at most every 10 s, however often it is called. */
 function rotator(context: ProcessContext, bytesMax: number): () => void {
   let nextAtMs = Number.NEGATIVE_INFINITY;
   return () => {
@@ -145,7 +145,7 @@ function rotator(context: ProcessContext, bytesMax: number): () => void {
       statSync(workerPath(context.workers, name), { throwIfNoEntry: false }) !== undefined;
     const { logs: directory, clock } = context;
     try {
-      // Under the lock: of two control planes on this directory one rotates.
+      // Under the lock, so that only one of two control planes on this directory rotates.
       context.lock.attempt(() => rotateLogs({ directory, bytesMax, isHeld, clock, onError }));
     } catch (cause) {
       onError(directory, cause);
