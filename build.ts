@@ -29,7 +29,7 @@ const DOCKER_TARGETS: ReadonlyMap<string, string> = new Map([
   ["arm64", TARGETS["linux-arm64"]],
 ]);
 
-const INPUTS = new Bun.Glob("{agent,sidecar,shared}/**/*.{ts,json}");
+const INPUTS = new Bun.Glob("{agent,sidecar,shared}/**/*.{ts,json,sql}");
 const MORE_INPUTS = ["build.ts", "package.json", "bun.lock", "tsconfig.json"] as const;
 const HASH_CHARS = 32;
 

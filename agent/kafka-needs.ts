@@ -11,8 +11,7 @@ export const AGENT_NEEDS: Needs = {
     {
       topic: STATUS,
       operations: ["READ"],
-      without:
-        "`--wait` gets no answer, and the agent does not learn whether its cluster is accepted",
+      without: "`--wait` is not answered, and the agent does not learn what became of its cluster",
       madeBy: CONTROL_PLANE,
     },
     {

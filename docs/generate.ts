@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { AGENT_TABLE } from "../agent/config.ts";
 import type { Table } from "../shared/config/table.ts";
 import { markdownTable } from "../shared/config/table-text.ts";
-import { INGEST_TABLE } from "../shared/config/worker.ts";
 import { BROKER_TABLE } from "../sidecar/broker/config.ts";
 import { CONTROL_PLANE_TABLE, OPERATOR_TABLE } from "../sidecar/control-plane/config.ts";
+import { INGEST_TABLE } from "../sidecar/ingest/config.ts";
 import { writeVersions } from "./version.ts";
 
 export const OPERATING = join(import.meta.dir, "operating.md");

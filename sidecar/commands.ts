@@ -3,7 +3,6 @@ import * as v from "valibot";
 import { command, type Program, switchFlag, valueFlag } from "../shared/cli/arguments.ts";
 import { CHECK_TIMEOUT_MS, checkTimeout } from "../shared/cli/check-flag.ts";
 import { age, duration, oneOf } from "../shared/config/schema.ts";
-import { INGEST_TABLE } from "../shared/config/worker.ts";
 import { ClientId } from "../shared/protocol/client-id.ts";
 import type { BrokerRun } from "./broker/command.ts";
 import { BROKER_TABLE } from "./broker/config.ts";
@@ -12,8 +11,9 @@ import { type CheckRun, ROLES } from "./check.ts";
 import type { ControlPlaneRun } from "./control-plane/command.ts";
 import { CONTROL_PLANE_TABLE, FLEET_TABLE, OPERATOR_TABLE } from "./control-plane/config.ts";
 import type { OperatorRun } from "./control-plane/operator/command.ts";
+import { INGEST_TABLE } from "./ingest/config.ts";
 
-/** A parsed command line of the sidecar. */
+/** What a command line of the sidecar means. */
 export type SidecarRun =
   | BrokerRun
   | ControlPlaneRun
@@ -21,7 +21,7 @@ export type SidecarRun =
   | CheckRun
   | OperatorRun;
 
-/** A shorter age makes no sense for a clean-up; a dead cluster's worker has been stopped anyway. */
+/** Less is no age to tidy up by; a dead cluster's worker has been stopped anyway. */
 const DEAD_FOR_MIN_MS = 1000;
 
 const yes = switchFlag({ name: "yes", describe: "Do not ask first" });
@@ -32,13 +32,13 @@ export const SIDECAR: Program<SidecarRun> = {
   fallback: "broker",
   commands: {
     broker: command({
-      describe: "report health, readiness and memory of the Kafka broker beside us over HTTP",
+      describe: "serve the health, readiness and memory of the Kafka broker beside us",
       flags: {},
       variables: BROKER_TABLE,
       run: () => ({ command: "broker" }),
     }),
     "check live": command({
-      describe: "say whether the broker beside us is alive (for an exec probe)",
+      describe: "say whether the broker beside us lives (for an exec probe)",
       flags: {},
       variables: BROKER_TABLE,
       run: () => ({ command: "check live" }),
@@ -73,13 +73,13 @@ export const SIDECAR: Program<SidecarRun> = {
       run: (flags) => ({ command: "control-plane", ...flags }),
     }),
     ingest: command({
-      describe: "be one cluster's worker (the control plane starts it)",
+      describe: "store in PostgreSQL what agents collect; with CLIENT_ID, be one cluster's worker",
       flags: {},
       variables: INGEST_TABLE,
       run: () => ({ command: "ingest" }),
     }),
     "check kafka": command({
-      describe: "say step by step whether Kafka can be used, and what to fix",
+      describe: "say step by step whether Kafka can be used, and what to put right",
       flags: {
         role: valueFlag(
           {
@@ -138,7 +138,7 @@ export const SIDECAR: Program<SidecarRun> = {
       run: (flags) => ({ command: "release-brake", ...flags }),
     }),
     "accept-registry": command({
-      describe: "accept a registry topic that was recreated",
+      describe: "accept a registry topic that was made again",
       flags: { yes },
       variables: OPERATOR_TABLE,
       run: (flags) => ({ command: "accept-registry", ...flags }),

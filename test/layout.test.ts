@@ -25,6 +25,7 @@ const TOP_BESIDE: Readonly<Record<string, readonly string[]>> = {
     ...["control-plane.ts", "worker-config.ts", "inbox.ts", "recorder.ts", "topics.ts"],
     ...["cluster-metrics.ts", "offset-retention.ts"],
   ],
+  "sidecar/ingest": ["ingest.ts"],
 };
 /** The steps of a role, in the order in which data passes them: one imports those before it. */
 const STEPS: Readonly<Record<string, readonly string[]>> = {
@@ -33,6 +34,7 @@ const STEPS: Readonly<Record<string, readonly string[]>> = {
     ...["runtime", "worker", "fleet", "registry", "state", "plan", "record", "heartbeat", "act"],
     ...["follow", "leader", "api", "operator"],
   ],
+  "sidecar/ingest": [...["decode", "plan", "store", "consume", "worker"]],
 };
 /** Said of two exported types that mean different things under one name; those of a role's shape may. */
 const SHARED_NAMES: readonly string[] = ["RouteDeps"];

@@ -18,6 +18,8 @@ const CORE = new RegExp(
     "^agent/records\\.ts$",
     "^sidecar/control-plane/(fleet|plan|registry|state)/",
     "^sidecar/control-plane/(heartbeat/fold|record/audit|act/outcome|leader/operator-records)\\.ts$",
+    "^sidecar/ingest/(decode|plan)/",
+    "^shared/postgres/(error|migration|settings)\\.ts$",
     "^sidecar/broker/(check/|probe/gates|read/(listener|leader-evidence)|topology)",
   ].join("|"),
   "u",

@@ -1,12 +1,13 @@
 /**
- * The cluster's standing, as the ledger has it: the answer to our own registration, and once an hour the
- * answer to a beat that asks. Each time the ledger is read from its present end, for a limited time and
- * without a group; it is not followed.
+ * What became of this cluster, as the ledger says: the answer to the own registration, and once an hour
+ * the answer to a beat that asks for one. Each time the ledger is read from its end at that moment, for
+ * a bounded time, and without a group; nobody follows it.
  *
- * If it cannot be read, the standing is unknown: neither accepted nor refused.
+ * What cannot be read is unknown: neither accepted nor refused.
  */
-import { type Clock, sleep } from "../../shared/clock.ts";
-import { type Call, startDeadline } from "../../shared/deadline.ts";
+import { sleep } from "../../shared/deadline.ts";
+import type { Call } from "../../shared/kafka/api/request.ts";
+import { startDeadline } from "../../shared/kafka/deadline.ts";
 import type { KafkaLog } from "../../shared/kafka/log.ts";
 import type { Log } from "../../shared/log.ts";
 import type { ClientId } from "../../shared/protocol/client-id.ts";
@@ -26,13 +27,13 @@ import {
 import type { Kafka, Published } from "../registry.ts";
 
 const START_MS_MAX = 5_000;
-/** Long enough for a failover, as for an operator's commands. */
+/** A failover fits, as for an operator's commands. */
 const ANSWER_MS_MAX = 30_000;
 const REASON_MS_MAX = 5_000;
-/** The one refusal (docs/protocol.md) that ends by itself. */
+/** Of the refusals (docs/protocol.md) the one that ends by itself. */
 const IDENTITY_CONFLICT = "identity-conflict";
 const HOUR_MS = 3_600_000;
-/** When a process that does not register asks first: random, so that many restarted agents do not ask at once. */
+/** The first question of a process that does not register: not all at once after a restart of many. */
 const FIRST_MS_MAX = 10_000;
 
 export type AgentStanding = {
@@ -42,33 +43,26 @@ export type AgentStanding = {
 
 export type StandingTask = {
   readonly standing: () => AgentStanding;
-  /** Notes where the answers to a record that is about to be written will begin. */
+  /** Where the answers to a record that is about to be written will begin. */
   readonly start: (call: Call) => Promise<Start | undefined>;
-  /** Our registration was refused because two agents beat in turn, which ends by itself. */
+  /** Our registration was refused because two agents beat in turn: that ends. */
   readonly refusedInConflict: () => boolean;
-  /** Our registration was written: reads the answer in the background. */
+  /** Our registration was written: reads the answer beside whatever else is done. */
   readonly registered: (written: Published, start: Start | undefined) => void;
-  /** Asks once an hour until the signal aborts; `ask` lets the next beat ask, if beats arrive. */
+  /** Asks once an hour until the signal; `ask` has the next beat ask, if beats arrive. */
   readonly run: (ask: () => boolean, asksAtOnce: boolean) => Promise<void>;
 };
 
 export function openStanding(deps: {
   readonly kafka: Kafka;
   readonly clientId: ClientId;
-  /** Our installation, if this agent registers itself. */
+  /** Ours, where this agent registers itself. */
   readonly installationId: string | undefined;
   readonly log: Log;
-  readonly clock: Clock;
+  readonly random: () => number;
   readonly signal: AbortSignal;
 }): StandingTask {
-  const {
-    kafka,
-    clientId,
-    installationId,
-    log,
-    clock: { random },
-    signal,
-  } = deps;
+  const { kafka, clientId, installationId, log, random, signal } = deps;
   const kafkaLog: KafkaLog = (_level, message, fields) => log.debug(message, fields);
   let standing: AgentStanding = { kind: "unknown", detail: "not yet answered by a control plane" };
   let isInConflict = false;
@@ -96,7 +90,7 @@ export function openStanding(deps: {
     become({ kind: "refused", detail: why });
   };
 
-  /** Without an answer the standing stays as it was: the control plane's silence says nothing about us. */
+  /** What is not answered leaves standing as it was: silence of others is no news of ours. */
   const read = async (target: Target, from: Start, judge: Confirm): Promise<void> => {
     const deadline = startDeadline({ deadlineMs: ANSWER_MS_MAX, signal });
     const reading = { client: kafka.client, log: kafkaLog, deadline };
@@ -153,7 +147,7 @@ function answered(waited: Extract<Waited, { readonly kind: "done" | "withdrawn" 
 const openText = (waited: Extract<Waited, { readonly kind: "open" | "failed" }>): string =>
   waited.kind === "open" ? waited.detail : waited.error.detail;
 
-/** Logs each change once; a metric and /health/kafka report it for as long as it lasts. */
+/** Each change once; a metric and /health/kafka say it for as long as it lasts. */
 function report(log: Log, { kind, detail }: AgentStanding): void {
   switch (kind) {
     case "unknown":

@@ -1,11 +1,10 @@
 /**
- * The one-shot commands, `register` and `deregister`: Helm's hooks. HOOK_TIMEOUT limits all that they do,
- * and they end with one line and an exit code (shared/exit.ts).
+ * The one-shot commands, `register` and `deregister`: Helm's hooks. All that they do is bounded by
+ * HOOK_TIMEOUT, and they end with one line and an exit code (shared/exit.ts).
  */
-import type { Clock } from "../../shared/clock.ts";
-import { type Deadline, startDeadline } from "../../shared/deadline.ts";
 import { formatDuration } from "../../shared/duration.ts";
 import { EXIT } from "../../shared/exit.ts";
+import { type Deadline, startDeadline } from "../../shared/kafka/deadline.ts";
 import { exitCodeOf, type KafkaError } from "../../shared/kafka/error.ts";
 import type { KafkaLog } from "../../shared/kafka/log.ts";
 import { REGISTRY } from "../../shared/protocol/topic.ts";
@@ -30,10 +29,10 @@ import {
 } from "../registry.ts";
 import { answerMissing, type FailurePolicy } from "./failure-policy.ts";
 
-/** Time to find where the answers begin; at most half of the remaining time. */
+/** To find where the answers begin; half of what is left where that is less. */
 const START_MS_MAX = 5000;
 
-/** How far a command has come: from `write` on its record may be in Kafka, from `written` on it is. */
+/** How far a command has come: from `write` on its record may be there, from `written` on it is. */
 export type Stage = "reach" | "write" | "written";
 
 export type HookOptions = {
@@ -42,21 +41,21 @@ export type HookOptions = {
   readonly kafka: Kafka;
   readonly log: KafkaLog;
   readonly brokers: readonly string[];
-  /** HOOK_TIMEOUT, for messages. */
+  /** HOOK_TIMEOUT, to be named. */
   readonly timeoutMs: number;
-  /** The remaining time, minus a reserve for the end. */
+  /** What is left of it now, less a reserve for the end. */
   readonly budgetMs: number;
   readonly waitMs: number | undefined;
   readonly failurePolicy: FailurePolicy;
-  /** For `deregister`: withdraw although two agents beat under this client id. */
+  /** Of `deregister`: although two agents beat under this client id. */
   readonly force: boolean;
-  readonly clock: Clock;
+  readonly nowMs: () => number;
   readonly signal: AbortSignal;
   /** Called before the record is written, and once Kafka has it. */
   readonly came: (stage: Stage) => void;
 };
 
-/** The refusal of a tombstone whose installation another one has replaced: it is gone already. */
+/** The refusal of a tombstone whose installation another has replaced: that is gone already. */
 const REPLACED = "other-installation";
 
 type Failure = { readonly step: Exclude<Stage, "written">; readonly error: KafkaError };
@@ -64,7 +63,7 @@ type Failure = { readonly step: Exclude<Stage, "written">; readonly error: Kafka
 export async function runHook(options: HookOptions): Promise<CommandOutcome> {
   const deadline = startDeadline({ deadlineMs: options.budgetMs, signal: options.signal });
   if ((options.waitMs ?? 0) > options.timeoutMs) {
-    options.kafka.warn("--wait is longer than HOOK_TIMEOUT, which limits the whole command", {
+    options.kafka.warn("--wait is longer than HOOK_TIMEOUT, which bounds the whole command", {
       hook_timeout_ms: options.timeoutMs,
     });
   }
@@ -84,7 +83,7 @@ export async function runHook(options: HookOptions): Promise<CommandOutcome> {
   return waitFor(options, { deadline, waitMs: options.waitMs, written: written.value, start });
 }
 
-const recordOf = ({ action, identity, force, clock: { nowMs } }: HookOptions) =>
+const recordOf = ({ action, identity, force, nowMs }: HookOptions) =>
   action === "register" ? registrationRecord(identity, nowMs()) : tombstoneRecord(identity, force);
 
 type Reached = {
@@ -93,7 +92,7 @@ type Reached = {
   readonly start: Result<Start, KafkaError>;
 };
 
-/** Creates missing topics, then notes where the answers will begin, before the record is written. */
+/** Topics first; then, still before the write, where the answers will begin. */
 async function reach(
   { action, kafka, waitMs }: HookOptions,
   deadline: Deadline,
@@ -103,7 +102,7 @@ async function reach(
   );
   if (!topicId.ok) return topicId;
   if (waitMs === undefined) return ok({ topicId: topicId.value, start: err(NOT_ASKED) });
-  // An unreadable ledger is no reason not to register.
+  // That the answer cannot be read is no reason not to register.
   const limitMs = Math.min(START_MS_MAX, deadline.leftMs() / 2);
   const brief = startDeadline(deadline.call(limitMs));
   const start = await retried(brief, (call) => findStart(kafka.client, call));
@@ -200,12 +199,12 @@ function unreadable(options: HookOptions, written: Published, error: KafkaError)
   return answerMissing(outcome, options.failurePolicy);
 }
 
-/** The outcome for the timer of last resort. */
+/** For the timer of last resort. */
 export function lateOutcome(
   { action, identity, failurePolicy }: Pick<HookOptions, "action" | "identity" | "failurePolicy">,
   stage: Stage,
 ): CommandOutcome {
-  const head = `${action} ${identity.clientId}: HOOK_TIMEOUT is over, and something still hangs`;
+  const head = `${action} ${identity.clientId}: HOOK_TIMEOUT is over and something still hangs`;
   if (stage === "reach") return { exit: EXIT.unavailable, line: head };
   if (stage === "write") {
     return { exit: EXIT.unconfirmed, line: `${head}; the record may be written; run it again` };
@@ -214,7 +213,7 @@ export function lateOutcome(
   return answerMissing({ exit: EXIT.unconfirmed, line }, failurePolicy);
 }
 
-/** Kafka was reached and then lost: the record may be there, so the code is 75, not 69. */
+/** Reached and then lost: the record may still be there, which is 75 and not 69. */
 function failure(options: HookOptions, { step, error }: Failure): CommandOutcome {
   const { action, identity, brokers, timeoutMs, signal } = options;
   const head = `${action} ${identity.clientId}`;

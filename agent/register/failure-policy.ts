@@ -1,17 +1,17 @@
 /**
- * Which failures a Helm hook ignores. Helm sees only the exit code, so an ignored failure exits with 0 and
- * says so.
+ * What a Helm hook forgives. A chart decides whether a release goes on; the exit code is all that it
+ * sees, so what is forgiven exits with 0 and says so.
  */
 import { EXIT } from "../../shared/exit.ts";
 import type { CommandOutcome } from "../outcome.ts";
 
 /**
- * `unconfirmed`: ignores that it is not known whether the worker runs, once Kafka has the record.
- * `everything`: ignores any failure; without a tombstone the worker ends by silence.
+ * `unconfirmed`: Kafka has the record, and whether the worker runs is not known. `everything`: whatever
+ * went wrong; silence ends a worker that no tombstone has ended.
  */
 export type FailurePolicy = "nothing" | "unconfirmed" | "everything";
 
-/** The record is in Kafka, only the answer is missing. */
+/** The record is in Kafka: what is missing is an answer. */
 export const answerMissing = (
   outcome: CommandOutcome,
   failurePolicy: FailurePolicy,

@@ -1,14 +1,11 @@
-/**
- * Opens the log of a command with the level and format of its configuration; the configuration's secrets
- * are redacted.
- */
+/** The log of a command: as its configuration asks for, with the configuration's secrets withheld. */
 import type { KafkaConfig } from "../config/kafka.ts";
 import { secretValues } from "../config/secret.ts";
 import { type Log, openLog } from "../log.ts";
 import type { Shell } from "./shell.ts";
 
 export function openCommandLog(
-  shell: Pick<Shell, "write" | "clock">,
+  shell: Pick<Shell, "write" | "nowMs">,
   config: Pick<KafkaConfig, "logLevel" | "logFormat"> & Parameters<typeof secretValues>[0],
   to: "stdout" | "stderr",
 ): Log {
@@ -16,7 +13,7 @@ export function openCommandLog(
     level: config.logLevel,
     format: config.logFormat,
     write: (line) => shell.write(to, line),
-    clock: shell.clock,
+    nowMs: shell.nowMs,
     secrets: secretValues(config),
   });
 }

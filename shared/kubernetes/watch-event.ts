@@ -17,7 +17,7 @@ export type WatchEvent =
   | {
       readonly kind: "bookmark";
       readonly version: bigint;
-      /** All objects that existed when the watch began have been sent. */
+      /** All that was there when the watch began has been sent. */
       readonly initialEventsEnd: boolean;
     }
   | { readonly kind: "error"; readonly status: ApiStatus };

@@ -89,7 +89,9 @@ const run = ({ config, log, runtime, workerOf }: Parts, shell: Shell): Promise<E
     workerOf,
     build: shell.build,
     log,
-    clock: shell.clock,
+    random: shell.random,
+    monotonicMs: shell.monotonicMs,
+    nowMs: shell.nowMs,
     signal: shell.signal,
   });
 
@@ -112,7 +114,8 @@ async function showPlan(
     worker: workerOf(identity.name),
     identity,
     settings: termSettings(config),
-    clock: shell.clock,
+    monotonicMs: shell.monotonicMs,
+    nowMs: shell.nowMs,
     signal: shell.signal,
   });
   await client.close();

@@ -1,7 +1,5 @@
 /** Runtimes on the bed's engine, and a look into their containers. */
-
 import { readFileSync } from "node:fs";
-import { systemClock } from "../../shared/clock.ts";
 import { openLog } from "../../shared/log.ts";
 import type { ContainerSettings } from "../../sidecar/control-plane/runtime/docker/container.ts";
 import {
@@ -11,7 +9,6 @@ import {
 import type { Runtime } from "../../sidecar/control-plane/runtime/runtime.ts";
 import type { DockerBed } from "../bed/docker/docker.ts";
 import { WORKER_IMAGE } from "../bed/docker/image.ts";
-import { clockOf } from "../clock.ts";
 import { signal, value } from "./runtime-subject.ts";
 
 export const MEMORY_BYTES = 48 * 1024 * 1024;
@@ -21,10 +18,7 @@ export type Said = { readonly lines: readonly string[]; readonly log: DockerRunt
 export function sayingLog(): Said {
   const lines: string[] = [];
   const write = (line: string) => void lines.push(line);
-  return {
-    lines,
-    log: openLog({ level: "info", format: "json", write, clock: clockOf({ nowMs: () => 0 }) }),
-  };
+  return { lines, log: openLog({ level: "info", format: "json", write, nowMs: () => 0 }) };
 }
 
 export const settingsFor = (
@@ -48,7 +42,7 @@ export const optionsFor = (
   settings: settingsFor(docker, more),
   takeOver: false,
   log: sayingLog().log,
-  clock: systemClock,
+  random: Math.random,
   signal,
   graceSeconds: 1,
   confirmMs: 1000,

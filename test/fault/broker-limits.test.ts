@@ -110,7 +110,7 @@ describe("sidecar broker", () => {
       const clients = flood(kafka);
       undo(clients.stop);
       const held = await own.seenAfter(performance.now(), "live", ({ body }) =>
-        body.checks.some(({ reason }) => reason.includes("quota mutes us")),
+        body.checks.some(({ reason }) => reason.includes("quota holds us back")),
       );
       say(`quota: ${probeText(held.probed)}`);
       clients.again();

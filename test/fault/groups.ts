@@ -34,7 +34,7 @@ export function openGroups(bootstrap: string): Groups {
     commit: async (clientId, offset) => {
       const groupId = `kg-builder-${clientId}`;
       const member = { groupId, generation: -1, memberId: "" };
-      const request = commitRequest(member, CLUSTER_INFO, 0, offset, "test");
+      const request = commitRequest(member, CLUSTER_INFO, [{ partition: 0, offset }], "test");
       await until(
         `a commit of ${groupId}`,
         async () => {

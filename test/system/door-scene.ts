@@ -1,7 +1,5 @@
 /** An informer of ConfigMaps on a real API server, and what tests of the door do to it. */
-
 import * as v from "valibot";
-import { systemClock } from "../../shared/clock.ts";
 import { openCredentials } from "../../shared/kubernetes/credentials.ts";
 import { type Informer, openInformer } from "../../shared/kubernetes/informer.ts";
 import { openTransport, type Transport } from "../../shared/kubernetes/transport.ts";
@@ -50,7 +48,7 @@ export const openMaps = (
       return { name: metadata.name, text: data["text"] ?? "" };
     },
     same: (one, other) => one.text === other.text,
-    clock: systemClock,
+    random: Math.random,
     log: () => undefined,
     signal: ended,
     ...more,
@@ -135,7 +133,7 @@ export async function codeOfWatch(transport: Transport, namespace: string): Prom
     transport,
     selection: { resource: CONFIG_MAPS, namespace },
     from: { version: 1n },
-    clock: systemClock,
+    random: Math.random,
     onOpen: () => undefined,
     onEvent: () => true,
     signal,

@@ -6,6 +6,7 @@ import { type KafkaClient, openKafkaClient } from "../../shared/kafka/cluster/cl
 import { openConsumer } from "../../shared/kafka/consumer/consumer.ts";
 import type { ReadProblem } from "../../shared/kafka/consumer/delivery.ts";
 import { endOffsets } from "../../shared/kafka/consumer/offsets.ts";
+import { electionProtocol } from "../../shared/kafka/election/assignment.ts";
 import type { Generation } from "../../shared/kafka/election/context.ts";
 import { joinMembership } from "../../shared/kafka/election/membership.ts";
 import { openProducer } from "../../shared/kafka/producer/producer.ts";
@@ -59,7 +60,7 @@ describe.skipIf(missing !== undefined)("the door to three brokers", () => {
       sessionTimeoutMs: 6000,
       rebalanceTimeoutMs: 6000,
       heartbeatIntervalMs,
-      standing: () => (terms.length === 0 ? "" : epoch),
+      protocol: electionProtocol(topic, () => (terms.length === 0 ? "" : epoch)),
       onAssigned: (term) => terms.push(term),
       onLost: (reason) => lost.push(reason),
     });
@@ -179,7 +180,11 @@ describe.skipIf(missing !== undefined)("the door to three brokers", () => {
   test("refuses a session timeout that Kafka would refuse", () => {
     const refused = joinMembership({
       ...{ client: newWire(), log, groupId: "g", topic: "t", sessionTimeoutMs: 5999 },
-      ...{ rebalanceTimeoutMs: 6000, heartbeatIntervalMs: 300, standing: () => "" },
+      ...{
+        rebalanceTimeoutMs: 6000,
+        heartbeatIntervalMs: 300,
+        protocol: electionProtocol("t", () => ""),
+      },
       ...{ onAssigned: () => {}, onLost: () => {} },
     });
     expect(refused.ok ? "ok" : refused.error.code).toBe("invalid");

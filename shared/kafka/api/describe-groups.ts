@@ -1,4 +1,4 @@
-/** DescribeGroups (API 15, versions 0 to 4): the members of a group. */
+/** Who is in a group (DescribeGroups, API 15, versions 0 to 4). */
 import type { KafkaRequest } from "./request.ts";
 
 export type GroupMember = {
@@ -11,7 +11,7 @@ export type GroupMember = {
 
 export type DescribedGroup = {
   readonly errorCode: number;
-  /** `Dead` if there is no such group. */
+  /** `Dead` where there is no such group. */
   readonly state: string;
   readonly members: readonly GroupMember[];
 };

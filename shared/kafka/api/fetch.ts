@@ -1,7 +1,4 @@
-/**
- * Fetch (API 1, versions 4 to 11), without a fetch session, read uncommitted: somebody's hanging
- * transaction must not stop our reading.
- */
+/** Fetch (API 1, versions 4 to 11), without a fetch session, read uncommitted: a foreign transaction that hangs must not blind us. */
 
 import type { ByteReader, ByteWriter } from "./bytes.ts";
 import type { KafkaRequest } from "./request.ts";
@@ -24,7 +21,7 @@ export type FetchedPart = {
   readonly partition: number;
   readonly errorCode: number;
   readonly highWatermark: number;
-  /** Record batches; the last one may be incomplete. */
+  /** Record batches, the last one perhaps cut. */
   readonly bytes: Buffer;
 };
 
@@ -94,7 +91,7 @@ function decodePart(reader: ByteReader, version: number, topic: string): Fetched
   return { topic, partition, errorCode, highWatermark, bytes: reader.nullableBytes() ?? NO_BYTES };
 }
 
-/** The broker fills the answer in the order of these partitions, until it is full. */
+/** In the order given: the broker fills the answer in that order until it is full. */
 function byTopic(parts: readonly FetchPart[]): [string, FetchPart[]][] {
   const found = new Map<string, FetchPart[]>();
   for (const part of parts) {

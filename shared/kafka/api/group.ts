@@ -1,5 +1,6 @@
 /** The requests of consumer groups that we use, in their last versions before the flexible ones. */
 
+import type { PartitionOffset } from "./group-offsets.ts";
 import type { KafkaRequest } from "./request.ts";
 
 export type Joined = {
@@ -127,12 +128,11 @@ export function leaveRequest(
   };
 }
 
-/** OffsetCommit (API 8, version 6): one partition. @returns the error code */
+/** OffsetCommit (API 8, version 6): partitions of one topic. @returns the first error code that is not 0 */
 export function commitRequest(
   member: Member,
   topic: string,
-  partition: number,
-  offset: number,
+  offsets: readonly PartitionOffset[],
   lane: string,
 ): KafkaRequest<number> {
   return {
@@ -145,8 +145,8 @@ export function commitRequest(
       writer.string(member.groupId).int32(member.generation).string(member.memberId);
       writer.array([topic], (topics, name) => {
         topics.string(name);
-        topics.array([partition], (item, id) =>
-          item.int32(id).int64(offset).int32(-1).nullableString(null),
+        topics.array(offsets, (item, { partition, offset }) =>
+          item.int32(partition).int64(offset).int32(-1).nullableString(null),
         );
       });
     },
@@ -159,10 +159,10 @@ export function commitRequest(
           return row.int16();
         });
       });
-      const errorCode = rows[0]?.[0];
-      if (errorCode === undefined)
-        throw new RangeError("OffsetCommit answered without our partition");
-      return errorCode;
+      const codes = rows.flat();
+      if (codes.length < offsets.length)
+        throw new RangeError("OffsetCommit answered without all of our partitions");
+      return codes.find((code) => code !== 0) ?? 0;
     },
   };
 }

@@ -14,10 +14,7 @@ export type ListedOffset = {
   readonly offset: number;
 };
 
-/**
- * For partitions of one topic, sent to their leader. Read uncommitted: a hanging transaction must not stop
- * our reading.
- */
+/** Of one topic, to the leader of these partitions. Uncommitted: a transaction that hangs must not blind us. */
 export function listOffsetsRequest(
   topic: string,
   partitions: readonly number[],

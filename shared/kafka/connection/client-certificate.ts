@@ -1,10 +1,10 @@
-/** Checks our own client certificate, because a broker's refusal does not say what is wrong with it. */
+/** Our own client certificate, looked at by ourselves: a broker's refusal says only that it does not like it. */
 
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { KafkaSettings } from "../settings.ts";
 
-/** @returns undefined if it is valid, if there is none, and if it cannot be read (connecting reports that) */
+/** @returns undefined while it is valid, where there is none, and where it cannot be read (connecting says that) */
 export function expiredCertificate({ tls }: KafkaSettings): string | undefined {
   if (tls?.certFile === undefined) return undefined;
   try {

@@ -7,7 +7,7 @@ import type { SASLOptions } from "kafkajs";
 import type { KafkaSettings, TlsSettings } from "../settings.ts";
 
 const KEEP_ALIVE_DELAY_MS = 60_000;
-/** The names that kafkajs uses. */
+/** As kafkajs spells them. */
 const MECHANISMS = {
   PLAIN: "plain",
   "SCRAM-SHA-256": "scram-sha-256",
@@ -20,10 +20,7 @@ type Dialled = {
   readonly onConnect: () => void;
 };
 
-/**
- * @throws before it connects, naming the file: the file system's error, or `TLS file … cannot be used`
- * (half written, empty, no PEM)
- */
+/** @throws before anybody is asked, naming the file: the file system's error, or `TLS file … cannot be used` (half written, empty, no PEM) */
 export function dial(settings: KafkaSettings, { host, port, onConnect }: Dialled): Socket {
   const socket =
     settings.tls === undefined
@@ -33,7 +30,7 @@ export function dial(settings: KafkaSettings, { host, port, onConnect }: Dialled
   return socket;
 }
 
-/** SASL options for kafkajs; the password is read when it is used. */
+/** What kafkajs takes for SASL: the password is asked for when it is used. */
 export function saslOptions(settings: KafkaSettings): SASLOptions | null {
   const { sasl } = settings;
   if (sasl === undefined) return null;
@@ -55,7 +52,7 @@ function tlsOptions(tls: TlsSettings, host: string) {
   ];
   proveUsable(files);
   return {
-    // Set explicitly, because that overrides NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment.
+    // Said, because what is said wins over NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment.
     rejectUnauthorized: true,
     ...(servername === undefined ? {} : { servername }),
     ...contentsOf(files),
@@ -75,7 +72,7 @@ const tlsFile = (option: "ca" | "cert" | "key", path: string): TlsFile => ({
 const contentsOf = (files: readonly TlsFile[]): TlsFile["content"] =>
   Object.assign({}, ...files.map(({ content }) => content));
 
-/** The TLS library names no file, and its text looks like a broker's refusal. */
+/** TLS itself would name no file, and in words that a broker's refusal has, too. */
 function proveUsable(files: readonly TlsFile[]): void {
   const fault = faultOf(files);
   if (fault === undefined) return;

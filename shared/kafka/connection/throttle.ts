@@ -1,22 +1,21 @@
-/** A broker's quota: the broker answers at once and then mutes the connection for a while, which is no hang. */
+/** A broker's quota: it answers at once and is then deaf to the connection for a while, which is no hang. */
 
-import { sleep } from "../../clock.ts";
-import type { Call } from "../../deadline.ts";
 import { ByteReader } from "../api/bytes.ts";
-import type { KafkaRequest } from "../api/request.ts";
+import type { Call, KafkaRequest } from "../api/request.ts";
+import { pause } from "../deadline.ts";
 import type { KafkaError } from "../error.ts";
 
 export type Throttle = {
-  /** Reads from an answer for how long the broker mutes us. `isFlexible`: its header ends with tagged fields. */
+  /** Takes from an answer how long the broker holds us back. `isFlexible`: its header ends with tagged fields. */
   readonly note: <T>(
     request: Pick<KafkaRequest<T>, "throttle">,
     version: number,
     body: Buffer,
     isFlexible: boolean,
   ) => void;
-  /** Waits until the broker reads the connection again. @returns an error when that is after the call's deadline */
+  /** Waits until the broker listens again. @returns an error when that is beyond the call's deadline */
   readonly hold: (call: Call, what: string) => Promise<KafkaError | undefined>;
-  /** For how much longer the broker mutes us; negative: how long ago that ended. */
+  /** For how long the broker will not listen yet; below 0: since when it does. */
   readonly forMs: () => number;
 };
 
@@ -32,7 +31,7 @@ export function openThrottle(): Throttle {
     hold: async (call, what) => {
       const waitMs = untilMs - performance.now();
       if (waitMs <= 0) return undefined;
-      await sleep(Math.min(waitMs, call.deadlineMs), call.signal);
+      await pause(waitMs, call);
       if (waitMs < call.deadlineMs && call.signal?.aborted !== true) return undefined;
       const detail = `${what}: ${quotaText(waitMs)}`;
       return { code: "timeout", retry: "transient", detail, isThrottled: true };
@@ -42,7 +41,7 @@ export function openThrottle(): Throttle {
 }
 
 export const quotaText = (waitMs: number): string =>
-  `the broker's quota mutes us for ${Math.ceil(waitMs)} ms`;
+  `the broker's quota holds us back for ${Math.ceil(waitMs)} ms`;
 
 function throttleMs(
   { throttle }: Pick<KafkaRequest<unknown>, "throttle">,

@@ -1,8 +1,13 @@
 /** The consumer protocol's own bytes inside JoinGroup and SyncGroup, so that Kafka's tools show who owns what. Version 0 of both. */
 
 import { ByteReader, ByteWriter } from "../api/bytes.ts";
+import type { GroupProtocol } from "./context.ts";
 
 const VERSION = 0;
+const ELECTION = "outrider-longest";
+/** Kafka's own: members of other clients get the same partitions from us, and we from them. */
+const RANGE = "range";
+const LEADERS_PARTITION = 0;
 
 export function encodeSubscription(topic: string, userData: string): Buffer {
   const writer = new ByteWriter().int16(VERSION);
@@ -35,8 +40,13 @@ export function encodeAssignment(topic: string, partitions: readonly number[]): 
     .bytes();
 }
 
-/** An empty assignment owns nothing; a member that joined too late gets one. */
+/** An empty assignment, as a member gets that joined too late, owns nothing. */
 export function assigns(assignment: Buffer, topic: string, partition: number): boolean {
+  return assignedPartitions(assignment, topic).includes(partition);
+}
+
+/** Empty when the bytes are not of this protocol. */
+export function assignedPartitions(assignment: Buffer, topic: string): readonly number[] {
   try {
     const reader = new ByteReader(assignment);
     reader.int16();
@@ -44,18 +54,15 @@ export function assigns(assignment: Buffer, topic: string, partition: number): b
       topic: item.string(),
       partitions: item.array((row) => row.int32()),
     }));
-    return owned.some((row) => row.topic === topic && row.partitions.includes(partition));
+    return owned.flatMap((row) => (row.topic === topic ? row.partitions : []));
   } catch {
-    return false;
+    return [];
   }
 }
 
 export type LeaderCandidate = { readonly memberId: string; readonly standing: string };
 
-/**
- * Who should own the partition: the member with the lowest epoch (it has led longest), else the first by
- * member id. Every member would decide the same.
- */
+/** Who is to own the partition: the lowest epoch (has led longest), else the first by member id. The same whoever decides. */
 export function chooseOwner(candidates: readonly LeaderCandidate[]): string | undefined {
   const rank = ({ standing }: LeaderCandidate) =>
     /^\d+$/.test(standing) ? Number(standing) : Number.POSITIVE_INFINITY;
@@ -63,3 +70,44 @@ export function chooseOwner(candidates: readonly LeaderCandidate[]): string | un
     rank(a) === rank(b) ? (a.memberId < b.memberId ? -1 : 1) : rank(a) - rank(b);
   return candidates.toSorted(before)[0]?.memberId;
 }
+
+/**
+ * One member owns partition 0, and with it leads.
+ * @param standing this member's epoch as text while it leads, else "": the lowest has led longest and keeps the partition
+ */
+export const electionProtocol = (topic: string, standing: () => string): GroupProtocol => ({
+  name: ELECTION,
+  subscription: () => encodeSubscription(topic, standing()),
+  assign: (members) => {
+    const candidates = members.map(({ memberId, metadata }) => ({
+      ...{ memberId, standing: decodeUserData(metadata) },
+    }));
+    const owner = chooseOwner(candidates);
+    return candidates.map(({ memberId }) => ({
+      memberId,
+      assignment: encodeAssignment(topic, memberId === owner ? [LEADERS_PARTITION] : []),
+    }));
+  },
+  owns: (assignment) => assigns(assignment, topic, LEADERS_PARTITION),
+});
+
+/** Members share the partitions of a topic, each a range of them; those beyond their number have none. */
+export const rangeProtocol = (topic: string, partitionCount: () => number): GroupProtocol => ({
+  name: RANGE,
+  subscription: () => encodeSubscription(topic, ""),
+  assign: (members) => {
+    const count = partitionCount();
+    const each = Math.floor(count / Math.max(1, members.length));
+    const longer = count - each * members.length;
+    return members
+      .map(({ memberId }) => memberId)
+      .toSorted()
+      .map((memberId, place) => {
+        const first = each * place + Math.min(place, longer);
+        const length = each + (place < longer ? 1 : 0);
+        const partitions = Array.from({ length }, (_, index) => first + index);
+        return { memberId, assignment: encodeAssignment(topic, partitions) };
+      });
+  },
+  owns: (assignment) => assignedPartitions(assignment, topic).length > 0,
+});

@@ -1,16 +1,37 @@
-/** What a member of the election is given, and what its parts share. */
-import type { Call } from "../../deadline.ts";
+/** What a member of a group is given, and what its parts share. */
 import type { Result } from "../../result.ts";
+import type { PartitionOffset } from "../api/group-offsets.ts";
+import type { Call } from "../api/request.ts";
 import type { KafkaClient } from "../cluster/client.ts";
 import type { KafkaError } from "../error.ts";
 import type { KafkaLog } from "../log.ts";
+
+/** How a group shares out partitions: what members say when they join, and what its leader makes of it. */
+export type GroupProtocol = {
+  /** As the group's tools show it; members of one group must agree. */
+  readonly name: string;
+  readonly subscription: () => Buffer;
+  /** Asked of the group's leader. */
+  readonly assign: (
+    members: readonly { readonly memberId: string; readonly metadata: Buffer }[],
+  ) => readonly { readonly memberId: string; readonly assignment: Buffer }[];
+  /** Whether there is anything for us in it. */
+  readonly owns: (assignment: Buffer) => boolean;
+};
 
 export type Generation = {
   readonly generation: number;
   readonly memberId: string;
   /** Owned before this rebalance too. */
   readonly kept: boolean;
-  /** Commits offset 0 of partition 0 with this term's member id and generation; only the partition's owner can. */
+  /** As the protocol's `assign` made it. */
+  readonly assignment: Buffer;
+  /** Commits offsets with this term's member id and generation. */
+  readonly commit: (
+    offsets: readonly PartitionOffset[],
+    call: Call,
+  ) => Promise<Result<null, KafkaError>>;
+  /** Commits offset 0 of partition 0 with this term's member id and generation: only its owner can. */
   readonly fence: (call: Call) => Promise<Result<null, KafkaError>>;
   readonly lost: AbortSignal;
 };
@@ -23,17 +44,10 @@ export type MembershipOptions = {
   readonly sessionTimeoutMs: number;
   readonly rebalanceTimeoutMs: number;
   readonly heartbeatIntervalMs: number;
-  /**
-   * This member's epoch as text while it leads, else "". The member with the lowest epoch has led longest
-   * and keeps the partition.
-   */
-  readonly standing: () => string;
+  readonly protocol: GroupProtocol;
   readonly onAssigned: (term: Generation) => void;
   readonly onLost: (reason: string) => void;
-  /**
-   * Called with the reason each time joining fails, except for a rebalance; with undefined when it has
-   * succeeded, or is no longer wanted.
-   */
+  /** Why joining fails, each time it does but for a rebalance; undefined when it has succeeded, or is wanted no more. */
   readonly onJoin?: (error: KafkaError | undefined) => void;
   readonly signal?: AbortSignal;
 };
@@ -41,6 +55,6 @@ export type MembershipOptions = {
 export type MembershipContext = Omit<MembershipOptions, "signal"> & {
   readonly lane: string;
   readonly signal: AbortSignal;
-  /** True from the beginning of a rebalance to its end: a refused fence then says nothing about the partition. */
+  /** True from the rebalance's beginning to its outcome: a fence's refusal then says nothing of the partition. */
   readonly joining: () => boolean;
 };

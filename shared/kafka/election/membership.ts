@@ -1,19 +1,20 @@
 /**
- * A member of a classic consumer group that wants one thing: partition 0 of one topic.
+ * A member of a classic consumer group of one topic. What it may own, and who owns what, is the protocol's to say
+ * (assignment.ts): the one partition by which control planes elect, or a share of many.
  *
- * Invariants: a term's fence carries that term's own member id and generation, never a later one; without
- * an answer to a heartbeat for a session timeout, on our monotonic clock, the term is lost, whatever Kafka
- * thinks; it always tries to join again.
+ * Invariants: a term's fence carries that term's own member id and generation, never a later one; without a heartbeat's answer for a session
+ * timeout, on our monotonic clock, the term is lost, whatever Kafka thinks; it joins again for ever.
  */
 
-import { sleep, systemClock } from "../../clock.ts";
-import type { Call } from "../../deadline.ts";
+import { backoffMs } from "../../backoff.ts";
 import { err, ok, type Result } from "../../result.ts";
-import { repeat, type Turn } from "../../retry.ts";
 import { commitRequest, heartbeatRequest, leaveRequest, type Member } from "../api/group.ts";
+import type { PartitionOffset } from "../api/group-offsets.ts";
+import type { Call } from "../api/request.ts";
+import { pause } from "../deadline.ts";
 import { type KafkaError, protocolError } from "../error.ts";
 import type { MembershipContext, MembershipOptions } from "./context.ts";
-import { joinOnce } from "./join.ts";
+import { type Joining, joinOnce } from "./join.ts";
 
 /** Kafka's default group.min.session.timeout.ms. */
 const SESSION_TIMEOUT_MIN_MS = 6000;
@@ -21,10 +22,12 @@ const LEAVE_CALL_MS = 2000;
 /** A heartbeat without an answer is tried again within the session. */
 const CALLS_PER_SESSION = 3;
 const SILENCE = "no contact for a session timeout";
-const PACE = { baseMs: 100, maxMs: 2000, clock: systemClock };
-const PARTITION = 0;
+const BACKOFF = { baseMs: 100, maxMs: 2000, random: Math.random };
+const FENCE_PARTITION = 0;
 
 export type Membership = {
+  /** Asks the group to share out anew: the topic has another number of partitions. */
+  readonly rejoin: () => void;
   /** Ends the term and leaves the group, so that another member need not wait for the session to end. */
   readonly close: () => Promise<void>;
 };
@@ -41,8 +44,14 @@ export function joinMembership(options: MembershipOptions): Result<Membership, K
   const close = () => stop.abort();
   options.signal?.addEventListener("abort", close, { once: true });
   if (options.signal?.aborted === true) close();
-  const ended = live({ ...options, lane, signal: stop.signal });
+  let again = new AbortController();
+  const rejoining = () => {
+    again = new AbortController();
+    return again.signal;
+  };
+  const ended = live({ ...options, lane, signal: stop.signal }, rejoining);
   return ok({
+    rejoin: () => again.abort(),
     close: async () => {
       close();
       await ended;
@@ -52,21 +61,22 @@ export function joinMembership(options: MembershipOptions): Result<Membership, K
 
 type Ownership = { readonly lost: AbortController; readonly member: Member };
 
-/** Why a term ends although the partition stays with us. */
+/** Why a term ends though the partition stays with us. */
 const LATER_GENERATION = new Error("a later generation");
 
-/**
- * JoinGroup waits at the broker for the other members, so requests that must not wait behind it use a lane
- * of their own.
- */
+/** JoinGroup waits at the broker for the other members: what must not wait behind it goes by a lane of its own. */
 const beside = (lane: string): string => `${lane}-beside`;
 
 /** Join, hold, join again, until it is told to stop. */
-async function live(options: Omit<MembershipContext, "joining">): Promise<void> {
+async function live(
+  options: Omit<MembershipContext, "joining">,
+  rejoining: () => AbortSignal,
+): Promise<void> {
   let joining = true;
   const context = { ...options, joining: () => joining };
   const { client, groupId, lane, signal } = context;
   let memberId = "";
+  let failures = 0;
   let owned: Ownership | undefined;
 
   const lose = (reason: string) => {
@@ -77,32 +87,30 @@ async function live(options: Omit<MembershipContext, "joining">): Promise<void> 
   };
   const silence = watchSilence(context.sessionTimeoutMs, () => lose(SILENCE));
 
-  const takePart = async (): Promise<Turn> => {
+  while (!signal.aborted) {
     const joined = await joinOnce(context, memberId);
     memberId = joined.memberId;
     if (joined.kind === "failed") {
-      const { code, detail } = joined.error;
-      if (code === "rebalancing") return "again";
-      if (code === "fenced") lose(detail);
-      else context.onJoin?.(joined.error);
-      logFailure(context, joined.error);
-      return "failed";
+      if (joined.error.code === "fenced") lose(joined.error.detail);
+      else if (joined.error.code !== "rebalancing") context.onJoin?.(joined.error);
+      await waitToRetry(context, joined, failures);
+      failures += 1;
+      continue;
     }
+    failures = 0;
     context.onJoin?.(undefined);
-    // Kafka counts our session from a later time: from its answer.
+    // Kafka counts our session from later on: from its answer.
     silence.heard(joined.syncedMs);
-    if (joined.owner) owned = begin(context, joined.member, owned);
+    if (joined.owner) owned = begin(context, joined, owned);
     else lose("the group gave the partition to another member");
     joining = false;
-    const ending = await hold(context, joined.member, silence);
+    const ending = await hold(context, joined.member, silence, rejoining());
     joining = true;
     if (ending === "fenced") memberId = "";
     if (ending !== "rebalancing") lose(`the membership ended: ${ending}`);
-    return "again";
-  };
-  await repeat(takePart, PACE, signal);
+  }
   lose("closing");
-  // After we have left, or broken off the join ourselves, a failed join is no trouble to report.
+  // Who has left wants nothing, and a join that we broke off ourselves was no trouble at all.
   context.onJoin?.(undefined);
   silence.end();
   if (memberId !== "") {
@@ -114,13 +122,13 @@ async function live(options: Omit<MembershipContext, "joining">): Promise<void> 
 }
 
 type Silence = {
-  /** Kafka has answered a request that was sent at this monotonic time. */
+  /** Kafka answered what was sent at this monotonic time. */
   readonly heard: (sentMs: number) => void;
   readonly leftMs: () => number;
   readonly end: () => void;
 };
 
-/** It runs during joins and heartbeats alike; a paused process finds it expired when it wakes. */
+/** Runs through joins and heartbeats alike; a stopped process finds it over when it wakes. */
 function watchSilence(sessionTimeoutMs: number, onSilence: () => void): Silence {
   let endMs = performance.now() + sessionTimeoutMs;
   let timer = setTimeout(onSilence, sessionTimeoutMs);
@@ -138,19 +146,22 @@ function watchSilence(sessionTimeoutMs: number, onSilence: () => void): Silence 
 
 function begin(
   context: MembershipContext,
-  member: Member,
+  { member, assignment }: Extract<Joining, { kind: "joined" }>,
   before: Ownership | undefined,
 ): Ownership {
-  // The old term's fence carries an old generation, so that term ends, although the partition stays with us.
+  // The old term's fence carries an old generation: it ends, though the partition stays.
   before?.lost.abort(LATER_GENERATION);
   const lost = new AbortController();
   const { generation, memberId } = member;
-  const fence = (call: Call) => commit(context, member, lost.signal, call);
+  const commitAll = (offsets: readonly PartitionOffset[], call: Call) =>
+    commit(context, member, offsets, { ...call, lost: lost.signal });
   context.onAssigned({
     generation,
     memberId,
     kept: before !== undefined,
-    fence,
+    assignment,
+    commit: commitAll,
+    fence: (call) => commitAll([{ partition: FENCE_PARTITION, offset: 0 }], call),
     lost: lost.signal,
   });
   return { lost, member };
@@ -159,12 +170,12 @@ function begin(
 async function commit(
   { client, topic, lane, joining }: MembershipContext,
   member: Member,
-  lost: AbortSignal,
-  call: Call,
+  offsets: readonly PartitionOffset[],
+  { lost, ...call }: Call & { readonly lost: AbortSignal },
 ): Promise<Result<null, KafkaError>> {
-  const what = `fence as the owner of group ${member.groupId}`;
+  const what = `commit as the owner of group ${member.groupId}`;
   if (lost.aborted) return err(termOver(what, lost));
-  const request = commitRequest(member, topic, PARTITION, 0, beside(lane));
+  const request = commitRequest(member, topic, offsets, beside(lane));
   const answer = await client.toCoordinator(member.groupId, request, call);
   if (lost.aborted) return err(termOver(what, lost));
   if (!answer.ok) return answer;
@@ -187,12 +198,18 @@ function termOver(what: string, lost: AbortSignal): KafkaError {
 type Ending = "rebalancing" | "fenced" | "no contact" | "closing";
 
 /** Heartbeats until the membership changes. */
-async function hold(context: MembershipContext, member: Member, silence: Silence): Promise<Ending> {
+async function hold(
+  context: MembershipContext,
+  member: Member,
+  silence: Silence,
+  again: AbortSignal,
+): Promise<Ending> {
   const { client, groupId, lane, signal, sessionTimeoutMs, heartbeatIntervalMs } = context;
+  const woken = AbortSignal.any([signal, again]);
   const callMs = sessionTimeoutMs / CALLS_PER_SESSION;
-  while (!signal.aborted) {
-    await sleep(heartbeatIntervalMs, signal);
-    if (signal.aborted) break;
+  while (!woken.aborted) {
+    await pause(heartbeatIntervalMs, { deadlineMs: heartbeatIntervalMs, signal: woken });
+    if (woken.aborted) break;
     if (silence.leftMs() <= 0) return "no contact";
     const sentMs = performance.now();
     const call = { deadlineMs: Math.min(silence.leftMs(), callMs), signal };
@@ -211,15 +228,23 @@ async function hold(context: MembershipContext, member: Member, silence: Silence
     client.forgetCoordinator(groupId);
     context.log("debug", "heartbeat failed", { groupId, detail: error.detail });
   }
-  return "closing";
+  return signal.aborted ? "closing" : "rebalancing";
 }
 
-function logFailure({ log, groupId }: MembershipContext, error: KafkaError): void {
+async function waitToRetry(
+  { log, groupId, signal }: MembershipContext,
+  joined: Extract<Joining, { kind: "failed" }>,
+  failures: number,
+): Promise<void> {
+  const { error } = joined;
+  if (error.code === "rebalancing") return;
   const level = error.retry === "terminal" && error.code !== "fenced" ? "warn" : "debug";
   log(level, "joining the group failed", { groupId, detail: error.detail });
+  const waitMs = backoffMs(failures, BACKOFF);
+  await pause(waitMs, { deadlineMs: waitMs, signal });
 }
 
 function tooShort(sessionTimeoutMs: number): KafkaError {
-  const detail = `a session timeout of ${sessionTimeoutMs} ms is below ${SESSION_TIMEOUT_MIN_MS} ms, the least that Kafka accepts by default`;
+  const detail = `a session timeout of ${sessionTimeoutMs} ms is below ${SESSION_TIMEOUT_MIN_MS} ms, the least that Kafka takes by default`;
   return { code: "invalid", retry: "terminal", detail };
 }

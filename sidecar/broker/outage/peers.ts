@@ -1,9 +1,8 @@
 /**
- * Asks the other brokers for a sign of life while the local one is silent, over connections that are opened
- * for the first question and closed when the silence is over.
+ * The other brokers, asked for a sign of life while the local one is silent: is it alone? Over connections
+ * that are opened for the first question and closed when the silence is over.
  */
 
-import type { Clock } from "../../../shared/clock.ts";
 import type { KafkaLog } from "../../../shared/kafka/log.ts";
 import type { BrokerAddress, KafkaSettings } from "../../../shared/kafka/settings.ts";
 import { openRenewableConnection, type RenewableConnection } from "../read/connection.ts";
@@ -11,27 +10,27 @@ import { openPing } from "../read/ping.ts";
 import type { RoundClock } from "../read/round-clock.ts";
 import type { ListenerAnswer, Peers } from "../snapshot.ts";
 
-/** Enough to distinguish most from few, even in a cluster of hundreds. */
+/** Enough to tell most from few, also in a cluster of hundreds. */
 const ASKED_MAX = 8;
 
 export type PeerCensus = {
-  /** Resolves when all have answered, at the latest when the round is over. */
+  /** Takes until all have answered, at most until the round is over. */
   readonly count: (clock: RoundClock) => Promise<Peers>;
-  /** Closes the connections; the next count opens new ones. */
+  /** Closes the connections; the next count opens others. */
   readonly rest: () => void;
 };
 
 export type PeerOptions = {
-  /** Where the sample begins, so that not every sidecar asks the same brokers. */
+  /** Where the sample begins: not at the same brokers for everyone. */
   readonly brokerId: number;
   readonly others: readonly BrokerAddress[];
   /** One of them may be this broker, under a name that we do not know. */
   readonly isSelfAmong: boolean;
-  /** Settings for each, so that TLS verifies its own name. */
+  /** Verified each under its own name. */
   readonly settings: KafkaSettings;
   readonly credentials: () => string;
   readonly log: KafkaLog;
-  readonly clock: Clock;
+  readonly monotonicMs: () => number;
 };
 
 export function openPeers({ brokerId, others, isSelfAmong, ...options }: PeerOptions): PeerCensus {
@@ -53,7 +52,7 @@ export function openPeers({ brokerId, others, isSelfAmong, ...options }: PeerOpt
   };
 }
 
-/** Pure. If this broker may be among those asked, it counts as silent: otherwise none would have been asked. */
+/** Pure. This broker, where it may be one of those asked, is silent: else nobody would have been. */
 export function countPeers(
   answers: readonly ListenerAnswer[],
   listed: number,

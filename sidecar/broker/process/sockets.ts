@@ -1,7 +1,6 @@
 /**
- * The sockets of a process, as /proc shows them: whether it listens, where, and what waits there. To show
- * them, the kernel walks all its connections, which takes 5 ms or more; and a process may have tens of
- * thousands of files.
+ * The sockets of a process, as /proc shows them: whether it listens, where, and who waits there. The
+ * kernel walks all its connections to tell, 5 ms or more; a process may have tens of thousands of files.
  */
 import { BlockList, isIP } from "node:net";
 import type { Files } from "../../../shared/linux/kernel-files.ts";
@@ -14,7 +13,7 @@ import {
   listeningRows,
 } from "./parse.ts";
 
-/** The most open files that are read of a process; a broker has one or more for each segment. */
+/** Of a process's open files, of which a broker has one or more a segment. */
 const DESCRIPTORS_MAX = 65_536;
 
 export type Listener = { readonly host: string; readonly port: number };
@@ -31,7 +30,7 @@ const tablesOf = (files: Files, pid: number): readonly string[] =>
     return text.ok ? text.value : "";
   });
 
-/** What listens in a process's network namespace: on one port, or on any. */
+/** What listens in the network that a process is in: on one port, or on any. */
 const rowsIn = (files: Files, pid: number, port?: number): readonly ListeningRow[] =>
   tablesOf(files, pid)
     .flatMap(listeningRows)
@@ -40,7 +39,7 @@ const rowsIn = (files: Files, pid: number, port?: number): readonly ListeningRow
 const socketsOf = (rows: readonly ListeningRow[]): ReadonlySet<string> =>
   new Set(rows.map(({ socket }) => socket));
 
-/** It has no listening socket at all: it is starting. */
+/** Seen to have no listening socket at all: it is starting. */
 export function listensNowhere(files: Files, pid: number): boolean {
   const own = descriptorsOf(files, pid);
   if (own.length === 0) return false;
@@ -48,7 +47,7 @@ export function listensNowhere(files: Files, pid: number): boolean {
   return !own.some((fd) => sockets.has(socketOf(files, pid, fd)));
 }
 
-/** Whether it has one of these. Undefined: we may not see its files. */
+/** Does it hold one of these? Undefined: its files are not ours to see. */
 function holdsAny(files: Files, pid: number, rows: readonly ListeningRow[]): boolean | undefined {
   const sockets = socketsOf(rows);
   const descriptors = descriptorsOf(files, pid);
@@ -56,7 +55,7 @@ function holdsAny(files: Files, pid: number, rows: readonly ListeningRow[]): boo
   return descriptors.some((fd) => sockets.has(socketOf(files, pid, fd)));
 }
 
-/** If there is only one Kafka in a network namespace, it must be the listener: its files need not be read. */
+/** The only Kafka there is in a network is taken for the listener: its files need not be gone through. */
 export function listensOn(
   files: Files,
   pid: number,
@@ -68,10 +67,7 @@ export function listensOn(
   return isOnly ? true : holdsAny(files, pid, rows);
 }
 
-/**
- * Whose socket listens on the port. If the process's files are hidden, any socket that could serve `host`
- * counts as somebody's.
- */
+/** Whose socket it is that listens on the port; where its files are hidden, what could take `host` is somebody's. */
 export function holderOf(files: Files, pid: number, { host, port }: Listener): PortHolder {
   const rows = rowsIn(files, pid, port);
   if (rows.length === 0) return "nobody";
@@ -81,7 +77,7 @@ export function holderOf(files: Files, pid: number, { host, port }: Listener): P
   return rows.some((row) => takes(row.host)) ? "somebody" : "nobody";
 }
 
-/** Whether a connection to `host` may reach this listening address. For a name that only the resolver knows: yes. */
+/** Of an address that listens: may a connection to `host` come to it? Of a name that only the resolver knows: yes. */
 function takersOf(host: string): (listening: string) => boolean {
   const addresses = host === "localhost" ? ["127.0.0.1", "::1"] : [host.replace(/%.*$/u, "")];
   if (addresses.some((address) => isIP(address) === 0)) return () => true;
@@ -96,10 +92,7 @@ function takersOf(host: string): (listening: string) => boolean {
 
 const familyOf = (address: string): "ipv4" | "ipv6" => (isIP(address) === 4 ? "ipv4" : "ipv6");
 
-/**
- * Where it listens. Its files are read only until the listening socket is found; sockets of `ownPid` do not
- * count.
- */
+/** Where it listens. Its files are gone through only until what listens is found; what `ownPid` holds is not its. */
 export function addressesOf(files: Files, pid: number, ownPid: number): readonly string[] {
   const rows = rowsIn(files, pid);
   const wanted = new Set(socketsOf(rows));

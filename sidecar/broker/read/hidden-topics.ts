@@ -1,14 +1,13 @@
 /**
- * Kafka silently leaves topics that we may not describe out of the metadata: a broker full of replicas
- * would look empty and healthy. So topics that have replicas here but are not in the metadata are asked for
- * by name: then Kafka says whether we may not see them. Topics that it does not know were deleted or moved
- * away, and their replicas were left behind.
+ * Kafka leaves a topic that we may not describe out of the metadata, without a word: a broker full of
+ * replicas would look empty, and well. So the topics that have replicas here and are not shown are asked
+ * for by name: Kafka then says whether we may not see them. Those that it does not know were deleted, or
+ * moved away, and their replicas have been left behind.
  *
- * While the directories or their contents cannot be read, the last reading counts: "could not be read" does
- * not mean "empty".
+ * While the directories, or what lies in them, cannot be read, what was last read of them counts: that
+ * nobody could look is no sign that nothing is there.
  */
 
-import type { Clock } from "../../../shared/clock.ts";
 import type { ClusterMetadata } from "../../../shared/kafka/api/metadata.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Result } from "../../../shared/result.ts";
@@ -16,9 +15,9 @@ import { type Hidden, type LogDirectory, type Reading, unreadDirs } from "../sna
 import { counted, someOf } from "../text.ts";
 import type { RoundClock } from "./round-clock.ts";
 
-/** How long an answer counts: Kafka logs each refusal, so it is not asked often. */
+/** An answer counts for so long: Kafka logs each refusal. */
 const AGAIN_MS = 60_000;
-/** How many are asked for at the same time; the others follow when these are known. */
+/** Asked for at once; the others are in turn when these are known. */
 const TOPICS_MAX = 100;
 const TOPIC_AUTHORIZATION_FAILED = 29;
 
@@ -31,14 +30,11 @@ export type HiddenReader = (
 type Known = { readonly isRefused: boolean; readonly atMs: number };
 
 export function openHiddenReader(deps: {
-  /** Asks for the metadata of these topics. */
+  /** Metadata of these topics. */
   readonly askTopics: (names: readonly string[]) => Promise<Result<ClusterMetadata, KafkaError>>;
-  readonly clock: Clock;
+  readonly monotonicMs: () => number;
 }): HiddenReader {
-  const {
-    askTopics,
-    clock: { monotonicMs },
-  } = deps;
+  const { askTopics, monotonicMs } = deps;
   const known = new Map<string, Known>();
   const seen = openSeen();
 
@@ -65,7 +61,7 @@ export function openHiddenReader(deps: {
   };
 }
 
-/** The directories when all of them could last be read; before that, those that could. */
+/** The directories as of when all of them could be read; before that, what could be. */
 function openSeen(): (dirs: Reading<readonly LogDirectory[]>) => readonly LogDirectory[] {
   let whole: readonly LogDirectory[] = [];
   return (dirs) => {
@@ -75,7 +71,7 @@ function openSeen(): (dirs: Reading<readonly LogDirectory[]>) => readonly LogDir
   };
 }
 
-/** How many replicas each topic has here; one that moves between directories counts once. */
+/** By topic, how many replicas are here; those on their way into another directory not twice. */
 function absentTopics(
   cluster: ClusterMetadata,
   dirs: readonly LogDirectory[],
@@ -97,11 +93,11 @@ function hiddenOf(
 ): Hidden | undefined {
   if (topics.length === 0) return undefined;
   const replicas = topics.reduce((sum, name) => sum + (absent.get(name) ?? 0), 0);
-  const here = `${counted(replicas, "replica")} here of topics that are hidden from us`;
+  const here = `${counted(replicas, "replica")} here of topics that are not shown to us`;
   const names = someOf(topics);
   const reason =
     why === "refused"
       ? `${here} (missing permission: DESCRIBE on topic ${names})`
-      : `${here}: could not ask whether ${names} is hidden or was deleted`;
+      : `${here}: whether ${names} may not be seen or was deleted could not be asked`;
   return { replicas, reason };
 }

@@ -3,7 +3,6 @@
  * A leader takes the fleet over and changes it; when its term ends the ledger is read anew.
  */
 
-import type { Clock } from "../../../shared/clock.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";
 import {
@@ -58,7 +57,7 @@ export function openStandby(options: {
   readonly client: KafkaClient;
   readonly tail: Tail;
   readonly warn: (message: string, fields: Record<string, unknown>) => void;
-  readonly clock: Clock;
+  readonly monotonicMs: () => number;
 }): Standby {
   const { client, tail, warn } = options;
   let fleet = createFleet();

@@ -3,7 +3,6 @@
  * cluster's `seen`; only a change of state costs more.
  */
 
-import type { Clock } from "../../../shared/clock.ts";
 import type { KafkaRecord } from "../../../shared/kafka/batch/record.ts";
 import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
@@ -62,13 +61,13 @@ export type BeatDeps = {
   /** A beat of somebody not registered, or withdrawn: a worker of that name is not left alone yet. */
   readonly unregistered: (clientId: ClientId) => void;
   readonly refused: (refused: Refused) => void;
-  readonly clock: Clock;
+  readonly nowMs: () => number;
 };
 
 /** Folds a batch; returns the clocks that own ticks in it advanced. */
 export function foldBeats(deps: BeatDeps, batch: ReadBatch): ReadonlySet<ClockIndex> {
   const advanced = new Set<ClockIndex>();
-  const nowMs = deps.clock.nowMs();
+  const nowMs = deps.nowMs();
   for (const record of batch.records) {
     for (const clock of foldRecord(deps, batch.partition, record, nowMs)) advanced.add(clock);
   }

@@ -1,5 +1,4 @@
 /** What a term does with the heartbeats that it reads: the fold, the clocks, and what is refused. */
-import type { Clock } from "../../../shared/clock.ts";
 import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";
 import type { Log } from "../../../shared/log.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
@@ -19,7 +18,7 @@ type HearDeps = {
     readonly log: Log;
     readonly quarantine: QuarantineQueue;
     readonly settings: FleetSettings;
-    readonly clock: Clock;
+    readonly nowMs: () => number;
   };
   readonly leaderState: LeaderState;
   readonly ages: Ages;
@@ -35,7 +34,7 @@ export function heartbeatHandler({
   epoch,
 }: HearDeps): (batch: ReadBatch) => void {
   const { inbox, recorder, log } = deps;
-  const mayAnswer = openAnswers(deps.clock.nowMs);
+  const mayAnswer = openAnswers(deps.nowMs);
   const beats: BeatDeps = {
     fleet: leaderState.fleet,
     ages,
@@ -67,7 +66,7 @@ export function heartbeatHandler({
       countRefused(recorder, log, "heartbeat", [refused]);
       deps.quarantine.put(refused);
     },
-    clock: deps.clock,
+    nowMs: deps.nowMs,
   };
   return (batch) => {
     const advanced = foldBeats(beats, batch);

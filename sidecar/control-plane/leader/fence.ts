@@ -3,8 +3,7 @@
  * that only the group's owner can make; its age counts from before it was sent.
  */
 
-import type { Clock } from "../../../shared/clock.ts";
-import type { Call } from "../../../shared/deadline.ts";
+import type { Call } from "../../../shared/kafka/api/request.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Log } from "../../../shared/log.ts";
 import type { Result } from "../../../shared/result.ts";
@@ -26,7 +25,7 @@ export type FenceDeps = {
   readonly fence: (call: Call) => Promise<Result<null, KafkaError>>;
   readonly runtime: Runtime;
   readonly groups: Groups;
-  readonly clock: Clock;
+  readonly monotonicMs: () => number;
   readonly recorder: Recorder;
   readonly log: Pick<Log, "warn">;
   readonly ended: AbortSignal;
@@ -41,12 +40,7 @@ export type Fence = {
 };
 
 export function openFence(deps: FenceDeps): Fence {
-  const {
-    promoted,
-    settings,
-    clock: { monotonicMs },
-    ended,
-  } = deps;
+  const { promoted, settings, monotonicMs, ended } = deps;
   /** The leader before us may have an act in the runtime's hands for this long. */
   let closedUntilMs = promoted.hadPredecessor
     ? promoted.fencedAtMs + settings.actWindowMs

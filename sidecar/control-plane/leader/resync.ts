@@ -1,6 +1,5 @@
 /** Keeping up with the runtime: a listing whenever it says that something changed, and as a resync. */
-import { sleep } from "../../../shared/clock.ts";
-import { withDeadline } from "../../../shared/deadline.ts";
+import { sleep, withDeadline } from "../../../shared/deadline.ts";
 import type { Log } from "../../../shared/log.ts";
 import { err, type Result } from "../../../shared/result.ts";
 import { foldChanges, type Outcomes, type TimeReading, touchAll } from "../act/outcome.ts";

@@ -1,8 +1,6 @@
 /** From the configuration to what a worker is given, and to the runtime that runs it. */
-
 import { BUILD } from "../../../shared/build-info.ts";
-import type { Clock } from "../../../shared/clock.ts";
-import { INGEST_TABLE } from "../../../shared/config/worker.ts";
+import { WORKER_TABLE } from "../../../shared/config/worker.ts";
 import { EXIT, type ExitCode } from "../../../shared/exit.ts";
 import type { Log } from "../../../shared/log.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
@@ -23,7 +21,8 @@ export type Surroundings = {
   readonly executable: string;
   readonly exists: (path: string) => boolean;
   readonly readFile: (path: string) => Result<string, string>;
-  readonly clock: Clock;
+  readonly nowMs: () => number;
+  readonly random: () => number;
   readonly log: Log;
   /** Ends what a runtime keeps open. */
   readonly signal: AbortSignal;
@@ -87,7 +86,7 @@ const openProcess = (config: ControlPlaneConfig, around: Surroundings) =>
     hostname: around.hostname,
     environment: around.environment,
     log: around.log,
-    clock: around.clock,
+    nowMs: around.nowMs,
     pid1Allowed: config.processAsPid1,
   });
 
@@ -99,9 +98,9 @@ async function openDocker(
   const address = engineAddress(around);
   if (!address.ok) return misconfigured(address.error);
   const { dockerRuntime } = await import("../runtime/docker/runtime.ts");
-  const { log, clock, signal } = around;
+  const { log, random, signal } = around;
   const settings = dockerSettings(config);
-  return await dockerRuntime({ address: address.value, settings, takeOver, log, clock, signal });
+  return await dockerRuntime({ address: address.value, settings, takeOver, log, random, signal });
 }
 
 async function openKubernetes(
@@ -109,13 +108,13 @@ async function openKubernetes(
   around: Surroundings,
 ): Promise<Result<Runtime, NotOpened>> {
   const { openKubernetesRuntime } = await import("../runtime/kubernetes/open.ts");
-  const { log, clock, signal } = around;
+  const { log, random, signal } = around;
   const { kubeconfig, workerNamespace: namespace } = config;
   const settings = kubernetesSettings(config);
   const { version } = BUILD;
   return await openKubernetesRuntime({
     ...settings,
-    ...{ kubeconfig, namespace, version, log, clock, signal },
+    ...{ kubeconfig, namespace, version, log, random, signal },
   });
 }
 
@@ -132,7 +131,7 @@ const dockerSettings = (config: ControlPlaneConfig): ContainerSettings => ({
 
 /** What `ingest` reads from its environment alone; from a file it reads secrets only. */
 const PUBLIC_NAMES: ReadonlySet<string> = new Set(
-  Object.values(INGEST_TABLE).flatMap(({ about }) => (about.secret ? [] : [about.name])),
+  Object.values(WORKER_TABLE).flatMap(({ about }) => (about.secret ? [] : [about.name])),
 );
 
 const kubernetesSettings = (config: ControlPlaneConfig) => ({

@@ -1,5 +1,4 @@
 /** The heartbeat's loop, against a Kafka that a test turns on and off. */
-
 import { expect, test } from "bun:test";
 import * as v from "valibot";
 import { type HeartbeatOptions, openHeartbeatSender } from "../../../agent/heartbeat/sender.ts";
@@ -7,7 +6,6 @@ import type { OutRecord } from "../../../shared/kafka/batch/record.ts";
 import { type KafkaError, timeoutError } from "../../../shared/kafka/error.ts";
 import { err, ok } from "../../../shared/result.ts";
 import { until } from "../../bed/condition.ts";
-import { clockOf } from "../../clock.ts";
 import { clientId } from "../given.ts";
 
 const SOON = { deadlineMs: 5000, intervalMs: 2 };
@@ -46,7 +44,9 @@ function bed(options: { readonly intervalMs: number }) {
         return ok(null);
       },
     },
-    clock: clockOf({ random: () => 0.5 }),
+    nowMs: Date.now,
+    monotonicMs: () => performance.now(),
+    random: () => 0.5,
     resourcesSent: () => 0,
     trouble: () => trouble,
     changed: () => undefined,

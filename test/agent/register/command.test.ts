@@ -1,5 +1,4 @@
 /** The one-shot commands against a played Kafka: what is written, and with which code they end. */
-
 import { expect, test } from "bun:test";
 import {
   type HookOptions,
@@ -8,7 +7,6 @@ import {
   type Stage,
 } from "../../../agent/register/command.ts";
 import { HEARTBEAT, REGISTRY, STATUS } from "../../../shared/protocol/topic.ts";
-import { clockOf } from "../../clock.ts";
 import { anIdentity } from "../given.ts";
 import { aTopic, type Played, playKafka } from "../played-kafka.ts";
 
@@ -29,7 +27,7 @@ function hook(played: Played, more: Partial<HookOptions> = {}) {
     waitMs: undefined,
     failurePolicy: "nothing",
     force: false,
-    clock: clockOf({ nowMs: () => 0 }),
+    nowMs: () => 0,
     signal: new AbortController().signal,
     came: (next) => {
       stage = next;

@@ -1,6 +1,5 @@
 /** Runs one class of Kafka's jars to its end, with a deadline. */
 import { killGroup, spawnReaped } from "../reaper.ts";
-import { sharedClasses } from "./class-archive.ts";
 
 const TOOL_FLAGS = [
   "-Xmx256m",
@@ -22,8 +21,7 @@ export type JavaOptions = {
 export type JavaResult = { readonly stdout: string; readonly stderr: string };
 
 export function toolCommand({ libs, className, args }: JavaOptions): readonly string[] {
-  const flags = [...TOOL_FLAGS, ...sharedClasses(libs)];
-  return ["java", ...flags, "-cp", `${libs}/*`, className, ...args];
+  return ["java", ...TOOL_FLAGS, "-cp", `${libs}/*`, className, ...args];
 }
 
 /** @throws Error with all the output when the exit code is not 0 or the deadline passes. */

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { type Authority, type Certificate, createAuthority } from "../certificate.ts";
 import { keepDirectory, reapDirectory } from "../reaper.ts";
 import { type Broker, PortTaken } from "./broker.ts";
-import { ensureSharedClasses, sharedClasses } from "./class-archive.ts";
 import {
   type ClusterPlan,
   clientProperties,
@@ -96,29 +95,17 @@ export type KafkaBed = {
 /** Starts a cluster and waits until every broker serves. @throws BedUnavailable */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaBed> {
   const choice = options.kafka === undefined ? wantedKafka() : kafkaChoice(options.kafka);
-  const libs = await ensureJars(choice.version);
-  await ensureSharedClasses(libs, async (flags) => {
-    const bed = await startOnce(choice, {}, { libs, flags });
-    await Promise.all(bed.brokers.map((each) => each.stop()));
-    await bed.stop();
-  });
-  const java = { libs, flags: sharedClasses(libs) };
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await startOnce(choice, options, java);
+      return await startOnce(choice, options);
     } catch (error) {
       if (!(error instanceof PortTaken) || attempt === START_ATTEMPTS_MAX) throw error;
     }
   }
 }
 
-type BrokerJava = { readonly libs: string; readonly flags: readonly string[] };
-
-async function startOnce(
-  { mode }: KafkaChoice,
-  options: KafkaOptions,
-  { libs, flags: own }: BrokerJava,
-): Promise<KafkaBed> {
+async function startOnce({ version, mode }: KafkaChoice, options: KafkaOptions): Promise<KafkaBed> {
+  const libs = await ensureJars(version);
   const toolLibs = await ensureTools();
   const dir = await mkdtemp(join(tmpdir(), "outrider-kafka-"));
   reapDirectory(dir);
@@ -153,10 +140,10 @@ async function startOnce(
       properties: options.properties ?? {},
     };
     const clusterId = newClusterId();
-    const flags = [`-Xmx${options.heap ?? "512m"}`, ...own];
+    const heap = options.heap ?? "512m";
     nodes.push(
       ...(await Promise.all(
-        plan.nodes.map((_, id) => prepareBroker({ libs, dir, plan, id, clusterId, flags })),
+        plan.nodes.map((_, id) => prepareBroker({ libs, dir, plan, id, clusterId, heap })),
       )),
     );
     await allStarted(nodes);

@@ -30,7 +30,6 @@ import {
   openLeaderState,
 } from "../../../sidecar/control-plane/state/leader-state.ts";
 import { until } from "../../bed/condition.ts";
-import { clockOf } from "../../clock.ts";
 import { FLEET, SPEC, workerOf } from "./sample.ts";
 
 /** A round's input when nothing was read and no time passed. */
@@ -78,7 +77,7 @@ export function openBench() {
       },
     },
     signal: lost.signal,
-    clock: clockOf({ random: () => 0 }),
+    random: () => 0,
     warn: () => undefined,
     trouble: () => undefined,
   };
@@ -123,7 +122,7 @@ export function openBench() {
     ...{ leaderState, ages, counts: createBeatCounts(), epoch: EPOCH },
     deps: {
       ...{ inbox: createInbox(() => clock.ms), quarantine: createQuarantineQueue(), log },
-      ...{ settings: TIMEOUTS, clock: clockOf({ nowMs: () => clock.ms }) },
+      ...{ settings: TIMEOUTS, nowMs: () => clock.ms },
       recorder: {
         ...{ event: () => undefined, beat: () => undefined, refused: () => undefined },
         ...{ judged: () => undefined, round: () => undefined, tickFailed: () => undefined },

@@ -1,5 +1,4 @@
-/** What the parts of the docker runtime share: the engine, and state that is only in memory. */
-import type { Clock } from "../../../../shared/clock.ts";
+/** What the parts of the docker runtime share: the engine, and what only memory knows. */
 import type { Log } from "../../../../shared/log.ts";
 import type { Worker } from "../runtime.ts";
 import type { ContainerSettings } from "./container.ts";
@@ -10,20 +9,22 @@ export type DockerContext = {
   readonly settings: ContainerSettings;
   readonly graceSeconds: number;
   readonly confirmMs: number;
-  /** Whether containers of the original may be taken over. */
+  /** May containers of the original be taken over? */
   readonly takeOver: boolean;
   readonly log: Log;
-  readonly clock: Clock;
+  /** Monotonic time in ms. */
+  readonly monotonicMs: () => number;
+  readonly random: () => number;
   /** Containers of ours between their creation and their start, by id. */
   readonly starting: Set<string>;
-  /** Containers that we are stopping, by id. */
+  /** Containers that a stop of ours is under way for, by id. */
   readonly stopping: Set<string>;
-  /** Since when a created container has not been started, by id. */
+  /** Since when a container has been created and not started by anybody, by id. */
   readonly createdSince: Map<string, number>;
-  /** Containers that died according to an event. The engine may still list them as running for a short time. */
+  /** Containers that an event called dead. The engine lists them as running for a moment more. */
   readonly died: Set<string>;
-  /** How containers ended, where a listing alone does not show it, by id. */
+  /** How containers ended that no listing can tell by itself, by id. */
   readonly exits: Map<string, NonNullable<Worker["exit"]>>;
-  /** What is known about unlabelled containers, by id; only their names can change. */
+  /** What is known of unlabelled containers; all but the name does not change. By id. */
   readonly strangers: Map<string, Inspected>;
 };

@@ -1,9 +1,11 @@
 /** A fence while another member joins: a broker answers one request of a connection after the other. */
-
 import { afterEach, expect, test } from "bun:test";
-import { sleep } from "../../../../shared/clock.ts";
+import { sleep } from "../../../../shared/deadline.ts";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
-import { encodeAssignment } from "../../../../shared/kafka/election/assignment.ts";
+import {
+  electionProtocol,
+  encodeAssignment,
+} from "../../../../shared/kafka/election/assignment.ts";
 import type { Generation } from "../../../../shared/kafka/election/context.ts";
 import { joinMembership, type Membership } from "../../../../shared/kafka/election/membership.ts";
 import { type Asked, playedClient } from "../played-wire.ts";
@@ -80,7 +82,7 @@ async function lead(refusing: boolean) {
     sessionTimeoutMs: 10_000,
     rebalanceTimeoutMs: 5000,
     heartbeatIntervalMs: 50,
-    standing: () => "7",
+    protocol: electionProtocol("c", () => "7"),
     onAssigned: (term) => terms.push(term),
     onLost: (reason) => losses.push(reason),
   });

@@ -1,5 +1,6 @@
 /** A member that leaves before it could join: nothing stays in its way. */
 import { expect, test } from "bun:test";
+import { electionProtocol } from "../../../../shared/kafka/election/assignment.ts";
 import { joinMembership } from "../../../../shared/kafka/election/membership.ts";
 import type { KafkaError } from "../../../../shared/kafka/error.ts";
 import { until } from "../../../bed/condition.ts";
@@ -11,7 +12,7 @@ test("why joining failed is over when joining is wanted no more", async () => {
     client: playedClient({ answer: () => Promise.resolve(undefined) }),
     log: () => undefined,
     ...{ groupId: "g", topic: "c", sessionTimeoutMs: 6_000, rebalanceTimeoutMs: 3_000 },
-    ...{ heartbeatIntervalMs: 600, standing: () => "" },
+    ...{ heartbeatIntervalMs: 600, protocol: electionProtocol("c", () => "") },
     onAssigned: () => undefined,
     onLost: () => undefined,
     onJoin: (error) => said.push(error),

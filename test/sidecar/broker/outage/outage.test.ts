@@ -1,7 +1,5 @@
 /** A silence of the local broker, and the others on real sockets: who counts as silent with it, and until when it is shared. */
-
 import { afterEach, describe, expect, test } from "bun:test";
-import { systemClock } from "../../../../shared/clock.ts";
 import { openOutageWatch } from "../../../../sidecar/broker/outage/outage.ts";
 import {
   countPeers,
@@ -11,7 +9,6 @@ import {
 import { openRoundClock } from "../../../../sidecar/broker/read/round-clock.ts";
 import type { ListenerAnswer } from "../../../../sidecar/broker/snapshot.ts";
 import { freePort } from "../../../bed/port.ts";
-import { clockOf } from "../../../clock.ts";
 import { playBroker } from "../../../shared/kafka/played-broker.ts";
 
 const DEADLINE_MS = 400;
@@ -46,7 +43,7 @@ async function refusing() {
 function peersOf(others: PeerOptions["others"], changed: Partial<PeerOptions> = {}) {
   const peers = openPeers({
     ...{ brokerId: 0, others, isSelfAmong: false, settings: { clientId: "x", brokers: [] } },
-    ...{ credentials: () => "", log: () => {}, clock: systemClock },
+    ...{ credentials: () => "", log: () => {}, monotonicMs: () => performance.now() },
     ...changed,
   });
   closing.push(peers.rest);
@@ -56,7 +53,7 @@ function peersOf(others: PeerOptions["others"], changed: Partial<PeerOptions> = 
 async function inRound<T>(act: (clock: ReturnType<typeof openRoundClock>) => Promise<T>) {
   const clock = openRoundClock({
     deadlineMs: DEADLINE_MS,
-    clock: systemClock,
+    monotonicMs: () => performance.now(),
     signal: new AbortController().signal,
   });
   try {
@@ -176,7 +173,7 @@ describe("openSilenceWatch()", () => {
     let counts = 0;
     let rests = 0;
     const watch = openOutageWatch({
-      clock: clockOf({ monotonicMs: () => nowMs }),
+      monotonicMs: () => nowMs,
       peers: {
         count: () => {
           counts += 1;

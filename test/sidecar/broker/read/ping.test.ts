@@ -1,7 +1,5 @@
 /** A broker that delays or refuses us is no silent one, and the connection that we have is not given up. */
-
 import { afterEach, expect, test } from "bun:test";
-import { systemClock } from "../../../../shared/clock.ts";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import type { KafkaSettings } from "../../../../shared/kafka/settings.ts";
 import { openRenewableConnection } from "../../../../sidecar/broker/read/connection.ts";
@@ -31,14 +29,14 @@ function pinged(port: number, security: Pick<KafkaSettings, "sasl"> = {}) {
     settings: { clientId: "x", brokers: [], ...security },
     credentials: () => "",
     log: () => {},
-    clock: systemClock,
+    monotonicMs: () => performance.now(),
   });
   closing.push(() => connection.drop("the test is over"));
   const ping = openPing(connection);
   const round = async () => {
     const clock = openRoundClock({
       deadlineMs: ROUND_MS,
-      clock: systemClock,
+      monotonicMs: () => performance.now(),
       signal: new AbortController().signal,
     });
     const { answer } = await ping.seek(clock);
@@ -64,7 +62,7 @@ test("a quota that mutes the connection is no silence until its time has passed,
   for (const _muted of [1, 2]) {
     const answer = await round();
     expect(answer).toMatchObject({ kind: "throttled" });
-    expect(JSON.stringify(answer)).toContain("the broker's quota mutes us for");
+    expect(JSON.stringify(answer)).toContain("the broker's quota holds us back for");
   }
   expect(await round()).toMatchObject({ kind: expect.stringMatching(/answered|throttled/u) });
   expect(await round()).toMatchObject({ kind: "answered" });
@@ -133,7 +131,7 @@ test("a broker that authenticates us and answers nothing after it is silent", as
   }
 });
 
-test("accepted and closed at once is told from refused", async () => {
+test("taken and ended at once is told from refused", async () => {
   const { address } = await played({ takes: () => false });
   expect(await pinged(address.port).round()).toMatchObject({ kind: "cut" });
   const refused = await pinged(await freePort()).round();

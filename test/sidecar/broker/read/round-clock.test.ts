@@ -1,7 +1,5 @@
 /** A round's time: what counts, and what was our own standing still. */
-
 import { afterEach, expect, test } from "bun:test";
-import { systemClock } from "../../../../shared/clock.ts";
 import { openRoundClock, type RoundClock } from "../../../../sidecar/broker/read/round-clock.ts";
 
 const DEADLINE_MS = 300;
@@ -12,7 +10,7 @@ afterEach(() => clock?.stop());
 function open(signal = new AbortController().signal): RoundClock {
   clock = openRoundClock({
     deadlineMs: DEADLINE_MS,
-    clock: systemClock,
+    monotonicMs: () => performance.now(),
     signal,
   });
   return clock;

@@ -1,7 +1,5 @@
 /** Rounds: their pace, and what goes wrong in one. */
-
 import { afterEach, expect, test } from "bun:test";
-import { systemClock } from "../../../../shared/clock.ts";
 import { evaluate } from "../../../../sidecar/broker/check/evaluate.ts";
 import { openRounds } from "../../../../sidecar/broker/round/rounds.ts";
 import type { BrokerSnapshot } from "../../../../sidecar/broker/snapshot.ts";
@@ -35,7 +33,7 @@ function open(take: Take) {
       }
     },
     evaluate: (now, before) => evaluate(now, SETTINGS, before),
-    clock: systemClock,
+    monotonicMs: () => performance.now(),
     onRound: () => {},
     onDefect: (cause) => defects.push(cause),
   });

@@ -1,5 +1,4 @@
 /** The leader's writes: repeated until they are written, and never for ever because of one record. */
-
 import { describe, expect, test } from "bun:test";
 import { err, ok } from "../../../../shared/result.ts";
 import {
@@ -8,7 +7,6 @@ import {
   TermLost,
 } from "../../../../sidecar/control-plane/record/write.ts";
 import { until } from "../../../bed/condition.ts";
-import { clockOf } from "../../../clock.ts";
 
 /** Kafka's default message.max.bytes. */
 const MESSAGE_BYTES_MAX = 1_048_588;
@@ -36,7 +34,7 @@ function brokerWith(failures = 0) {
       },
     },
     signal: ended.signal,
-    clock: clockOf({ random: () => 0 }),
+    random: () => 0,
     warn: () => undefined,
     trouble: () => undefined,
   };
