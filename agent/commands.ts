@@ -6,13 +6,13 @@ import { duration, oneOf } from "../shared/config/schema.ts";
 import { AGENT_TABLE, HOOK_MAX_MS } from "./config.ts";
 import type { FailurePolicy } from "./register/failure-policy.ts";
 
-/** What a command line of the agent means. */
+/** A parsed command line of the agent. */
 export type AgentRun =
   | {
       readonly command: "register" | "deregister";
       readonly waitMs: number | undefined;
       readonly failurePolicy: FailurePolicy;
-      /** Of `deregister`. */
+      /** Only for `deregister`. */
       readonly force: boolean;
     }
   | { readonly command: "heartbeat" }
@@ -21,7 +21,11 @@ export type AgentRun =
 
 const wait = (until: string) =>
   valueFlag(
-    { name: "wait", placeholder: "DURATION", describe: `Wait so long until ${until}` },
+    {
+      name: "wait",
+      placeholder: "DURATION",
+      describe: `Wait for at most this long until ${until}`,
+    },
     duration({ minMs: 1000, maxMs: HOOK_MAX_MS }),
   );
 
@@ -29,7 +33,7 @@ const onUnconfirmed = valueFlag(
   {
     name: "on-unconfirmed",
     placeholder: "fail|warn",
-    describe: "What --wait makes of no answer once Kafka has the record (fail)",
+    describe: "What to do when --wait gets no answer although Kafka has the record (fail)",
   },
   oneOf(["fail", "warn"]),
 );
@@ -95,7 +99,7 @@ export const AGENT: Program<AgentRun> = {
       run: (flags) => ({ command: "run", ...flags }),
     }),
     "check kafka": command({
-      describe: "say step by step whether Kafka can be used, and what to put right",
+      describe: "say step by step whether Kafka can be used, and what to fix",
       flags: { timeoutMs: checkTimeout },
       variables: KAFKA_TABLE,
       run: ({ timeoutMs = CHECK_TIMEOUT_MS }) => ({ command: "check kafka", timeoutMs }),

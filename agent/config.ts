@@ -1,4 +1,4 @@
-/** The agent's variables (docs/operating.md is made from them) and the rules across them. */
+/** The agent's variables (docs/operating.md is generated from them) and the rules across them. */
 import type { Host } from "../shared/config/host.ts";
 import { CONNECTION_CHECKS, KAFKA_TABLE, type KafkaConfig } from "../shared/config/kafka.ts";
 import { duration, path, port, text } from "../shared/config/schema.ts";
@@ -16,10 +16,10 @@ import type { Result } from "../shared/result.ts";
 
 const NAME_CHARS_MAX = 253;
 const VERSION_CHARS_MAX = 64;
-/** What `heartbeat_interval_seconds` of a registration may say (docs/protocol.md). */
+/** Bounds of a registration's `heartbeat_interval_seconds` (docs/protocol.md). */
 const INTERVAL_MIN_MS = 1000;
 const INTERVAL_MAX_MS = 3_600_000;
-/** Of a one-shot command and its wait; a timer of more than 24 days would fire at once. */
+/** Upper bound for a one-shot command and its wait; a timer of more than 24 days would fire at once. */
 export const HOOK_MAX_MS = 86_400_000;
 
 export const AGENT_TABLE = {
@@ -75,7 +75,7 @@ export const AGENT_TABLE = {
     schema: path(),
     without: "STATE_DIR, where that is set",
     describe:
-      "A ServiceAccount's projected token; that account's uid becomes the installation id. It is read, never sent",
+      "A ServiceAccount's projected token; the account's uid becomes the installation id. The token is read, never sent",
   }),
   stateDir: optional({
     name: "STATE_DIR",
@@ -100,7 +100,7 @@ export const readAgentConfig = (
 ): Result<AgentConfig, readonly Problem[]> =>
   parseEnvironment(AGENT_TABLE, CONNECTION_CHECKS, environment, host);
 
-/** `check kafka` is about Kafka alone: it does without a CLIENT_ID. */
+/** `check kafka` is only about Kafka, so it needs no CLIENT_ID. */
 export const readCheckConfig = (
   environment: Environment,
   host: Host,

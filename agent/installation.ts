@@ -1,9 +1,9 @@
 /**
- * Which installation of the agent this is: read where the platform has such an identity for nothing and
- * it outlives the process, else none. It tells a cluster that was set up anew from the one before it; it
- * cannot tell a clone, which has the same (two agents that beat in turn do, docs/protocol.md).
+ * Which installation of the agent this is: read where the platform has an id that outlives the process,
+ * else none. It distinguishes a cluster that was set up again from the one before it. A clone has the same
+ * id; it shows when two agents beat in turn (docs/protocol.md).
  *
- * It is never made in a chart's template, which would make another one at each rendering, and never
+ * A chart's template never generates it, since each rendering would give another one; and it is never
  * invented where no state outlives the process.
  */
 import { randomUUID } from "node:crypto";
@@ -23,11 +23,11 @@ export type InstallationSource = {
 
 export type Installation = {
   readonly id: string | undefined;
-  /** Why there is none although a source is named. */
+  /** Why there is no id although a source is configured. */
   readonly problem: string | undefined;
 };
 
-/** `create`: an id that is not there yet is made. A command that withdraws never makes one. */
+/** `create`: a missing id is created. A command that withdraws never creates one. */
 export function readInstallation(source: InstallationSource, create: boolean): Installation {
   const { installationTokenFile: tokenFile, stateDir } = source;
   try {
@@ -74,7 +74,7 @@ function fromDirectory(directory: string, create: boolean): Installation {
   const made = join(directory, `${FILE}.${process.pid}`);
   writeFileSync(made, `${randomUUID()}\n`, { flush: true });
   try {
-    // Whoever comes first wins; what is there and is no id is what a crash left of one.
+    // The first writer wins; a file without a valid id is left over from a crash.
     linkSync(made, path);
     rmSync(made);
   } catch {

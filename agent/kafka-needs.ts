@@ -11,7 +11,8 @@ export const AGENT_NEEDS: Needs = {
     {
       topic: STATUS,
       operations: ["READ"],
-      without: "`--wait` is not answered, and the agent does not learn what became of its cluster",
+      without:
+        "`--wait` gets no answer, and the agent does not learn whether its cluster is accepted",
       madeBy: CONTROL_PLANE,
     },
     {

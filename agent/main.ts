@@ -1,4 +1,4 @@
-/** The agent: the table of its commands, in the shell that both programs share. */
+/** The agent: runs its table of commands in the shell that both programs share. */
 import { runProgram } from "../shared/cli/shell.ts";
 import { AGENT } from "./commands.ts";
 import { startAgent } from "./start.ts";

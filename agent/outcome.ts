@@ -3,6 +3,6 @@ import type { ExitCode } from "../shared/exit.ts";
 
 export type CommandOutcome = {
   readonly exit: ExitCode;
-  /** For a person; undefined where the log has said it. */
+  /** For a person; undefined if the log has said it already. */
   readonly line: string | undefined;
 };

@@ -1,6 +1,6 @@
 /**
- * What this cluster says of itself: its identity as records. Pure. The fields are those of
- * docs/protocol.md; the key of each record is the client id.
+ * The records that this cluster sends about itself. Pure. The fields are those of docs/protocol.md; the key
+ * of each record is the client id.
  */
 import type { OutRecord } from "../shared/kafka/batch/record.ts";
 import type { ClientId } from "../shared/protocol/client-id.ts";
@@ -8,7 +8,7 @@ import { encodeHeartbeat, encodeRegistration } from "../shared/protocol/message.
 import { BY, BY_AGENT, FORCE, FORCED, INSTALLATION } from "../shared/protocol/registry-header.ts";
 
 const PROTOCOL = 1;
-/** What readers keep of a reason (shared/protocol/message.ts); a longer one would be dropped. */
+/** The longest reason that readers keep (shared/protocol/message.ts); a longer one would be dropped. */
 export const REASON_CHARS_MAX = 512;
 
 export type Identity = {
@@ -18,12 +18,12 @@ export type Identity = {
   readonly namespace: string | undefined;
   readonly releaseName: string | undefined;
   readonly heartbeatIntervalMs: number;
-  /** Undefined where the platform has none that outlives the process. */
+  /** Undefined if the platform has none that outlives the process. */
   readonly installationId: string | undefined;
 };
 
 /**
- * Idempotent: the same registration again changes nothing but its time. `automatic`: no person asked
+ * Idempotent: the same registration again changes only its time. `automatic`: no person asked
  * for it, so it does not undo an operator's withdrawal.
  */
 export const registrationRecord = (
@@ -58,7 +58,7 @@ export const tombstoneRecord = (
   },
 });
 
-/** How a cluster is, in its own words. */
+/** The state that a cluster reports about itself. */
 export type Condition =
   | { readonly status: "healthy" }
   | { readonly status: "degraded"; readonly reason: string }
@@ -66,7 +66,7 @@ export type Condition =
 
 export type HeartbeatContent = {
   readonly clientId: ClientId;
-  /** Of this process; tells a restart, and two agents with one identity. */
+  /** Id of this process; it shows a restart, and two agents with one identity. */
   readonly instanceId: string;
   /** From 1; a gap is a beat that was not sent. */
   readonly sequence: number;
@@ -74,7 +74,7 @@ export type HeartbeatContent = {
   readonly condition: Condition;
   readonly resourcesSent: number;
   readonly uptimeMs: number;
-  /** The leader is to say in the ledger what became of this cluster. */
+  /** Asks the leader to write this cluster's ledger record again. */
   readonly ask: boolean;
 };
 

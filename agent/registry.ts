@@ -1,24 +1,24 @@
 /**
- * Writes what the registry holds of us: the topics when they are absent, then the record. What is
- * transient is tried again until the call's deadline. A registration depends on the registry alone.
+ * Writes our record to the registry, after creating missing topics. Transient failures are retried until
+ * the call's deadline. A registration needs only the registry topic.
  */
-import { backoffMs } from "../shared/backoff.ts";
+import { systemClock } from "../shared/clock.ts";
+import { type Call, type Deadline, startDeadline } from "../shared/deadline.ts";
 import { ensureTopics, type TopicReport } from "../shared/kafka/admin/topics.ts";
-import type { Call } from "../shared/kafka/api/request.ts";
 import type { OutRecord } from "../shared/kafka/batch/record.ts";
 import type { KafkaClient } from "../shared/kafka/cluster/client.ts";
-import { type Deadline, pause, startDeadline } from "../shared/kafka/deadline.ts";
 import { type KafkaError, protocolError } from "../shared/kafka/error.ts";
 import type { Producer } from "../shared/kafka/producer/producer.ts";
 import type { Fields } from "../shared/log.ts";
 import { agentTopicPlans, HEARTBEAT, REGISTRY } from "../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../shared/result.ts";
+import { isTransient, retry } from "../shared/retry.ts";
 
-/** One try; a hung broker is left for the next one. */
+/** Deadline of one attempt, so that a hung broker leaves time for the next one. */
 const ATTEMPT_MS_MAX = 10_000;
-/** For the topic that a registration can do without; half of the attempt where that is less. */
+/** Time for the topic that a registration does not need; at most half of the attempt. */
 const HEARTBEAT_TOPIC_MS_MAX = 3000;
-const BACKOFF = { baseMs: 100, maxMs: 2000, random: Math.random };
+const BACKOFF = { baseMs: 100, maxMs: 2000, clock: systemClock, again: isTransient };
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
 /** TOPIC_PARTITIONS is the control plane's variable; this is its default. */
 const HEARTBEAT_PARTITIONS = 6;
@@ -34,7 +34,7 @@ export type Kafka = {
   readonly debug: (message: string, fields: Fields) => void;
 };
 
-/** Where our record lies, and in which registry. */
+/** Our record's position, and in which registry. */
 export type Published = {
   readonly topicId: string;
   readonly partition: number;
@@ -43,18 +43,11 @@ export type Published = {
 
 type Answer<T> = Promise<Result<T, KafkaError>>;
 
-/** Tries again what failed for now; a terminal error ends it, and so does the deadline. */
-export async function retried<T>(deadline: Deadline, work: (call: Call) => Answer<T>): Answer<T> {
-  for (let attempt = 0; ; attempt += 1) {
-    const outcome = await work(deadline.call(ATTEMPT_MS_MAX));
-    if (outcome.ok || outcome.error.retry === "terminal" || deadline.over()) return outcome;
-    await pause(backoffMs(attempt, BACKOFF), deadline.call());
-    // What went wrong says more than a call that had no time left.
-    if (deadline.over()) return outcome;
-  }
-}
+/** Retries transient failures; a terminal error or the deadline ends it. */
+export const retried = <T>(deadline: Deadline, work: (call: Call) => Answer<T>): Answer<T> =>
+  retry(() => work(deadline.call(ATTEMPT_MS_MAX)), { ...BACKOFF, deadline });
 
-/** Makes registry and heartbeat topic when absent; returns the registry's topic id. */
+/** Creates the registry and the heartbeat topic if they are missing; returns the registry's topic id. */
 export async function prepareTopics(kafka: Kafka, call: Call): Answer<string> {
   const deadline = startDeadline(call);
   const registry = await ensureTopics(kafka.client, REGISTRY_TOPIC, deadline.call());
@@ -69,7 +62,7 @@ export async function prepareTopics(kafka: Kafka, call: Call): Answer<string> {
   return ok(registry.value[0]?.topicId ?? "");
 }
 
-/** One that is there is left alone, with or without its leaders: the beats find out. */
+/** An existing topic is left alone, with or without leaders: the beats will show. */
 async function prepareHeartbeat(kafka: Kafka, call: Call): Answer<null> {
   const deadline = startDeadline(call);
   const asked = await kafka.client.metadata([HEARTBEAT], deadline.call());
@@ -82,7 +75,7 @@ async function prepareHeartbeat(kafka: Kafka, call: Call): Answer<null> {
   return ok(null);
 }
 
-/** Settings that may not be read are no trouble of ours: the control plane judges topics. */
+/** Settings that we may not read do not matter here: the control plane checks the topics. */
 function tell(kafka: Kafka, reports: readonly TopicReport[]): void {
   for (const { config, warnings } of reports) {
     const say = config === undefined ? kafka.debug : kafka.warn;
@@ -125,11 +118,11 @@ export async function publish(
   const sent = await producer.send(REGISTRY, [registry.record], call);
   if (!sent.ok) return sent;
   const [written] = sent.value;
-  if (written === undefined) throw new Error("a record was written and has no place");
+  if (written === undefined) throw new Error("a record was written and has no position");
   return ok({ topicId: registry.topicId, ...written });
 }
 
-/** Topics and record in one go, for `agent run`. */
+/** Creates the topics and writes the record, for `agent run`. */
 export async function register(kafka: Kafka, record: OutRecord, call: Call): Answer<Published> {
   const deadline = startDeadline(call);
   const topicId = await prepareTopics(kafka, deadline.call());

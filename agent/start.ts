@@ -19,7 +19,7 @@ import { lateOutcome, runHook, type Stage } from "./register/command.ts";
 import { unlessIgnored } from "./register/failure-policy.ts";
 import type { Kafka } from "./registry.ts";
 
-/** Kept of HOOK_TIMEOUT for the last line and the process's end; a tenth where that is less. */
+/** Reserved from HOOK_TIMEOUT for the last line and the process's end; at most a tenth of it. */
 const RESERVE_MS = 500;
 
 type CheckRun = Extract<AgentRun, { readonly command: "check kafka" }>;
@@ -43,7 +43,7 @@ export async function startAgent(run: AgentRun, shell: Shell): Promise<ExitCode>
   }
 }
 
-/** The answer of a command is its line on standard output; an error's goes to standard error. */
+/** A command's answer is a line on standard output; an error goes to standard error. */
 function report({ say, complain }: Shell, { exit, line }: CommandOutcome): ExitCode {
   if (line !== undefined) (exit === EXIT.done ? say : complain)(line);
   return exit;
@@ -63,7 +63,7 @@ const check = ({ timeoutMs }: CheckRun, config: KafkaConfig, shell: Shell): Prom
     signal: shell.signal,
   });
 
-/** A command that withdraws invents no installation. */
+/** A command that withdraws creates no installation id. */
 function identityOf(config: AgentConfig, { command }: HookRun | HeartbeatRun, log: Log): Identity {
   const { id, problem } = readInstallation(config, command !== "deregister");
   if (problem !== undefined) log.warn(problem);
@@ -90,15 +90,13 @@ async function heartbeat(run: HeartbeatRun, config: AgentConfig, shell: Shell): 
     port: config.port,
     build: shell.build,
     log,
-    nowMs: shell.nowMs,
-    monotonicMs: shell.monotonicMs,
-    random: shell.random,
+    clock: shell.clock,
     signal: shell.signal,
   });
   return report(shell, outcome);
 }
 
-/** HOOK_TIMEOUT bounds the whole process, counted from its start. */
+/** HOOK_TIMEOUT limits the whole process, counted from its start. */
 async function hook(run: HookRun, shell: Shell): Promise<CommandOutcome> {
   const read = readAgentConfig(shell.environment, shell.host);
   if (!read.ok) return { exit: EXIT.configuration, line: problemsText(read.error) };
@@ -107,7 +105,7 @@ async function hook(run: HookRun, shell: Shell): Promise<CommandOutcome> {
   const identity = identityOf(config, run, log);
   const { command: action, waitMs, failurePolicy, force } = run;
   const { hookTimeoutMs: timeoutMs } = config;
-  const leftMs = timeoutMs - shell.monotonicMs();
+  const leftMs = timeoutMs - shell.clock.monotonicMs();
   let stage: Stage = "reach";
   const late = () => {
     const outcome = lateOutcome({ action, identity, failurePolicy }, stage);
@@ -125,7 +123,7 @@ async function hook(run: HookRun, shell: Shell): Promise<CommandOutcome> {
     brokers: config.kafkaBrokers,
     timeoutMs,
     budgetMs: Math.max(1, leftMs - Math.min(RESERVE_MS, timeoutMs / 10)),
-    nowMs: shell.nowMs,
+    clock: shell.clock,
     signal: shell.signal,
     came: (next) => {
       stage = next;

@@ -3,6 +3,7 @@
  * of 100 at once, 32 at a time as the control plane does it; and a listing of them. What each start waits to
  * see that its worker does not end at once is part of it, and printed apart.
  */
+import { systemClock } from "../shared/clock.ts";
 import { openLog } from "../shared/log.ts";
 import type { Result } from "../shared/result.ts";
 import { dockerRuntime } from "../sidecar/control-plane/runtime/docker/runtime.ts";
@@ -35,8 +36,8 @@ async function open(docker: DockerBed): Promise<Runtime> {
         isPublic: () => false,
       },
       takeOver: false,
-      log: openLog({ level: "error", format: "json", write: () => undefined, nowMs: () => 0 }),
-      random: Math.random,
+      log: openLog({ level: "error", format: "json", write: () => undefined, clock: systemClock }),
+      clock: systemClock,
       signal,
       graceSeconds: 1,
       confirmMs: CONFIRM_MS,

@@ -1,4 +1,70 @@
-/** Waiting with an end: no call without a deadline, no sleep that cannot be cut short. */
+/** Waiting with an end: no call without a deadline, counted down over all of its steps on the monotonic clock. */
+import { systemClock, TIMER_MS_MAX } from "./clock.ts";
+
+/** A call ends at its deadline, whatever the other side does. The signal ends it earlier. */
+export type Call = { readonly deadlineMs: number; readonly signal?: AbortSignal };
+
+export type Deadline = {
+  readonly totalMs: number;
+  readonly leftMs: () => number;
+  /** What is left, at most `mostMs`, as a call of its own. */
+  readonly call: (mostMs?: number) => Call;
+  readonly signal: AbortSignal | undefined;
+  readonly over: () => boolean;
+};
+
+export function startDeadline(call: Call): Deadline {
+  const endMs = systemClock.monotonicMs() + call.deadlineMs;
+  const leftMs = () => Math.max(0, endMs - systemClock.monotonicMs());
+  const signal = call.signal;
+  return {
+    totalMs: call.deadlineMs,
+    leftMs,
+    signal,
+    over: () => leftMs() <= 0 || signal?.aborted === true,
+    call: (mostMs = Number.POSITIVE_INFINITY) => {
+      const deadlineMs = Math.min(leftMs(), mostMs);
+      return signal === undefined ? { deadlineMs } : { deadlineMs, signal };
+    },
+  };
+}
+
+/** How a wait ended: as the promise did, at the deadline, or by the signal. */
+export type Ended<T> =
+  | { readonly kind: "done"; readonly value: T }
+  | { readonly kind: "failed"; readonly cause: unknown }
+  | { readonly kind: "late" }
+  | { readonly kind: "aborted" };
+
+/**
+ * Waits for the promise, at most as long as the call lasts. What the promise does later is ignored, and
+ * no timer is left. `onLate` runs in the moment of the deadline, before anything else can.
+ */
+export function within<T>(
+  promise: Promise<T>,
+  call: Call,
+  onLate: () => void = () => undefined,
+): Promise<Ended<T>> {
+  return new Promise((resolve) => {
+    const end = (ended: Ended<T>) => {
+      clearTimeout(timer);
+      call.signal?.removeEventListener("abort", abort);
+      resolve(ended);
+    };
+    const abort = () => end({ kind: "aborted" });
+    const late = () => {
+      end({ kind: "late" });
+      onLate();
+    };
+    const timer = setTimeout(late, Math.min(TIMER_MS_MAX, Math.max(1, call.deadlineMs)));
+    if (call.signal?.aborted === true) abort();
+    else call.signal?.addEventListener("abort", abort, { once: true });
+    promise.then(
+      (value) => end({ kind: "done", value }),
+      (cause: unknown) => end({ kind: "failed", cause }),
+    );
+  });
+}
 
 /** The promise was not settled in time. What it waits for may still happen. */
 export class DeadlineExceeded extends Error {
@@ -13,41 +79,9 @@ export class DeadlineExceeded extends Error {
   }
 }
 
-/** A timer's delay is an int32; a longer one would fire at once. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
-
-/**
- * The promise's own outcome, or a rejection with DeadlineExceeded after `ms`. A rejection of the
- * promise that comes later than that is swallowed; no timer is left in either case.
- */
-export function withDeadline<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new DeadlineExceeded(what, ms)),
-      Math.min(ms, TIMER_MS_MAX),
-    );
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
-}
-
-/** Resolves after `ms` or when the signal aborts, whichever is first; never rejects. */
-export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  let leftMs = ms;
-  do {
-    await nap(Math.min(leftMs, TIMER_MS_MAX), signal);
-    leftMs -= TIMER_MS_MAX;
-  } while (leftMs > 0 && signal?.aborted !== true);
-}
-
-function nap(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  if (signal?.aborted === true) return Promise.resolve();
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal?.addEventListener("abort", end);
-  });
+/** The promise's own outcome. @throws DeadlineExceeded after `ms` */
+export async function withDeadline<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
+  const ended = await within(promise, { deadlineMs: ms });
+  if (ended.kind === "done") return ended.value;
+  throw ended.kind === "failed" ? ended.cause : new DeadlineExceeded(what, ms);
 }

@@ -25,7 +25,7 @@ const BARE = /^\+?\d+\.?\d*$/u;
 
 const unitMs = new Map<string, number>(Object.entries(UNIT_MS));
 
-/** Text to milliseconds (a fraction where the text asks for one). The error says what is wrong. */
+/** Text to milliseconds, perhaps a fraction. The error says what is wrong. */
 export function parseDuration(text: string): Result<number, string> {
   if (text.startsWith("-")) return err("a duration cannot be negative");
   if (BARE.test(text)) return err(`a unit is missing: ${text}s or ${text}m?`);
@@ -42,7 +42,10 @@ export function parseDuration(text: string): Result<number, string> {
 const DAYS = /^(?<days>\d{1,5})d(?<rest>.*)$/u;
 const DAY_MS = 86_400_000;
 
-/** The same with whole days in front, which Go does not have: `30d`, `1d12h`. For flags, not for variables. */
+/**
+ * The same, but it may begin with whole days, which Go does not have: `30d`, `1d12h`. For flags, not for
+ * variables.
+ */
 export function parseAge(text: string): Result<number, string> {
   const { days, rest = "" } = DAYS.exec(text)?.groups ?? {};
   if (days === undefined) return parseDuration(text);

@@ -1,8 +1,8 @@
-/** What a process says with its exit code: those of sysexits(3), so that scripts and charts can tell. */
+/** Exit codes, those of sysexits(3), so that scripts and charts can distinguish outcomes. */
 
 export const EXIT = {
   done: 0,
-  /** Wrong configuration or wrong arguments; every wrong one has been named. */
+  /** Wrong configuration or wrong arguments; each has been reported. */
   configuration: 64,
   /** Kafka cannot be reached. */
   unavailable: 69,
@@ -10,7 +10,7 @@ export const EXIT = {
   defect: 70,
   /** Not confirmed in time; it may still happen. */
   unconfirmed: 75,
-  /** Authentication or authorisation: the missing permission has been named. */
+  /** Authentication or authorisation: the missing permission has been reported. */
   refused: 77,
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

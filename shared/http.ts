@@ -1,12 +1,14 @@
 /**
- * The door to HTTP: hono's routes on Bun's server, with bounds on what a request may be and how long
- * it may take. Every answer that is not a route's own is JSON `{"error": "..."}`.
+ * HTTP: hono's routes on Bun's server, with limits on the size of a request and on how long it may take.
+ * Every answer that is not a route's own is JSON `{"error": "..."}`.
  *
- * Not bounded here: a client that sends its header a byte at a time is only cut by the idle timeout.
+ * Not limited here: a client that sends its header one byte at a time is ended only by the idle timeout.
  */
+
 import { type Context, Hono } from "hono";
 import { about, type BuildInfo } from "./build-info.ts";
-import { DeadlineExceeded, sleep, withDeadline } from "./deadline.ts";
+import { sleep } from "./clock.ts";
+import { DeadlineExceeded, withDeadline } from "./deadline.ts";
 import type { Log } from "./log.ts";
 import { err, ok, type Result } from "./result.ts";
 
@@ -14,9 +16,9 @@ export type HttpLimits = {
   /** Names and values of all header fields together. Bun's own limit, 16 KiB, answers first. */
   readonly headerBytesMax: number;
   readonly bodyBytesMax: number;
-  /** From the request's header to the answer's; a stream that follows may take longer. */
+  /** From the request's header to the answer's header; a stream that follows may take longer. */
   readonly requestMs: number;
-  /** Without a byte in either direction; Bun takes whole seconds, at most 255. */
+  /** Time without a byte in either direction; Bun takes whole seconds, at most 255. */
   readonly idleMs: number;
 };
 
@@ -31,7 +33,7 @@ const HTTP_LIMITS: HttpLimits = {
 export type HttpBindings = {
   /** Sets this request's own idle timeout, for streams that may be silent; 0 is none. */
   readonly idle: (ms: number) => void;
-  /** Gives this request's answer so long, instead of `requestMs`; to be said before anything is waited for. */
+  /** Limits this request's answer to that time, instead of `requestMs`; call it before the first `await`. */
   readonly within: (ms: number) => void;
 };
 // biome-ignore lint/style/useNamingConvention: hono's name
@@ -39,9 +41,9 @@ export type App = Hono<{ Bindings: HttpBindings }>;
 
 export type HttpServer = {
   readonly port: number;
-  /** `http://host:port`, to show. */
+  /** `http://host:port`, for display. */
   readonly url: string;
-  /** Accepts nothing new, lets running requests finish for so long, then cuts them. */
+  /** Accepts no new requests, lets running ones finish for that long, then ends them. */
   close(graceMs: number): Promise<void>;
 };
 
@@ -114,7 +116,7 @@ const tidyPath = (path: string): string => path.replace(/\/{2,}/gu, "/").replace
 /** Bun takes 0 (none) to 255 seconds. */
 const idleSeconds = (ms: number): number => Math.min(255, Math.ceil(ms / 1000));
 
-/** Without a Host that can be read, such as in HTTP/1.0, Bun gives the path alone as the URL. */
+/** Without a readable Host, such as in HTTP/1.0, Bun gives only the path as the URL. */
 function readable(request: Request): Request | undefined {
   if (URL.canParse(request.url)) return request;
   const url = `http://localhost${request.url}`;
@@ -127,7 +129,7 @@ function refusal(request: Request, limits: HttpLimits): Response | undefined {
   if (headerBytes > limits.headerBytesMax) {
     return says(431, `header fields of ${headerBytes} bytes, at most ${limits.headerBytesMax}`);
   }
-  // A body of unknown length is cut by Bun at `maxRequestBodySize`, with a bare 413.
+  // Bun ends a body of unknown length at `maxRequestBodySize`, with a 413 without body.
   const bodyBytes = Number(request.headers.get("content-length") ?? 0);
   if (bodyBytes > limits.bodyBytesMax) {
     return says(413, `a body of ${bodyBytes} bytes, at most ${limits.bodyBytesMax}`);
@@ -148,7 +150,7 @@ async function answer(
     limitMs = ms;
   };
   try {
-    // A handler runs up to its first wait before this returns.
+    // A handler runs up to its first `await` before this returns.
     const response = Promise.resolve(app.fetch(request, { idle, within } satisfies HttpBindings));
     return await withDeadline(response, limitMs, `${request.method} ${path}`);
   } catch (cause) {
@@ -158,7 +160,7 @@ async function answer(
   }
 }
 
-/** 405 with `Allow` where the path is known by another method, else 404. */
+/** 405 with `Allow` if the path exists under another method, else 404. */
 function notFound(app: App, c: Context): Response {
   const { path } = c.req;
   const known = METHODS.filter((method) => app.router.match(method, path)[0].length > 0);
@@ -167,7 +169,7 @@ function notFound(app: App, c: Context): Response {
   return says(405, `${c.req.method} is not allowed here`, { allow: allow.join(", ") });
 }
 
-/** What went wrong is for our log alone. */
+/** The cause goes to our log only. */
 function failure(log: Log, cause: unknown): Response {
   log.error("an HTTP handler failed", { error: cause });
   return says(500, "internal error");

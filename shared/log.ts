@@ -1,10 +1,11 @@
 /**
- * Structured log lines, one a call. What goes where, and why this is our own: docs/decision/0001-own-logger.md.
+ * Structured log lines, one per call. Why we have a logger of our own: docs/decision/0001-own-logger.md.
  *
  * Invariants (test/shared/log.test.ts):
- *  - one call is one line of bounded size, whatever the fields hold (cycles, bigints, line ends);
- *  - a secret appears in none: fields are withheld by their name, and known values wherever they stand.
+ *  - one call is one line of bounded size, whatever the fields contain (cycles, bigints, newlines);
+ *  - no line contains a secret: fields are redacted by their name, and known values wherever they appear.
  */
+import type { Clock } from "./clock.ts";
 
 /** Least important first; a log of level `warn` writes `warn` and `error`. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -27,17 +28,16 @@ export type Log = {
 export type LogOptions = {
   readonly level: LogLevel;
   readonly format: LogFormat;
-  /** Takes one line without its line end. */
+  /** Called with one line, without its newline. */
   readonly write: (line: string) => void;
-  /** Unix time in ms. */
-  readonly nowMs: () => number;
-  /** Values that must never be printed; asked for each line, since a secret's file may change. */
+  readonly clock: Clock;
+  /** Values that must never be printed; called for each line, since a secret's file may change. */
   readonly secrets?: () => readonly string[];
 };
 
 const WITHHELD = "***";
 const SECRET_NAME = /password|secret|token|sasl/iu;
-/** A shorter known secret is not searched for: it would black out ordinary words. */
+/** A shorter known secret is not searched for: that would redact ordinary words. */
 const SECRET_CHARS_MIN = 4;
 const DEPTH_MAX = 4;
 const ITEMS_MAX = 32;
@@ -49,7 +49,7 @@ export function openLog(options: LogOptions, fields: Fields = {}): Log {
     (message: string, more: Fields = {}): void => {
       if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(options.level)) return;
       const hide = withhold(options.secrets?.() ?? []);
-      const time = new Date(options.nowMs()).toISOString();
+      const time = new Date(options.clock.nowMs()).toISOString();
       const line = { time, level, message: hide(message), ...plain({ ...fields, ...more }, hide) };
       options.write(oneLine(options.format === "json" ? JSON.stringify(line) : textLine(line)));
     };
@@ -72,7 +72,10 @@ function withhold(secrets: readonly string[]): Hide {
   };
 }
 
-/** What JSON can hold, of bounded size, without secrets. An own field never overwrites the line's. */
+/**
+ * The fields as JSON values of bounded size, without secrets. A caller's field never overwrites one of the
+ * line's own.
+ */
 function plain(fields: Fields, hide: Hide, depth = 0): Record<string, unknown> {
   const out: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(fields).slice(0, ITEMS_MAX)) {
@@ -101,7 +104,7 @@ function plainValue(value: unknown, hide: Hide, depth: number): unknown {
   return plain(Object.fromEntries(Object.entries(value)), hide, depth + 1);
 }
 
-/** An error as one text: its name and message, then those of its causes. No stack: see the decision. */
+/** An error as one text: its name and message, then those of its causes. Why without a stack: see the decision. */
 function errorText(error: Error): string {
   const parts: string[] = [];
   let next: unknown = error;
@@ -124,7 +127,7 @@ function textLine(line: Readonly<Record<string, unknown>>): string {
 const textValue = (value: unknown): string =>
   typeof value === "string" && /^[\w.:/@%+,-]+$/u.test(value) ? value : JSON.stringify(value);
 
-/** What would forge a second line or steer a terminal; JSON leaves the upper half of these as it is. */
+/** Characters that would forge a second line or control a terminal; JSON does not escape the upper half of these. */
 const CONTROL = /[\p{Cc}\u2028\u2029]/gu;
 
 const oneLine = (text: string): string =>

@@ -1,17 +1,17 @@
 /**
- * The only door to prom-client: a registry of our own, and metrics whose label sets are bounded. A
+ * The only file that uses prom-client: a registry of our own, and metrics with bounded label sets. A
  * label either has a closed list of values, all of them exposed from the start (0 included), or a
- * bound on how many values it may take; past the bound everything counts as `_other`.
+ * bound on how many values it may take; beyond it everything counts as `_other`.
  */
 import * as prom from "prom-client";
 
-/** Either all values there are, or how many different ones are kept. */
+/** Either all possible values, or how many different ones are kept. */
 export type LabelBound = readonly string[] | { readonly valuesMax: number };
 export type LabelBounds = Readonly<Record<string, LabelBound>>;
 
 type ValueOf<B extends LabelBound> = B extends readonly (infer V extends string)[] ? V : string;
 export type LabelValues<B extends LabelBounds> = { readonly [N in keyof B]: ValueOf<B[N]> };
-/** No labels declared: no argument. */
+/** Without labels there is no argument. */
 type LabelArgument<B extends LabelBounds> = [keyof B] extends [never] ? [] : [LabelValues<B>];
 
 type About<B extends LabelBounds> = {
@@ -25,9 +25,9 @@ export type Counter<B extends LabelBounds> = {
 };
 export type Gauge<B extends LabelBounds> = {
   set(value: number, ...labels: LabelArgument<B>): void;
-  /** Takes one series out of the text until it is set again: what is not known is not 0. */
+  /** Removes one series from the text until it is set again: unknown is not 0. */
   unset(...labels: LabelArgument<B>): void;
-  /** Forgets all series, so that what is gone is not shown for ever. */
+  /** Removes all series, so that a thing that is gone is not shown for ever. */
   clear(): void;
 };
 export type Histogram<B extends LabelBounds> = {
@@ -39,7 +39,7 @@ export type Metrics = {
   counter<const B extends LabelBounds = {}>(about: About<B>): Counter<B>;
   // biome-ignore lint/complexity/noBannedTypes: the empty set of labels
   gauge<const B extends LabelBounds = {}>(about: About<B>): Gauge<B>;
-  /** `buckets` are upper bounds, ascending, in the unit that the name ends with. */
+  /** `buckets` are ascending upper bounds, in the unit at the end of the name. */
   // biome-ignore lint/complexity/noBannedTypes: the empty set of labels
   histogram<const B extends LabelBounds = {}>(
     about: About<B> & { readonly buckets: readonly number[] },
@@ -108,8 +108,8 @@ export function openMetrics(): Metrics {
 }
 
 /**
- * A histogram without labels that counts in an array: the heartbeats are observed twice each, and
- * prom-client's own `observe` (labels hashed, an object looked up) costs half as much as folding one.
+ * A histogram without labels that counts in an array. Each heartbeat is observed twice, and prom-client's
+ * own `observe` (it hashes labels and looks up an object) costs half as much as folding a heartbeat.
  */
 class PlainHistogram extends prom.Histogram {
   readonly #bounds: readonly number[];
@@ -132,7 +132,7 @@ class PlainHistogram extends prom.Histogram {
     this.#sum += value;
   }
 
-  /** What the registry renders, in prom-client's own shape. */
+  /** The form that prom-client's registry renders. */
   getForPromString() {
     const { name } = this.#about;
     let below = 0;
@@ -162,7 +162,7 @@ function allClosed(bounds: LabelBounds = {}): Record<string, string>[] {
   return sets;
 }
 
-/** Replaces values past a label's bound, or outside its list, by `_other`. */
+/** Replaces values beyond a label's bound, or outside its list, with `_other`. */
 function openBounds(bounds: LabelBounds = {}): (labels: Labels | undefined) => Labels {
   const seen = new Map<string, Set<string>>(
     Object.entries(bounds).map(([name, bound]) => [

@@ -1,7 +1,7 @@
 /**
- * What a process says of itself under Prometheus' own names, read when it is asked. Not prom-client's
- * collection: its event-loop monitor wakes the process a hundred times a second, half the CPU of a program
- * that mostly waits, and its V8 heap spaces, which Bun does not have, take 28 ms a scrape.
+ * Metrics of the process itself under Prometheus' standard names, read at each scrape. prom-client's own
+ * collection is not used: its event-loop monitor wakes the process a hundred times a second, half the CPU
+ * of a program that mostly waits, and its V8 heap spaces, which Bun does not have, take 28 ms per scrape.
  */
 import { readdirSync } from "node:fs";
 import { openFiles } from "./linux/kernel-files.ts";
@@ -10,12 +10,12 @@ import { type Metrics, openMetrics } from "./metrics.ts";
 const DESCRIPTORS = "/proc/self/fd";
 const LIMITS = "/proc/self/limits";
 const STATUS = "/proc/self/status";
-/** What exporters in Go show where there is no limit: the largest number of 64 bits. */
+/** Exporters in Go show this where there is no limit: the largest 64 bit number. */
 const UNLIMITED = 2 ** 64;
 const BYTES_PER_KB = 1024;
 const US_PER_SECOND = 1_000_000;
 
-/** A registry that shows the process's own CPU, memory and open files as well. */
+/** A registry that also shows the process's CPU, memory and open files. */
 export function openProcessMetrics(): Metrics {
   const metrics = openMetrics();
   showProcess(metrics);
@@ -62,7 +62,7 @@ function show(gauge: ProcessGauge, value: number | undefined): void {
   else gauge.set(value);
 }
 
-/** Stock alerts divide by them: `process_open_fds / process_max_fds`. */
+/** Common alerts divide by these: `process_open_fds / process_max_fds`. */
 function openLimits(metrics: Metrics): () => void {
   const files = openFiles();
   const textOf = (path: string): string => {
@@ -75,11 +75,11 @@ function openLimits(metrics: Metrics): () => void {
   });
   const virtual = metrics.gauge({
     name: "process_virtual_memory_bytes",
-    help: "Addresses in use, most of them without memory behind them",
+    help: "Virtual addresses in use, most of them without memory behind them",
   });
   const maxVirtual = metrics.gauge({
     name: "process_virtual_memory_max_bytes",
-    help: "How many addresses may be in use",
+    help: "How many virtual addresses may be in use",
   });
   return () => {
     const limits = textOf(LIMITS);
@@ -100,7 +100,7 @@ export function softLimit(limits: string, name: string): number | undefined {
 
 function openDescriptors(): number | undefined {
   try {
-    // Less the one that lists them.
+    // Minus the descriptor that lists them.
     return readdirSync(DESCRIPTORS).length - 1;
   } catch {
     return undefined;

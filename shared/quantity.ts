@@ -20,7 +20,7 @@ export function parseBytes(text: string): Result<number, string> {
   return ok(bytes);
 }
 
-/** Bytes as Kubernetes writes them: the largest binary unit that loses nothing. */
+/** Bytes as Kubernetes writes them, in the largest binary unit that is exact. */
 export function kubernetesQuantity(bytes: number): string {
   let amount = bytes;
   let power = 0;
@@ -32,7 +32,7 @@ export function kubernetesQuantity(bytes: number): string {
   return unit === "" ? String(amount) : `${amount}${unit.toUpperCase()}i`;
 }
 
-/** Text to thousandths of a CPU: `0.5` and `500m` are 500. Finer than a thousandth is refused. */
+/** Text to thousandths of a CPU: `0.5` and `500m` are 500. Finer values are refused. */
 export function parseCpu(text: string): Result<number, string> {
   const groups = CPU.exec(text)?.groups;
   if (groups === undefined) return err("is not a number of CPUs such as 0.5, 2 or 500m");

@@ -18,7 +18,7 @@ import { identityOf } from "./control-plane/leader/identity.ts";
 
 const CLIENT_ID = "outrider-check";
 
-/** Whose way to Kafka is checked. */
+/** The program whose way to Kafka is checked. */
 export const ROLES = ["control-plane", "worker", "broker"] as const;
 export type Role = (typeof ROLES)[number];
 
@@ -61,8 +61,8 @@ function selectionOf(
 }
 
 /**
- * By the replica's name where it is known: its certificate carries that name, not the loopback address by
- * which the sidecar itself asks.
+ * Uses the replica's name if it is known: the certificate has that name, not the loopback address to which
+ * the sidecar itself connects.
  */
 function brokerSelection(
   environment: Environment,

@@ -13,7 +13,7 @@ import { CONTROL_PLANE_TABLE, FLEET_TABLE, OPERATOR_TABLE } from "./control-plan
 import type { OperatorRun } from "./control-plane/operator/command.ts";
 import { INGEST_TABLE } from "./ingest/config.ts";
 
-/** What a command line of the sidecar means. */
+/** A parsed command line of the sidecar. */
 export type SidecarRun =
   | BrokerRun
   | ControlPlaneRun
@@ -21,7 +21,7 @@ export type SidecarRun =
   | CheckRun
   | OperatorRun;
 
-/** Less is no age to tidy up by; a dead cluster's worker has been stopped anyway. */
+/** A shorter age makes no sense for a clean-up; a dead cluster's worker has been stopped anyway. */
 const DEAD_FOR_MIN_MS = 1000;
 
 const yes = switchFlag({ name: "yes", describe: "Do not ask first" });
@@ -32,13 +32,13 @@ export const SIDECAR: Program<SidecarRun> = {
   fallback: "broker",
   commands: {
     broker: command({
-      describe: "serve the health, readiness and memory of the Kafka broker beside us",
+      describe: "report health, readiness and memory of the Kafka broker beside us over HTTP",
       flags: {},
       variables: BROKER_TABLE,
       run: () => ({ command: "broker" }),
     }),
     "check live": command({
-      describe: "say whether the broker beside us lives (for an exec probe)",
+      describe: "say whether the broker beside us is alive (for an exec probe)",
       flags: {},
       variables: BROKER_TABLE,
       run: () => ({ command: "check live" }),
@@ -79,7 +79,7 @@ export const SIDECAR: Program<SidecarRun> = {
       run: () => ({ command: "ingest" }),
     }),
     "check kafka": command({
-      describe: "say step by step whether Kafka can be used, and what to put right",
+      describe: "say step by step whether Kafka can be used, and what to fix",
       flags: {
         role: valueFlag(
           {
@@ -138,7 +138,7 @@ export const SIDECAR: Program<SidecarRun> = {
       run: (flags) => ({ command: "release-brake", ...flags }),
     }),
     "accept-registry": command({
-      describe: "accept a registry topic that was made again",
+      describe: "accept a registry topic that was recreated",
       flags: { yes },
       variables: OPERATOR_TABLE,
       run: (flags) => ({ command: "accept-registry", ...flags }),

@@ -1,5 +1,5 @@
 /**
- * The sidecar: the table of its commands, in the shell that both programs share. What one command alone
+ * The sidecar: runs its table of commands in the shell that both programs share. What only one command
  * needs is imported when it runs: in a broker's pod the control plane would cost 15 MB.
  */
 import { runProgram, type Shell } from "../shared/cli/shell.ts";

@@ -1,8 +1,8 @@
 /**
  * `bun run test`: every test there is, in suites, each job with a process, a temporary directory and a
  * time limit of its own. `bun run test system kafka-door` runs what is named: a suite, or files
- * by a part of their path. `--seed=N` repeats an order of tests; `--at-once=N` runs so many files on
- * real servers side by side. `--matrix` runs the tests that are for older servers too (test/run/matrix.ts)
+ * by a part of their path. `--seed=N` repeats an order of tests; `--at-once=N` runs at most so many jobs
+ * side by side; `--costs` writes down what each took (test/run/costs.json), by which they are ordered. `--matrix` runs the tests that are for older servers too (test/run/matrix.ts)
  * on those that a whole run leaves out; `--matrix 2.8.2` or `--matrix broker-roll` what is named of them.
  * `--changed` runs what the difference from main concerns, `--changed=REVISION` that from another revision.
  *
@@ -11,24 +11,28 @@
  * nothing ran.
  */
 import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BedProcess } from "./bed/process.ts";
 import { concernedTests } from "./run/changed.ts";
+import { type Costs, costName, readCosts, writeCosts } from "./run/costs.ts";
 import { changedPaths, openImports } from "./run/difference.ts";
 import { type Outcome, type RunOptions, runJob } from "./run/job.ts";
 import type { Count } from "./run/junit.ts";
 import { endAll, survivorsOf } from "./run/leftover.ts";
+import { cpuTicks, idleText } from "./run/machine.ts";
+import { nextJob, type Room } from "./run/order.ts";
 import { add, countText, failureLines, progressLines, tableLines } from "./run/report.ts";
 import { allJobs, type Chosen, chosenJobs, type Job, realFiles } from "./run/suite.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const SEED_MAX = 2 ** 31;
 const REAP_MS = 5000;
-/** They mostly wait: three beside each other on two cores leave no test short of CPU, and a third of the time. */
-const AT_ONCE = 3;
+/** They mostly wait; test/run/order.ts says how many of them there is CPU for. */
+const AT_ONCE_MAX = 4;
 /** As a shell says it of a process that SIGINT ended. */
 const INTERRUPTED = 130;
+const FIRST: readonly string[] = ["types", "lint", "unused", "build"];
 /** Without binaries none of these can tell anything. */
 const NEEDS_BUILD: readonly string[] = ["bed", "contract", "system", "fault", "issue", "demo"];
 
@@ -47,7 +51,8 @@ function environment(): Record<string, string> {
 
 type RunChoice = Omit<Chosen, "concerned"> & {
   readonly seed: number;
-  readonly atOnce: number;
+  readonly atOnceMax: number;
+  readonly keepsCosts: boolean;
   /** From which revision on; undefined: everything runs. */
   readonly changedFrom: string | undefined;
 };
@@ -61,8 +66,9 @@ function readChoice(words: readonly string[]): RunChoice {
     names: words.filter((word) => !word.startsWith("--")),
     matrix: words.includes("--matrix"),
     changedFrom: changedFrom(words),
+    keepsCosts: words.includes("--costs"),
     seed: number("--seed=") ?? Math.floor(Math.random() * SEED_MAX),
-    atOnce: Math.max(1, number("--at-once=") ?? AT_ONCE),
+    atOnceMax: Math.max(1, number("--at-once=") ?? AT_ONCE_MAX),
   };
 }
 
@@ -81,36 +87,43 @@ async function choose({ names, matrix, changedFrom: from }: RunChoice): Promise<
 }
 
 const notRun = (job: Job): Outcome => ({
-  ...{ job, passed: 0, failed: 1, skipped: 0, seconds: 0, files: [], output: "", kept: undefined },
+  ...{ job, passed: 0, failed: 1, skipped: 0, seconds: 0, cpuSeconds: 0 },
+  ...{ files: [], output: "", kept: undefined },
   notes: ["not run: the build failed"],
 });
 
-/** One after the other up to the build, then so many at once; outcomes in the order of the jobs. */
+/** What costs little and stops much comes first, alone; the others as there is room. Outcomes in order. */
 async function runAll(
   jobs: readonly Job[],
-  atOnce: number,
+  { room, costs }: { readonly room: Room; readonly costs: Costs },
   options: RunOptions,
 ): Promise<readonly Outcome[]> {
-  const outcomes = new Map<number, Outcome>();
-  const waiting = [...jobs.entries()];
-  const isReal = ([, job]: readonly [number, Job]) => NEEDS_BUILD.includes(job.suite);
-  const first = waiting.filter((entry) => !isReal(entry));
-  const real = waiting.filter(isReal);
-  const work = async (queue: (readonly [number, Job])[]) => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const [number, job] = next;
-      const noBinaries = [...outcomes.values()].some(
-        (each) => each.job.suite === "build" && each.failed > 0,
-      );
-      const isLost = noBinaries && isReal(next);
-      const outcome = isLost ? notRun(job) : await runJob(job, number, options);
-      outcomes.set(number, outcome);
-      tell(outcome, options.seed);
-    }
+  const outcomes = new Map<Job, Outcome>();
+  const run = async (job: Job) => {
+    const noBinaries = [...outcomes.values()].some(
+      (each) => each.job.suite === "build" && each.failed > 0,
+    );
+    const isLost = noBinaries && NEEDS_BUILD.includes(job.suite);
+    const outcome = isLost ? notRun(job) : await runJob(job, jobs.indexOf(job), options);
+    outcomes.set(job, outcome);
+    tell(outcome, options.seed);
   };
-  await work(first);
-  await Promise.all(Array.from({ length: atOnce }, () => work(real)));
-  return [...outcomes].sort(([a], [b]) => a - b).map(([, outcome]) => outcome);
+  const isFirst = ({ suite }: Job) => FIRST.includes(suite);
+  for (const job of jobs.filter(isFirst)) await run(job);
+  const waiting = jobs.filter((job) => !isFirst(job));
+  const running = new Map<Job, Promise<void>>();
+  const costOf = (job: Job) => costs.get(costName(job));
+  while (waiting.length > 0 || running.size > 0) {
+    const place = nextJob(waiting.map(costOf), [...running.keys()].map(costOf), room);
+    const [job] = place === undefined ? [] : waiting.splice(place, 1);
+    if (job === undefined) await Promise.race(running.values());
+    else
+      running.set(
+        job,
+        run(job).finally(() => running.delete(job)),
+      );
+  }
+  return jobs.flatMap((job) => outcomes.get(job) ?? []);
 }
 
 function tell(outcome: Outcome, seed: number): void {
@@ -128,7 +141,7 @@ async function clear(directory: string): Promise<void> {
 
 async function main(): Promise<number> {
   const choice = readChoice(process.argv.slice(2));
-  const { names, seed, atOnce } = choice;
+  const { names, seed, atOnceMax, keepsCosts } = choice;
   const jobs = await choose(choice);
   const directory = await mkdtemp(join(tmpdir(), "outrider-test-"));
   const current = new Set<BedProcess>();
@@ -145,18 +158,26 @@ async function main(): Promise<number> {
     `${jobs.length === 1 ? "1 job" : `${jobs.length} jobs`}, seed ${seed}${isCi ? ", CI: what cannot run fails" : ""}`,
   );
   const sinceMs = performance.now();
-  const outcomes = await runAll(jobs, atOnce, {
-    root: ROOT,
-    directory,
-    environment: environment(),
-    seed,
-    ci: isCi,
-    reapMs: REAP_MS,
-    onStart: (child) => {
-      current.add(child);
-      void child.exited.then(() => current.delete(child));
+  const cpuBefore = await cpuTicks();
+  const costs = await readCosts();
+  const room = { cpus: availableParallelism(), atOnceMax };
+  const outcomes = await runAll(
+    jobs,
+    { room, costs },
+    {
+      root: ROOT,
+      directory,
+      environment: environment(),
+      seed,
+      ci: isCi,
+      reapMs: REAP_MS,
+      onStart: (child) => {
+        current.add(child);
+        void child.exited.then(() => current.delete(child));
+      },
     },
-  });
+  );
+  if (keepsCosts) await writeCosts(costs, outcomes);
   const left = await survivorsOf(directory, REAP_MS);
   endAll(left);
   await clear(directory);
@@ -170,7 +191,7 @@ async function main(): Promise<number> {
   if (left.length === 0) say("Nothing that this run started is left running.");
   if (jobs.length === 0) say(`Nothing is named ${names.join(" ")}.`);
   const minutes = ((performance.now() - sinceMs) / 60_000).toFixed(1);
-  say(`${minutes} minutes in all`);
+  say(`${minutes} minutes in all; ${idleText(cpuBefore, await cpuTicks())}`);
   say(countText(total));
   return total.failed > 0 || total.passed === 0 ? 1 : 0;
 }

@@ -2,35 +2,34 @@
  * What the ledger says about one record of ours, for `--wait`: answered, refused, or not yet. Pure.
  *
  * Invariants (test/agent/confirmation/confirmation.test.ts):
- *  - `_applied:<p>` counts with the registry's own topic id alone, and holds the first offset that has
- *    NOT been judged: ours is judged when it is greater than our offset;
- *  - whatever an older leader still writes (a lower epoch) is ignored, and so are other keys;
- *  - a worker that runs while a withdrawal is pending is the old one, and is no answer;
+ *  - `_applied:<p>` counts only with the registry's own topic id, and has the first offset that has NOT been judged: our record is judged when it is greater than our offset;
+ *  - records of an older leader (a lower epoch) and of other keys are ignored;
+ *  - a worker that runs while a withdrawal is pending is the old one, and does not count as an answer;
  *  - what this agent cannot read is never a refusal: a later control plane may have written it.
  */
 import type { ClientId } from "../../shared/protocol/client-id.ts";
 import { installationOf } from "../../shared/protocol/installation.ts";
 import { type LedgerAnswer, type Progress, readAnswer } from "./ledger.ts";
 
-/** Our record and where it lies. */
+/** Our record and its position. */
 export type Target = {
   readonly action: "register" | "deregister";
   readonly clientId: ClientId;
   readonly topicId: string;
   readonly partition: number;
   readonly offset: number;
-  /** Ours, where standing is asked for by who registers; undefined: it is not compared. */
+  /** Our installation, if the asking command registers; undefined: it is not compared. */
   readonly installationId?: string | undefined;
 };
 
-/** What was read of the ledger since before our record was written. */
+/** What was read from the ledger, from a position before our record was written. */
 export type Evidence = {
   readonly epoch: number;
-  /** Records of a control plane, about whomever. */
+  /** Whether there were records of a control plane, about any cluster. */
   readonly records: number;
   readonly applied: Progress | undefined;
   readonly status: LedgerAnswer | undefined;
-  /** The newest record under our key means nothing to us. */
+  /** We cannot read the newest record under our key. */
   readonly unread: boolean;
 };
 
@@ -46,18 +45,18 @@ export type Confirmation =
   | {
       readonly kind: "done";
       readonly detail: string;
-      /** Two agents beat in turn; only where standing is asked for. */
+      /** Two agents beat in turn; only a question for the standing returns it. */
       readonly conflict?: boolean;
     }
   | { readonly kind: "withdrawn"; readonly detail: string }
-  /** The reason stands in the quarantine. */
+  /** The reason is in the quarantine. */
   | { readonly kind: "refused"; readonly detail: string }
-  /** Nothing final yet; `detail` is what to say at the deadline. */
+  /** Nothing final yet; `detail` is the text for the deadline. */
   | { readonly kind: "open"; readonly detail: string };
 
 type LedgerBytes = { readonly key: Uint8Array | null; readonly value: Uint8Array | null };
 
-/** Takes one ledger record in. What is no ledger record and not under our key changes nothing. */
+/** Folds one ledger record. One that is no ledger record and not under our key changes nothing. */
 export function foldEvidence(evidence: Evidence, target: Target, bytes: LedgerBytes): Evidence {
   const read = readAnswer(bytes.key, bytes.value);
   const epoch = read.epoch ?? evidence.epoch;
@@ -92,10 +91,10 @@ export function confirm(target: Target, evidence: Evidence): Confirmation {
   return target.action === "register" ? judgeWorker(target, status) : judgeWithdrawal(status);
 }
 
-/** What an answer means; by default for a command that waits for worker or withdrawal. */
+/** What the answers mean; by default for a command that waits for the worker or the withdrawal. */
 export type Confirm = (target: Target, evidence: Evidence) => Confirmation;
 
-/** Done once the registration is accepted, whatever becomes of the worker. */
+/** Done once the registration is accepted, whether or not the worker runs. */
 export function confirmAccepted(target: Target, evidence: Evidence): Confirmation {
   const confirmation = confirm(target, evidence);
   if (confirmation.kind === "withdrawn" || confirmation.kind === "refused") return confirmation;
@@ -103,7 +102,7 @@ export function confirmAccepted(target: Target, evidence: Evidence): Confirmatio
   return confirmStanding(target, evidence);
 }
 
-/** What the newest answer under our key says, to whichever record of ours. */
+/** What the newest answer under our key says, whichever record of ours it answers. */
 export function confirmStanding(target: Target, { status, unread }: Evidence): Confirmation {
   if (status === undefined || unread) {
     return { kind: "open", detail: "no control plane has answered; does one run on this Kafka?" };
@@ -121,18 +120,18 @@ export function confirmStanding(target: Target, { status, unread }: Evidence): C
   return { kind: "done", conflict: true, detail: `instances ${names} beat in turn` };
 }
 
-/** Why it is not known yet what became of our record; undefined when it is. */
+/** Why the outcome of our record is not known yet; undefined when it is known. */
 function notYetJudged(target: Target, evidence: Evidence): string | undefined {
   const { applied, records } = evidence;
   if (records === 0) return "no control plane has answered; does one run on this Kafka?";
   if (applied === undefined) {
-    return "a control plane is at work, but has not come to this record";
+    return "a control plane is at work, but has not reached this record";
   }
   if (applied.topic_id !== target.topicId) {
     return "the control plane follows an earlier cluster.registry; restart it, or see sidecar accept-registry";
   }
   if (applied.offset > target.offset) return undefined;
-  return `the control plane has come to offset ${applied.offset} of ${target.offset + 1}`;
+  return `the control plane has reached offset ${applied.offset} of ${target.offset + 1}`;
 }
 
 function judgeWorker(target: Target, status: LedgerAnswer): Confirmation {
@@ -164,7 +163,7 @@ function judgeWorker(target: Target, status: LedgerAnswer): Confirmation {
   }
 }
 
-/** Null once a newer registration followed: then the withdrawal before it is done, too. */
+/** Null once a newer registration followed: then the withdrawal before it is done. */
 const isWithdrawn = ({ withdrawal }: LedgerAnswer): boolean =>
   withdrawal === null || withdrawal === "done";
 
@@ -172,12 +171,12 @@ function judgeWithdrawal(status: LedgerAnswer): Confirmation {
   const isKept = status.group_kept === true && status.withdrawal === "done";
   if (isKept && status.worker !== null) {
     const detail =
-      "accepted; the tombstone is history to the control plane, which stops the worker once no agent has beaten for CLEANUP_TIMEOUT";
+      "accepted; the control plane read the tombstone as history, and stops the worker once no agent has beaten for CLEANUP_TIMEOUT";
     return { kind: "open", detail };
   }
   if (isWithdrawn(status)) {
     const detail = isKept
-      ? "the worker is gone; its group, if there is one, is left to Kafka to expire, for the control plane came to the registry after the tombstone"
+      ? "the worker is gone; Kafka lets its group expire, if there is one, because the control plane read the tombstone as history"
       : "worker and group are gone";
     return { kind: "done", detail };
   }
@@ -189,7 +188,7 @@ function judgeWithdrawal(status: LedgerAnswer): Confirmation {
   };
 }
 
-/** Who keeps the group from being deleted. */
+/** Text about the member that keeps the group from being deleted. */
 function strayText({ stray }: LedgerAnswer): string {
   const [first] = stray?.members ?? [];
   if (first === undefined) return "";
@@ -197,12 +196,12 @@ function strayText({ stray }: LedgerAnswer): string {
   return `; client ${name} at ${first.host.slice(0, 80)} is still in its consumer group: stop it`;
 }
 
-/** A word of a later version, fit for a line. */
+/** An unknown value of a later version, shortened for one line. */
 function wordText(word = ""): string {
   return /^[a-z-]{1,40}$/u.test(word) ? word : "in a state that this agent does not know";
 }
 
-/** Other names are made with a hash by the control plane, which alone knows them then. */
+/** Other names contain a hash that only the control plane knows. */
 const PLAIN_NAME = /^kg-graph-builder-[a-z0-9](?:[a-z0-9-]{0,44}[a-z0-9])?$/u;
 
 function workerText({ clientId }: Target): string {

@@ -1,7 +1,7 @@
 /**
- * What the agent reads of the ledger (shared/protocol/ledger.ts). Read loosely: agents and control planes
- * are not upgraded together, so whatever the agent does not decide on may be there or not, and be of any
- * kind; words that a later version adds are kept as they are.
+ * What the agent reads from the ledger (shared/protocol/ledger.ts). It is parsed leniently, because agents
+ * and control planes are not upgraded together: fields on which the agent does not decide may be absent or
+ * of any type, and unknown values of a later version are kept.
  */
 import * as v from "valibot";
 import { keyText, OWN_VALUE_BYTES_MAX, parseJson } from "../../shared/protocol/json.ts";
@@ -11,14 +11,14 @@ const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const LedgerAnswer = v.object({
   client_id: v.string(),
   epoch: whole,
-  /** Where the accepted record lies; a null value is a tombstone. */
+  /** The accepted record; a null value is a tombstone. */
   registry: v.object({ partition: whole, offset: whole, value: v.nullable(v.string()) }),
-  /** `pending`, `done`, or what a later version says. */
+  /** `pending`, `done`, or a value of a later version. */
   withdrawal: v.nullable(v.string()),
   /** The tombstone was history when it was read: its consumer group was not deleted. */
   group_kept: v.fallback(v.optional(v.boolean()), undefined),
   conflict: v.fallback(v.optional(v.object({ instances: v.array(v.string()) })), undefined),
-  /** Members of its group that are not its worker; for a line of text alone. */
+  /** Members of its group that are not its worker; only for a line of text. */
   stray: v.fallback(
     v.optional(
       v.object({ members: v.array(v.object({ client_id: v.string(), host: v.string() })) }),
@@ -43,7 +43,7 @@ export type Read =
       readonly partition: number;
       readonly progress: Progress;
     }
-  /** Bytes that mean nothing to us; the epoch where at least that can be read. */
+  /** A record that we cannot read; with its epoch, if at least that can be read. */
   | { readonly kind: "unread"; readonly key: string; readonly epoch: number | undefined };
 
 const PROGRESS_KEY = /^_applied:(?<partition>\d{1,9})$/u;

@@ -1,16 +1,16 @@
 /**
- * `--wait`: reads the control plane's answer from partition 0 of the ledger, by raw Fetch, without a
- * group: joining one costs 3 s and one more permission.
+ * `--wait`: reads the control plane's answer from partition 0 of the ledger, with plain Fetch requests and
+ * no group: joining one costs 3 s and one more permission.
  *
- * Where to read from is taken before our record is written, so that no answer can be missed.
+ * The start position is noted before our record is written, so that no answer can be missed.
  */
 
-import type { Call } from "../../shared/kafka/api/request.ts";
+import { sleep } from "../../shared/clock.ts";
+import type { Call, Deadline } from "../../shared/deadline.ts";
 import type { KafkaClient } from "../../shared/kafka/cluster/client.ts";
 import { openConsumer } from "../../shared/kafka/consumer/consumer.ts";
 import type { ReadBatch, ReadProblem } from "../../shared/kafka/consumer/delivery.ts";
 import { endOffsets } from "../../shared/kafka/consumer/offsets.ts";
-import { type Deadline, pause } from "../../shared/kafka/deadline.ts";
 import type { KafkaError } from "../../shared/kafka/error.ts";
 import type { KafkaLog } from "../../shared/kafka/log.ts";
 import { type Place, readQuarantineHeaders } from "../../shared/protocol/quarantine.ts";
@@ -25,21 +25,21 @@ import {
   type Target,
 } from "./confirmation.ts";
 
-/** The quarantine is written before the ledger, so the reason is there; this bounds a slow read. */
+/** The quarantine is written before the ledger, so the reason is there; this limits a slow read. */
 const REASON_MS_MAX = 5000;
 const NEVER_RUN = "no control plane has ever run on this Kafka: there is no topic cluster.status";
 
-/** Where the answers begin. A topic that is not there yet begins at 0. */
+/** Where the answers begin; 0 in a topic that does not exist yet. */
 export type Start = {
   readonly status: number;
   readonly statusExists: boolean;
-  /** Undefined when it may not be read. */
+  /** Undefined when we may not read it. */
   readonly quarantine: number | undefined;
 };
 
 export type Waited =
   | Confirmation
-  /** The ledger may not be read. */
+  /** We may not read the ledger. */
   | { readonly kind: "failed"; readonly error: KafkaError };
 
 type Reading = {
@@ -64,7 +64,7 @@ export async function findStart(
   });
 }
 
-/** Of partition 0; undefined when there is no such topic. */
+/** The end of partition 0; undefined when there is no such topic. */
 async function endOf(
   client: KafkaClient,
   topic: string,
@@ -76,7 +76,7 @@ async function endOf(
   return failure === undefined ? ok(found.value.offsets.get(0)) : err(failure);
 }
 
-/** The judgement, or at the deadline the open one with what is known. */
+/** The confirmation; at the deadline an open one that says what is known. */
 export async function awaitAnswer(
   reading: Reading,
   target: Target,
@@ -103,7 +103,8 @@ export async function awaitAnswer(
       }
     },
   });
-  const atDeadline = pause(reading.deadline.leftMs(), reading.deadline.call()).then((): Waited => {
+  const { deadline } = reading;
+  const atDeadline = sleep(deadline.leftMs(), deadline.signal).then((): Waited => {
     const judgement = judge(target, evidence);
     return trouble === undefined ? judgement : { kind: "open", detail: trouble };
   });
@@ -135,12 +136,12 @@ export async function findReason(
     },
   });
   const call = reading.deadline.call(REASON_MS_MAX);
-  const place = await Promise.race([found.promise, pause(call.deadlineMs, call)]);
+  const place = await Promise.race([found.promise, sleep(call.deadlineMs, call.signal)]);
   await consumer.close();
   return place ?? undefined;
 }
 
-/** Partition 0 from an offset on; where that offset is gone, from where the topic now begins. */
+/** Partition 0 from an offset on; if that offset is gone, from the topic's present start. */
 function readTopic(
   { client, log }: Reading,
   topic: string,

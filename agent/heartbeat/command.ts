@@ -1,15 +1,17 @@
 /**
  * The long-running commands, `heartbeat` and `run`: HTTP first, then beats until the signal.
  *
- * Order of the end: no more beats are made, nothing is ready any more; the one under way is given up;
- * a last beat says `stopping` (2 s at most); with --deregister-on-exit the tombstone (5 s at most),
- * after that beat, so that nothing follows it; then HTTP and the connections to Kafka are closed.
+ * Order of the end: readiness closes and no more beats are made; the beat under way is given up; a last
+ * beat says `stopping` (2 s at most); with --deregister-on-exit the tombstone follows (5 s at most), after
+ * that beat, so that no beat follows it; then HTTP and the connections to Kafka are closed.
  */
+
 import type { BuildInfo } from "../../shared/build-info.ts";
+import type { Clock } from "../../shared/clock.ts";
+import { startDeadline } from "../../shared/deadline.ts";
 import { EXIT } from "../../shared/exit.ts";
 import { serve } from "../../shared/http.ts";
 import { ensureTopics } from "../../shared/kafka/admin/topics.ts";
-import { startDeadline } from "../../shared/kafka/deadline.ts";
 import type { Log } from "../../shared/log.ts";
 import { HEARTBEAT } from "../../shared/protocol/topic.ts";
 import { ok } from "../../shared/result.ts";
@@ -30,35 +32,33 @@ export type HeartbeatCommandOptions = {
   readonly identity: Identity;
   readonly instanceId: string;
   readonly registers: boolean;
-  /** The registration is one that a person asked for. */
+  /** A person asked for the registration. */
   readonly reRegister: boolean;
   readonly deregisterOnExit: boolean;
   readonly kafka: Kafka;
   readonly port: number;
   readonly build: BuildInfo;
   readonly log: Log;
-  readonly nowMs: () => number;
-  readonly monotonicMs: () => number;
-  readonly random: () => number;
-  /** The end of it all: SIGTERM or SIGINT. */
+  readonly clock: Clock;
+  /** Aborts on SIGTERM or SIGINT. */
   readonly signal: AbortSignal;
 };
 
 export async function runHeartbeat(options: HeartbeatCommandOptions): Promise<CommandOutcome> {
-  const { log, signal, nowMs, monotonicMs } = options;
+  const { log, signal, clock } = options;
   let enrolment: RegistrationTask | undefined;
   const standing = openStanding({
     ...options,
     clientId: options.identity.clientId,
     installationId: options.registers ? options.identity.installationId : undefined,
   });
-  const gauges = openHeartbeatMetrics(() => heartbeat.delivery(), standing.standing, monotonicMs);
+  const gauges = openHeartbeatMetrics(() => heartbeat.delivery(), standing.standing, clock);
   const heartbeat = openHeartbeatSender({
     ...options,
     clientId: options.identity.clientId,
     intervalMs: options.identity.heartbeatIntervalMs,
     kafka: courier(options.kafka),
-    // The collector, which is to come, counts here.
+    // The future collector counts here.
     resourcesSent: () => 0,
     trouble: () =>
       enrolment === undefined || enrolment.written()
@@ -78,8 +78,7 @@ export async function runHeartbeat(options: HeartbeatCommandOptions): Promise<Co
       registration: () => registrationText(enrolment, standing.standing()),
       stopping: () => signal.aborted,
       metrics: gauges.metrics,
-      nowMs,
-      monotonicMs,
+      clock,
     }),
   });
   if (!http.ok) return { exit: EXIT.configuration, line: `PORT: ${http.error.detail}` };
@@ -87,7 +86,7 @@ export async function runHeartbeat(options: HeartbeatCommandOptions): Promise<Co
   if (options.registers) {
     enrolment = startRegistration({ ...options, automatic: !options.reRegister, standing });
   }
-  // A beat before its registration would count as that of an unregistered cluster.
+  // A beat before the registration would count as one of an unregistered cluster.
   await enrolment?.tried;
   await Promise.all([heartbeat.run(signal), standing.run(heartbeat.ask, !options.registers)]);
   await enrolment?.ended;
@@ -97,7 +96,7 @@ export async function runHeartbeat(options: HeartbeatCommandOptions): Promise<Co
   return outcome;
 }
 
-/** Known from the ledger, or what is known of the writing; undefined where this agent does not register. */
+/** What the ledger says, or whether it was written; undefined if this agent does not register. */
 function registrationText(
   task: RegistrationTask | undefined,
   standing: AgentStanding,
@@ -106,7 +105,7 @@ function registrationText(
   return isKnown ? standingText(standing) : task?.text();
 }
 
-/** What the control plane holds against this cluster; it is said in each beat. */
+/** Why the control plane does not accept this cluster; each beat reports it. */
 function troubleOf(standing: AgentStanding): string | undefined {
   const { kind } = standing;
   return kind === "unknown" || kind === "accepted"
@@ -114,7 +113,10 @@ function troubleOf(standing: AgentStanding): string | undefined {
     : `registration ${standingText(standing)}`;
 }
 
-/** No round trip before the first beat but the one that finds its leader: the topic is made on demand. */
+/**
+ * The only round trip before the first beat finds the partition's leader; the topic is created only if that
+ * fails.
+ */
 function courier({ client, producer }: Kafka): Parameters<typeof openHeartbeatSender>[0]["kafka"] {
   return {
     reach: async (again, call) => {
@@ -151,13 +153,13 @@ function withdraw({ identity, kafka }: HeartbeatCommandOptions) {
   return retried(startDeadline({ deadlineMs: TOMBSTONE_MS_MAX }), async (call) => {
     const topicId = await findRegistry(kafka, call);
     if (!topicId.ok) return topicId;
-    // No registry: nothing of ours can be in it.
+    // Without a registry there is no record of ours to withdraw.
     if (topicId.value === undefined) return ok(undefined);
     return publish(kafka, { topicId: topicId.value, record }, call);
   });
 }
 
-/** One line when it changes for better or worse, not one a beat. */
+/** One line per change, not one per beat. */
 function openTeller(log: Log): (delivery: Delivery) => void {
   let kind: Delivery["kind"] = "connecting";
   let detail = "";

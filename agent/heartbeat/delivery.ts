@@ -4,7 +4,7 @@
  */
 
 export type Delivery = {
-  /** Since this moment it is as `kind` says. */
+  /** Since when it is so. */
   readonly sinceMs: number;
   /** Beats lost since the last one that arrived. */
   readonly lost: number;
@@ -27,7 +27,7 @@ export const arrived = (delivery: Delivery, nowMs: number): Delivery => ({
   lost: 0,
 });
 
-/** `startedMs`: when the try began that failed. A start without Kafka is an outage from the start on. */
+/** `startedMs`: when the failed attempt began. A start without Kafka counts as an outage from the start on. */
 export const failed = (delivery: Delivery, startedMs: number, detail: string): Delivery => ({
   kind: "down",
   sinceMs: delivery.kind === "up" ? startedMs : delivery.sinceMs,
@@ -37,7 +37,7 @@ export const failed = (delivery: Delivery, startedMs: number, detail: string): D
 
 export const lostOne = (delivery: Delivery): Delivery => ({ ...delivery, lost: delivery.lost + 1 });
 
-/** Why the next beat is a degraded one; undefined when none was lost. */
+/** The reason for a `degraded` next beat; undefined when no beat was lost. */
 export function lossText(delivery: Delivery, nowMs: number): string | undefined {
   if (delivery.lost === 0) return undefined;
   const beats = delivery.lost === 1 ? "1 beat" : `${delivery.lost} beats`;

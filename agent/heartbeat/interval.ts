@@ -1,6 +1,6 @@
-/** When the next beat is due. Pure: chance comes in as a value. */
+/** When the next beat is due. Pure: the random number comes in as a value. */
 
-/** So that a fleet that was started in one moment does not beat in one moment for ever. */
+/** Jitter, so that a fleet that was started at one time does not beat at one time for ever. */
 export const JITTER = 0.1;
 
 /** @param chance in [0, 1). @returns a time in [0.9, 1.1) of the interval, both in ms */

@@ -1,4 +1,4 @@
-/** A mailbox with one slot: whoever reads late finds the newest item, and the writer never waits. */
+/** A slot for one item: a late reader finds the newest one, and the writer never waits. */
 
 export type Latest<T> = {
   /** Puts an item in. Returns the older one that it replaced and that is lost. */

@@ -1,4 +1,5 @@
 /** The agent's metrics; docs/operating.md explains them. */
+import type { Clock } from "../../shared/clock.ts";
 import type { Metrics } from "../../shared/metrics.ts";
 import { openProcessMetrics } from "../../shared/process-metrics.ts";
 import type { Delivery } from "./delivery.ts";
@@ -14,7 +15,7 @@ export type HeartbeatMetrics = {
 export function openHeartbeatMetrics(
   delivery: () => Delivery,
   standing: () => AgentStanding,
-  monotonicMs: () => number,
+  clock: Clock,
 ): HeartbeatMetrics {
   const metrics = openProcessMetrics();
   const sent = metrics.counter({
@@ -43,7 +44,7 @@ export function openHeartbeatMetrics(
     else registered.set(kind === "accepted" ? 1 : 0);
     const now = delivery();
     up.set(now.kind === "up" ? 1 : 0);
-    outage.set(now.kind === "up" ? 0 : (monotonicMs() - now.sinceMs) / 1000);
+    outage.set(now.kind === "up" ? 0 : (clock.monotonicMs() - now.sinceMs) / 1000);
   });
   const count = { sent: 0, lost: 0 };
   return {

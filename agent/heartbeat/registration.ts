@@ -1,29 +1,34 @@
 /**
- * The registration of `agent run`: tried until it is written, however long Kafka is away, and written
- * again when the registry has been made again, or Kafka itself.
+ * The registration of `agent run`: retried until it is written, however long Kafka is away, and written
+ * again when the registry, or Kafka itself, was recreated.
  */
-import { backoffMs } from "../../shared/backoff.ts";
-import { sleep } from "../../shared/deadline.ts";
+import type { Clock } from "../../shared/clock.ts";
+import type { KafkaError } from "../../shared/kafka/error.ts";
 import type { Log } from "../../shared/log.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
+import { ALWAYS, retry } from "../../shared/retry.ts";
 import { type Identity, registrationRecord } from "../records.ts";
 import { findRegistryPlace, type Kafka, type RegistryPlace, register } from "../registry.ts";
 import type { StandingTask } from "./standing.ts";
 
 const ATTEMPT_MS_MAX = 10_000;
 const BACKOFF = { baseMs: 200, maxMs: 5000 } as const;
-/** A stale deadline's worth of intervals (docs/protocol.md): so often at most it is written anew. */
+/** The stale deadline in intervals (docs/protocol.md): the registration is written again at most that often. */
 const LOOK_INTERVALS = 4;
-/** But so often in any case: a control plane that begins without a ledger waits for CLEANUP_TIMEOUT, 5 minutes, and no longer. */
+/**
+ * But at least this often: a control plane that begins without a ledger waits only for CLEANUP_TIMEOUT, 5
+ * minutes.
+ */
 const LOOK_MS_MAX = 120_000;
 
-/** @param chance in [0, 1). @returns ms until it is looked at again where our registration is */
+/** @param chance in [0, 1). @returns ms until the next check that our registration is still there */
 export const untilNextLookMs = (intervalMs: number, chance: number): number =>
   Math.min(intervalMs * LOOK_INTERVALS, LOOK_MS_MAX) * (1 + chance / 2);
 
 export type RegistrationTask = {
-  /** Resolves when the first try has ended, however. */
+  /** Resolves when the first attempt has ended, successful or not. */
   readonly tried: Promise<void>;
-  /** Resolves when nothing of it is under way any more, after the signal. */
+  /** Resolves after the signal, when nothing is under way any more. */
   readonly ended: Promise<void>;
   /** For people: `written`, or what is wrong. */
   readonly text: () => string;
@@ -33,23 +38,22 @@ export type RegistrationTask = {
 export function startRegistration(options: {
   readonly kafka: Kafka;
   readonly identity: Identity;
-  /** Not said by a person: refused where an operator has withdrawn this cluster. */
+  /** No person asked for it: refused if an operator has withdrawn this cluster. */
   readonly automatic: boolean;
   readonly standing: StandingTask;
   readonly log: Log;
-  readonly nowMs: () => number;
-  readonly random: () => number;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
 }): RegistrationTask {
-  const { kafka, identity, automatic, standing, log, random, signal } = options;
+  const { kafka, identity, automatic, standing, log, clock, signal } = options;
   const first = Promise.withResolvers<void>();
   let text = "not yet written";
   let isWritten = false;
-  /** The registry that we are in. */
+  /** The registry in which we are registered. */
   let place: RegistryPlace | undefined;
 
-  const attempt = async (): Promise<boolean> => {
-    const record = registrationRecord(identity, options.nowMs(), automatic);
+  const attempt = async (): Promise<Result<null, KafkaError>> => {
+    const record = registrationRecord(identity, clock.nowMs(), automatic);
     const call = { deadlineMs: ATTEMPT_MS_MAX, signal };
     const start = await standing.start(call);
     const outcome = await register(kafka, record, call);
@@ -60,27 +64,26 @@ export function startRegistration(options: {
       isWritten = true;
       place = { clusterId: undefined, topicId: outcome.value.topicId };
       standing.registered(outcome.value, start);
-      return true;
+      return ok(null);
     }
     const problem = `not written: ${outcome.error.detail}`;
     if (problem !== text && !signal.aborted) {
       log.warn("could not register; trying again", { detail: outcome.error.detail });
     }
     text = problem;
-    return false;
+    return err(outcome.error);
   };
 
   const untilWritten = async (): Promise<void> => {
-    for (let failures = 0; !signal.aborted; failures += 1) {
-      const done = await attempt();
-      first.resolve();
-      if (done) return;
-      await sleep(backoffMs(failures, { ...BACKOFF, random }), signal);
-    }
+    const policy = { ...BACKOFF, clock, again: ALWAYS, failed: () => first.resolve() };
+    if (!signal.aborted) await retry(attempt, policy, signal);
     first.resolve();
   };
 
-  /** What cannot be asked is no other registry, and whoever is withdrawn or refused stays so, but for a conflict. */
+  /**
+   * A registry that cannot be asked counts as the same one. A cluster that was withdrawn or refused stays
+   * so, except after a conflict.
+   */
   const look = async (): Promise<void> => {
     if (standing.refusedInConflict()) {
       log.info(
@@ -98,7 +101,7 @@ export function startRegistration(options: {
       place = found.value;
       return;
     }
-    log.warn("the registry has been made again, or Kafka itself: registering again", {
+    log.warn("the registry, or Kafka itself, was recreated: registering again", {
       before,
       now: found.value,
     });
@@ -108,7 +111,7 @@ export function startRegistration(options: {
   const work = async () => {
     await untilWritten();
     while (!signal.aborted) {
-      await sleep(untilNextLookMs(identity.heartbeatIntervalMs, random()), signal);
+      await clock.sleep(untilNextLookMs(identity.heartbeatIntervalMs, clock.random()), signal);
       if (!signal.aborted) await look();
     }
   };
@@ -116,7 +119,7 @@ export function startRegistration(options: {
   return { tried: first.promise, ended, text: () => text, written: () => isWritten };
 }
 
-/** A registry that is not there counts as another one: whoever makes it again needs us in it. */
+/** A missing registry counts as another one, because we must be in it when it is recreated. */
 const isOther = (known: RegistryPlace, now: RegistryPlace): boolean =>
   known.topicId !== now.topicId ||
   (known.clusterId !== undefined && known.clusterId !== now.clusterId);

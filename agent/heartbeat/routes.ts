@@ -1,4 +1,5 @@
-/** What the agent says over HTTP. Routes only render; readiness and liveness never depend on Kafka. */
+/** The agent's HTTP endpoints. Routes only render; readiness and liveness never depend on Kafka. */
+import type { Clock } from "../../shared/clock.ts";
 import type { App } from "../../shared/http.ts";
 import type { Metrics } from "../../shared/metrics.ts";
 import { type Delivery, forSeconds } from "./delivery.ts";
@@ -6,13 +7,11 @@ import { type Delivery, forSeconds } from "./delivery.ts";
 export type RouteOptions = {
   readonly delivery: () => Delivery;
   readonly beats: () => { readonly sent: number; readonly lost: number };
-  /** Undefined where this command does not register. */
+  /** Undefined if this command does not register. */
   readonly registration: () => string | undefined;
   readonly stopping: () => boolean;
   readonly metrics: Metrics;
-  /** Unix time, and the clock of `Delivery`; both in ms. */
-  readonly nowMs: () => number;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 };
 
 export const routes = (options: RouteOptions) => (app: App) => {
@@ -32,8 +31,8 @@ export const routes = (options: RouteOptions) => (app: App) => {
 
 function kafkaBody(options: RouteOptions) {
   const delivery = options.delivery();
-  const now = options.monotonicMs();
-  const timeOf = (ms: number) => new Date(options.nowMs() - (now - ms)).toISOString();
+  const now = options.clock.monotonicMs();
+  const timeOf = (ms: number) => new Date(options.clock.nowMs() - (now - ms)).toISOString();
   const { sent, lost } = options.beats();
   const registration = options.registration();
   return {

@@ -1,28 +1,27 @@
 /**
- * The heartbeat: a beat is due at once and then every interval, and one courier brings them to Kafka.
+ * Sends the heartbeats: one is due at once and then every interval, and one loop sends them to Kafka.
  *
  * Invariants (test/agent/heartbeat/sender.test.ts):
- *  - what is kept while Kafka is away is one beat, the newest; a lost one shows as a gap in `sequence`;
- *  - a beat says how things are when it is sent, not when it was due: else the first one after an
- *    outage would look like a clock that is behind;
- *  - after a failure Kafka is asked whether it is there before the newest beat is taken.
+ *  - while Kafka is away only the newest beat is kept; a lost one shows as a gap in `sequence`;
+ *  - a beat has the state at the time when it is sent, not when it was due: otherwise the first one after an outage would look as if our clock were behind;
+ *  - after a failure the newest beat is taken only once Kafka answers again.
  */
-import { backoffMs } from "../../shared/backoff.ts";
-import { sleep } from "../../shared/deadline.ts";
-import type { Call } from "../../shared/kafka/api/request.ts";
+import type { Clock } from "../../shared/clock.ts";
+import type { Call } from "../../shared/deadline.ts";
 import type { OutRecord } from "../../shared/kafka/batch/record.ts";
 import type { KafkaError } from "../../shared/kafka/error.ts";
 import type { ClientId } from "../../shared/protocol/client-id.ts";
 import type { Result } from "../../shared/result.ts";
+import { repeat, type Turn } from "../../shared/retry.ts";
 import { type Condition, type HeartbeatContent, heartbeatRecord } from "../records.ts";
 import { arrived, type Delivery, failed, lossText, lostOne, startDelivery } from "./delivery.ts";
 import { untilNextBeatMs } from "./interval.ts";
 import { openLatest } from "./latest.ts";
 
 const ATTEMPT_MS_MAX = 5000;
-/** The last beat must not hold up the end of the process. */
+/** The last beat must not delay the end of the process. */
 const STOPPING_MS_MAX = 2000;
-/** And never longer than the interval: one who beats often is missed early. */
+/** At most the interval: an agent that beats often is soon missed. */
 const BACKOFF = { baseMs: 100, maxMs: 5000 } as const;
 
 export type HeartbeatOptions = {
@@ -30,17 +29,15 @@ export type HeartbeatOptions = {
   readonly instanceId: string;
   readonly intervalMs: number;
   readonly kafka: {
-    /** Is the topic there? `again`: what was known of it has failed. */
+    /** Makes sure that the topic exists. `again`: with what was known about it, a write has failed. */
     readonly reach: (again: boolean, call: Call) => Promise<Result<unknown, KafkaError>>;
     readonly send: (record: OutRecord, call: Call) => Promise<Result<unknown, KafkaError>>;
   };
-  readonly nowMs: () => number;
-  readonly monotonicMs: () => number;
-  readonly random: () => number;
+  readonly clock: Clock;
   readonly resourcesSent: () => number;
-  /** What is wrong here besides lost beats. */
+  /** What else is wrong, besides lost beats. */
   readonly trouble: () => string | undefined;
-  /** Told of every change; `detail` where there is an error to log. */
+  /** Called with every change; with `detail` if there is an error to log. */
   readonly changed: (delivery: Delivery) => void;
   readonly beatSent: () => void;
   readonly beatLost: () => void;
@@ -48,16 +45,17 @@ export type HeartbeatOptions = {
 
 export type HeartbeatSender = {
   readonly delivery: () => Delivery;
-  /** A beat at once that asks what became of this cluster; false while beats do not arrive. */
+  /** Sends a beat at once that asks for this cluster's standing; false while beats do not arrive. */
   readonly ask: () => boolean;
-  /** Beats until the signal; resolves when no beat is under way any more. */
+  /** Sends beats until the signal aborts; resolves when no beat is under way any more. */
   readonly run: (signal: AbortSignal) => Promise<void>;
-  /** One last beat, `stopping`; true when it arrived within 2 s. Call it after `run` has ended. */
+  /** Sends a last beat, `stopping`; true when it arrived within 2 s. Call it after `run` has ended. */
   readonly sayStopping: () => Promise<boolean>;
 };
 
 export function openHeartbeatSender(options: HeartbeatOptions): HeartbeatSender {
-  const { kafka, monotonicMs } = options;
+  const { kafka, clock } = options;
+  const { monotonicMs } = clock;
   const startedMs = monotonicMs();
   const slot = openLatest<number>();
   let sequence = 0;
@@ -83,7 +81,7 @@ export function openHeartbeatSender(options: HeartbeatOptions): HeartbeatSender 
   const recordOf = (number: number, how: Condition) =>
     beatRecord(options, { sequence: number, how, uptimeMs: monotonicMs() - startedMs, ask: asks });
 
-  /** @returns false when Kafka did not take it; the beat is then back in its slot, or lost. */
+  /** @returns false when Kafka did not accept it; the beat is then back in its slot, or lost. */
   const deliver = async (signal: AbortSignal): Promise<boolean> => {
     const triedMs = monotonicMs();
     const call = { deadlineMs: ATTEMPT_MS_MAX, signal };
@@ -108,13 +106,13 @@ export function openHeartbeatSender(options: HeartbeatOptions): HeartbeatSender 
     return true;
   };
 
-  const bringBeats = async (signal: AbortSignal) => {
-    for (let failures = 0; !signal.aborted; ) {
+  const bringBeats = (signal: AbortSignal): Promise<void> => {
+    const maxMs = Math.min(BACKOFF.maxMs, options.intervalMs);
+    const bringNext = async (): Promise<Turn> => {
       await slot.filled(signal);
-      if (signal.aborted) return;
-      failures = (await deliver(signal)) ? 0 : failures + 1;
-      if (failures > 0) await sleep(pauseMs(failures, options), signal);
-    }
+      return signal.aborted || (await deliver(signal)) ? "again" : "failed";
+    };
+    return repeat(bringNext, { ...BACKOFF, maxMs, clock }, signal);
   };
 
   return {
@@ -138,33 +136,30 @@ export function openHeartbeatSender(options: HeartbeatOptions): HeartbeatSender 
 }
 
 async function makeBeats(
-  { intervalMs, random }: HeartbeatOptions,
+  { intervalMs, clock }: HeartbeatOptions,
   makeBeat: () => void,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     makeBeat();
-    await sleep(untilNextBeatMs(intervalMs, random()), signal);
+    await clock.sleep(untilNextBeatMs(intervalMs, clock.random()), signal);
   }
 }
 
 const beatRecord = (
-  { clientId, instanceId, nowMs, resourcesSent }: HeartbeatOptions,
+  { clientId, instanceId, clock, resourcesSent }: HeartbeatOptions,
   beat: Pick<HeartbeatContent, "sequence" | "uptimeMs" | "ask"> & { readonly how: Condition },
 ): OutRecord =>
   heartbeatRecord({
     clientId,
     instanceId,
     sequence: beat.sequence,
-    atMs: nowMs(),
+    atMs: clock.nowMs(),
     condition: beat.how,
     resourcesSent: resourcesSent(),
     uptimeMs: beat.uptimeMs,
     ask: beat.ask,
   });
-
-const pauseMs = (failures: number, { intervalMs, random }: HeartbeatOptions): number =>
-  backoffMs(failures - 1, { ...BACKOFF, maxMs: Math.min(BACKOFF.maxMs, intervalMs), random });
 
 function conditionOf(troubles: readonly (string | undefined)[]): Condition {
   const reason = troubles.filter((text) => text !== undefined).join("; ");

@@ -1,13 +1,12 @@
 /**
- * What became of this cluster, as the ledger says: the answer to the own registration, and once an hour
- * the answer to a beat that asks for one. Each time the ledger is read from its end at that moment, for
- * a bounded time, and without a group; nobody follows it.
+ * The cluster's standing, as the ledger has it: the answer to our own registration, and once an hour the
+ * answer to a beat that asks. Each time the ledger is read from its present end, for a limited time and
+ * without a group; it is not followed.
  *
- * What cannot be read is unknown: neither accepted nor refused.
+ * If it cannot be read, the standing is unknown: neither accepted nor refused.
  */
-import { sleep } from "../../shared/deadline.ts";
-import type { Call } from "../../shared/kafka/api/request.ts";
-import { startDeadline } from "../../shared/kafka/deadline.ts";
+import { type Clock, sleep } from "../../shared/clock.ts";
+import { type Call, startDeadline } from "../../shared/deadline.ts";
 import type { KafkaLog } from "../../shared/kafka/log.ts";
 import type { Log } from "../../shared/log.ts";
 import type { ClientId } from "../../shared/protocol/client-id.ts";
@@ -27,13 +26,13 @@ import {
 import type { Kafka, Published } from "../registry.ts";
 
 const START_MS_MAX = 5_000;
-/** A failover fits, as for an operator's commands. */
+/** Long enough for a failover, as for an operator's commands. */
 const ANSWER_MS_MAX = 30_000;
 const REASON_MS_MAX = 5_000;
-/** Of the refusals (docs/protocol.md) the one that ends by itself. */
+/** The one refusal (docs/protocol.md) that ends by itself. */
 const IDENTITY_CONFLICT = "identity-conflict";
 const HOUR_MS = 3_600_000;
-/** The first question of a process that does not register: not all at once after a restart of many. */
+/** When a process that does not register asks first: random, so that many restarted agents do not ask at once. */
 const FIRST_MS_MAX = 10_000;
 
 export type AgentStanding = {
@@ -43,26 +42,33 @@ export type AgentStanding = {
 
 export type StandingTask = {
   readonly standing: () => AgentStanding;
-  /** Where the answers to a record that is about to be written will begin. */
+  /** Notes where the answers to a record that is about to be written will begin. */
   readonly start: (call: Call) => Promise<Start | undefined>;
-  /** Our registration was refused because two agents beat in turn: that ends. */
+  /** Our registration was refused because two agents beat in turn, which ends by itself. */
   readonly refusedInConflict: () => boolean;
-  /** Our registration was written: reads the answer beside whatever else is done. */
+  /** Our registration was written: reads the answer in the background. */
   readonly registered: (written: Published, start: Start | undefined) => void;
-  /** Asks once an hour until the signal; `ask` has the next beat ask, if beats arrive. */
+  /** Asks once an hour until the signal aborts; `ask` lets the next beat ask, if beats arrive. */
   readonly run: (ask: () => boolean, asksAtOnce: boolean) => Promise<void>;
 };
 
 export function openStanding(deps: {
   readonly kafka: Kafka;
   readonly clientId: ClientId;
-  /** Ours, where this agent registers itself. */
+  /** Our installation, if this agent registers itself. */
   readonly installationId: string | undefined;
   readonly log: Log;
-  readonly random: () => number;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
 }): StandingTask {
-  const { kafka, clientId, installationId, log, random, signal } = deps;
+  const {
+    kafka,
+    clientId,
+    installationId,
+    log,
+    clock: { random },
+    signal,
+  } = deps;
   const kafkaLog: KafkaLog = (_level, message, fields) => log.debug(message, fields);
   let standing: AgentStanding = { kind: "unknown", detail: "not yet answered by a control plane" };
   let isInConflict = false;
@@ -90,7 +96,7 @@ export function openStanding(deps: {
     become({ kind: "refused", detail: why });
   };
 
-  /** What is not answered leaves standing as it was: silence of others is no news of ours. */
+  /** Without an answer the standing stays as it was: the control plane's silence says nothing about us. */
   const read = async (target: Target, from: Start, judge: Confirm): Promise<void> => {
     const deadline = startDeadline({ deadlineMs: ANSWER_MS_MAX, signal });
     const reading = { client: kafka.client, log: kafkaLog, deadline };
@@ -147,7 +153,7 @@ function answered(waited: Extract<Waited, { readonly kind: "done" | "withdrawn" 
 const openText = (waited: Extract<Waited, { readonly kind: "open" | "failed" }>): string =>
   waited.kind === "open" ? waited.detail : waited.error.detail;
 
-/** Each change once; a metric and /health/kafka say it for as long as it lasts. */
+/** Logs each change once; a metric and /health/kafka report it for as long as it lasts. */
 function report(log: Log, { kind, detail }: AgentStanding): void {
   switch (kind) {
     case "unknown":

@@ -1,10 +1,11 @@
 /**
- * The one-shot commands, `register` and `deregister`: Helm's hooks. All that they do is bounded by
- * HOOK_TIMEOUT, and they end with one line and an exit code (shared/exit.ts).
+ * The one-shot commands, `register` and `deregister`: Helm's hooks. HOOK_TIMEOUT limits all that they do,
+ * and they end with one line and an exit code (shared/exit.ts).
  */
+import type { Clock } from "../../shared/clock.ts";
+import { type Deadline, startDeadline } from "../../shared/deadline.ts";
 import { formatDuration } from "../../shared/duration.ts";
 import { EXIT } from "../../shared/exit.ts";
-import { type Deadline, startDeadline } from "../../shared/kafka/deadline.ts";
 import { exitCodeOf, type KafkaError } from "../../shared/kafka/error.ts";
 import type { KafkaLog } from "../../shared/kafka/log.ts";
 import { REGISTRY } from "../../shared/protocol/topic.ts";
@@ -29,10 +30,10 @@ import {
 } from "../registry.ts";
 import { answerMissing, type FailurePolicy } from "./failure-policy.ts";
 
-/** To find where the answers begin; half of what is left where that is less. */
+/** Time to find where the answers begin; at most half of the remaining time. */
 const START_MS_MAX = 5000;
 
-/** How far a command has come: from `write` on its record may be there, from `written` on it is. */
+/** How far a command has come: from `write` on its record may be in Kafka, from `written` on it is. */
 export type Stage = "reach" | "write" | "written";
 
 export type HookOptions = {
@@ -41,21 +42,21 @@ export type HookOptions = {
   readonly kafka: Kafka;
   readonly log: KafkaLog;
   readonly brokers: readonly string[];
-  /** HOOK_TIMEOUT, to be named. */
+  /** HOOK_TIMEOUT, for messages. */
   readonly timeoutMs: number;
-  /** What is left of it now, less a reserve for the end. */
+  /** The remaining time, minus a reserve for the end. */
   readonly budgetMs: number;
   readonly waitMs: number | undefined;
   readonly failurePolicy: FailurePolicy;
-  /** Of `deregister`: although two agents beat under this client id. */
+  /** For `deregister`: withdraw although two agents beat under this client id. */
   readonly force: boolean;
-  readonly nowMs: () => number;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
   /** Called before the record is written, and once Kafka has it. */
   readonly came: (stage: Stage) => void;
 };
 
-/** The refusal of a tombstone whose installation another has replaced: that is gone already. */
+/** The refusal of a tombstone whose installation another one has replaced: it is gone already. */
 const REPLACED = "other-installation";
 
 type Failure = { readonly step: Exclude<Stage, "written">; readonly error: KafkaError };
@@ -63,7 +64,7 @@ type Failure = { readonly step: Exclude<Stage, "written">; readonly error: Kafka
 export async function runHook(options: HookOptions): Promise<CommandOutcome> {
   const deadline = startDeadline({ deadlineMs: options.budgetMs, signal: options.signal });
   if ((options.waitMs ?? 0) > options.timeoutMs) {
-    options.kafka.warn("--wait is longer than HOOK_TIMEOUT, which bounds the whole command", {
+    options.kafka.warn("--wait is longer than HOOK_TIMEOUT, which limits the whole command", {
       hook_timeout_ms: options.timeoutMs,
     });
   }
@@ -83,7 +84,7 @@ export async function runHook(options: HookOptions): Promise<CommandOutcome> {
   return waitFor(options, { deadline, waitMs: options.waitMs, written: written.value, start });
 }
 
-const recordOf = ({ action, identity, force, nowMs }: HookOptions) =>
+const recordOf = ({ action, identity, force, clock: { nowMs } }: HookOptions) =>
   action === "register" ? registrationRecord(identity, nowMs()) : tombstoneRecord(identity, force);
 
 type Reached = {
@@ -92,7 +93,7 @@ type Reached = {
   readonly start: Result<Start, KafkaError>;
 };
 
-/** Topics first; then, still before the write, where the answers will begin. */
+/** Creates missing topics, then notes where the answers will begin, before the record is written. */
 async function reach(
   { action, kafka, waitMs }: HookOptions,
   deadline: Deadline,
@@ -102,7 +103,7 @@ async function reach(
   );
   if (!topicId.ok) return topicId;
   if (waitMs === undefined) return ok({ topicId: topicId.value, start: err(NOT_ASKED) });
-  // That the answer cannot be read is no reason not to register.
+  // An unreadable ledger is no reason not to register.
   const limitMs = Math.min(START_MS_MAX, deadline.leftMs() / 2);
   const brief = startDeadline(deadline.call(limitMs));
   const start = await retried(brief, (call) => findStart(kafka.client, call));
@@ -199,12 +200,12 @@ function unreadable(options: HookOptions, written: Published, error: KafkaError)
   return answerMissing(outcome, options.failurePolicy);
 }
 
-/** For the timer of last resort. */
+/** The outcome for the timer of last resort. */
 export function lateOutcome(
   { action, identity, failurePolicy }: Pick<HookOptions, "action" | "identity" | "failurePolicy">,
   stage: Stage,
 ): CommandOutcome {
-  const head = `${action} ${identity.clientId}: HOOK_TIMEOUT is over and something still hangs`;
+  const head = `${action} ${identity.clientId}: HOOK_TIMEOUT is over, and something still hangs`;
   if (stage === "reach") return { exit: EXIT.unavailable, line: head };
   if (stage === "write") {
     return { exit: EXIT.unconfirmed, line: `${head}; the record may be written; run it again` };
@@ -213,7 +214,7 @@ export function lateOutcome(
   return answerMissing({ exit: EXIT.unconfirmed, line }, failurePolicy);
 }
 
-/** Reached and then lost: the record may still be there, which is 75 and not 69. */
+/** Kafka was reached and then lost: the record may be there, so the code is 75, not 69. */
 function failure(options: HookOptions, { step, error }: Failure): CommandOutcome {
   const { action, identity, brokers, timeoutMs, signal } = options;
   const head = `${action} ${identity.clientId}`;

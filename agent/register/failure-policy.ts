@@ -1,17 +1,17 @@
 /**
- * What a Helm hook forgives. A chart decides whether a release goes on; the exit code is all that it
- * sees, so what is forgiven exits with 0 and says so.
+ * Which failures a Helm hook ignores. Helm sees only the exit code, so an ignored failure exits with 0 and
+ * says so.
  */
 import { EXIT } from "../../shared/exit.ts";
 import type { CommandOutcome } from "../outcome.ts";
 
 /**
- * `unconfirmed`: Kafka has the record, and whether the worker runs is not known. `everything`: whatever
- * went wrong; silence ends a worker that no tombstone has ended.
+ * `unconfirmed`: ignores that it is not known whether the worker runs, once Kafka has the record.
+ * `everything`: ignores any failure; without a tombstone the worker ends by silence.
  */
 export type FailurePolicy = "nothing" | "unconfirmed" | "everything";
 
-/** The record is in Kafka: what is missing is an answer. */
+/** The record is in Kafka, only the answer is missing. */
 export const answerMissing = (
   outcome: CommandOutcome,
   failurePolicy: FailurePolicy,

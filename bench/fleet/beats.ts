@@ -1,5 +1,6 @@
 /** Heartbeats folded per second against the same records read raw, with the same reader, in turn. */
 
+import { systemClock } from "../../shared/clock.ts";
 import { openKafkaClient } from "../../shared/kafka/cluster/client.ts";
 import { openConsumer } from "../../shared/kafka/consumer/consumer.ts";
 import type { ReadBatch } from "../../shared/kafka/consumer/delivery.ts";
@@ -179,7 +180,7 @@ function folder(): (batch: ReadBatch) => void {
         refused: ({ error }) => {
           throw new Error(error.detail);
         },
-        nowMs: Date.now,
+        clock: systemClock,
       },
       batch,
     );

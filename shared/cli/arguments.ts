@@ -32,11 +32,11 @@ export function valueFlag<T>(
   return { ...v.optional(v.pipe(v.string(), schema)), about };
 }
 
-/** `R` is what a command line means, a union over the program's commands. */
+/** `R` is a parsed command line: a union over the program's commands. */
 export type Command<R> = {
   readonly describe: string;
   readonly flags: readonly FlagAbout[];
-  /** The environment that this command reads, for its `--help`. */
+  /** The variables that this command reads, for its `--help`. */
   readonly variables: Table;
   readonly read: (values: Readonly<Record<string, unknown>>) => Result<R, string>;
 };
@@ -45,7 +45,7 @@ export function command<const F extends Flags, const R>(spec: {
   readonly describe: string;
   readonly flags: F;
   readonly variables: Table;
-  /** What is wrong across flags that are right by themselves; undefined when nothing is. */
+  /** What is wrong with a combination of valid flags; undefined when nothing is. */
   readonly wrong?: (flags: FlagValues<F>) => string | undefined;
   readonly run: (flags: FlagValues<F>) => R;
 }): Command<R> {
@@ -76,7 +76,7 @@ export type Program<R> = {
   readonly name: string;
   readonly describe: string;
   readonly commands: Readonly<Record<string, Command<R>>>;
-  /** The command of a command line that names none. */
+  /** The command to run when the command line names none. */
   readonly fallback?: string;
 };
 

@@ -3,7 +3,7 @@
 import { duration } from "../config/schema.ts";
 import { valueFlag } from "./arguments.ts";
 
-/** Long enough for a step of each kind that hangs. */
+/** Long enough even if one step of each kind hangs. */
 export const CHECK_TIMEOUT_MS = 30_000;
 
 export const checkTimeout = valueFlag(

@@ -1,11 +1,14 @@
-/** The log of a command: as its configuration asks for, with the configuration's secrets withheld. */
+/**
+ * Opens the log of a command with the level and format of its configuration; the configuration's secrets
+ * are redacted.
+ */
 import type { KafkaConfig } from "../config/kafka.ts";
 import { secretValues } from "../config/secret.ts";
 import { type Log, openLog } from "../log.ts";
 import type { Shell } from "./shell.ts";
 
 export function openCommandLog(
-  shell: Pick<Shell, "write" | "nowMs">,
+  shell: Pick<Shell, "write" | "clock">,
   config: Pick<KafkaConfig, "logLevel" | "logFormat"> & Parameters<typeof secretValues>[0],
   to: "stdout" | "stderr",
 ): Log {
@@ -13,7 +16,7 @@ export function openCommandLog(
     level: config.logLevel,
     format: config.logFormat,
     write: (line) => shell.write(to, line),
-    nowMs: shell.nowMs,
+    clock: shell.clock,
     secrets: secretValues(config),
   });
 }

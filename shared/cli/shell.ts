@@ -1,10 +1,12 @@
 /**
  * What surrounds a command: the lines it prints, the signals that end it, the machine it runs on. Both
- * programs run in this one shell, so that both end in the same way.
+ * programs run in this shell, so both end in the same way.
  */
+
 import { writeSync } from "node:fs";
 import { hostname } from "node:os";
 import { BUILD, type BuildInfo, versionLine } from "../build-info.ts";
+import { type Clock, systemClock } from "../clock.ts";
 import { type Host, openHost } from "../config/host.ts";
 import { type Environment, type Problem, problemText } from "../config/table.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
@@ -13,7 +15,7 @@ import { type Program, parseArguments } from "./arguments.ts";
 
 const STDOUT = 1;
 const STDERR = 2;
-/** Half of the grace that Kubernetes gives. */
+/** Half of the grace period that Kubernetes gives. */
 const STOP_MS_MAX = 15_000;
 
 export type Shell = {
@@ -28,17 +30,12 @@ export type Shell = {
   readonly say: (line: string) => void;
   /** Prints one line of an error on standard error. */
   readonly complain: (line: string) => void;
-  /** Writes one line of a log, without waiting for whoever reads it. */
+  /** Writes one line of a log, without waiting for its reader. */
   readonly write: (to: "stdout" | "stderr", line: string) => void;
-  /** Wall clock, Unix ms. */
-  readonly nowMs: () => number;
-  /** Since this process started; never goes back. */
-  readonly monotonicMs: () => number;
-  /** In [0, 1). */
-  readonly random: () => number;
+  readonly clock: Clock;
   /** Aborts on SIGTERM and SIGINT. */
   readonly signal: AbortSignal;
-  /** Ends the process at once, for what cannot wait for its command to return. */
+  /** Ends the process at once, for callers that cannot wait for the command to return. */
   readonly exit: (code: ExitCode) => never;
 };
 
@@ -50,7 +47,7 @@ export async function runProgram<R>(
 ): Promise<never> {
   process.on("uncaughtException", endByDefect);
   process.on("unhandledRejection", endByDefect);
-  // Nobody may be left to read what we print: no reason to stop working.
+  // The reader of our output may be gone: no reason to stop working.
   process.stdout.on("error", () => {});
   const shell = openShell(environment);
   process.exit(await runWords(program, shell, start).catch(endByDefect));
@@ -90,21 +87,19 @@ const openShell = (environment: Environment): Shell => ({
   write: (to, line) => {
     process[to].write(`${line}\n`);
   },
-  nowMs: Date.now,
-  monotonicMs: () => performance.now(),
-  random: Math.random,
+  clock: systemClock,
   signal: endSignal(),
   exit: (code) => process.exit(code),
 });
 
-/** Every wrong variable, one a line. */
+/** Every wrong variable, one per line. */
 export const problemsText = (problems: readonly Problem[]): string =>
   [
     `${problems.length} configuration errors:`,
     ...problems.map((each) => `  ${problemText(each)}`),
   ].join("\n");
 
-/** Runs with a configuration that is right, or reports all that is wrong with it. */
+/** Runs with a valid configuration, or reports everything that is wrong with it. */
 export async function configured<C>(
   shell: Pick<Shell, "complain">,
   config: Result<C, readonly Problem[]>,
@@ -115,18 +110,18 @@ export async function configured<C>(
   return EXIT.configuration;
 }
 
-/** At once and whole, also when the process ends right after. */
+/** Writes the text at once and completely, even when the process ends right after. */
 function print(descriptor: number, line: string): void {
   try {
     writeSync(descriptor, `${line}\n`);
   } catch {
-    // The pipe is full or closed. A full one is written to when it has room.
+    // The pipe is full or closed. If it is full, try again when it has room.
     const stream = descriptor === STDOUT ? process.stdout : process.stderr;
     stream.write(`${line}\n`, () => {});
   }
 }
 
-/** The first signal ends the process in order, within STOP_MS_MAX; the second one ends it at once. */
+/** The first signal ends the process in an orderly way, within STOP_MS_MAX; the second one ends it at once. */
 function endSignal(): AbortSignal {
   const ending = new AbortController();
   const end = (name: string) => {
@@ -141,7 +136,7 @@ function endSignal(): AbortSignal {
   return ending.signal;
 }
 
-/** A defect of ours is reported, and the process ends, so that whoever watches it starts it again. */
+/** A defect of ours is reported, and the process ends, so that its supervisor starts it again. */
 function endByDefect(cause: unknown): never {
   const detail = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
   const time = new Date().toISOString();

@@ -1,4 +1,7 @@
-/** What a configuration may ask of the machine: a secret's file, a writable directory, a terminal. */
+/**
+ * What a configuration may read from the machine: a secret's file, whether a directory is writable, whether
+ * there is a terminal.
+ */
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { err, ok, type Result } from "../result.ts";
@@ -8,7 +11,7 @@ export type Host = {
   readonly terminal: boolean;
   /** The whole text; the error names the path and the reason. */
   readonly readFile: (path: string) => Result<string, string>;
-  /** Can files be put there, if need be after making that directory in an existing one? */
+  /** Whether files can be created there, perhaps after creating that directory in an existing one. */
   readonly writable: (directory: string) => boolean;
 };
 

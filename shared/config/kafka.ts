@@ -30,21 +30,21 @@ export const brokerList = v.pipe(
   ),
 );
 
-/** In any case; undefined: one that we do not have. It is judged where SASL is on. */
+/** Upper and lower case are alike; undefined: a mechanism that we do not have. It is checked only when SASL is on. */
 const mechanismName = v.pipe(
   v.string(),
   v.description(`one of ${MECHANISMS.join(", ")}`),
   v.transform((name) => MECHANISMS.find((one) => one === name.toUpperCase())),
 );
 
-/** Words of other programs' loggers. */
+/** Level names of other programs' loggers. */
 const LEVEL_ALIASES: ReadonlyMap<string, string> = new Map([
   ["trace", "debug"],
   ["warning", "warn"],
   ["fatal", "error"],
 ]);
 
-/** Between two levels of Go's slog, as which the original sidecar reads LOG_LEVEL. */
+/** The distance between two levels of Go's slog, which the original sidecar uses to read LOG_LEVEL. */
 const LEVEL_STEP = 4;
 
 /** `INFO+2` is the next level up, as in https://pkg.go.dev/log/slog#Level.UnmarshalText. */
@@ -72,7 +72,7 @@ const brokers = withDefault({
   seed: true,
 });
 
-/** SASL, TLS and the log: of every program, also of the broker sidecar, which has no KAFKA_BROKERS. */
+/** SASL, TLS and the log: for every program, including the broker sidecar, which has no KAFKA_BROKERS. */
 export const CONNECTION_TABLE = {
   saslEnabled: withDefault({
     name: "SASL_ENABLED",
@@ -172,15 +172,15 @@ const CERTIFICATE =
 const PRIVATE_KEY =
   /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----[\s\S]+?-----END (?:[A-Z0-9]+ )*PRIVATE KEY-----/u;
 
-/** Undefined where there is at least one such block. */
+/** What is wrong; undefined where there is at least one such block. */
 export function pemProblem(text: string, what: "certificate" | "private key"): string | undefined {
   const block = what === "certificate" ? CERTIFICATE : PRIVATE_KEY;
   return block.test(text) ? undefined : `the file has no ${what} in PEM`;
 }
 
 /**
- * Wrong at the start is wrong configuration; a file that goes wrong later is taken for one that is being
- * rotated, and is read again at the next connection.
+ * A file that is wrong at the start is wrong configuration. One that becomes wrong later may be in the
+ * middle of a rotation, and is read again at the next connection.
  */
 const pemFile =
   (name: string, what: "certificate" | "private key"): CrossCheck =>
@@ -196,7 +196,7 @@ const pemFile =
 
 const missing = (name: string): Problem => ({ name, message: "is required when SASL_ENABLED" });
 
-/** The message quotes what was given; the value that was read does not have it any more. */
+/** The message quotes the text that was given, which the parsed value no longer contains. */
 const supportedMechanism: CrossCheck = (lookup) =>
   check({ saslEnabled, saslMechanism }, (c) => {
     if (!c.saslEnabled || c.saslMechanism !== undefined) return undefined;
@@ -232,11 +232,11 @@ export const CONNECTION_CHECKS: readonly CrossCheck[] = [
   pemFile("TLS_KEY_FILE", "private key"),
 ];
 
-/** What the Kafka door wants. The password is asked for again at each connection. */
+/** The settings for shared/kafka. The password is read again for each connection. */
 export const kafkaSettings = (config: KafkaConfig, clientId: string): KafkaSettings =>
   connectionSettings(config, clientId, config.kafkaBrokers);
 
-/** For who finds the brokers in another way. */
+/** For a program that finds its brokers in another way. */
 export function connectionSettings(
   config: ConnectionConfig,
   clientId: string,

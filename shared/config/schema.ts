@@ -1,6 +1,6 @@
 /**
- * Schemas from a variable's text to its value. Each carries a description of what is allowed, which the
- * error messages, `--help` and docs/operating.md all show.
+ * Schemas from a variable's text to its value. Each has a description of what is allowed, which error
+ * messages, `--help` and docs/operating.md show.
  */
 import * as v from "valibot";
 import { formatDuration, parseAge, parseDuration } from "../duration.ts";
@@ -35,7 +35,7 @@ export function duration(bounds: { readonly minMs: number; readonly maxMs?: numb
   );
 }
 
-/** Milliseconds, of what lasts for days: `30d`, `1d12h`. */
+/** Milliseconds, for durations in days: `30d`, `1d12h`. */
 export const age = ({ minMs }: { readonly minMs: number }) =>
   v.pipe(
     parsed(parseAge, `a duration such as 30d or 36h, ${formatDuration(minMs)} or more`),

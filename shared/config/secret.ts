@@ -1,17 +1,17 @@
 /**
- * A secret is read when it is used, never copied into a configuration: so that a rotated file needs no
- * restart, and so that printing a configuration prints none.
+ * A secret is read when it is used, and never copied into a configuration. So a rotated file needs no
+ * restart, and printing a configuration prints no secret.
  */
 import { err, ok, type Result } from "../result.ts";
 
 export type Secret = {
-  /** The value of this moment; of a file that has become unreadable, the last one that was read. */
+  /** The present value; if the file has become unreadable, the last value that was read. */
   readonly read: () => string;
-  /** All values it has had, for the log to withhold; empty when the value is a public default. */
+  /** All values it has had, for the log to redact; empty when the value is a public default. */
   readonly seen: () => readonly string[];
 };
 
-/** As many rotations are withheld from the log; older values are worthless by then. */
+/** How many past values the log redacts; older ones are worthless by then. */
 const SEEN_MAX = 8;
 
 export function fixedSecret(value: string, options: { readonly isPublic?: boolean } = {}): Secret {
@@ -19,7 +19,7 @@ export function fixedSecret(value: string, options: { readonly isPublic?: boolea
   return { read: () => value, seen: () => seen };
 }
 
-/** From a file, read again at each use; one line end at its end is not part of the secret. */
+/** From a file, read again at each use; one newline at its end is not part of the secret. */
 export function fileSecret(
   path: string,
   readFile: (path: string) => Result<string, string>,
@@ -45,7 +45,7 @@ export function fileSecret(
 const isSecret = (value: unknown): value is Secret =>
   typeof value === "object" && value !== null && "read" in value && "seen" in value;
 
-/** What `openLog({ secrets })` wants: the values of all secrets in a configuration. */
+/** For `openLog({ secrets })`: the values of all secrets in a configuration. */
 export function secretValues(config: Readonly<Record<string, unknown>>): () => readonly string[] {
   const secrets = Object.values(config).filter(isSecret);
   return () => secrets.flatMap((secret) => secret.seen());

@@ -5,7 +5,7 @@
 import { err, ok, type Result } from "../result.ts";
 
 const BLANK = /[ \t\n]/u;
-/** In double quotes a backslash keeps its meaning before these alone. */
+/** In double quotes a backslash is special only before these. */
 const ESCAPED_IN_QUOTES = /["\\$`]/u;
 
 /** At least one word; the error says what is missing. */

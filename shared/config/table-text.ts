@@ -5,7 +5,7 @@ const abouts = (table: Table): readonly About[] => Object.values(table).map(({ a
 
 const nameOf = (about: About): string => (about.secret ? `${about.name} or _FILE` : about.name);
 
-/** Two lines a variable, for a terminal. */
+/** Two lines for each variable, for a terminal. */
 export function variablesText(table: Table): string {
   return abouts(table)
     .map((about) => {

@@ -1,6 +1,6 @@
 /**
- * A configuration is a table of variables; from the same table come the typed values, all that is wrong
- * with an environment at once, `--help` and docs/operating.md.
+ * A configuration is a table of variables. The same table gives the typed values, the list of everything
+ * that is wrong with an environment, `--help`, and docs/operating.md.
  *
  *     const table = { portNumber: withDefault({ name: "PORT", schema: port(), default: "8080", describe }) };
  *     const config = parseEnvironment(table, [], process.env, host);  // Result<{ portNumber: number }, …>
@@ -14,12 +14,12 @@ import { fileSecret, fixedSecret, type Secret } from "./secret.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What a variable is read from: the environment, with empty values gone, and the host. */
+/** What a variable is read from: the environment, without its empty values, and the host. */
 export type Lookup = { readonly text: (name: string) => string | undefined; readonly host: Host };
 
-/** A default that other variables or the host decide. */
+/** A default that depends on other variables or on the host. */
 export type Derived = {
-  /** How the documents say it: `the client id`. */
+  /** The text for the documents: `the client id`. */
   readonly shown: string;
   readonly from: (lookup: Lookup) => string | undefined;
 };
@@ -44,7 +44,7 @@ export type Config<T extends Table> = Readonly<v.InferOutput<v.ObjectSchema<T, u
 
 export type Problem = {
   readonly name: string;
-  /** As it was given; absent when it was not, or is a secret. */
+  /** The text that was given; absent when there was none, or it is a secret. */
   readonly value?: string;
   readonly message: string;
 };
@@ -86,7 +86,7 @@ export function optional<T>(
   });
 }
 
-/** What `open` makes of the file at that path; what is wrong with the file is wrong with the variable. */
+/** What `open` makes of the file at that path; an error in the file is an error of the variable. */
 export function optionalFile<T>(
   spec: Spec<string> & {
     readonly without: string;
@@ -99,7 +99,7 @@ export function optionalFile<T>(
   });
 }
 
-/** X itself or the file that X_FILE names, not both. The schema judges the first value read. */
+/** X itself or the file that X_FILE names, not both. The schema checks only the first value that is read. */
 export function optionalSecret(
   spec: Spec<string> & { readonly without?: string },
 ): Variable<Secret | undefined> {
@@ -108,7 +108,7 @@ export function optionalSecret(
   );
 }
 
-/** With a default that everybody knows. */
+/** A secret with a public default. */
 export function secretWithDefault(
   spec: Spec<string> & { readonly default: string },
 ): Variable<Secret> {
@@ -160,7 +160,7 @@ function variable<T>(about: About, read: (lookup: Lookup) => Result<T, string>):
   return { ...schema, about };
 }
 
-/** A rule across variables; it is asked only when all of its own are right by themselves. */
+/** A rule across variables; it is checked only when each of its variables is valid by itself. */
 export type CrossCheck = (lookup: Lookup) => Problem | undefined;
 
 /** `judge` says what is wrong, if anything, and which variable to blame. */
@@ -210,7 +210,7 @@ function problemOf(
 ): Problem {
   const name = about?.name ?? "";
   const value = about?.secret === true ? undefined : text(name);
-  // A message that ends in a parenthesis has said itself what is allowed.
+  // A message that ends in a parenthesis already says what is allowed.
   const isSaid = about === undefined || value === undefined || message.endsWith(")");
   const allowed = isSaid ? "" : ` (allowed: ${about.allowed})`;
   return {

@@ -11,7 +11,7 @@ const NAME_CHARS_MAX = 253;
 /** The one group that stores. */
 const STORING_GROUP = "cluster-info-consumer";
 
-/** What a worker is given: seed names, as the original gave them to its own. */
+/** What a worker is given, under the names that the original gave to its own workers. */
 export const WORKER_TABLE = {
   clientId: optional({
     name: "CLIENT_ID",

@@ -1,4 +1,6 @@
 /** What can go wrong with Kafka, as values. Protocol error codes: https://kafka.apache.org/protocol#protocol_error_codes */
+import { type Call, within } from "../deadline.ts";
+import { err, ok, type Result } from "../result.ts";
 
 export type KafkaErrorCode =
   | "unreachable"
@@ -21,12 +23,12 @@ export type KafkaErrorCode =
 
 export type KafkaError = {
   readonly code: KafkaErrorCode;
-  /** transient: the same call may succeed later. terminal: only a change of something else helps. */
+  /** transient: the same call may succeed later. terminal: it will not, unless something else changes. */
   readonly retry: "transient" | "terminal";
-  /** For a person: what was tried and what came of it. Never a secret. */
+  /** For a person: what was tried, and what happened. Never a secret. */
   readonly detail: string;
   readonly cause?: unknown;
-  /** A quota of the broker's held the call back: it says nothing of the broker. */
+  /** A quota of the broker delayed the call: the error says nothing about the broker's health. */
   readonly isThrottled?: true;
 };
 
@@ -62,7 +64,7 @@ export function exitCodeOf(error: KafkaError): 69 | 70 | 77 {
 
 type Row = readonly [name: string, code: KafkaErrorCode, retry: "transient" | "terminal"];
 
-/** Row by protocol error code; what is not here is `broker`, transient. */
+/** By protocol error code; any other code is `broker`, transient. */
 const ROWS: Readonly<Record<number, Row>> = {
   1: ["OFFSET_OUT_OF_RANGE", "offset-out-of-range", "terminal"],
   2: ["CORRUPT_MESSAGE", "broker", "transient"],
@@ -142,7 +144,10 @@ export function abortedError(whatWasTried: string): KafkaError {
   return { code: "timeout", retry: "transient", detail: `${whatWasTried}: stopped by us` };
 }
 
-/** What the network says. It comes first: a broker's name, which is part of many texts, may hold any of the words below. */
+/**
+ * Errors of the network. They are checked first: a broker's name, which is part of many texts, may contain
+ * any of the words below.
+ */
 const UNREACHABLE_CODES: ReadonlySet<string> = new Set([
   "ENOTFOUND",
   "EAI_AGAIN",
@@ -157,19 +162,22 @@ const UNREACHABLE_CODES: ReadonlySet<string> = new Set([
   "EADDRNOTAVAIL",
   "EPIPE",
 ]);
-/** What OpenSSL and Node say when one side does not accept the other; not a connection that merely ended during the handshake. */
+/**
+ * Errors of OpenSSL and Node when one side does not accept the other; not a connection that only ended
+ * during the handshake.
+ */
 const TLS_REFUSAL =
   /certificate|CERT_|SSL routines|ERR_SSL|ERR_TLS_|tlsv1 alert|SSL alert|ssl\/tls alert/i;
-/** kafkajs makes a SASL error of whatever ends the exchange, and keeps of the cause the text alone. */
+/** kafkajs makes a SASL error of whatever ends the exchange, and keeps only the text of the cause. */
 const SASL_CUT_OFF =
   /Closed connection|Connection error|Connection timeout|Connection closed|Not connected|timed out/;
-// A TLS or password file (dial.ts); it may be whole again in a moment, in the middle of a rotation.
+// A TLS or password file (dial.ts) in the middle of a rotation; it may soon be complete again.
 const FILE_REFUSAL = /(ENOENT|EACCES|EISDIR|EPERM)[^']*'|TLS files? .+ cannot be used/;
 
-/** What kafkajs's retrier wraps an error in: of a protocol error it keeps the text alone. */
+/** The errors in which kafkajs's retrier wraps others; of a protocol error it keeps only the text. */
 const WRAPPERS: readonly string[] = ["KafkaJSNonRetriableError", "KafkaJSNumberOfRetriesExceeded"];
 
-/** The error itself, out of whatever wraps it. */
+/** The innermost error. */
 export function originalOf(cause: unknown): unknown {
   let original = cause;
   while (original instanceof Error && WRAPPERS.includes(original.name)) {
@@ -179,7 +187,7 @@ export function originalOf(cause: unknown): unknown {
   return original;
 }
 
-/** Whatever kafkajs, a socket or a file threw. */
+/** Turns what kafkajs, a socket or a file threw into a KafkaError. */
 export function kafkaErrorOf(thrown: unknown, whatWasTried: string): KafkaError {
   const cause = originalOf(thrown);
   const message = textOf(cause, "message");
@@ -191,6 +199,26 @@ export function kafkaErrorOf(thrown: unknown, whatWasTried: string): KafkaError 
   const [code, retry] = judge(cause, message);
   const detail = `${whatWasTried}: ${message === "" ? String(cause) : message}`;
   return { code, retry, detail, cause };
+}
+
+/** The promise's outcome as a value, by the call's deadline and signal. `onLate`: see `within`. */
+export async function bounded<T>(
+  promise: Promise<T>,
+  call: Call,
+  whatWasTried: string,
+  onLate?: () => void,
+): Promise<Result<T, KafkaError>> {
+  const ended = await within(promise, call, onLate);
+  switch (ended.kind) {
+    case "done":
+      return ok(ended.value);
+    case "failed":
+      return err(kafkaErrorOf(ended.cause, whatWasTried));
+    case "late":
+      return err(timeoutError(whatWasTried, Math.round(call.deadlineMs)));
+    case "aborted":
+      return err(abortedError(whatWasTried));
+  }
 }
 
 function judge(cause: unknown, message: string): readonly [KafkaErrorCode, KafkaError["retry"]] {

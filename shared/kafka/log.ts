@@ -1,4 +1,4 @@
-/** Where the lines of the Kafka door go: to a log of ours, and in tests to a list. */
+/** Where shared/kafka writes its log lines: to a log of ours, and in tests to a list. */
 import type { Log } from "../log.ts";
 
 export type KafkaLog = (
@@ -7,7 +7,7 @@ export type KafkaLog = (
   fields: Record<string, unknown>,
 ) => void;
 
-/** The door's lines as lines of a log of ours. */
+/** Writes these lines to a log of ours. */
 export const kafkaLog =
   (log: Log): KafkaLog =>
   (level, message, fields) =>

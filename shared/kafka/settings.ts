@@ -5,7 +5,7 @@ export type SaslMechanism = "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512";
 export type SaslSettings = {
   readonly mechanism: SaslMechanism;
   readonly username: string;
-  /** Asked for each new connection, so that a rotated password needs no restart. */
+  /** Called for each new connection, so that a rotated password needs no restart. */
   readonly password: () => string;
 };
 
@@ -13,7 +13,7 @@ export type TlsSettings = {
   readonly caFile?: string;
   readonly certFile?: string;
   readonly keyFile?: string;
-  /** The name that the certificate must carry, when it is not the host we dial. */
+  /** The name that the certificate must carry, if it is not the host that we connect to. */
   readonly serverName?: string;
 };
 
@@ -23,7 +23,10 @@ export type KafkaSettings = {
   readonly brokers: readonly string[];
   readonly sasl?: SaslSettings;
   readonly tls?: TlsSettings;
-  /** False: whoever uses them opens another connection before a session ends (KIP-368), so that wrong credentials harm none that is open. */
+  /**
+   * False: the caller itself opens another connection before a session ends (KIP-368), so that wrong
+   * credentials do not harm an open one.
+   */
   readonly reauthenticates?: false;
 };
 

@@ -1,6 +1,6 @@
 /**
  * Who we are to which API server: from a kubeconfig file, or from the pod we run in. Files (tokens,
- * certificates) are read again as they rotate, so credentials are asked for anew for each request.
+ * certificates) rotate, so credentials are read again for each request.
  */
 import { existsSync } from "node:fs";
 import type { RequestOptions } from "node:https";
@@ -26,14 +26,14 @@ export type Credentials = {
   readonly namespace: string;
   /** Where they come from, for the log. */
   readonly source: string;
-  /** A program of the kubeconfig's user (`exec`) that gives them; undefined: nothing is run. */
+  /** The program of the kubeconfig's user (`exec`) that supplies them; undefined: there is none. */
   readonly plugin?: string | undefined;
   /** Rejects when a file cannot be read or a credential plugin fails. */
   readonly access: () => Promise<Access>;
 };
 
 export type CredentialOptions = {
-  /** KUBECONFIG: one path or several, with colons between; undefined: the pod's, else ~/.kube/config. */
+  /** KUBECONFIG: one path, or several separated by colons; undefined: the pod's credentials, else ~/.kube/config. */
   readonly kubeconfig: string | undefined;
 };
 
@@ -88,7 +88,7 @@ function pluginOf(user: unknown): string | undefined {
   return read.success ? read.output.exec.command : undefined;
 }
 
-/** Of several files, what a former one says wins. */
+/** Of several files, an earlier one wins. */
 function loadFiles(config: KubeConfig, paths: readonly string[]): void {
   const [first = "", ...more] = paths.filter((path) => path !== "");
   config.loadFromFile(first);
@@ -116,13 +116,13 @@ async function readAccess(config: KubeConfig): Promise<Access> {
       ...pem("key", options.key),
       ...(passphrase === undefined ? {} : { passphrase }),
       ...(servername === undefined ? {} : { serverName: servername }),
-      // Whatever NODE_TLS_REJECT_UNAUTHORIZED says; a kubeconfig may say otherwise for itself.
+      // This overrides NODE_TLS_REJECT_UNAUTHORIZED; a kubeconfig may still disable verification for itself.
       rejectUnauthorized: options.rejectUnauthorized !== false,
     },
   };
 }
 
-/** The package reads files whole: other forms that node:https takes do not occur. */
+/** The package reads whole files, so other forms that node:https accepts do not occur. */
 function pem(name: "ca" | "cert" | "key", value: unknown): Bun.TLSOptions {
   if (typeof value !== "string" && !Buffer.isBuffer(value)) return {};
   return { [name]: value.toString() };

@@ -1,6 +1,6 @@
 /**
- * What the API server, or the way to it, answered instead of what was asked. One place decides what it
- * means; callers look at `code` and `retry` alone.
+ * Errors of the API server, or of the way to it. This is the one place that decides what they mean; callers
+ * look only at `code` and `retry`.
  */
 import * as v from "valibot";
 
@@ -9,29 +9,29 @@ export type KubernetesError = {
     | "unauthorized"
     /** A permission is missing; the detail names verb, resource, namespace and who lacks it. */
     | "forbidden"
-    /** Admission said no: a quota, Pod Security, a webhook. */
+    /** Admission refused it: a quota, Pod Security, a webhook. */
     | "refused"
-    /** The object is no valid one. */
+    /** The object is invalid. */
     | "invalid"
     | "not-found"
     | "already-exists"
-    /** It is not what the caller took it for: another uid, somebody else's field. */
+    /** The object is not the one that the caller expected: another uid, somebody else's field. */
     | "conflict"
-    /** That history is forgotten: list again. */
+    /** The server has forgotten that version: list again. */
     | "expired"
     | "unavailable"
     | "timeout";
   readonly retry: "transient" | "terminal";
-  /** One sentence: what was tried, what came of it, what to do. */
+  /** One sentence: what was tried, what happened, what to do. */
   readonly detail: string;
 };
 
-/** What was asked for, as permissions are written: `create jobs.batch` in a namespace. */
+/** The request in the form of a permission: `create jobs.batch` in a namespace. */
 export type Asked = {
   readonly verb: string;
   /** With its group: `jobs.batch`, `pods`. */
   readonly resource: string;
-  /** Undefined for what lies in no namespace, or in all. */
+  /** Undefined for a cluster-wide resource, or all namespaces. */
   readonly namespace?: string | undefined;
   readonly name?: string | undefined;
 };
@@ -48,7 +48,7 @@ const MESSAGE_CHARS_MAX = 600;
 const DENIED = /User "(?<user>[^"]+)" cannot (?<verb>\S+) resource "(?<resource>[^"]+)"/u;
 const SERVICE_ACCOUNT = /^system:serviceaccount:(?<namespace>[^:]+):(?<name>.+)$/u;
 
-/** Of a body or an ERROR event; what is no Status gives its beginning as the message. */
+/** Reads a body or an ERROR event; if it is no Status, its beginning is the message. */
 export function readStatus(value: unknown): ApiStatus {
   const read = v.safeParse(ApiStatus, value);
   if (read.success) return read.output;
@@ -61,7 +61,7 @@ function askedText({ verb, resource, namespace, name }: Asked): string {
   return `${verb} ${resource}${name === undefined ? "" : ` ${name}`}${where}`;
 }
 
-/** @param httpStatus not a 2xx; of an ERROR event, the status's own code. */
+/** @param httpStatus not a 2xx; for an ERROR event, the code of its Status. */
 export function statusError(asked: Asked, httpStatus: number, status: ApiStatus): KubernetesError {
   const message = status.message.slice(0, MESSAGE_CHARS_MAX) || `HTTP ${httpStatus}`;
   const failed = (
@@ -96,7 +96,7 @@ export function statusError(asked: Asked, httpStatus: number, status: ApiStatus)
   }
 }
 
-/** Undefined when it is no missing permission, but what admission thinks of the object. */
+/** Undefined when no permission is missing, but admission refused the object. */
 function forbidden(asked: Asked, message: string): KubernetesError | undefined {
   const user = DENIED.exec(message)?.groups?.["user"];
   if (user === undefined) return undefined;
@@ -111,11 +111,11 @@ function forbidden(asked: Asked, message: string): KubernetesError | undefined {
   return { code: "forbidden", retry: "terminal", detail };
 }
 
-/** Room in a quota comes back by itself; what a policy forbids it will forbid again. */
+/** A quota may have room again later; what a policy forbids it will forbid again. */
 const retryOfRefusal = (message: string): KubernetesError["retry"] =>
   message.includes("exceeded quota") ? "transient" : "terminal";
 
-/** No answer: the network, TLS, a credential that could not be read, or the time. */
+/** No answer: the network, TLS, a credential that could not be read, or a timeout. */
 export function transportError(asked: Asked, server: string, cause: unknown): KubernetesError {
   const name = cause instanceof Error ? cause.name : "";
   if (name === "TimeoutError" || name === "AbortError") {

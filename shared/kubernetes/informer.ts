@@ -1,16 +1,17 @@
 /**
- * What there is of one kind, kept up to date: listed once, then watched, for as long as the signal
- * lets it. Whatever happens to the connection, the server or its history, it goes on trying.
+ * Keeps all objects of one kind up to date: lists them once, then watches them, until the signal aborts.
+ * Whatever happens to the connection, the server or its history, it goes on trying.
  *
  * Invariants (test/system/door-kubernetes.test.ts, test/shared/kubernetes/informer.test.ts):
- *  - what is held is never a half list: a new list is collected aside and put in place at once;
- *  - the version that it goes on from never falls;
+ *  - the state is never half a list: a new list is collected separately and replaces the old one at once;
+ *  - the version that it continues from never decreases;
  *  - a version that the server has forgotten (410, as a status or as an event) is followed by a new list;
- *  - `current` answers only while the watch is connected: what is held may be old otherwise.
+ *  - `current` answers only while the watch is connected: otherwise the state may be old.
  */
-import { backoffMs } from "../backoff.ts";
-import { sleep } from "../deadline.ts";
+
+import type { Clock } from "../clock.ts";
 import { err, ok, type Result } from "../result.ts";
+import { repeat, type Turn } from "../retry.ts";
 import type { KubernetesError } from "./error.ts";
 import { listAll } from "./list.ts";
 import type { Selection } from "./resource.ts";
@@ -19,11 +20,10 @@ import type { Transport } from "./transport.ts";
 import { type WatchEnd, watchOnce } from "./watch.ts";
 import type { WatchEvent } from "./watch-event.ts";
 
-const RETRY_BASE_MS = 100;
-const RETRY_MS_MAX = 5_000;
-/** A watch-list that has not come to its end by then is given up for pages. */
+const RETRY = { baseMs: 100, maxMs: 5_000 } as const;
+/** If a watch-list has not ended by then, the list is read in pages instead. */
 const INITIAL_MS_MAX = 10_000;
-/** Lists older than what was seen are refused; after so many, etcd was put back to an older state. */
+/** A list that is older than what was seen is refused; after this many, etcd was restored to an older state. */
 const OLD_LISTS_MAX = 5;
 
 export type InformerLog = (
@@ -35,11 +35,11 @@ export type InformerLog = (
 export type InformerOptions<T> = {
   readonly transport: Transport;
   readonly selection: Selection;
-  /** What is kept of an object; undefined: it is none of ours. */
+  /** What is kept of an object; undefined: it is not ours. */
   readonly keep: (object: unknown) => T | undefined;
-  /** Are two of one object the same to whom it may concern? Then no change is told. */
+  /** Whether two versions of an object are the same to subscribers: then they are not called. */
   readonly same: (one: T, other: T) => boolean;
-  readonly random: () => number;
+  readonly clock: Clock;
   readonly log: InformerLog;
   readonly signal: AbortSignal;
   /** Silence after which a connection counts as dead. */
@@ -47,34 +47,32 @@ export type InformerOptions<T> = {
 };
 
 export type Informer<T> = {
-  /** All there is, by uid, once it is known to be current; or, when the signal aborts before, why not. */
+  /** All objects, by uid, once they are known to be current; or an error if the signal aborts before. */
   readonly current: (
     signal: AbortSignal,
   ) => Promise<Result<ReadonlyMap<string, T>, KubernetesError>>;
-  /** What is held now, however old. */
+  /** The present state, however old. */
   readonly held: () => ReadonlyMap<string, T>;
-  /** Calls back after each change; returns what ends it. */
+  /** Calls back after each change; returns a function that ends that. */
   readonly onChange: (listener: () => void) => () => void;
   /** How often it has listed: more than once means that history was lost. */
   readonly lists: () => number;
 };
 
-/** How an attempt ended that did not fail. */
+/** How a successful attempt ended. */
 type Ended = WatchEnd | "listed";
 
 type State<T> = {
   held: Map<string, T>;
-  /** Where the next watch goes on; undefined: list first. */
+  /** Where the next watch continues; undefined: list first. */
   resumeAt: bigint | undefined;
-  /** The latest version that was ever seen. */
+  /** The latest version ever seen. */
   seen: bigint;
   connected: boolean;
   lists: number;
   oldLists: number;
-  /** Did anything come in this attempt? */
+  /** Whether anything came in this attempt. */
   heard: boolean;
-  /** Attempts in a row that came to nothing. */
-  failures: number;
   error: KubernetesError | undefined;
   hasWatchList: boolean;
   readonly listeners: Set<() => void>;
@@ -89,7 +87,6 @@ export function openInformer<T>(options: InformerOptions<T>): Informer<T> {
     lists: 0,
     oldLists: 0,
     heard: false,
-    failures: 0,
     error: undefined,
     hasWatchList: true,
     listeners: new Set(),
@@ -115,7 +112,7 @@ async function current<T>(
 ): Promise<Result<ReadonlyMap<string, T>, KubernetesError>> {
   const settled = Promise.withResolvers<void>();
   const look = () => {
-    // What is refused for good stays so for as long as anybody can wait here.
+    // A terminal refusal will not change while the caller waits here.
     if (state.connected || signal.aborted || state.error?.retry === "terminal") settled.resolve();
   };
   state.listeners.add(look);
@@ -134,35 +131,30 @@ function tell<T>({ listeners }: State<T>): void {
 }
 
 async function follow<T>(options: InformerOptions<T>, state: State<T>): Promise<void> {
-  const { signal, random, log } = options;
-  while (!signal.aborted) {
+  const { signal, clock, log } = options;
+  const turn = async (failures: number): Promise<Turn> => {
     state.heard = false;
     const ended = await attempt(options, state);
     state.connected = false;
-    if (signal.aborted) break;
-    // A watch that ends at once and says nothing, again and again, must not be asked for at once.
-    if (ended.ok && (state.heard || ended.value !== "ended")) {
-      state.failures = 0;
-      continue;
-    }
+    if (signal.aborted) return "over";
+    // A watch that ends at once and without an event, again and again, must not be reopened at once.
+    if (ended.ok && (state.heard || ended.value !== "ended")) return "again";
     if (!ended.ok) {
       state.error = ended.error;
       if (ended.error.code === "expired") state.resumeAt = undefined;
-      log(state.failures === 0 ? "debug" : "warn", "a watch of Kubernetes broke", {
+      log(failures === 0 ? "debug" : "warn", "a watch of Kubernetes broke", {
         error: ended.error.detail,
-        attempt: state.failures,
+        attempt: failures,
       });
     }
     tell(state);
-    const times = { baseMs: RETRY_BASE_MS, maxMs: RETRY_MS_MAX, random };
-    const waitMs = backoffMs(state.failures, times);
-    state.failures += 1;
-    await sleep(waitMs, signal);
-  }
+    return "failed";
+  };
+  await repeat(turn, { ...RETRY, clock }, signal);
   tell(state);
 }
 
-/** Lasts as long as its watch; a list by pages returns at once, and the next attempt watches. */
+/** Lasts as long as its watch; a list in pages returns at once, and the next attempt watches. */
 async function attempt<T>(
   options: InformerOptions<T>,
   state: State<T>,
@@ -180,7 +172,7 @@ async function listByPages<T>(
   return listed.ok ? replace(options, state, listed.value.objects, listed.value.version) : listed;
 }
 
-/** All of it at once. Refused when it is older than what was seen: then another server lags. */
+/** Replaces the state at once. Refused when the list is older than what was seen: then another server lags. */
 function replace<T>(
   { selection, log }: InformerOptions<T>,
   state: State<T>,
@@ -234,7 +226,7 @@ async function watchOn<T>(
   });
 }
 
-/** The beginning is collected aside; what follows it is an ordinary watch. */
+/** The initial events are collected separately; what follows is an ordinary watch. */
 async function watchList<T>(
   options: InformerOptions<T>,
   state: State<T>,
@@ -266,7 +258,7 @@ async function watchList<T>(
   });
   clearTimeout(timer);
   if (!refused.ok) return refused;
-  // An older server calls the parameters invalid, or never sends the end of the beginning.
+  // An older server calls the parameters invalid, or never marks the end of the initial events.
   const isUnknown = late.signal.aborted || (!ended.ok && ended.error.code === "invalid");
   if (!complete && isUnknown) {
     state.hasWatchList = false;
@@ -283,7 +275,7 @@ function apply<T>(options: InformerOptions<T>, state: State<T>, event: ObjectOrB
   if (event.kind !== "bookmark" && put(options, state.held, event)) tell(state);
 }
 
-/** Did that change anything? */
+/** Whether that changed anything. */
 function put<T>(
   { keep, same }: InformerOptions<T>,
   into: Map<string, T>,

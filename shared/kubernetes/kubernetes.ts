@@ -1,6 +1,6 @@
 /**
- * The one door to Kubernetes: @kubernetes/client-node's typed calls over our own transport, and our own
- * watch. Every call has a deadline and answers with a value; docs/decision/0014-kubernetes-door.md.
+ * The Kubernetes API: @kubernetes/client-node's typed calls over our own transport, and our own watch.
+ * Every call has a deadline and returns a value. Why: docs/decision/0014-kubernetes-door.md.
  */
 import {
   ApiException,
@@ -31,13 +31,13 @@ import { type Informer, type InformerOptions, openInformer } from "./informer.ts
 import { openTransport, type Transport } from "./transport.ts";
 
 const CALL_MS_MAX = 10_000;
-/** The newest are not told from the others: so many is all that is looked at. */
+/** The API does not return the newest first, so this many events are read in all. */
 const EVENTS_MAX = 100;
 
 export type Answer<T> = Promise<Result<T, KubernetesError>>;
 export type KubernetesEvent = { readonly reason: string; readonly message: string };
 
-/** Some fields of a Job: those that its applier owns from now on. */
+/** Some fields of a Job, which the field manager that applies them owns from then on. */
 export type JobFields = {
   readonly apiVersion: "batch/v1";
   readonly kind: "Job";
@@ -49,7 +49,7 @@ export type JobFields = {
   readonly spec: Partial<V1JobSpec>;
 };
 
-/** What is created as it stands, with fields that the package's types do not know yet. */
+/** An object that is created as it is, with fields that the package's types do not know yet. */
 export type NamedObject = { readonly metadata?: { readonly name?: string } };
 
 export type Kubernetes = {
@@ -58,20 +58,20 @@ export type Kubernetes = {
   readonly namespace: string;
   /** The uid of kube-system, which is the cluster's identity. Needs `get` on that one namespace. */
   readonly clusterUid: (signal: AbortSignal) => Answer<string>;
-  /** Fails with `already-exists` where the name is taken. Returns the uid. */
+  /** Fails with `already-exists` if the name is taken. Returns the uid. */
   readonly createJob: (namespace: string, job: NamedObject, signal: AbortSignal) => Answer<string>;
-  /** Would it be created? Unknown fields are `invalid`, and nothing is kept. */
+  /** A dry run of the creation. Unknown fields are `invalid`, and nothing is created. */
   readonly tryJob: (namespace: string, job: NamedObject, signal: AbortSignal) => Answer<null>;
   /** Server-side apply by our field manager; the uid is a precondition. */
   readonly applyJob: (namespace: string, job: JobFields, signal: AbortSignal) => Answer<null>;
-  /** That very Job and no other of its name: else `conflict`. */
+  /** Deletes only the Job with that uid; another one of that name is a `conflict`. */
   readonly deleteJob: (
     job: { readonly namespace: string; readonly name: string; readonly uid: string },
     propagation: "Foreground" | "Background",
     signal: AbortSignal,
   ) => Answer<null>;
   readonly createSecret: (namespace: string, secret: V1Secret, signal: AbortSignal) => Answer<null>;
-  /** What was said about one object lately. */
+  /** Recent events about one object. */
   readonly eventsOf: (
     namespace: string,
     uid: string,
@@ -82,7 +82,7 @@ export type Kubernetes = {
 
 export type KubernetesOptions = {
   readonly credentials: Credentials;
-  /** Of server-side apply and of what is created: who owns which field. */
+  /** The field manager of server-side apply and of created objects. */
   readonly fieldManager: string;
   /** `program/version`. */
   readonly userAgent: string;
@@ -176,7 +176,7 @@ type Post = {
   readonly query: Readonly<Record<string, string>>;
 };
 
-/** As JSON: the package drops fields that it does not know, and the server shall see them. */
+/** Sent as JSON: the package would drop fields that it does not know, and the server must see them. */
 async function postJob(
   transport: Transport,
   { namespace, body, query }: Post,
@@ -204,7 +204,7 @@ const done = async (answer: Answer<unknown>): Answer<null> => {
   return result.ok ? ok(null) : result;
 };
 
-/** One typed call, bounded. The package's exceptions end here. */
+/** One typed call with a deadline. The package's exceptions become values here. */
 async function call<T>(
   transport: Transport,
   asked: Asked,
@@ -239,7 +239,7 @@ async function send(
     signal,
     ...(typeof body === "string" ? { body } : {}),
   });
-  // Read here, so that the deadline holds for the body, too.
+  // Read here, so that the deadline covers the body, too.
   const bytes = Buffer.from(await response.arrayBuffer());
   return new ResponseContext(response.status, Object.fromEntries(response.headers), {
     text: () => Promise.resolve(bytes.toString("utf8")),
@@ -248,7 +248,7 @@ async function send(
   });
 }
 
-/** The package gives the body of an error as it came, or parsed. */
+/** The package gives the body of an error either as text or parsed. */
 function bodyOf(body: unknown): unknown {
   if (typeof body !== "string") return body;
   try {

@@ -1,7 +1,7 @@
 /**
- * The lines of a stream that may be silent for ever: read until it ends, is idle for too long, or the
- * signal aborts. A stream is ended by cancelling its reader; aborting the request instead keeps
- * memory under Bun (measured: 107 MB against 47 MB after 400 streams).
+ * The lines of a stream that may be silent for a long time: read until it ends, is idle for too long, or
+ * the signal aborts. A stream is ended by cancelling its reader; under Bun, aborting the request leaks
+ * memory (measured: 107 MB against 47 MB after 400 streams).
  */
 
 export type LinesEnd = "ended" | "idle" | "aborted" | "too-long";
@@ -47,7 +47,7 @@ export async function readLines(
   }
 }
 
-/** What follows the last line end. */
+/** What follows the last newline. */
 function eachLine(text: string, onLine: (line: string) => void): string {
   let from = 0;
   for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", from)) {

@@ -1,4 +1,4 @@
-/** A consistent list, in pages, so that neither side ever holds all objects as one text. */
+/** A consistent list, in pages, so that neither side ever has all objects in one text. */
 import * as v from "valibot";
 import { err, ok, type Result } from "../result.ts";
 import { type KubernetesError, readStatus, statusError, transportError } from "./error.ts";
@@ -8,7 +8,7 @@ import type { Transport } from "./transport.ts";
 
 const PAGE_OBJECTS_MAX = 500;
 const PAGE_MS_MAX = 30_000;
-/** A token is good for about five minutes; who is slower than that begins anew. */
+/** A continue token is valid for about five minutes; a slower list starts again. */
 const BEGINNINGS_MAX = 3;
 
 const Page = v.object({

@@ -1,11 +1,11 @@
 /**
- * Kubernetes' versions of objects and lists. They are decimal numbers of one sequence per cluster
- * (KEP-5504; clients before had to take them for opaque), too large for a number, and they only grow.
+ * Kubernetes' versions of objects and lists. They are decimal numbers of one increasing sequence per
+ * cluster (KEP-5504; before it, clients had to treat them as opaque), too large for a JavaScript number.
  */
 
 const DECIMAL = /^(?:0|[1-9]\d*)$/u;
 
-/** Undefined for what is no version: such an answer cannot be gone on from. */
+/** Undefined if the text is no version: a watch cannot continue from such an answer. */
 export function parseVersion(text: string): bigint | undefined {
   return DECIMAL.test(text) ? BigInt(text) : undefined;
 }

@@ -1,4 +1,4 @@
-/** Which objects are meant, as the API's paths say it. Pure. */
+/** Which objects are meant, in the form of the API's paths. Pure. */
 import type { Asked } from "./error.ts";
 
 export type Resource = {
@@ -11,11 +11,11 @@ export type Resource = {
 
 export type Selection = {
   readonly resource: Resource;
-  /** Undefined: of all namespaces, or of none. */
+  /** Undefined: all namespaces, or a cluster-wide resource. */
   readonly namespace?: string;
   /** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors */
   readonly labelSelector?: string;
-  /** What to answer with; by default whole objects in JSON. */
+  /** The form of the answer; by default whole objects in JSON. */
   readonly accept?: string;
 };
 

@@ -1,6 +1,6 @@
 /**
- * One HTTP request to the API server, by Bun's fetch: the package's own way (undici) does not take a
- * private CA under Bun, and sends no client certificate (docs/decision/0014-kubernetes-door.md).
+ * One HTTP request to the API server, with Bun's fetch: under Bun, the package's own way (undici) does not
+ * accept a private CA and sends no client certificate (docs/decision/0014-kubernetes-door.md).
  */
 import type { Access, Credentials } from "./credentials.ts";
 
@@ -13,7 +13,7 @@ export type HttpRequest = {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Ends the request, and the reading of its body. */
+  /** Aborts the request and the reading of its body. */
   readonly signal: AbortSignal;
 };
 
@@ -27,7 +27,7 @@ export function openTransport(credentials: Credentials, userAgent: string): Tran
   const { server } = credentials;
   const access = sharedAccess(credentials);
   let last: Access | undefined;
-  /** One object as long as nothing changed: connections are kept by it. */
+  /** The same object as long as nothing changed: connections are reused by identity of this object. */
   const current = async (signal: AbortSignal): Promise<Access> => {
     const next = await unlessAborted(access(), signal, credentials);
     if (last === undefined || !sameTls(last, next)) last = next;
@@ -49,7 +49,7 @@ export function openTransport(credentials: Credentials, userAgent: string): Tran
   };
 }
 
-/** Requests at the same time wait for one answer: a plugin that hangs is not run again for each of them. */
+/** Concurrent requests wait for one run of the plugin, so that a hanging plugin is not run again for each of them. */
 function sharedAccess({ access }: Credentials): () => Promise<Access> {
   let pending: { readonly promise: Promise<Access>; readonly sinceMs: number } | undefined;
   return () => {

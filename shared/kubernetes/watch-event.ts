@@ -17,7 +17,7 @@ export type WatchEvent =
   | {
       readonly kind: "bookmark";
       readonly version: bigint;
-      /** All that was there when the watch began has been sent. */
+      /** All objects that existed when the watch began have been sent. */
       readonly initialEventsEnd: boolean;
     }
   | { readonly kind: "error"; readonly status: ApiStatus };

@@ -1,8 +1,9 @@
 /**
- * One watch: a request whose answer goes on. Bookmarks are asked for, which come about once a minute
- * (watch-cache of the API server), so that silence for longer means a dead connection, or a server
- * that has seen no event of that kind since its start: it sends none then.
+ * One watch: a request with a streamed answer. It asks for bookmarks, which the API server's watch cache
+ * sends about once a minute. A longer silence means a dead connection, or a server that has seen no event
+ * of that kind since its start, which sends no bookmarks.
  */
+import type { Clock } from "../clock.ts";
 import { err, ok, type Result } from "../result.ts";
 import { type KubernetesError, readStatus, statusError, transportError } from "./error.ts";
 import { readLines } from "./lines.ts";
@@ -12,33 +13,33 @@ import { readWatchEvent, type WatchEvent } from "./watch-event.ts";
 
 const OPEN_MS_MAX = 10_000;
 const IDLE_MS_MAX = 70_000;
-/** The server ends a watch after it; at random, or all clients would come back at once. */
+/** The server ends a watch after this time; it is random, or all clients would come back at the same time. */
 const TIMEOUT_S_MIN = 240;
 const TIMEOUT_S_MAX = 480;
-/** etcd holds no larger object than 1.5 MB; escaped it may double. */
+/** etcd stores no object larger than 1.5 MB; escaping may double it. */
 const LINE_CHARS_MAX = 8 * 1024 * 1024;
 const BODY_CHARS_MAX = 64 * 1024;
 
-/** From a version on, or with all there is first (KEP-3157) and from there on. */
+/** From a version on, or beginning with all existing objects (KEP-3157). */
 export type WatchFrom = { readonly version: bigint } | "initial-events";
 
 export type WatchOptions = {
   readonly transport: Transport;
   readonly selection: Selection;
   readonly from: WatchFrom;
-  readonly random: () => number;
-  /** The answer has begun: from now on events come. */
+  readonly clock: Clock;
+  /** Called when the answer has begun: from now on events come. */
   readonly onOpen: () => void;
-  /** Answers false to end the watch. */
+  /** Returns false to end the watch. */
   readonly onEvent: (event: Exclude<WatchEvent, { kind: "error" }>) => boolean;
   readonly signal: AbortSignal;
   readonly idleMs?: number;
 };
 
-/** As watches do: by its time or a closed connection, or by our doing after too much silence. */
+/** A normal end: its time is over, the connection was closed, or we ended it after too long a silence. */
 export type WatchEnd = "ended" | "idle";
 
-/** Ok when it ended as watches do: go on from the last version. */
+/** Ok after a normal end: continue from the last version. */
 export async function watchOnce(options: WatchOptions): Promise<Result<WatchEnd, KubernetesError>> {
   const { transport, selection, signal } = options;
   const asked = askedOf("watch", selection);
@@ -97,7 +98,7 @@ async function readEvents(
   return failure === undefined ? ok(end === "idle" ? "idle" : "ended") : err(failure);
 }
 
-function watchQuery({ selection, from, random }: WatchOptions): string {
+function watchQuery({ selection, from, clock: { random } }: WatchOptions): string {
   const seconds = TIMEOUT_S_MIN + Math.floor(random() * (TIMEOUT_S_MAX - TIMEOUT_S_MIN));
   const common = {
     watch: "true",
@@ -112,7 +113,7 @@ function watchQuery({ selection, from, random }: WatchOptions): string {
   );
 }
 
-/** Ends the request while it has no answer; afterwards the reader is cancelled instead. */
+/** Aborts the request while it has no answer; afterwards the reader is cancelled instead. */
 function openingSignal(signal: AbortSignal): {
   readonly signal: AbortSignal;
   readonly done: () => void;

@@ -1,6 +1,6 @@
-/** The name of a system call's error, as errno(3) has it. */
+/** The name of a system call's error, as in errno(3). */
 
-/** `ENOENT` and the like; empty where the error carries none. */
+/** Such as `ENOENT`; empty if the error has none. */
 export function errnoOf(cause: unknown): string {
   if (typeof cause !== "object" || cause === null || !("code" in cause)) return "";
   return typeof cause.code === "string" ? cause.code : "";

@@ -1,25 +1,25 @@
 /**
- * Files that the kernel makes up while they are read (/proc, /sys/fs/cgroup): short, never on a disk, so
- * read in one go without waiting. Bounded, because their size is nobody's promise.
+ * Files that the kernel generates while they are read (/proc, /sys/fs/cgroup): short and never on a disk,
+ * so they are read synchronously. Reading is bounded, because nothing guarantees their size.
  */
 import { closeSync, openSync, readdirSync, readlinkSync, readSync, statSync } from "node:fs";
 import { err, ok, type Result } from "../result.ts";
 import { errnoOf } from "./errno.ts";
 
-/** Most of a file that is read: /proc/<pid>/net/tcp lists listeners first, so the rest may go. */
+/** The most that is read of a file: /proc/<pid>/net/tcp lists listeners first, so the rest is not needed. */
 const TEXT_BYTES_MAX = 256 * 1024;
 
-/** `absent`: no such file, or its process has ended. `denied`: there, and not for us. */
+/** `absent`: no such file, or its process has ended. `denied`: it exists, but we may not read it. */
 export type FileFault = "absent" | "denied" | "failed";
 
 export type Files = {
   /** The text from its start, at most TEXT_BYTES_MAX bytes. */
   readonly read: (path: string) => Result<string, FileFault>;
-  /** Names in a directory; none when it cannot be read. */
+  /** Names in a directory; empty when it cannot be read. */
   readonly list: (path: string) => readonly string[];
   /** Where a symbolic link points; undefined when that cannot be read. */
   readonly link: (path: string) => string | undefined;
-  /** What no other file or directory has, also not a later one of the same path: device and inode. */
+  /** Identifies a file or directory, and differs from a later one at the same path: device and inode. */
   readonly identity: (path: string) => string | undefined;
 };
 
@@ -50,7 +50,7 @@ function identityOf(path: string): string {
   return `${dev}:${ino}`;
 }
 
-/** A file of the kernel comes in pieces of a page or so. */
+/** The kernel returns such a file in pieces of about a page. */
 function readInto(buffer: Buffer, path: string): string {
   const file = openSync(path, "r");
   try {

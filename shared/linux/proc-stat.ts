@@ -1,4 +1,7 @@
-/** What /proc/<pid>/stat says (proc(5)): whether a process lives, since when, in which group. Zombies do not live. */
+/**
+ * Reads /proc/<pid>/stat (proc(5)): whether a process is alive, since when, and in which group. A zombie is
+ * not alive.
+ */
 import { readFileSync } from "node:fs";
 
 /** Places in /proc/<pid>/stat after the command name, which is field 2: field 3 is place 0. */
@@ -10,14 +13,14 @@ const DEAD: readonly string[] = ["Z", "X", "x"];
 
 export type Stat = {
   readonly alive: boolean;
-  /** By SIGSTOP or SIGTSTP: it lives and does nothing until SIGCONT. */
+  /** Stopped by SIGSTOP or SIGTSTP: it is alive, but does nothing until SIGCONT. */
   readonly stopped: boolean;
   readonly group: number;
   readonly session: number;
   readonly startTicks: number;
 };
 
-/** The command name may hold spaces, line ends and parentheses: the last `)` ends it. */
+/** The command name may contain spaces, newlines and parentheses: the last `)` ends it. */
 export function parseStat(text: string): Stat | undefined {
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const startTicks = Number(fields[START]);

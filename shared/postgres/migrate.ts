@@ -5,7 +5,7 @@
  * that waits in pg_advisory_lock is one that the index waits for, and PostgreSQL calls it a deadlock.
  */
 import * as v from "valibot";
-import { sleep } from "../deadline.ts";
+import { sleep } from "../clock.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { PostgresError } from "./error.ts";
 import { type Migration, pendingMigrations } from "./migration.ts";

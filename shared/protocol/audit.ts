@@ -1,4 +1,4 @@
-/** `cluster.audit`: every act before it is done and after, and every decision of an operator. */
+/** `cluster.audit`: every act, before and after it is done, and every decision of an operator. */
 import * as v from "valibot";
 import { err, ok, type Result } from "../result.ts";
 import { OWN_VALUE_BYTES_MAX, parseJson } from "./json.ts";
@@ -17,7 +17,7 @@ const Audit = v.object({
   /** `<epoch>-<n>`; an outcome carries the id of its intent. */
   id: v.string(),
   epoch: v.number(),
-  /** Null where an operator's decision is about no single cluster. */
+  /** Null if an operator's decision is not about a single cluster. */
   client_id: v.nullable(v.string()),
   phase: v.picklist(["intent", "outcome"]),
   action: v.picklist(AUDIT_ACTIONS),

@@ -12,9 +12,9 @@ const Leader = v.object({
   scope: v.string(),
   fleet: v.optional(v.string()),
 });
-/** Those of `clients` that are still silent may be cleaned up although the brake holds. */
+/** The clusters in `clients` that are still silent may be cleaned up although the brake holds. */
 const Brake = v.object({ released_at_epoch: v.number(), clients: v.array(ClientId) });
-/** The registry with this topic id is the right one, although the ledger knows another. */
+/** The registry with this topic id is the right one, although the ledger has another id. */
 const AcceptRegistry = v.object({ topic_id: v.string() });
 
 const SCHEMAS = { leader: Leader, brake: Brake, "accept-registry": AcceptRegistry } as const;

@@ -1,7 +1,7 @@
 /**
- * A heartbeat's fields, read by hand: a leader reads every beat of every cluster, and a schema library
- * costs it half of its speed (docs/decision/, bench/fleet.ts). The schema that this equals stands in
- * test/shared/protocol/heartbeat.test.ts, and any JSON is read alike by both.
+ * A heartbeat's fields, read without a schema library: a leader reads every beat of every cluster, and a
+ * library would halve its speed (docs/decision/, bench/fleet.ts). test/shared/protocol/heartbeat.test.ts
+ * has the equivalent schema, and checks that both read any JSON alike.
  */
 import type { ClientId } from "./client-id.ts";
 
@@ -10,10 +10,10 @@ const STATUS_CHARS_MAX = 64;
 const REASON_CHARS_MAX = 512;
 const INSTANCE_CHARS_MAX = 128;
 
-/** Of a foreign sender only `client_id` is required; the rest is shown, not decided on. */
+/** Only `client_id` is required; the rest is shown, not decided on. */
 export type Heartbeat = {
   readonly client_id: ClientId;
-  /** RFC 3339, by the sender's clock: only its skew is reported. */
+  /** RFC 3339, by the sender's clock; used only to report its skew. */
   readonly timestamp?: string | undefined;
   /** `healthy`, `degraded`, `stopping`; anything else counts as a beat all the same. */
   readonly status?: string | undefined;
@@ -26,11 +26,11 @@ export type Heartbeat = {
     | undefined;
   readonly sequence?: number | undefined;
   readonly instance_id?: string | undefined;
-  /** The leader is to write this cluster's ledger record again, for the sender to read. */
+  /** Asks the leader to write this cluster's ledger record again, for the sender to read. */
   readonly ask?: boolean | undefined;
 };
 
-/** Undefined when it is no heartbeat of this client: no object, or another `client_id`. */
+/** Undefined when this is no heartbeat of this client: no object, or another `client_id`. */
 export function readHeartbeat(json: unknown, clientId: ClientId): Heartbeat | undefined {
   if (typeof json !== "object" || json === null || !("client_id" in json)) return undefined;
   if (json.client_id !== clientId) return undefined;

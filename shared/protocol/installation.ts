@@ -1,9 +1,9 @@
-/** Which installation of the agent a registration is of (docs/protocol.md). Pure. */
+/** From which installation of the agent a registration comes (docs/protocol.md). Pure. */
 import { parseJson, toBytes } from "./json.ts";
 
 const INSTALLATION_CHARS_MAX = 128;
 
-/** Of an accepted registration's text, which was validated then; undefined: it names none. */
+/** Reads it from the text of an accepted registration, which was validated before; undefined: it names none. */
 export function installationOf(value: string): string | undefined {
   const parsed = parseJson(toBytes(value));
   const json = parsed.ok ? parsed.value.json : undefined;

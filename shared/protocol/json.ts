@@ -10,13 +10,13 @@ export type JsonError = {
   readonly detail: string;
 };
 
-/** Fatal: bytes that are no UTF-8 are refused, not repaired; a repaired name is another name. */
+/** Fatal: bytes that are no UTF-8 are refused, not repaired, because a repaired name would be another name. */
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
 /**
- * Upper bound on a record that we write ourselves, in bytes: a ledger record quotes a whole
- * registration, which at most doubles it. Kafka's own default limit is 1 MiB.
+ * Upper bound on a record that we write ourselves, in bytes: a ledger record quotes a whole registration,
+ * and escaping at most doubles that. Kafka's own default limit is 1 MiB.
  */
 export const OWN_VALUE_BYTES_MAX = 900_000;
 
@@ -42,7 +42,7 @@ export function parseJson(
 
 export const toBytes = (text: string): Uint8Array => encoder.encode(text);
 
-/** Nearly all values are ASCII, which needs no checking decoder: a third of the time. */
+/** Nearly all values are ASCII, which needs no checking decoder and takes a third of the time. */
 const decodeText = (bytes: Uint8Array): string =>
   bytes instanceof Buffer && isAscii(bytes) ? bytes.toString("latin1") : utf8.decode(bytes);
 

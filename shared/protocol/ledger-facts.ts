@@ -1,6 +1,6 @@
 /**
- * Facts about a cluster that not every ledger record has. Each is optional, and one that cannot be read
- * is left out: an older or a newer control plane must never lose a cluster over it.
+ * Optional facts about a cluster in its ledger record. A fact that cannot be read is left out: no control
+ * plane, older or newer, may lose a cluster because of it.
  */
 import * as v from "valibot";
 
@@ -15,7 +15,7 @@ const Conflict = v.object({
 });
 export type Conflict = v.InferOutput<typeof Conflict>;
 
-/** Where a group stood when its worker was stopped: Kafka forgets it while nobody is in the group. */
+/** The group's committed offsets when its worker was stopped: Kafka forgets them while the group is empty. */
 const KeptOffsets = v.object({
   /** RFC 3339, by the leader's clock. */
   read_at: v.string(),
@@ -44,14 +44,14 @@ export const FACTS = {
   conflict: fact(Conflict),
   offsets: fact(KeptOffsets),
   stray: fact(Stray),
-  /** Its worker was replaced for this spec, and the new one has not yet run for WORKER_MIN_READY. */
+  /** Hash of the spec for which its worker was replaced, until the new one has run for WORKER_MIN_READY. */
   replaced_for: fact(v.string()),
 } as const;
 
 const Facts = v.object(FACTS);
 export type Facts = v.InferOutput<typeof Facts>;
 
-/** The facts of a record; undefined where it has none, as nearly all have none. */
+/** The facts of a record; undefined if it has none, as most records. */
 export function factsOf({
   conflict,
   offsets,

@@ -1,6 +1,6 @@
 /**
- * The ledger, `cluster.status`: per client the last accepted registration or tombstone and what
- * became of it; per registry partition, under `_applied:<p>`, how far the registry has been judged.
+ * The ledger, `cluster.status`: per client the last accepted registration or tombstone and the cluster's
+ * state; per registry partition, under `_applied:<p>`, how far the registry has been judged.
  *
  * `offset` of an applied record is the first registry offset that has NOT been judged (as a consumer
  * group's committed offset is). Records are compacted by key; readers ignore a lower epoch.
@@ -13,11 +13,11 @@ import { FACTS } from "./ledger-facts.ts";
 
 const offset = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
-/** Where a cluster stands. `withdrawn` by tombstone; `stale` is a warning only. */
+/** The states of a cluster. `withdrawn`: by a tombstone; `stale`: only a warning. */
 export const STATES = ["registered", "active", "stale", "dead", "withdrawn"] as const;
 export type State = (typeof STATES)[number];
 
-/** Why it stands there; closed, so that it can be counted. */
+/** Why it has that state; a closed list, so that reasons can be counted. */
 export const REASONS = [
   "registration",
   "heartbeat",
@@ -42,7 +42,10 @@ const Accepted = v.object({
   offset,
   /** The accepted record's value, verbatim; null is a tombstone. */
   value: v.nullable(v.string()),
-  /** Id of the registry topic that offset is of; a record at or below it there is a replay. */
+  /**
+   * Id of the registry topic to which the offset belongs; a record of that topic at or below the offset is
+   * a replay.
+   */
   topic_id: v.optional(v.string()),
   headers: v.record(v.string(), v.string()),
 });
@@ -53,7 +56,7 @@ const LedgerWorker = v.object({
   instance: v.string(),
   spec_hash: v.string(),
   restarts: v.number(),
-  /** A word of a later version: what runs is said by the runtime, not here. */
+  /** A value of a later version is dropped: the runtime, not the ledger, says what runs. */
   state: v.fallback(v.picklist(WORKER_STATES), "running"),
   /** Somebody else keeps it from running; shown. */
   held: v.fallback(v.optional(v.string()), undefined),
@@ -63,13 +66,13 @@ export type LedgerWorker = v.InferOutput<typeof LedgerWorker>;
 const WITHDRAWALS = ["pending", "done"] as const;
 
 /**
- * Words that a later version may add, as they are written. A record with one that is not known must
- * still count: without its entry a worker that runs would be an orphan.
+ * Fields to which a later version may add values. A record with an unknown value must still count: without
+ * its entry a running worker would be an orphan.
  */
 const Written = v.object({
   client_id: ClientId,
   epoch: offset,
-  /** Grows with each record of an epoch: one that was held up on its way is told from a newer one. */
+  /** Grows with each record of an epoch, so that a delayed record is recognised as older. */
   sequence: v.optional(offset),
   state: v.string(),
   reason: v.string(),
@@ -83,7 +86,7 @@ const Written = v.object({
   ...FACTS,
 });
 
-/** An unknown word is read as what follows from the accepted record alone. */
+/** Replaces an unknown value by what follows from the accepted record. */
 const ClusterStatus = v.pipe(
   Written,
   v.transform((written) => {
@@ -108,16 +111,17 @@ const Applied = v.object({
   offset,
   epoch: offset,
   sequence: v.optional(offset),
-  /** The registry was made again and nobody has accepted it yet: clean-ups are held. */
+  /** The registry was recreated, and no operator has accepted it yet: clean-ups are held. */
   held: v.optional(v.boolean()),
-  /** By which rules it was judged (`RULES`); absent: by the first. */
+  /** Version of the rules by which records were judged (`RULES`); absent: 1. */
   rules: v.optional(offset),
-  /** The registry has no such partition any more. */
+  /** The registry no longer has this partition. */
   removed: v.optional(v.boolean()),
 });
 /**
- * Number of the rules by which registry records are accepted. A new one lets in what was refused before:
- * a partition that was judged by an older one is read from its start once more. 2: client ids of 0.2.
+ * Version of the rules by which registry records are accepted. A new version accepts records that were
+ * refused before, so a partition that was judged by an older one is read once more from its start. 2:
+ * client ids of 0.2.
  */
 export const RULES = 2;
 export type Applied = v.InferOutput<typeof Applied>;
@@ -130,7 +134,7 @@ const APPLIED_KEY = /^_applied:(?<partition>\d{1,9})$/u;
 
 export const appliedKey = (partition: number): string => `_applied:${partition}`;
 
-/** Reads one ledger record. An error is a record that somebody else wrote: counted, ignored. */
+/** Reads one ledger record. An error means that somebody else wrote the record: it is counted and ignored. */
 export function decodeLedger(
   key: Uint8Array | null,
   value: Uint8Array | null,

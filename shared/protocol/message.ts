@@ -1,5 +1,5 @@
 /**
- * What a cluster says, and how the bytes are read: registration, tombstone, heartbeat, and the
+ * The records that clusters send, and how their bytes are read: registration, tombstone, heartbeat, and the
  * leader's own tick among the heartbeats. Contract: docs/protocol.md; golden bytes:
  * test/vector/protocol.json.
  *
@@ -15,7 +15,7 @@ import { CLIENT_ID_RULE, ClientId, isClientId } from "./client-id.ts";
 import { type Heartbeat, readHeartbeat } from "./heartbeat.ts";
 import { type JsonError, keyText, parseJson } from "./json.ts";
 
-/** Key of the leader's own record among the heartbeats; `_` can begin no client id. */
+/** Key of the leader's own record among the heartbeats; no client id begins with `_`. */
 export const TICK_KEY = "_watermark";
 
 const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
@@ -24,7 +24,7 @@ const shown = <T>(schema: v.GenericSchema<unknown, T>) => v.fallback(v.optional(
 
 const Registration = v.object({
   client_id: ClientId,
-  /** Empty or left out, as the original's clients may; then the client id is shown. */
+  /** May be empty or left out, as the original's clients do; then the client id is shown. */
   cluster_name: v.nullish(v.string()),
   version: shown(text(64)),
   registered_at: shown(text(64)),
@@ -60,7 +60,7 @@ export type HeartbeatMessage =
       readonly kind: "heartbeat";
       readonly clientId: ClientId;
       readonly heartbeat: Heartbeat;
-      /** True of the original's watcher, which keys its beats `X::X`. */
+      /** True for the original's watcher, which keys its beats `X::X`. */
       readonly legacyKey: boolean;
     }
   | { readonly kind: "tick"; readonly tick: Tick };
@@ -80,7 +80,7 @@ export type DecodeError = {
 const DETAIL_CHARS_MAX = 512;
 const KEY_CHARS_SHOWN_MAX = 80;
 
-/** What one of the original's two hooks sends: the JSON was cut at its first colon. */
+/** The key that one of the original's two hooks sends: its JSON was cut at the first colon. */
 const CUT_KEY = '{"client_id"';
 const CUT_DETAIL =
   "the original chart's registration hook let its producer cut the JSON at its first colon, so " +
@@ -118,7 +118,7 @@ export function decodeHeartbeat(
   if (clientId === undefined || !isClientId(clientId)) {
     return refuse("key-invalid", describeKey(name));
   }
-  if (value === null) return refuse("value-empty", "a null value says nothing among heartbeats");
+  if (value === null) return refuse("value-empty", "a null value means nothing among heartbeats");
   const parsed = parseJson(value);
   if (!parsed.ok) return refuse(parsed.error.code, parsed.error.detail);
   const heartbeat = readHeartbeat(parsed.value.json, clientId);
@@ -133,7 +133,7 @@ function refuseBeat(json: unknown, clientId: ClientId) {
     : refuse("key-mismatch", mismatch);
 }
 
-/** `X::X` stands for X; anything else for nobody. */
+/** `X::X` stands for X; any other such key is no client id. */
 function legacyKeyed(key: string): string | undefined {
   const half = (key.length - 2) / 2;
   const first = key.slice(0, half);
@@ -148,7 +148,7 @@ function decodeTick(value: Uint8Array | null): Result<HeartbeatMessage, DecodeEr
   return ok({ kind: "tick", tick: read.output });
 }
 
-/** Size, JSON, and that the payload speaks for the key it came under, in this order. */
+/** Checks, in this order: the size, the JSON, and that the payload's client id is the record's key. */
 function parseFor(
   clientId: ClientId,
   value: Uint8Array,

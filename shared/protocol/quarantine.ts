@@ -1,10 +1,10 @@
 /**
- * `cluster.quarantine`: a refused record with key and value untouched, and in its headers why it was
+ * `cluster.quarantine`: a refused record with its key and value unchanged; the headers say why it was
  * refused and where it came from. Its own headers are kept under `original-<name>`.
  */
 import type { DecodeError } from "./message.ts";
 
-/** Why a record is not accepted: its bytes, or who speaks for that cluster. */
+/** Why a record is not accepted: because of its bytes, or because of who speaks for that cluster. */
 export type Refusal = {
   readonly code:
     | DecodeError["code"]

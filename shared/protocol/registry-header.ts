@@ -1,12 +1,12 @@
-/** Headers of registry records. All are optional: a record without them counts as it always has. */
+/** Headers of registry records. All are optional: a record without them is accepted as before. */
 
-/** Who wrote it, where that decides on anything. */
+/** Who wrote it, if that makes a difference. */
 export const BY = "outrider-by";
 export const BY_OPERATOR = "sidecar withdraw";
-/** A registration that nobody asked for: that of `agent run` at its start. */
+/** An automatic registration, which no person asked for: that of `agent run` at its start. */
 export const BY_AGENT = "agent run";
 
-/** Of a tombstone: the installation that is withdrawn. A registration has it in its value. */
+/** For a tombstone: the installation that is withdrawn. A registration has it in its value. */
 export const INSTALLATION = "outrider-installation-id";
 
 /** `true`: withdraw although two agents beat under this client id. */

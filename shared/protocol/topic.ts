@@ -1,10 +1,10 @@
 /**
- * The topics of the protocol: names, and how those that we make are made (docs/protocol.md).
+ * The topics of the protocol: their names, and how we create them (docs/protocol.md).
  *
- * Why two topics for one cluster: compaction keeps one record a key, so a heartbeat in the registry
- * would erase the registration it speaks for. Why one registry partition: clients partition
- * differently (Java murmur2, librdkafka CRC32, sarama FNV), so with several a tombstone can land away
- * from its registration and compaction never unites them.
+ * Why two topics for one cluster: compaction keeps one record per key, so a heartbeat in the registry would
+ * erase the registration. Why one registry partition: clients partition differently (Java murmur2,
+ * librdkafka CRC32, sarama FNV), so with several partitions a tombstone and its registration can land in
+ * different ones, and compaction never removes the registration.
  */
 
 export const REGISTRY = "cluster.registry";
@@ -13,14 +13,14 @@ export const HEARTBEAT = "cluster.heartbeat";
 export const STATUS = "cluster.status";
 export const AUDIT = "cluster.audit";
 export const QUARANTINE = "cluster.quarantine";
-/** Election: the owner of its partition 0 in the control planes' group leads. */
+/** For the election: in the control planes' group, the owner of its partition 0 leads. */
 export const CONTROL = "cluster.control";
 /** What agents collect; partitioned by client id. */
 export const CLUSTER_INFO = "cluster-info";
 /** Events of Kubernetes; partitioned by client id. */
 export const CLUSTER_EVENTS = "cluster-events";
 
-/** Shape of a topic that we make, or judge when it is there already. */
+/** How a topic is created, or checked if it exists already. */
 export type TopicPlan = {
   readonly name: string;
   readonly partitions: number;
@@ -32,7 +32,7 @@ export type TopicPlan = {
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-/** Other clients' codecs are undone by the broker; order within a topic is the broker's time. */
+/** The broker decompresses what other clients compress; records have the broker's time. */
 const OURS = {
   "compression.type": "uncompressed",
   "message.timestamp.type": "LogAppendTime",
@@ -51,7 +51,7 @@ const kept = (ms: number) => ({ ...OURS, "cleanup.policy": "delete", "retention.
 const policies = (config: Readonly<Record<string, string>>): readonly string[] =>
   (config["cleanup.policy"] ?? "").split(",").map((policy) => policy.trim());
 
-/** Deleting by age as well as compacting loses a quiet cluster's last record just the same. */
+/** A topic that is compacted and also deletes by age loses a quiet cluster's last record, too. */
 const mustCompact = (config: Readonly<Record<string, string>>): string | undefined =>
   policies(config).join() === "compact"
     ? undefined

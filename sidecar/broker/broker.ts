@@ -1,11 +1,12 @@
 /**
- * `sidecar broker`, put together: HTTP at once, then rounds until the signal. A wrong configuration is
- * served as not ready; the process stays, since its crash would look like Kafka's.
+ * Puts `sidecar broker` together: HTTP at once, then rounds until the signal. A wrong configuration is
+ * reported as not ready; the process does not end, since its crash would look like Kafka's.
  *
- * Order of the end: drains and the round under way are cut short, the connections to Kafka close, HTTP last.
+ * Order of the end: drains and the current round are cut short, then the connections to Kafka close, then HTTP.
  */
+
 import type { BuildInfo } from "../../shared/build-info.ts";
-import { sleep } from "../../shared/deadline.ts";
+import { sleep } from "../../shared/clock.ts";
 import { EXIT, type ExitCode } from "../../shared/exit.ts";
 import { serve } from "../../shared/http.ts";
 import type { Log } from "../../shared/log.ts";
@@ -22,13 +23,13 @@ import { untilAborted } from "./read/round-clock.ts";
 import { brokerRoutes } from "./routes.ts";
 
 const HTTP_GRACE_MS = 1000;
-/** Names are looked up so often, apart from the rounds. */
+/** How often names are resolved, independently of the rounds. */
 const NAMES_MS = 60_000;
 
 export type Misconfigured = {
   /** -1: not known. */
   readonly brokerId: number;
-  /** What is wrong, in the original's words where it has any. */
+  /** What is wrong, with the original's text if it has one. */
   readonly detail: string;
 };
 
@@ -69,7 +70,7 @@ type Shell = {
 };
 
 function watching(options: BrokerOptions, config: BrokerConfig): Shell {
-  const { log, signal, monotonicMs } = options;
+  const { log, signal, clock } = options;
   const metrics = openProcessMetrics();
   const tell = openTeller(log);
   let gauges: BrokerMetrics | undefined;
@@ -86,7 +87,7 @@ function watching(options: BrokerOptions, config: BrokerConfig): Shell {
     kafka: probe.finder.look,
     ownPid: options.ownPid,
   });
-  const memoryGauges = openMemoryGauges({ metrics, memory, log, monotonicMs });
+  const memoryGauges = openMemoryGauges({ metrics, memory, log, clock });
   const { topology } = config;
   return {
     routes: brokerRoutes({
@@ -117,8 +118,8 @@ async function checkNames({ cluster }: Monitor, signal: AbortSignal): Promise<vo
   }
 }
 
-/** No round is ever made: all but liveness stays closed, with what is wrong as the reason. */
-function idle({ log, signal, monotonicMs }: BrokerOptions, wrong: Misconfigured): Shell {
+/** No round is ever made: all gates but liveness stay closed, with the mistake as the reason. */
+function idle({ log, signal, clock }: BrokerOptions, wrong: Misconfigured): Shell {
   const metrics = openProcessMetrics();
   const readings: Readings = {
     brokerId: wrong.brokerId,
@@ -126,7 +127,7 @@ function idle({ log, signal, monotonicMs }: BrokerOptions, wrong: Misconfigured)
     misconfigured: wrong.detail,
     staleAfterMs: STALE_ROUNDS,
     gates: { liveness: "local", futureReplicas: "warn" },
-    monotonicMs,
+    clock,
   };
   const gauges = openBrokerMetrics(metrics, readings);
   return {
@@ -136,14 +137,14 @@ function idle({ log, signal, monotonicMs }: BrokerOptions, wrong: Misconfigured)
     }),
     about: () => ({ brokerId: wrong.brokerId, error: wrong.detail }),
     run: async () => {
-      log.error("the configuration is wrong: served as not ready", { detail: wrong.detail });
+      log.error("the configuration is wrong: reported as not ready", { detail: wrong.detail });
       await sleep(Number.POSITIVE_INFINITY, signal);
     },
     close: () => {},
   };
 }
 
-/** A line when a gate opens or closes, or closes for another reason; not one a round. */
+/** Logs a line when a gate opens or closes, or its reason changes; not one per round. */
 function openTeller(log: Log): (readings: Readings) => void {
   const told = new Map<string, string>();
   return (readings) => {

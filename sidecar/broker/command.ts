@@ -1,4 +1,4 @@
-/** From an environment to the running `sidecar broker`, its exec probes and `sidecar drain`: what main.ts hands over, put where it belongs. */
+/** From an environment to the running `sidecar broker`, its exec probes and `sidecar drain`. */
 import { lookup } from "node:dns/promises";
 import type { Shell } from "../../shared/cli/shell.ts";
 import { secretValues } from "../../shared/config/secret.ts";
@@ -32,7 +32,7 @@ export function startBroker(run: BrokerRun, shell: Shell): Promise<ExitCode> {
 }
 
 function partsOf(shell: Shell): BrokerOptions & ProbeClientOptions {
-  const { environment, host, monotonicMs } = shell;
+  const { environment, host, clock } = shell;
   const own = readShellConfig(environment, host);
   const config = readBrokerConfig(environment, host);
   const known = brokerIdOf(own);
@@ -42,11 +42,11 @@ function partsOf(shell: Shell): BrokerOptions & ProbeClientOptions {
     port: own.port,
     files: openFiles(),
     ownPid: shell.pid,
-    ownAgeMs: monotonicMs,
+    ownAgeMs: clock.monotonicMs,
     resolve: lookup,
     log: logOf(shell, own, config.ok ? secretValues(config.value) : () => []),
     say: shell.say,
-    monotonicMs,
+    clock,
     build: shell.build,
     signal: shell.signal,
   };
@@ -59,5 +59,5 @@ function logOf(
 ): Log {
   const { logLevel: level, logFormat: format } = own;
   const write = (line: string) => shell.write("stderr", line);
-  return openLog({ level, format, write, nowMs: shell.nowMs, secrets }).with({ program: "broker" });
+  return openLog({ level, format, write, clock: shell.clock, secrets }).with({ program: "broker" });
 }

@@ -1,6 +1,6 @@
 /**
  * The variables of `sidecar broker`: the original's, what Control Plane sets, and ours. A wrong one does
- * not end the process, whose crash must not look like Kafka's: it is served as not ready.
+ * not end the process, since its crash would look like Kafka's: it is reported as not ready.
  */
 import * as v from "valibot";
 import type { Host } from "../../shared/config/host.ts";
@@ -32,7 +32,7 @@ import {
 const REPLICAS_MAX = 1000;
 const NAME_CHARS_MAX = 253;
 const PORT_MAX = 65_535;
-/** A liveness that looks less often than the kubelet's own default is none. */
+/** Liveness must not be checked less often than the kubelet probes. */
 const PROBE_INTERVAL_MAX_MS = 60_000;
 const CHECK_TIMEOUT_MAX_MS = 86_400_000;
 const LIVENESS_BRAKE_MAX_MS = 3_600_000;
@@ -44,7 +44,7 @@ const address = v.pipe(
   v.check((value) => parseBrokerAddress(value) !== undefined, "is no host:port"),
   v.check(
     (value) => value.includes("]") || value.split(":").length <= 2,
-    "is an IPv6 address without brackets, whose port cannot be told: write [::1]:9092",
+    "is an IPv6 address without brackets, whose port is ambiguous: write [::1]:9092",
   ),
   v.check((value) => /:\d+$/u.test(value), "has no port"),
   v.transform(parseBrokerAddress),
@@ -67,7 +67,7 @@ const REPLICA_TABLE = {
       v.transform((count) => Math.max(1, count)),
     ),
     default: "1",
-    describe: "Number of Kafka's replicas, whose names are built; 0 and less count as 1",
+    describe: "Number of Kafka's replicas, from which their names are built; 0 and less count as 1",
     seed: true,
   }),
   kafkaPort: withDefault({
@@ -166,7 +166,7 @@ const PROBE_TABLE = {
     name: "CHECK_TIMEOUT",
     schema: duration({ minMs: 100, maxMs: CHECK_TIMEOUT_MAX_MS }),
     default: "10s",
-    describe: "Longest time for a round of checks; PROBE_INTERVAL, where that is shorter",
+    describe: "Deadline of a round of checks; PROBE_INTERVAL, if that is shorter",
     seed: true,
   }),
   probeIntervalMs: withDefault({
@@ -180,7 +180,7 @@ const PROBE_TABLE = {
     schema: oneOf(["local", "cluster"] as const),
     default: "local",
     describe:
-      "What liveness asks: the local broker; cluster also fails one that is not registered, or whose cluster's metadata cannot be had, as the original",
+      "What liveness asks. local: only the broker beside us; cluster: as the original, also fails one that is not registered, or whose metadata cannot be read",
   }),
   livenessBrakeMs: withDefault({
     name: "LIVENESS_BRAKE",
@@ -194,7 +194,7 @@ const PROBE_TABLE = {
     schema: oneOf(["warn", "fail"] as const),
     default: "warn",
     describe:
-      "What a replica on its way to another log directory is; fail makes the broker unready, as the original",
+      "How a replica that moves to another log directory counts; fail makes the broker unready, as in the original",
   }),
   diskFreeWarn: withDefault({
     name: "DISK_FREE_WARN",
@@ -206,7 +206,7 @@ const PROBE_TABLE = {
     name: "KAFKA_CGROUP",
     schema: path("self or a cgroup's directory"),
     without: "that of Kafka's process",
-    describe: "Whose memory is read; self is the sidecar's own, as the original",
+    describe: "Whose memory is read; self is the sidecar's own, as in the original",
   }),
 } as const;
 
@@ -221,7 +221,10 @@ const BROKER_ID: CrossCheck = check({ brokerId, hostname }, (config) => {
   return found.ok ? undefined : found.error;
 });
 
-/** What is needed to serve, also where the rest is wrong; each by its default where it is wrong itself. */
+/**
+ * The variables that are needed to serve HTTP even if others are wrong; each has its default if it is wrong
+ * itself.
+ */
 const SHELL_TABLE = {
   port: PROBE_TABLE.port,
   logLevel: CONNECTION_TABLE.logLevel,
@@ -267,7 +270,7 @@ export function readShellConfig(environment: Environment, host: Host): ShellConf
 
 const SASL = /^SASL_/u;
 
-/** What is wrong, as the original says it where it has words for it; all of it in one line. */
+/** What is wrong, in one line, with the original's text if it has one. */
 export function misconfiguration(problems: readonly Problem[]): string {
   const ofSasl = problems.filter((problem) => SASL.test(problem.name)).map(saslText);
   const rest = problems.filter((problem) => !SASL.test(problem.name)).map(problemText);

@@ -1,7 +1,7 @@
 /**
- * Waits until this broker may be stopped, for the `preStop` hook of Kafka's own container. What is waited
- * for is decided in `watchRound` (pure); `drain` only waits. It changes nothing in Kafka and is no lock:
- * two brokers may be told "safe" at once (docs/probes.md).
+ * Waits until this broker may be stopped, for the `preStop` hook of Kafka's own container. `watchRound`
+ * (pure) decides when to end; `drain` only waits. It changes nothing in Kafka and is no lock: two brokers
+ * may get "safe" at the same time (docs/probes.md).
  */
 import type { Log } from "../../shared/log.ts";
 import { type RiskRows, riskRows } from "./probe/response.ts";
@@ -10,20 +10,20 @@ import { outcomeOf, probeStatus, type Readings } from "./probe/status.ts";
 export const DRAIN_MS_DEFAULT = 120_000;
 export const DRAIN_MS_MIN = 1000;
 export const DRAIN_MS_MAX = 3_600_000;
-/** Held at once; a preStop hook needs one. */
+/** How many may wait at the same time; a preStop hook needs one. */
 export const DRAINS_MAX = 32;
-/** One safe round may be a moment between two troubles, such as an ISR that shrinks and grows. */
+/** One safe round may be luck, such as while an ISR shrinks and grows. */
 const SAFE_ROUNDS = 2;
 /**
- * As many without life end the drain: liveness fails, so it is the kubelet that stops Kafka, and waiting
- * would only put off the restart. One may be a pause, such as a long garbage collection.
+ * This many rounds without life end the drain: liveness fails, so the kubelet restarts Kafka, and waiting
+ * would only delay that. A single one may be a pause, such as a long garbage collection.
  */
 const LIFELESS_ROUNDS = 2;
 const LOOK_MS = 100;
 const REASONS_MAX = 5;
 const PROGRESS_MS = 10_000;
 
-/** What a round says. */
+/** The result of a round. */
 type Sight = {
   readonly beganMs: number;
   readonly safe: boolean;
@@ -31,7 +31,7 @@ type Sight = {
   readonly reason: string;
 };
 
-/** Of the rounds that began after the drain did. */
+/** State over the rounds that began after the drain did. */
 export type Watch = {
   readonly lastBeganMs: number;
   readonly safeInRow: number;
@@ -49,7 +49,7 @@ export const openWatch = (beganMs: number): Watch => ({
   waitedFor: [],
 });
 
-/** A round that began before the drain, or was seen before, changes nothing. */
+/** A round that began before the drain, or was counted before, changes nothing. */
 export function watchRound(watch: Watch, { beganMs, safe, alive, reason }: Sight): Watch {
   if (beganMs <= watch.lastBeganMs) return watch;
   const lifelessInRow = alive ? 0 : watch.lifelessInRow + 1;
@@ -67,7 +67,7 @@ export type DrainDeps = {
   readonly readings: Readings;
   /** Resolves early, and never rejects, when the signal aborts. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
-  /** Aborted when the sidecar itself stops: it cannot say anything any more. */
+  /** Aborts when the sidecar itself stops: it cannot know any more. */
   readonly stopping: AbortSignal;
   readonly log: Log;
 };
@@ -86,18 +86,20 @@ export type Drained = {
   readonly ending: Ending;
   readonly waitedMs: number;
   readonly timeoutMs: number;
-  /** Why it is not safe; only when it is not. */
+  /** Why it is not safe; absent when it is. */
   readonly error?: string;
   readonly waitedFor: readonly string[];
 } & RiskRows;
 
-/** @param gone aborted when the one who asked has gone away. */
+/** @param gone aborts when the caller has gone away. */
 export async function drain(
   timeoutMs: number,
   gone: AbortSignal,
   { readings, sleep, stopping, log }: DrainDeps,
 ): Promise<Drained> {
-  const { monotonicMs } = readings;
+  const {
+    clock: { monotonicMs },
+  } = readings;
   const startMs = monotonicMs();
   const either = AbortSignal.any([gone, stopping]);
   const progress = openProgress(log, startMs, timeoutMs);
@@ -140,7 +142,7 @@ function endingOf(
   return leftMs <= 0 ? "timeout" : undefined;
 }
 
-/** What is still unsafe is told as of now: rounds may have stopped since the last one that was watched. */
+/** Reports what is unsafe now: rounds may have stopped since the last one that was counted. */
 function drained(
   ending: Ending,
   waitedMs: number,
@@ -157,7 +159,7 @@ function drained(
   };
 }
 
-/** A line when it begins and ends, for each new reason, and every PROGRESS_MS; never one a round. */
+/** Logs a line when it begins and ends, for each new reason, and every PROGRESS_MS; never one per round. */
 function openProgress(log: Log, startMs: number, timeoutMs: number) {
   let told = { atMs: startMs, reasons: 0 };
   log.info("a drain began", { timeout_ms: timeoutMs });

@@ -1,6 +1,6 @@
 /**
- * The broker sidecar's own metrics; docs/operating.md lists them. What was not read, or is too old to go
- * by, is absent rather than 0. Kafka's memory is `memory-gauges.ts`.
+ * The broker sidecar's own metrics; docs/operating.md lists them. What was not read, or is too old, is
+ * absent, not 0. Kafka's memory is in `memory/metrics.ts`.
  */
 import type { Metrics } from "../../shared/metrics.ts";
 import { CHECKS, STATUSES } from "./check/check.ts";
@@ -11,7 +11,7 @@ import type { LogDirectory } from "./snapshot.ts";
 
 const ROUND_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5];
 const PROBE_SECONDS = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.1, 1];
-/** Log directories of one broker; what is past that is `_other`. */
+/** Log directories with a label of their own; further ones are `_other`. */
 const DIRS_MAX = 32;
 
 export type BrokerMetrics = {
@@ -26,7 +26,7 @@ export function openBrokerMetrics(metrics: Metrics, readings: Readings): BrokerM
   });
   const partial = metrics.counter({
     name: "outrider_broker_rounds_failed_total",
-    help: "Rounds after which at least one check was unknown",
+    help: "Rounds in which at least one check was unknown",
   });
   const seconds = metrics.histogram({
     name: "outrider_broker_round_seconds",
@@ -35,7 +35,7 @@ export function openBrokerMetrics(metrics: Metrics, readings: Readings): BrokerM
   });
   const probes = metrics.histogram({
     name: "outrider_broker_probe_seconds",
-    help: "Time in which a probe's answer was made, without HTTP itself",
+    help: "Time to make a probe's answer, without HTTP itself",
     labels: { path: PROBE_PATHS },
     buckets: PROBE_SECONDS,
   });
@@ -98,7 +98,7 @@ function openFigures(metrics: Metrics): Show {
     ),
     shown(
       "quorum_lag_seconds",
-      "Time since this node had all of the metadata log, by the leader's clock",
+      "Time since this node was caught up with the metadata log, by the leader's clock",
       ({ judgement }) => lagSeconds(judgement?.figures.quorumLag?.ms),
     ),
   ];
@@ -132,7 +132,7 @@ function openDirs(metrics: Metrics): Show {
       (dir) => dir.contents?.sizeBytes,
     ),
     perDir("log_dir_total_bytes", "Size of its volume", (dir) => dir.totalBytes),
-    perDir("log_dir_free_bytes", "Room left on its volume", (dir) => dir.usableBytes),
+    perDir("log_dir_free_bytes", "Free space on its volume", (dir) => dir.usableBytes),
   ];
   return ({ judgement }) => {
     for (const show of all) show(judgement?.figures.logDirs ?? []);

@@ -1,9 +1,9 @@
 /**
- * The parts that look at Kafka, put together for one configuration: whom to ask, what to make of the
- * answers, and the rounds in which that is done. `sidecar broker` serves what they find; the exec
- * probes look once.
+ * Puts the parts that observe Kafka together for one configuration: readers, checks and rounds. `sidecar
+ * broker` serves their results; the exec probes run a single round.
  */
 
+import type { Clock } from "../../shared/clock.ts";
 import { connectionSettings } from "../../shared/config/kafka.ts";
 import type { KafkaLog } from "../../shared/kafka/log.ts";
 import { type KafkaSettings, parseBrokerAddress } from "../../shared/kafka/settings.ts";
@@ -32,7 +32,7 @@ export type MonitorOptions = {
   /** Rejects when the name has no address. */
   readonly resolve: (host: string) => Promise<unknown>;
   readonly log: Log;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
   readonly onRound: (round: EvaluatedRound, snapshot: BrokerSnapshot) => void;
 };
 
@@ -45,7 +45,7 @@ export type Monitor = {
 };
 
 export function openMonitor(options: MonitorOptions): Monitor {
-  const { config, files, log, monotonicMs } = options;
+  const { config, files, log, clock } = options;
   const { topology, probeIntervalMs } = config;
   const settings = connectionSettings(config, options.clientId, []);
   const kafkaLog: KafkaLog = (level, message, fields) => log[level](message, fields);
@@ -56,7 +56,7 @@ export function openMonitor(options: MonitorOptions): Monitor {
   const credentials = credentialsOf(settings);
   const peers = openPeers({
     ...ofOthers,
-    ...{ brokerId: topology.brokerId, isSelfAmong: topology.isSelfAmong, credentials, monotonicMs },
+    ...{ brokerId: topology.brokerId, isSelfAmong: topology.isSelfAmong, credentials, clock },
     others: topology.others.flatMap((other) => parseBrokerAddress(other) ?? []),
   });
   const local = openLocalBroker({
@@ -67,25 +67,25 @@ export function openMonitor(options: MonitorOptions): Monitor {
     askOther: (address, request, ms) => cluster.ask(address, request, { deadlineMs: ms }),
     askAny: (request, ms, serves) => cluster.askAny(request, { deadlineMs: ms }, serves),
     log: kafkaLog,
-    monotonicMs,
+    clock,
   });
   const finder = openKafkaFinder({ files, local: topology.local, ownPid, ownAgeMs });
   const { brokerId } = topology;
   const snapshots = openSnapshots({
-    ...{ brokerId, deadlineMs, local, cluster, finder, monotonicMs },
-    silence: openOutageWatch({ peers, monotonicMs }),
+    ...{ brokerId, deadlineMs, local, cluster, finder, clock },
+    silence: openOutageWatch({ peers, clock }),
   });
   const rounds = openRounds({
     intervalMs: probeIntervalMs,
     take: snapshots.take,
     evaluate: (snapshot, before) => evaluate(snapshot, config, before),
-    monotonicMs,
+    clock,
     onRound: options.onRound,
     onDefect: (cause) => log.error("a defect: a round of checks failed", { error: cause }),
   });
   return {
     rounds,
-    readings: readingsOf(config, rounds, monotonicMs),
+    readings: readingsOf(config, rounds, clock),
     cluster,
     finder,
     close: () => {
@@ -96,16 +96,19 @@ export function openMonitor(options: MonitorOptions): Monitor {
   };
 }
 
-const readingsOf = (config: BrokerConfig, rounds: Rounds, monotonicMs: () => number): Readings => ({
+const readingsOf = (config: BrokerConfig, rounds: Rounds, clock: Clock): Readings => ({
   brokerId: config.topology.brokerId,
   latest: rounds.latest,
   misconfigured: undefined,
   staleAfterMs: STALE_ROUNDS * config.probeIntervalMs,
   gates: config,
-  monotonicMs,
+  clock,
 });
 
-/** The local broker is reached by another name than it has. TLS_SERVER_NAME, where given, is already there. */
+/**
+ * We connect to the local broker under another name than its own, so TLS needs its real one.
+ * TLS_SERVER_NAME, if given, is already set.
+ */
 function localSettings(settings: KafkaSettings, replicaName: string | undefined): KafkaSettings {
   const { tls } = settings;
   if (tls === undefined || tls.serverName !== undefined || replicaName === undefined) {

@@ -1,6 +1,6 @@
 /**
  * The broker sidecar over HTTP. Routes render what the last round found and never wait for a broker, so
- * that a slow one cannot make the kubelet's probe time out; `/drain` alone waits, for rounds.
+ * that a slow one cannot make the kubelet's probe time out; only `/drain` waits, for rounds.
  */
 import { parseDuration } from "../../shared/duration.ts";
 import type { App } from "../../shared/http.ts";
@@ -38,7 +38,7 @@ export const PROBE_PATHS = [
 ] as const satisfies readonly (keyof typeof PROBES)[];
 export type ProbePath = (typeof PROBE_PATHS)[number];
 
-/** The server's own limit on an answer comes so long after the drain's timeout. */
+/** How long after the drain's timeout the server's own limit on an answer comes. */
 const DRAIN_ANSWER_MS = 5000;
 
 export type RouteDeps = DrainDeps & {
@@ -50,10 +50,10 @@ export const brokerRoutes = (deps: RouteDeps) => (app: App) => {
   const { readings, metrics } = deps;
   for (const path of PROBE_PATHS) {
     app.get(path, (c) => {
-      const beganMs = readings.monotonicMs();
+      const beganMs = readings.clock.monotonicMs();
       const { healthy, body } = PROBES[path](readings);
       const answer = c.json(body, healthy ? 200 : 503);
-      deps.probed(path, readings.monotonicMs() - beganMs);
+      deps.probed(path, readings.clock.monotonicMs() - beganMs);
       return answer;
     });
   }
@@ -64,7 +64,7 @@ export const brokerRoutes = (deps: RouteDeps) => (app: App) => {
   drainRoute(app, deps);
 };
 
-/** 200 when stopping is safe, 503 at the timeout or when that cannot be told any more. */
+/** 200 when stopping is safe, 503 at the timeout or when that can no longer be known. */
 function drainRoute(app: App, deps: RouteDeps): void {
   let running = 0;
   app.get("/drain", async (c) => {

@@ -1,4 +1,4 @@
-/** How the broker sidecar words names that are cut after a few, counts, sizes and ages. */
+/** How the broker sidecar writes shortened lists of names, counts, sizes and ages. */
 import { formatDuration } from "../../shared/duration.ts";
 import type { ClusterMetadata, PartitionMetadata } from "../../shared/kafka/api/metadata.ts";
 
@@ -19,7 +19,7 @@ export const counted = (count: number, thing: string, things = `${thing}s`): str
 export const partitionName = (at: { readonly topic: string; readonly partition: number }): string =>
   `${at.topic}-${at.partition}`;
 
-/** Every partition that the metadata names; a visitor, for there may be many thousands. */
+/** Visits every partition in the metadata; with a callback, because there may be many thousands. */
 export function eachPartition(
   { topics }: ClusterMetadata,
   visit: (partition: PartitionMetadata, topic: string) => void,
@@ -42,7 +42,7 @@ export function bytesText(bytes: number): string {
   return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`;
 }
 
-/** Whole seconds from a minute on, tenths of one from a second on: no more than a person reads. */
+/** Whole seconds from a minute on, tenths from a second on: no more digits than a person reads. */
 export function ageText(ms: number): string {
   const gradeMs = ms < 1000 ? 1 : ms < 60_000 ? 100 : 1000;
   return formatDuration(Math.round(ms / gradeMs) * gradeMs);

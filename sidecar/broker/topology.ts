@@ -1,6 +1,6 @@
 /**
- * Which broker this is, and where the others are: the original's rules, from what Control Plane puts
- * into the environment. Pure: names in, names out; nothing is resolved here.
+ * Which broker this is, and where the others are: the original's rules, applied to the variables that
+ * Control Plane sets. Pure: names in, names out; nothing is resolved here.
  */
 import type { Problem } from "../../shared/config/table.ts";
 import {
@@ -11,10 +11,10 @@ import {
 import { err, ok, type Result } from "../../shared/result.ts";
 
 const LOOPBACK = "127.0.0.1";
-/** The largest `node.id` there is: an int32. */
+/** The largest possible `node.id`: an int32. */
 export const BROKER_ID_MAX = 2 ** 31 - 1;
 
-/** What was given, an empty value gone. */
+/** The given variables, without empty values. */
 export type Given = {
   readonly replicaCount: number;
   readonly kafkaPort: number;
@@ -25,7 +25,7 @@ export type Given = {
   readonly workload: string | undefined;
   readonly location: string | undefined;
   readonly gvc: string | undefined;
-  /** Chooses the headless form; `CPLN_GVC_ALIAS` alone does not. */
+  /** Selects the headless form of names; `CPLN_GVC_ALIAS` alone does not. */
   readonly gvcAlias: string | undefined;
   readonly bootstrapServers: readonly string[] | undefined;
   readonly localBroker: BrokerAddress | undefined;
@@ -33,13 +33,13 @@ export type Given = {
 
 export type Topology = {
   readonly brokerId: number;
-  /** Asked first, and about itself. */
+  /** The broker that is asked first, and about itself. */
   readonly local: BrokerAddress;
-  /** The name of this replica, which the local broker's certificate carries; undefined: not known. */
+  /** The name of this replica, which is in the local broker's certificate; undefined: not known. */
   readonly replicaName: string | undefined;
-  /** The other replicas, `host:port`: asked only for what the cluster must say. */
+  /** The other replicas, `host:port`: asked only for what the local broker does not know. */
   readonly others: readonly string[];
-  /** One of the others may be this broker itself, under a name that we do not know. */
+  /** Whether one of the others may be this broker itself, under a name that we do not know. */
   readonly isSelfAmong: boolean;
   /** How the others were found, or why they were not. */
   readonly how: string;
@@ -55,8 +55,8 @@ export function discover(given: Given): Result<Topology, Problem> {
 const loopbackOf = ({ kafkaPort }: Given): BrokerAddress => ({ host: LOOPBACK, port: kafkaPort });
 
 /**
- * This broker's entry in BOOTSTRAP_SERVERS, as the original dials it: by its name, else the only one on
- * this machine. Where all are on this machine, they are in the order of the replicas.
+ * This broker's entry in BOOTSTRAP_SERVERS, by the original's rules: by its name, else the only one on this
+ * machine. If all are on this machine, they are in the order of the replicas.
  */
 function ownEntry(given: Given, brokerId: number): BrokerAddress | undefined {
   const { bootstrapServers, isPortGiven } = given;
@@ -70,7 +70,7 @@ function ownEntry(given: Given, brokerId: number): BrokerAddress | undefined {
   return own === undefined ? undefined : parseBrokerAddress(own);
 }
 
-/** Hosts that nobody but this machine (or pod) can be. */
+/** Host names that can only mean this machine (or pod). */
 const HERE = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/u;
 
 export function brokerIdOf({
@@ -91,8 +91,8 @@ export function ordinalOf(hostname: string | undefined): number | undefined {
 const firstLabel = (host: string): string => host.split(".")[0] ?? "";
 
 /**
- * Which replica this is. Brokers may be numbered otherwise than replicas (BROKER_ID=101 on kafka-1), so the
- * host name counts first, unless it belongs to something else and the id could be a replica's.
+ * Which replica this is. Broker ids may differ from replica numbers (BROKER_ID=101 on kafka-1), so the host
+ * name counts first, unless it belongs to something else and the id could be a replica's number.
  */
 function replicaOf(given: Given, brokerId: number): number {
   const ordinal = ordinalOf(given.hostname);
@@ -101,7 +101,7 @@ function replicaOf(given: Given, brokerId: number): number {
   return workloadOrdinal(given) !== undefined || brokerId >= replicas ? ordinal : brokerId;
 }
 
-/** The number in our host name, where that is one of the workload's. */
+/** The number in our host name, if that belongs to the workload. */
 function workloadOrdinal({ hostname, workload }: Given): number | undefined {
   const ordinal = ordinalOf(hostname);
   return firstLabel(hostname ?? "") === `${workload}-${ordinal}` ? ordinal : undefined;
@@ -156,7 +156,7 @@ function replicasOf(given: Given, brokerId: number, local: BrokerAddress): Repli
 
 type Naming = (replica: number | "{i}") => string;
 
-/** The replicas' own names, or why they cannot be told. */
+/** The replicas' own names, or why they are not known. */
 function namingOf({ workload, location, gvc, gvcAlias }: Given): Result<Naming, string> {
   if (gvcAlias !== undefined && workload !== undefined) {
     return ok((replica) => `${workload}-${replica}.${workload}.${gvcAlias}.svc.cluster.local`);
@@ -175,10 +175,10 @@ function namingOf({ workload, location, gvc, gvcAlias }: Given): Result<Naming, 
 }
 
 /**
- * Of a list that somebody wrote, this broker's own entry: the one whose first label is our host name; the
+ * This broker's own entry in a list that a user wrote: the one whose first label is our host name; the
  * platform's name of our replica; or the only one whose first label ends with our id, as in a StatefulSet
- * (`kafka-2.kafka.ns.svc:9092`). Where ids and replicas are numbered apart, an entry with the number of our
- * replica is as likely our own: with one of each, neither is taken, for it may be a neighbour's.
+ * (`kafka-2.kafka.ns.svc:9092`). If ids and replica numbers differ, an entry with the number of our replica
+ * is as likely ours: if both entries exist, neither is chosen, since it may be a neighbour's.
  */
 function ownName(servers: readonly string[], given: Given, brokerId: number): string | undefined {
   const hosts = servers.map(hostOf);

@@ -89,9 +89,7 @@ const run = ({ config, log, runtime, workerOf }: Parts, shell: Shell): Promise<E
     workerOf,
     build: shell.build,
     log,
-    random: shell.random,
-    monotonicMs: shell.monotonicMs,
-    nowMs: shell.nowMs,
+    clock: shell.clock,
     signal: shell.signal,
   });
 
@@ -114,8 +112,7 @@ async function showPlan(
     worker: workerOf(identity.name),
     identity,
     settings: termSettings(config),
-    monotonicMs: shell.monotonicMs,
-    nowMs: shell.nowMs,
+    clock: shell.clock,
     signal: shell.signal,
   });
   await client.close();

@@ -2,7 +2,9 @@
  * The control plane, put together: HTTP at once, then one session after the other with Kafka, which is waited for
  * as long as it takes. Runs until the signal; the order of shutdown stands at the end.
  */
+
 import type { BuildInfo } from "../../shared/build-info.ts";
+import type { Clock } from "../../shared/clock.ts";
 import { EXIT, type ExitCode } from "../../shared/exit.ts";
 import { serve } from "../../shared/http.ts";
 import type { KafkaSettings } from "../../shared/kafka/settings.ts";
@@ -35,14 +37,12 @@ export type ControlPlaneOptions = {
   readonly workerOf: (fleet: string) => WorkerSettings;
   readonly build: BuildInfo;
   readonly log: Log;
-  readonly random: () => number;
-  readonly monotonicMs: () => number;
-  readonly nowMs: () => number;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
 };
 
 export async function runControlPlane(options: ControlPlaneOptions): Promise<ExitCode> {
-  const { log, monotonicMs } = options;
+  const { log, clock } = options;
   const metrics = openProcessMetrics();
   const quarantine = createQuarantineQueue();
   const stopping = new AbortController();
@@ -55,15 +55,15 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<Exi
     history: { hasStood: false },
   };
   let session = openSession(deps);
-  const startedMs = monotonicMs();
+  const startedMs = clock.monotonicMs();
   const term = () => session.lead()?.term();
   const clusters = () =>
     (term()?.leaderState.fleet ?? session.standby()?.fleet())?.clusters ?? new Map();
-  const health = () => healthOf(session, monotonicMs());
+  const health = () => healthOf(session, clock.monotonicMs());
   openControlPlaneMetrics(metrics, {
     term,
     clusters: () => clusters().values(),
-    monotonicMs,
+    clock,
     quarantineDropped: quarantine.dropped,
     ready: () => health().ready,
     leaderTick: () => session.standby()?.leaderTick(),

@@ -2,6 +2,7 @@
  * The control plane's metrics: the original's three names, kept, and ours (`outrider_*`).
  * What is an age or a size is worked out when the metrics are read.
  */
+import type { Clock } from "../../shared/clock.ts";
 import type { Metrics } from "../../shared/metrics.ts";
 import { openRolloutGauges } from "./api/rollout.ts";
 import { openClusterGauges } from "./cluster-metrics.ts";
@@ -23,7 +24,7 @@ export type MetricSources = {
   readonly term: () => Term | undefined;
   /** Of the ledger while we do not lead. */
   readonly clusters: () => Iterable<Cluster>;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
   readonly quarantineDropped: () => number;
   readonly ready: () => boolean;
   /** The newest tick of another leader, while we do not lead. */
@@ -220,7 +221,13 @@ const TICKS_MISSED = 3;
 
 /** As far as can be seen from here: while Kafka cannot be read, nobody is. */
 function nobodyLeads(readings: MetricSources): boolean {
-  const { term, monotonicMs, leaderTick, startedMs, ownIntervalMs } = readings;
+  const {
+    term,
+    clock: { monotonicMs },
+    leaderTick,
+    startedMs,
+    ownIntervalMs,
+  } = readings;
   const own = term();
   const tick = leaderTick();
   const ownMs = own && (own.ages.newestReadMs() ?? own.beganMs);
@@ -231,7 +238,7 @@ function nobodyLeads(readings: MetricSources): boolean {
 }
 
 /** Of the slowest partition: on it no time passes while this grows. */
-function tickAge({ term, monotonicMs }: MetricSources): number | undefined {
+function tickAge({ term, clock: { monotonicMs } }: MetricSources): number | undefined {
   const now = term();
   if (now === undefined) return undefined;
   return (monotonicMs() - (now.ages.slowestReadMs() ?? now.beganMs)) / 1000;

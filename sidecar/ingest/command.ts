@@ -29,7 +29,8 @@ export const startIngest = (shell: Shell): Promise<ExitCode> =>
         signal,
       });
     }
-    const { build, nowMs, monotonicMs, random } = shell;
+    const { build, clock } = shell;
+    const { nowMs, monotonicMs, random } = clock;
     return runIngest({
       kafka: kafkaSettings(config, "outrider-ingest"),
       database: postgresSettings(config),

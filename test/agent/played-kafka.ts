@@ -1,10 +1,11 @@
 /** A Kafka of one broker, played on the wire: what its topics look like, and what it refuses. */
+import { sleep } from "../../shared/clock.ts";
+import type { Call } from "../../shared/deadline.ts";
 import { ByteReader, ByteWriter } from "../../shared/kafka/api/bytes.ts";
 import type { TopicMetadata } from "../../shared/kafka/api/metadata.ts";
-import type { Call, KafkaRequest } from "../../shared/kafka/api/request.ts";
+import type { KafkaRequest } from "../../shared/kafka/api/request.ts";
 import type { OutRecord } from "../../shared/kafka/batch/record.ts";
 import type { KafkaClient } from "../../shared/kafka/cluster/client.ts";
-import { pause } from "../../shared/kafka/deadline.ts";
 import { timeoutError } from "../../shared/kafka/error.ts";
 import type { Fields } from "../../shared/log.ts";
 import { err, ok } from "../../shared/result.ts";
@@ -50,7 +51,7 @@ export function playKafka(played: Played) {
   const metadata: KafkaClient["metadata"] = async (names, call) => {
     const asked = names === "all" ? [...topics.keys()] : names;
     if (asked.some((name) => played.silent?.includes(name))) {
-      await pause(call.deadlineMs, call);
+      await sleep(call.deadlineMs, call.signal);
       return err(timeoutError("ask for metadata", call.deadlineMs));
     }
     const found = asked.map(

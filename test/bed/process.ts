@@ -25,6 +25,8 @@ export type BedProcess = {
   readonly kill: (signal: NodeJS.Signals) => void;
   /** SIGTERM, then SIGKILL after the grace; also what it left in its process group. */
   readonly stop: (graceMs?: number) => Promise<Exit>;
+  /** Of its own and of those of its descendants that were waited for; 0 until it has ended. */
+  readonly cpuSeconds: () => number;
   /** stdout and stderr as they came; at most the last 4 MiB. */
   readonly output: () => string;
   readonly stdout: () => string;
@@ -79,6 +81,7 @@ export function startProcess({ name, command, env, cwd }: ProcessOptions): BedPr
       started.delete(self);
       return exited;
     },
+    cpuSeconds: () => Number(child.resourceUsage()?.cpuTime.total ?? 0) / 1_000_000,
     output: all.text,
     stdout: out.text,
     stderr: err.text,

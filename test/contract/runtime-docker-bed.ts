@@ -1,5 +1,7 @@
 /** Runtimes on the bed's engine, and a look into their containers. */
+
 import { readFileSync } from "node:fs";
+import { systemClock } from "../../shared/clock.ts";
 import { openLog } from "../../shared/log.ts";
 import type { ContainerSettings } from "../../sidecar/control-plane/runtime/docker/container.ts";
 import {
@@ -9,6 +11,7 @@ import {
 import type { Runtime } from "../../sidecar/control-plane/runtime/runtime.ts";
 import type { DockerBed } from "../bed/docker/docker.ts";
 import { WORKER_IMAGE } from "../bed/docker/image.ts";
+import { clockOf } from "../clock.ts";
 import { signal, value } from "./runtime-subject.ts";
 
 export const MEMORY_BYTES = 48 * 1024 * 1024;
@@ -18,7 +21,10 @@ export type Said = { readonly lines: readonly string[]; readonly log: DockerRunt
 export function sayingLog(): Said {
   const lines: string[] = [];
   const write = (line: string) => void lines.push(line);
-  return { lines, log: openLog({ level: "info", format: "json", write, nowMs: () => 0 }) };
+  return {
+    lines,
+    log: openLog({ level: "info", format: "json", write, clock: clockOf({ nowMs: () => 0 }) }),
+  };
 }
 
 export const settingsFor = (
@@ -42,7 +48,7 @@ export const optionsFor = (
   settings: settingsFor(docker, more),
   takeOver: false,
   log: sayingLog().log,
-  random: Math.random,
+  clock: systemClock,
   signal,
   graceSeconds: 1,
   confirmMs: 1000,

@@ -1,6 +1,8 @@
 /** Namespaces, worker programs and faults for tests of the kubernetes runtime, in its box. */
+
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { systemClock } from "../../shared/clock.ts";
 import { openCredentials } from "../../shared/kubernetes/credentials.ts";
 import { type Kubernetes, openKubernetes as openDoor } from "../../shared/kubernetes/kubernetes.ts";
 import {
@@ -70,7 +72,7 @@ export const runtimeOptions = (
   serviceAccount: "default",
   secretName: undefined,
   log: silentLog,
-  random: Math.random,
+  clock: systemClock,
   signal,
   graceMs: 1_000,
 });

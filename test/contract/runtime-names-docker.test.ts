@@ -1,9 +1,11 @@
 /** Whose a container is, told by name and labels, and what may be done to it. */
+
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { LABELS } from "../../sidecar/control-plane/runtime/docker/container.ts";
 import type { Worker } from "../../sidecar/control-plane/runtime/runtime.ts";
 import { type DockerBed, startDocker } from "../bed/docker/docker.ts";
 import { WORKER_IMAGE } from "../bed/docker/image.ts";
+import { clockOf } from "../clock.ts";
 import { openDocker } from "./runtime-docker-bed.ts";
 import { codeOf, find, listOf, signal, specOf, value } from "./runtime-subject.ts";
 
@@ -69,7 +71,7 @@ describe("Runtime of docker: states", () => {
   });
   it("one whose maker was killed before its start counts as exited in the end, and is removed", async () => {
     let nowMs = 0;
-    const runtime = await openDocker(docker, { monotonicMs: () => nowMs });
+    const runtime = await openDocker(docker, { clock: clockOf({ monotonicMs: () => nowMs }) });
     await make(nameOf("af-1"), { labels: labelsOf("af-1") });
     expect(await find(runtime, specOf("af-1"))).toMatchObject({ state: "starting" });
     nowMs = 29_999;

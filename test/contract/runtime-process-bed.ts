@@ -1,8 +1,10 @@
 /** State directories and worker programs for tests of the process runtime, and a look at /proc. */
+
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock } from "../../shared/clock.ts";
 import {
   type ProcessRuntimeOptions,
   processRuntime,
@@ -37,7 +39,7 @@ export const optionsFor = (directory: string): ProcessRuntimeOptions => ({
   hostname: "host-a",
   environment: { PATH: "/usr/bin:/bin", HOME: directory, SASL_PASSWORD: "not for workers" },
   log: silentLog,
-  nowMs: () => Date.now(),
+  clock: systemClock,
   graceMs: 700,
 });
 

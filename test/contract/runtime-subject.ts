@@ -1,4 +1,5 @@
 /** What the contract suite needs of a runtime under test, and the questions it asks of any runtime. */
+
 import * as v from "valibot";
 import { openLog } from "../../shared/log.ts";
 import { ClientId } from "../../shared/protocol/client-id.ts";
@@ -12,6 +13,7 @@ import type {
 } from "../../sidecar/control-plane/runtime/runtime.ts";
 import { workerNameOf } from "../../sidecar/control-plane/worker/spec.ts";
 import { until } from "../bed/condition.ts";
+import { clockOf } from "../clock.ts";
 
 /** What the subject's worker program does, from the variable `ACT`. */
 export type WorkerAct =
@@ -51,7 +53,7 @@ export const silentLog = openLog({
   level: "error",
   format: "text",
   write: () => {},
-  nowMs: () => 0,
+  clock: clockOf({ nowMs: () => 0 }),
 });
 
 /** Never aborts. */

@@ -1,8 +1,10 @@
 /** docs/operating.md names every metric of the control plane, and none that is not there. */
+
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { openMetrics } from "../../shared/metrics.ts";
 import { openControlPlaneMetrics, openRecorder } from "../../sidecar/control-plane/metrics.ts";
+import { clockOf } from "../clock.ts";
 
 const DOCUMENT = join(import.meta.dir, "../../docs/operating.md");
 
@@ -12,7 +14,7 @@ test("docs/operating.md lists the metrics of the control plane", async () => {
   openControlPlaneMetrics(metrics, {
     term: () => undefined,
     clusters: () => [],
-    monotonicMs: () => 0,
+    clock: clockOf({ monotonicMs: () => 0 }),
     quarantineDropped: () => 0,
     ready: () => true,
     leaderTick: () => undefined,

@@ -2,6 +2,7 @@
  * docs/probes.md lists each cause that can close a gate, and whether Kafka may be restarted for it: as many
  * rows as the checks have verdicts that close one, and what each closes is what the code closes.
  */
+
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import {
@@ -18,6 +19,7 @@ import {
   passGate,
 } from "../../sidecar/broker/probe/gates.ts";
 import { outcomeOf, probeStatus, type Readings } from "../../sidecar/broker/probe/status.ts";
+import { clockOf } from "../clock.ts";
 import { judged } from "../sidecar/broker/snapshot-sample.ts";
 
 const ROOT = join(import.meta.dir, "../..");
@@ -91,7 +93,7 @@ describe("docs/probes.md", () => {
   test("lists what closes a gate where no round speaks", () => {
     const readings = (changed: Partial<Readings>): Readings => ({
       ...{ brokerId: 0, latest: () => undefined, misconfigured: undefined, staleAfterMs: 6000 },
-      ...{ gates: DEFAULT, monotonicMs: () => 100_000 },
+      ...{ gates: DEFAULT, clock: clockOf({ monotonicMs: () => 100_000 }) },
       ...changed,
     });
     const states: readonly Readings[] = [

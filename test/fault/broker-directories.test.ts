@@ -102,7 +102,7 @@ describe("sidecar broker", () => {
       const { codes, rounds } = await watch.stop();
       expect([...codes]).toEqual([200]);
       const told = [...reasons];
-      const bytes = told.map((reason) => Number(/\(([\d.]+) MiB there/u.exec(reason)?.[1] ?? 0));
+      const bytes = told.map((reason) => Number(/\(([\d.]+) MiB copied/u.exec(reason)?.[1] ?? 0));
       expect(bytes.toSorted((a, b) => a - b)).toEqual(bytes);
       expect(bytes.at(-1) ?? 0).toBeGreaterThan(bytes[0] ?? 0);
       say(

@@ -110,7 +110,7 @@ describe("sidecar broker", () => {
       const clients = flood(kafka);
       undo(clients.stop);
       const held = await own.seenAfter(performance.now(), "live", ({ body }) =>
-        body.checks.some(({ reason }) => reason.includes("quota holds us back")),
+        body.checks.some(({ reason }) => reason.includes("quota mutes us")),
       );
       say(`quota: ${probeText(held.probed)}`);
       clients.again();

@@ -27,7 +27,13 @@ import {
 const REGAINED_MS = 45_000;
 
 /** Deleted together where nothing but writing them could notice. */
-const DELETIONS = [[STATUS], [CONTROL], [HEARTBEAT], [AUDIT, QUARANTINE, CLUSTER_INFO], [REGISTRY]];
+const DELETIONS: readonly (readonly string[])[] = [
+  [STATUS],
+  [CONTROL],
+  [HEARTBEAT],
+  [AUDIT, QUARANTINE, CLUSTER_INFO],
+  [REGISTRY],
+];
 
 const planeThatLeads = (planes: readonly ControlPlane[]): Promise<ControlPlane> =>
   until(
@@ -48,9 +54,12 @@ async function works(
   { sender, beats, pids }: Stage,
   planes: readonly ControlPlane[],
   clientIds: readonly string[],
+  isRegistryNew = false,
 ): Promise<void> {
   const clientId = clientIds.at(-1) ?? "";
-  await until("it to be registered", () => sender.register(clientId).then(() => true), {
+  // A registry that is being deleted may still take it; that one holds all the others.
+  const isKept = (offset: number) => !isRegistryNew || offset < clientIds.length - 1;
+  await until("it to be registered", () => sender.register(clientId).then(isKept), {
     deadlineMs: REGAINED_MS,
   });
   beats.on(clientId);
@@ -58,10 +67,27 @@ async function works(
   await planeThatLeads(planes);
   for (const plane of planes) {
     await until("it to be shown", async () => (await plane.cluster(clientId)) !== undefined, {
-      deadlineMs: SOON_MS,
+      deadlineMs: REGAINED_MS,
     });
   }
 }
+
+/** Whoever leads holds so many workers that it does not know, and says so. */
+const holdsOrphans = (
+  planes: readonly ControlPlane[],
+  wanted: { readonly count: number; readonly says: string },
+): Promise<boolean> =>
+  until(
+    `whoever leads to hold ${wanted.count} orphans`,
+    async () => {
+      const plane = await planeThatLeads(planes);
+      const count = await plane.metric("outrider_orphans_held");
+      const { detail } = await plane.health();
+      if (count === wanted.count && detail.includes(wanted.says)) return true;
+      throw new Error(`${count}: ${detail}`);
+    },
+    { deadlineMs: REGAINED_MS },
+  );
 
 test.concurrent("each topic of ours deleted in turn, under a leader and a standby", async () => {
   await onStage({}, async (stage) => {
@@ -73,7 +99,7 @@ test.concurrent("each topic of ours deleted in turn, under a leader and a standb
     for (const [round, topics] of DELETIONS.entries()) {
       for (const topic of topics) await kafka.tools.deleteTopic(topic);
       clientIds.push(`new-${round}`);
-      await works(stage, planes, clientIds);
+      await works(stage, planes, clientIds, topics.includes(REGISTRY));
       for (const id of ["one", "two", "three"]) expect(pids()[id]).toEqual(before[id] ?? []);
     }
     const first = await planeThatLeads(planes);
@@ -95,13 +121,14 @@ test.concurrent("Kafka rebuilt empty at the same address: it leads again, and st
     const before = pids();
     beats.allOff();
     await kafka.rebuild();
-    const plane = await planeThatLeads(planes);
-    await works(stage, planes, [...old.slice(1), "one"]);
+    // It may come back before the one who led has missed it: then he still does, for a moment.
+    for (const { process: each } of planes)
+      await each.waitForOutput(/another Kafka cluster answers/u, REGAINED_MS);
+    await works(stage, planes, [...old.slice(1), "one"], true);
     const sinceMs = performance.now();
     await passed(sinceMs, 2 * CLEANUP_TIMEOUT_MS);
     expect(pids()).toEqual(before);
-    expect(await plane.metric("outrider_orphans_held")).toBe(4);
-    expect((await plane.health()).detail).toContain("4 of 5 workers of this fleet");
+    await holdsOrphans(planes, { count: 4, says: "4 of 5 workers of this fleet" });
     const accepted = await fleet.run(["accept-registry", "--yes"]);
     expect(accepted.output).toContain("accepted: 4 workers");
     expect(accepted.code).toBe(0);
@@ -109,7 +136,7 @@ test.concurrent("Kafka rebuilt empty at the same address: it leads again, and st
       deadlineMs: CLEANED_MS,
     });
     expect(pids()["one"]).toEqual(before["one"] ?? []);
-    expect(await plane.metric("outrider_orphans_held")).toBe(0);
+    await holdsOrphans(planes, { count: 0, says: "" });
   });
 }, 240_000);
 
@@ -130,8 +157,7 @@ test.concurrent("a ledger that loses entries: not ready, says why, and leads whe
     expect((await plane.health()).detail).toContain("kafka-configs.sh");
     expect(await plane.metric("outrider_ready")).toBe(0);
     await kafka.tools.alterConfig("topic", STATUS, { "cleanup.policy": "compact" });
-    await plane.leads(REGAINED_MS);
-    expect((await plane.health()).status).toBe("healthy");
+    await planeThatLeads([plane]);
   });
 }, 150_000);
 

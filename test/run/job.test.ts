@@ -24,8 +24,9 @@ const FILES = {
   unready:
     'class BedUnavailable extends Error { name = "BedUnavailable"; }\nbeforeAll(() => { throw new BedUnavailable("install java"); }); afterAll(() => { throw new TypeError("undefined"); }); test("a", () => {});',
   endless: 'test("a", () => new Promise(() => {}), 60_000);',
+  // Its environment shows to which job a process belongs, and is there only at the end of its exec.
   littering:
-    'test("a", () => { Bun.spawn(["/bin/sleep", "300"], { detached: true, stdin: "ignore", stdout: "ignore", stderr: "ignore" }).unref(); });',
+    'test("a", async () => { const left = Bun.spawn(["/bin/sleep", "300"], { detached: true, stdin: "ignore", stdout: "ignore", stderr: "ignore" }); left.unref(); while ((await Bun.file("/proc/" + left.pid + "/environ").text()) === "") {} });',
 } as const;
 
 let root = "";

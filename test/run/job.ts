@@ -11,6 +11,8 @@ import type { Job } from "./suite.ts";
 export type Outcome = Count & {
   readonly job: Job;
   readonly seconds: number;
+  /** Of all its processes together. */
+  readonly cpuSeconds: number;
   /** Of a job of several files. */
   readonly files: readonly FileCount[];
   /** Why it failed or was skipped, beyond what its own output says. */
@@ -32,6 +34,9 @@ export type RunOptions = {
   readonly reapMs: number;
   readonly onStart: (child: BedProcess) => void;
 };
+
+/** Of a job of several files: most of them wait for a timer, or a socket. */
+const WORKERS = 4;
 
 export async function runJob(job: Job, number: number, options: RunOptions): Promise<Outcome> {
   const temporary = join(options.directory, String(number));
@@ -64,7 +69,8 @@ export async function runJob(job: Job, number: number, options: RunOptions): Pro
   const failed = judged.failed + (left.length > 0 ? 1 : 0);
   const kept = failed > 0 ? await keptIn(temporary) : undefined;
   if (kept === undefined) await rm(temporary, { recursive: true, force: true });
-  return { ...judged, job, seconds, failed, notes, output: child.output(), kept };
+  const cpuSeconds = child.cpuSeconds();
+  return { ...judged, job, seconds, cpuSeconds, failed, notes, output: child.output(), kept };
 }
 
 const boxOf = (job: Job): readonly string[] => (job.kind === "tests" ? boxCommand(job.box) : []);
@@ -75,6 +81,7 @@ function wordsOf(job: Job, report: string, seed: number): readonly string[] {
     "test",
     "--only-failures",
     ...job.paths.map((path) => `./${path}`),
+    ...(job.paths.length > 1 ? [`--parallel=${WORKERS}`] : []),
     ...["--randomize", `--seed=${seed}`],
     ...["--reporter=junit", `--reporter-outfile=${report}`],
   ];

@@ -22,21 +22,24 @@ export function countText({ passed, failed, skipped }: Count): string {
   return skipped === 0 ? both : `${both}, ${skipped} skipped`;
 }
 
-const row = (suite: string, name: string, count: Count, seconds: number): string =>
+type Spent = { readonly seconds: number; readonly cpuSeconds?: number };
+
+const row = (suite: string, name: string, count: Count, { seconds, cpuSeconds }: Spent): string =>
   [
     suite.padEnd(9),
     name.padEnd(NAME_CHARS),
     countText(count).padEnd(COUNT_CHARS),
     `${seconds.toFixed(1)} s`.padStart(8),
+    ...(cpuSeconds === undefined ? [] : [`${cpuSeconds.toFixed(1)} s CPU`.padStart(12)]),
   ].join(" ");
 
 const nameOf = ({ job }: Outcome): string => (job.name === job.suite ? "" : job.name);
 
 /** One line for a job that has ended, and its notes. */
 export function progressLines(outcome: Outcome): readonly string[] {
-  const { job, seconds, notes } = outcome;
+  const { job, notes } = outcome;
   const mark = outcome.failed > 0 ? "✗" : outcome.skipped > 0 ? "!" : "✓";
-  const line = `${mark} ${row(job.suite, nameOf(outcome), outcome, seconds)}`;
+  const line = `${mark} ${row(job.suite, nameOf(outcome), outcome, outcome)}`;
   return [line, ...notes.map((note) => `    ${note}`)];
 }
 
@@ -80,13 +83,14 @@ export function tableLines(outcomes: readonly Outcome[]): readonly string[] {
   return [...suites].flatMap(([suite, members]) => {
     const count = members.reduce<Count>(add, { passed: 0, failed: 0, skipped: 0 });
     const seconds = members.reduce((sum, each) => sum + each.seconds, 0);
+    const cpuSeconds = members.reduce((sum, each) => sum + each.cpuSeconds, 0);
     const files = members
       .flatMap((each) =>
         each.files.length === 1
           ? [{ ...each, file: each.job.name }]
           : each.files.filter((file) => file.seconds >= SLOW_SECONDS || file.failed > 0),
       )
-      .map((file) => row("", file.file, file, file.seconds));
-    return [row(suite, "", count, seconds), ...files];
+      .map((file) => row("", file.file, file, file));
+    return [row(suite, "", count, { seconds, cpuSeconds }), ...files];
   });
 }

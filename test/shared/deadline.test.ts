@@ -1,6 +1,8 @@
 /** Waiting: it ends in time, once, and leaves nothing behind. */
+
 import { describe, expect, test } from "bun:test";
-import { DeadlineExceeded, sleep, withDeadline } from "../../shared/deadline.ts";
+import { sleep } from "../../shared/clock.ts";
+import { DeadlineExceeded, startDeadline, withDeadline, within } from "../../shared/deadline.ts";
 
 const NEVER = new Promise<never>(() => {});
 const SOON_MS = 5;
@@ -28,35 +30,48 @@ describe("withDeadline()", () => {
   });
 });
 
-describe("sleep()", () => {
-  test("ends by itself", async () => {
-    expect(await sleep(SOON_MS)).toBeUndefined();
+describe("within()", () => {
+  test.each([2 ** 31 + 5, Number.POSITIVE_INFINITY])(
+    "is not over at once after %d ms",
+    async (ms) => {
+      const ended = await within(
+        sleep(SOON_MS).then(() => "slept"),
+        { deadlineMs: ms },
+      );
+      expect(ended).toEqual({ kind: "done", value: "slept" });
+    },
+  );
+  test("says who ended it, and calls back at the deadline alone", async () => {
+    let late = 0;
+    const onLate = () => {
+      late += 1;
+    };
+    const stop = new AbortController();
+    const waiting = within(NEVER, { deadlineMs: LONG_MS, signal: stop.signal }, onLate);
+    stop.abort();
+    expect(await waiting).toEqual({ kind: "aborted" });
+    expect(await within(NEVER, { deadlineMs: LONG_MS, signal: stop.signal }, onLate)).toEqual({
+      kind: "aborted",
+    });
+    expect(late).toBe(0);
+    expect(await within(NEVER, { deadlineMs: SOON_MS }, onLate)).toEqual({ kind: "late" });
+    expect(late).toBe(1);
   });
-  test("ends when the signal aborts, and does not reject", async () => {
-    const cut = new AbortController();
-    const sleeping = sleep(LONG_MS, cut.signal);
-    cut.abort(new Error("enough"));
-    expect(await sleeping).toBeUndefined();
+});
+
+describe("startDeadline()", () => {
+  test("gives each call what is left, at most what it asks for", () => {
+    const deadline = startDeadline({ deadlineMs: LONG_MS });
+    expect(deadline.call(SOON_MS)).toEqual({ deadlineMs: SOON_MS });
+    expect(deadline.call().deadlineMs).toBeLessThanOrEqual(LONG_MS);
+    expect(deadline.over()).toBe(false);
   });
-  test("does not begin when the signal has aborted", async () => {
-    expect(await sleep(LONG_MS, AbortSignal.abort())).toBeUndefined();
-  });
-  test("does not end at once when the time is longer than a timer can hold", async () => {
-    const cut = new AbortController();
-    const first = await Promise.race([
-      sleep(2 ** 31, cut.signal).then(() => "slept"),
-      sleep(SOON_MS).then(() => "still sleeping"),
-    ]);
-    cut.abort();
-    expect(first).toBe("still sleeping");
-  });
-  test("leaves no timer that keeps the process alive", async () => {
-    const code = `import { sleep, withDeadline } from "./shared/deadline.ts";
-      const cut = new AbortController();
-      setTimeout(() => cut.abort(), 1);
-      await sleep(${LONG_MS}, cut.signal);
-      await withDeadline(Promise.resolve(), ${LONG_MS}, "x");`;
-    const run = Bun.spawn([process.execPath, "-e", code], { cwd: `${import.meta.dir}/../..` });
-    expect(await withDeadline(run.exited, 10_000, "the process")).toBe(0);
+  test("is over at its end, and when its signal aborts", () => {
+    const stop = new AbortController();
+    expect(startDeadline({ deadlineMs: 0 }).over()).toBe(true);
+    const deadline = startDeadline({ deadlineMs: LONG_MS, signal: stop.signal });
+    stop.abort();
+    expect(deadline.over()).toBe(true);
+    expect(deadline.call().signal).toBe(stop.signal);
   });
 });

@@ -1,17 +1,19 @@
 /** The HTTP door on a real socket: limits, 404 and 405, failures, closing. */
+
 import { afterEach, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { BUILD } from "../../shared/build-info.ts";
-import { sleep } from "../../shared/deadline.ts";
+import { sleep } from "../../shared/clock.ts";
 import { type App, type HttpLimits, type HttpServer, openApp, serve } from "../../shared/http.ts";
 import { openLog } from "../../shared/log.ts";
+import { clockOf } from "../clock.ts";
 
 const lines: string[] = [];
 const log = openLog({
   level: "debug",
   format: "json",
   write: (line) => lines.push(line),
-  nowMs: () => 0,
+  clock: clockOf({ nowMs: () => 0 }),
 });
 const servers: HttpServer[] = [];
 const LIMITS = { requestMs: 200, bodyBytesMax: 1000, headerBytesMax: 1000 };

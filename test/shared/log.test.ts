@@ -1,12 +1,20 @@
 /** The log: one line a call, bounded, and no secret in any. */
+
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { type LogFormat, type LogLevel, openLog } from "../../shared/log.ts";
+import { clockOf } from "../clock.ts";
 
 function logOf(format: LogFormat, level: LogLevel = "debug", secrets: readonly string[] = []) {
   const lines: string[] = [];
   const write = (line: string) => lines.push(line);
-  const log = openLog({ level, format, write, nowMs: () => 0, secrets: () => secrets });
+  const log = openLog({
+    level,
+    format,
+    write,
+    clock: clockOf({ nowMs: () => 0 }),
+    secrets: () => secrets,
+  });
   return { log, lines };
 }
 

@@ -1,4 +1,5 @@
 /** What the chart gives workers, read back by the control plane that it is for. */
+
 import { describe, expect, test } from "bun:test";
 import * as v from "valibot";
 import { openHost } from "../../shared/config/host.ts";
@@ -8,6 +9,7 @@ import { readControlPlaneConfig } from "../../sidecar/control-plane/config.ts";
 import { openWorkers } from "../../sidecar/control-plane/worker/environment.ts";
 import { openHelm } from "../bed/helm.ts";
 import { BedUnavailable } from "../bed/unavailable.ts";
+import { clockOf } from "../clock.ts";
 import { chartPath, environmentOf, named, podOf, render, type Values } from "./manifest.ts";
 
 const LIMIT_MS = 60_000;
@@ -56,8 +58,17 @@ describe.skipIf(missing !== undefined)("the workers of the chart", () => {
       });
       const opened = openWorkers(read.value, {
         ...{ environment, hostname: "host", executable: "/sidecar", readFile },
-        ...{ exists: () => false, nowMs: () => 0, random: () => 0, signal: AbortSignal.abort() },
-        log: openLog({ level: "error", format: "json", write: () => {}, nowMs: () => 0 }),
+        ...{
+          exists: () => false,
+          clock: clockOf({ nowMs: () => 0, random: () => 0 }),
+          signal: AbortSignal.abort(),
+        },
+        log: openLog({
+          level: "error",
+          format: "json",
+          write: () => {},
+          clock: clockOf({ nowMs: () => 0 }),
+        }),
       });
       const settings = opened.ok ? opened.value("fleet") : undefined;
       expect(settings?.secretEnvironment()).toMatchObject({ A: " x ", B: 'it\'s "q"', C: "1" });

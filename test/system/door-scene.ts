@@ -1,5 +1,7 @@
 /** An informer of ConfigMaps on a real API server, and what tests of the door do to it. */
+
 import * as v from "valibot";
+import { systemClock } from "../../shared/clock.ts";
 import { openCredentials } from "../../shared/kubernetes/credentials.ts";
 import { type Informer, openInformer } from "../../shared/kubernetes/informer.ts";
 import { openTransport, type Transport } from "../../shared/kubernetes/transport.ts";
@@ -48,7 +50,7 @@ export const openMaps = (
       return { name: metadata.name, text: data["text"] ?? "" };
     },
     same: (one, other) => one.text === other.text,
-    random: Math.random,
+    clock: systemClock,
     log: () => undefined,
     signal: ended,
     ...more,
@@ -133,7 +135,7 @@ export async function codeOfWatch(transport: Transport, namespace: string): Prom
     transport,
     selection: { resource: CONFIG_MAPS, namespace },
     from: { version: 1n },
-    random: Math.random,
+    clock: systemClock,
     onOpen: () => undefined,
     onEvent: () => true,
     signal,

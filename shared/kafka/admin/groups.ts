@@ -1,7 +1,9 @@
-/** Consumer groups of others: their committed offsets, and their end. */
+/** Consumer groups of other programs: reads, writes and deletes their committed offsets. */
 
-import { backoffMs } from "../../backoff.ts";
+import { systemClock } from "../../clock.ts";
+import { type Call, startDeadline } from "../../deadline.ts";
 import { err, ok, type Result } from "../../result.ts";
+import { retry } from "../../retry.ts";
 import { groupOperationsRequest } from "../api/authorized-operations.ts";
 import { type DescribedGroup, describeGroupRequest } from "../api/describe-groups.ts";
 import {
@@ -9,12 +11,11 @@ import {
   commitOffsetsRequest,
   type TopicOffsets,
 } from "../api/group-offsets.ts";
-import type { Call, KafkaRequest } from "../api/request.ts";
+import type { KafkaRequest } from "../api/request.ts";
 import type { KafkaClient } from "../cluster/client.ts";
-import { pause, startDeadline } from "../deadline.ts";
 import { type KafkaError, protocolError } from "../error.ts";
 
-const BACKOFF = { baseMs: 50, maxMs: 1000, random: Math.random };
+const BACKOFF = { baseMs: 50, maxMs: 1000, clock: systemClock };
 
 type Answer<T> = Promise<Result<T, KafkaError>>;
 
@@ -28,7 +29,7 @@ export async function deleteGroup(client: KafkaClient, groupId: string, call: Ca
   return answer;
 }
 
-/** How many members a group has; none where there is no such group. */
+/** How many members a group has; 0 if there is no such group. */
 export async function memberCount(
   client: KafkaClient,
   groupId: string,
@@ -63,7 +64,7 @@ export async function committedOffsets(
   return ok(new Map(rows.flatMap((row) => (row.offset < 0 ? [] : [[row.partition, row.offset]]))));
 }
 
-/** All topics of the group that we may describe; none where it has committed nothing, or is gone. */
+/** All topics of the group that we may describe; none if it has committed nothing, or is gone. */
 export async function allCommittedOffsets(
   client: KafkaClient,
   groupId: string,
@@ -81,7 +82,7 @@ export async function allCommittedOffsets(
   return ok(answer.value.topics.filter(({ partitions }) => partitions.length > 0));
 }
 
-/** Refused (`fenced`) where the group has a member. */
+/** Refused (`fenced`) while the group has a member. */
 export async function commitOffsets(
   client: KafkaClient,
   groupId: string,
@@ -111,8 +112,8 @@ export async function describeGroup(
   return ok({ state: "Dead", members: [] });
 }
 
-/** Asks again, inside the deadline, while the coordinator moves or loads. */
-async function askCoordinator<T extends { readonly errorCode: number }>(
+/** Asks again, within the deadline, while the coordinator moves or loads. */
+function askCoordinator<T extends { readonly errorCode: number }>(
   client: KafkaClient,
   groupId: string,
   request: KafkaRequest<T>,
@@ -120,16 +121,17 @@ async function askCoordinator<T extends { readonly errorCode: number }>(
   errorOf: (errorCode: number) => KafkaError,
 ): Answer<T> {
   const deadline = startDeadline(call);
-  for (let attempt = 0; ; attempt += 1) {
+  const once = async (): Answer<T> => {
     const answer = await client.toCoordinator(groupId, request, deadline.call());
-    if (answer.ok && answer.value.errorCode === 0) return answer;
-    const error = answer.ok ? errorOf(answer.value.errorCode) : answer.error;
-    const moving = error.code === "not-coordinator" || error.code === "unreachable";
-    if (!moving) return err(error);
-    client.forgetCoordinator(groupId);
-    await pause(backoffMs(attempt, BACKOFF), deadline.call());
-    if (deadline.over()) return err(error);
-  }
+    if (!answer.ok || answer.value.errorCode === 0) return answer;
+    return err(errorOf(answer.value.errorCode));
+  };
+  return retry(once, {
+    ...BACKOFF,
+    deadline,
+    again: ({ code }) => code === "not-coordinator" || code === "unreachable",
+    failed: () => client.forgetCoordinator(groupId),
+  });
 }
 
 /** DeleteGroups (API 42, versions 0 and 1). */

@@ -1,10 +1,10 @@
-/** The settings of topics and brokers as they are in force: DescribeConfigs (API 32, versions 1 to 3). */
+/** The effective settings of topics and brokers: DescribeConfigs (API 32, versions 1 to 3). */
 
+import { type Call, startDeadline } from "../../deadline.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { ByteReader } from "../api/bytes.ts";
-import type { Call, KafkaRequest } from "../api/request.ts";
+import type { KafkaRequest } from "../api/request.ts";
 import type { KafkaClient } from "../cluster/client.ts";
-import { startDeadline } from "../deadline.ts";
 import { type KafkaError, protocolError } from "../error.ts";
 
 export type TopicConfig = Readonly<Record<string, string>>;
@@ -20,7 +20,7 @@ export type DescribedConfig = {
   readonly config: TopicConfig;
 };
 
-/** One result a topic: refused for one (ACL) is not refused for all. */
+/** One result per topic: one may be refused (ACL) while others are not. */
 export async function describeTopicConfigs(
   client: KafkaClient,
   topics: readonly string[],
@@ -39,7 +39,7 @@ export async function describeTopicConfigs(
   return ok(new Map(rows));
 }
 
-/** One setting as it is in force on a broker; empty where Kafka does not tell. Needs DESCRIBE_CONFIGS. */
+/** One effective setting of a broker; empty where Kafka does not report it. Needs DESCRIBE_CONFIGS. */
 export async function brokerSetting(
   client: KafkaClient,
   key: string,
@@ -59,14 +59,14 @@ export async function brokerSetting(
   return err(protocolError(row.errorCode, `read ${key} of broker ${broker.id}`, permission));
 }
 
-/** Of each topic all its settings, or those named. Needs DESCRIBE_CONFIGS on each topic. */
+/** All settings of each topic, or only those named. Needs DESCRIBE_CONFIGS on each topic. */
 export const topicConfigsRequest = (
   topics: readonly string[],
   keys: readonly string[] | "all",
 ): KafkaRequest<readonly DescribedConfig[]> => configsRequest(TOPIC_RESOURCE, topics, keys);
 
 /**
- * Of one node, which alone answers for its own id: every other one refuses it with 42 INVALID_REQUEST
+ * Settings of one node. Only that node answers for its id; every other one refuses with 42 INVALID_REQUEST
  * (`Unexpected broker id, expected 2 or empty string, but received 1`). Needs DESCRIBE_CONFIGS on the cluster.
  */
 export const brokerConfigsRequest = (

@@ -1,18 +1,18 @@
-/** Makes topics that are absent, and judges those that exist without ever changing them. */
+/** Creates missing topics, and checks existing ones without ever changing them. */
 
-import { backoffMs } from "../../backoff.ts";
-import { err, ok, type Result } from "../../result.ts";
+import { systemClock } from "../../clock.ts";
+import { type Call, type Deadline, startDeadline } from "../../deadline.ts";
+import { err, flatten, ok, type Result } from "../../result.ts";
+import { ALWAYS, isTransient, retry } from "../../retry.ts";
 import { type CreatedTopic, createTopicsRequest } from "../api/create-topics.ts";
 import type { ClusterMetadata, TopicMetadata } from "../api/metadata.ts";
-import type { Call } from "../api/request.ts";
 import type { KafkaClient } from "../cluster/client.ts";
-import { type Deadline, pause, startDeadline } from "../deadline.ts";
 import { type KafkaError, protocolError } from "../error.ts";
 import { describeTopicConfigs, type TopicConfig } from "./topic-configs.ts";
 
 const REPLICATION_MAX = 3;
 const NO_LEADER = -1;
-const BACKOFF = { baseMs: 50, maxMs: 500, random: Math.random };
+const BACKOFF = { baseMs: 50, maxMs: 500, clock: systemClock, again: isTransient };
 
 export type TopicSpec = {
   readonly name: string;
@@ -24,7 +24,7 @@ export type TopicSpec = {
 
 export type TopicWarning = {
   readonly detail: string;
-  /** What mends it, for a person to run. */
+  /** The command that fixes it, for a person to run. */
   readonly command: string;
 };
 
@@ -40,7 +40,7 @@ export type TopicReport = {
 
 type Answer<T> = Promise<Result<T, KafkaError>>;
 
-/** One report a spec, in the same order, once each topic has its leaders. */
+/** One report per spec, in the same order, once each topic has its leaders. */
 export async function ensureTopics(
   client: KafkaClient,
   specs: readonly TopicSpec[],
@@ -81,7 +81,7 @@ function firstRefusal(cluster: ClusterMetadata): KafkaError | undefined {
   return errors.find(({ code }) => code === "authorization" || code === "invalid");
 }
 
-/** @returns the names of those that we made: another process may have been quicker */
+/** @returns the names of the topics that we created: another process may have been quicker */
 async function createAbsent(
   client: KafkaClient,
   absent: readonly TopicSpec[],
@@ -91,7 +91,7 @@ async function createAbsent(
   const made = new Set<string>();
   const replication = wantedReplicas(brokers);
   let left = absent;
-  for (let attempt = 0; left.length > 0; attempt += 1) {
+  const createLeft = async (): Answer<Result<null, KafkaError>> => {
     const topics = left.map(({ name, partitions, config }) => ({
       name,
       partitions,
@@ -100,21 +100,20 @@ async function createAbsent(
     }));
     const timeoutMs = Math.max(1, Math.floor(deadline.leftMs()));
     const answer = await client.toAny(createTopicsRequest(topics, timeoutMs), deadline.call());
-    if (!answer.ok) return answer;
+    if (!answer.ok) return ok(answer);
     for (const { name, errorCode } of answer.value) if (errorCode === 0) made.add(name);
     const errors = new Map(answer.value.flatMap(createError));
-    const final = [...errors.values()].find(({ retry }) => retry === "terminal");
-    if (final !== undefined) return err(final);
     left = left.filter(({ name }) => errors.has(name));
-    const last = [...errors.values()][0];
-    if (last === undefined) break;
-    await pause(backoffMs(attempt, BACKOFF), deadline.call());
-    if (deadline.over()) return err(last);
-  }
-  return ok(made);
+    const found = [...errors.values()];
+    const error = found.find((each) => each.retry === "terminal") ?? found[0];
+    return error === undefined ? ok(ok(null)) : err(error);
+  };
+  if (left.length === 0) return ok(made);
+  const created = flatten(await retry(createLeft, { ...BACKOFF, deadline }));
+  return created.ok ? ok(made) : created;
 }
 
-/** None when it was made, or is there already: another process may have been quicker. */
+/** No error when it was created, or exists already: another process may have been quicker. */
 function createError({ name, errorCode, message }: CreatedTopic): [string, KafkaError][] {
   if (errorCode === 0) return [];
   const permission = `CREATE on topic ${name}`;
@@ -127,16 +126,16 @@ async function waitForLeaders(
   names: readonly string[],
   deadline: Deadline,
 ): Answer<readonly TopicMetadata[]> {
-  for (let attempt = 0; ; attempt += 1) {
+  const limit = `wait ${Math.round(deadline.totalMs)} ms for the leaders of topic`;
+  const look = async (): Answer<Result<readonly TopicMetadata[], KafkaError>> => {
     const asked = await client.metadata(names, deadline.call());
-    if (!asked.ok) return asked;
+    if (!asked.ok) return ok(asked);
     const waiting = asked.value.topics.find((topic) => !hasLeaders(topic));
-    if (waiting === undefined) return ok(asked.value.topics);
-    await pause(backoffMs(attempt, BACKOFF), deadline.call());
-    const limit = `wait ${Math.round(deadline.totalMs)} ms for the leaders of topic ${waiting.name}`;
-    if (deadline.over())
-      return err(protocolError(waiting.errorCode === 0 ? 5 : waiting.errorCode, limit));
-  }
+    if (waiting === undefined) return ok(ok(asked.value.topics));
+    const errorCode = waiting.errorCode === 0 ? 5 : waiting.errorCode;
+    return err(protocolError(errorCode, `${limit} ${waiting.name}`));
+  };
+  return flatten(await retry(look, { ...BACKOFF, deadline, again: ALWAYS }));
 }
 
 function hasLeaders(topic: TopicMetadata): boolean {
@@ -185,12 +184,12 @@ function aclCommand(name: string): string {
   return `kafka-acls.sh --bootstrap-server <broker> --add --allow-principal User:<us> --operation DescribeConfigs --topic ${name}`;
 }
 
-/** How many copies a topic of ours is to have. */
+/** How many replicas a topic of ours should have. */
 function wantedReplicas(brokers: number): number {
   return Math.max(1, Math.min(brokers, REPLICATION_MAX));
 }
 
-/** @param brokers the ids of those that live */
+/** @param brokers the ids of the live brokers */
 export function fewReplicas(
   { name, partitions }: TopicMetadata,
   brokers: readonly number[],

@@ -1,7 +1,6 @@
 /**
- * What Kafka lets us do, without trying it: the bits that it answers with (KIP-430), one per
- * operation at the place of its code in org.apache.kafka.common.acl.AclOperation. Without an
- * authorizer all of them are set.
+ * What Kafka permits us to do, without trying it: the bits of KIP-430, one per operation, at the position
+ * of its code in org.apache.kafka.common.acl.AclOperation. Without an authorizer all bits are set.
  */
 import type { KafkaRequest } from "./request.ts";
 
@@ -58,7 +57,7 @@ export function clusterOperationsRequest(): KafkaRequest<Allowed> {
   };
 }
 
-/** DescribeGroups (API 15, version 3): for the group's coordinator; one that is not there is data, too. */
+/** DescribeGroups (API 15, version 3), for the group's coordinator; a missing group is no error. */
 export function groupOperationsRequest(
   groupId: string,
 ): KafkaRequest<Allowed & { readonly members: number }> {

@@ -1,6 +1,7 @@
 /**
- * Kafka's primitive types on the wire (https://kafka.apache.org/protocol#protocol_types), "compact" ones are those of flexible versions.
- * The reader throws RangeError beyond the end, whatever the bytes; it never copies.
+ * Kafka's primitive types on the wire (https://kafka.apache.org/protocol#protocol_types). The "compact"
+ * ones are for flexible versions. The reader throws RangeError beyond the end, whatever the bytes; it never
+ * copies.
  */
 
 const HIGH = 0x1_0000_0000;
@@ -34,7 +35,7 @@ export class ByteReader {
     return this.bytes.readUInt32BE(this.advance(4));
   }
 
-  /** As a number: Kafka's offsets and times stay below 2^53. */
+  /** Returned as a number: Kafka's offsets and times stay below 2^53. */
   int64(): number {
     const at = this.advance(8);
     return this.bytes.readInt32BE(at) * HIGH + this.bytes.readUInt32BE(at + 4);
@@ -128,8 +129,8 @@ export class ByteReader {
 const INITIAL_BYTES = 256;
 
 /**
- * Each method returns the writer, so that a message reads as one chain. `reserve` may exchange the
- * buffer: ask for the place first, and for `this.buffer` after.
+ * Each method returns the writer, so that a message reads as one chain. `reserve` may replace the buffer:
+ * call it first, and read `this.buffer` after it.
  */
 export class ByteWriter {
   private buffer: Buffer;

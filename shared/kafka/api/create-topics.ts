@@ -1,4 +1,4 @@
-/** CreateTopics (API 19, versions 2 to 4): any broker takes it under KRaft. */
+/** CreateTopics (API 19, versions 2 to 4): under KRaft any broker accepts it. */
 
 import type { KafkaRequest } from "./request.ts";
 

@@ -1,5 +1,5 @@
 /**
- * DescribeCluster (API 60, version 1 on: KIP-919) asked of a controller's own listener, which has no
+ * DescribeCluster (API 60, versions 1 and 2: KIP-919), for a controller's own listener, which has no
  * Metadata: who the controllers are, and which of them leads.
  */
 

@@ -1,4 +1,4 @@
-/** Who is in a group (DescribeGroups, API 15, versions 0 to 4). */
+/** DescribeGroups (API 15, versions 0 to 4): the members of a group. */
 import type { KafkaRequest } from "./request.ts";
 
 export type GroupMember = {
@@ -11,7 +11,7 @@ export type GroupMember = {
 
 export type DescribedGroup = {
   readonly errorCode: number;
-  /** `Dead` where there is no such group. */
+  /** `Dead` if there is no such group. */
   readonly state: string;
   readonly members: readonly GroupMember[];
 };

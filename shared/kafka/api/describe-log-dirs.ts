@@ -1,17 +1,18 @@
 /**
- * DescribeLogDirs (API 35, versions 1 to 4): the log directories of the broker that is asked, and what
- * lies in them. The answer is summed while it is read: it has a row for each replica, every few seconds.
+ * DescribeLogDirs (API 35, versions 1 to 4): the log directories of the broker that is asked, and what is
+ * in them. The answer has a row for each replica and comes every few seconds, so it is summed while it is
+ * decoded.
  */
 
 import type { ByteReader } from "./bytes.ts";
 import type { KafkaRequest } from "./request.ts";
 
-/** A replica on its way into a directory (KIP-113): normal work. */
+/** A replica that is being moved into a directory (KIP-113): normal work. */
 export type FutureReplica = {
   readonly topic: string;
   readonly partition: number;
   readonly sizeBytes: number;
-  /** Records it still lacks. */
+  /** How many records it still lacks. */
   readonly offsetLag: number;
 };
 
@@ -19,13 +20,13 @@ export type LogDir = {
   readonly path: string;
   /** 0, or 56 KAFKA_STORAGE_ERROR for an offline directory. */
   readonly errorCode: number;
-  /** Of its volume. -1: the broker does not say (before Kafka 3.3, KIP-827). */
+  /** Size of its volume. -1: the broker does not report it (before Kafka 3.3, KIP-827). */
   readonly totalBytes: number;
   readonly usableBytes: number;
-  /** Of all replicas in it. */
+  /** Size of all replicas in it. */
   readonly sizeBytes: number;
   readonly replicas: number;
-  /** How many replicas each topic has in it, without those that are on their way. */
+  /** How many replicas each topic has in it, without those that are being moved in. */
   readonly topics: ReadonlyMap<string, number>;
   readonly future: readonly FutureReplica[];
 };
@@ -41,7 +42,7 @@ const ERROR_FROM = 3;
 const VOLUME_FROM = 4;
 const CLUSTER_AUTHORIZATION_FAILED = 31;
 
-/** `all`: with every replica. `none`: the directories alone. Needs DESCRIBE on the cluster. */
+/** `all`: with every replica. `none`: only the directories. Needs DESCRIBE on the cluster. */
 export function logDirsRequest(replicas: "all" | "none"): KafkaRequest<LogDirs> {
   return {
     apiKey: 35,
@@ -57,7 +58,7 @@ export function logDirsRequest(replicas: "all" | "none"): KafkaRequest<LogDirs> 
   };
 }
 
-/** Before version 3 a broker that refuses us says so by an empty list alone. */
+/** Before version 3 the only sign that a broker refuses us is an empty list. */
 function decodeLogDirs(reader: ByteReader, version: number): LogDirs {
   reader.int32();
   const errorCode = version >= ERROR_FROM ? reader.int16() : 0;

@@ -1,6 +1,6 @@
 /**
  * DescribeQuorum (API 55, versions 0 to 2: KIP-595, KIP-836, KIP-853) of `__cluster_metadata`. A broker
- * passes it on to the active controller; a controller answers for itself, and only while it leads.
+ * forwards it to the active controller; a controller answers only while it leads.
  */
 
 import type { ByteReader } from "./bytes.ts";
@@ -25,7 +25,7 @@ export type Quorum = {
 };
 
 export type DescribedQuorum = {
-  /** 0, or such as 6 NOT_LEADER_OR_FOLLOWER, 31 CLUSTER_AUTHORIZATION_FAILED: `quorum` means nothing then. */
+  /** 0, or such as 6 NOT_LEADER_OR_FOLLOWER, 31 CLUSTER_AUTHORIZATION_FAILED: then `quorum` is meaningless. */
   readonly errorCode: number;
   readonly message: string | null;
   readonly quorum: Quorum;

@@ -1,4 +1,7 @@
-/** Fetch (API 1, versions 4 to 11), without a fetch session, read uncommitted: a foreign transaction that hangs must not blind us. */
+/**
+ * Fetch (API 1, versions 4 to 11), without a fetch session, read uncommitted: somebody's hanging
+ * transaction must not stop our reading.
+ */
 
 import type { ByteReader, ByteWriter } from "./bytes.ts";
 import type { KafkaRequest } from "./request.ts";
@@ -21,7 +24,7 @@ export type FetchedPart = {
   readonly partition: number;
   readonly errorCode: number;
   readonly highWatermark: number;
-  /** Record batches, the last one perhaps cut. */
+  /** Record batches; the last one may be incomplete. */
   readonly bytes: Buffer;
 };
 
@@ -91,7 +94,7 @@ function decodePart(reader: ByteReader, version: number, topic: string): Fetched
   return { topic, partition, errorCode, highWatermark, bytes: reader.nullableBytes() ?? NO_BYTES };
 }
 
-/** In the order given: the broker fills the answer in that order until it is full. */
+/** The broker fills the answer in the order of these partitions, until it is full. */
 function byTopic(parts: readonly FetchPart[]): [string, FetchPart[]][] {
   const found = new Map<string, FetchPart[]>();
   for (const part of parts) {

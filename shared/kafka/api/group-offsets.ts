@@ -1,4 +1,4 @@
-/** Committed offsets of a whole group: read with all its topics, and written while it has no member. */
+/** Committed offsets of a whole group: read for all its topics, and written while it has no member. */
 import type { KafkaRequest } from "./request.ts";
 
 export type PartitionOffset = { readonly partition: number; readonly offset: number };
@@ -10,7 +10,7 @@ export type TopicOffsets = {
 const ALL_TOPICS = -1;
 
 /**
- * OffsetFetch (API 9, versions 3 to 5). Topics that we may not describe are left out by the broker, unsaid.
+ * OffsetFetch (API 9, versions 3 to 5). The broker silently leaves out topics that we may not describe.
  * `errorCode` is the group's, else the first of any partition, else 0.
  */
 export function allOffsetsRequest(

@@ -14,7 +14,10 @@ export type ListedOffset = {
   readonly offset: number;
 };
 
-/** Of one topic, to the leader of these partitions. Uncommitted: a transaction that hangs must not blind us. */
+/**
+ * For partitions of one topic, sent to their leader. Read uncommitted: a hanging transaction must not stop
+ * our reading.
+ */
 export function listOffsetsRequest(
   topic: string,
   partitions: readonly number[],

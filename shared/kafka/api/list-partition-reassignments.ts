@@ -1,6 +1,6 @@
 /**
- * ListPartitionReassignments (API 46, version 0: KIP-455). A broker passes it on to the active controller;
- * with ZooKeeper the controller alone answers, and the others say 41 NOT_CONTROLLER.
+ * ListPartitionReassignments (API 46, version 0: KIP-455). A broker forwards it to the active controller;
+ * with ZooKeeper only the controller answers, and the others say 41 NOT_CONTROLLER.
  */
 
 import type { KafkaRequest } from "./request.ts";
@@ -8,12 +8,15 @@ import type { KafkaRequest } from "./request.ts";
 export type Reassignment = {
   readonly topic: string;
   readonly partition: number;
-  /** On their way into the partition: among its replicas, and not in its ISR until they have caught up. */
+  /**
+   * Replicas that are being added: they are among the partition's replicas, but not in its ISR until they
+   * have caught up.
+   */
   readonly adding: readonly number[];
 };
 
 export type Reassignments = {
-  /** 0, or such as 31 CLUSTER_AUTHORIZATION_FAILED, 41 NOT_CONTROLLER: `rows` means nothing then. */
+  /** 0, or such as 31 CLUSTER_AUTHORIZATION_FAILED, 41 NOT_CONTROLLER: then `rows` is meaningless. */
   readonly errorCode: number;
   readonly message: string | null;
   readonly rows: readonly Reassignment[];
@@ -23,7 +26,7 @@ export type Reassignments = {
 const TIMEOUT_MS = 5000;
 const ALL = 0;
 
-/** Of all topics. Needs DESCRIBE on the cluster. */
+/** For all topics. Needs DESCRIBE on the cluster. */
 export function reassignmentsRequest(): KafkaRequest<Reassignments> {
   return {
     apiKey: 46,

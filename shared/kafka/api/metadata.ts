@@ -1,4 +1,7 @@
-/** Metadata (API 3, versions 10 to 12: topic ids) decoded by ourselves: a partition without a leader is data here, kafkajs rejects the whole answer. */
+/**
+ * Metadata (API 3, versions 10 to 12: topic ids) decoded by our own code: a partition without a leader is
+ * data here, while kafkajs rejects the whole answer.
+ */
 
 import { ByteReader, type ByteWriter } from "./bytes.ts";
 import type { KafkaRequest } from "./request.ts";
@@ -11,8 +14,8 @@ export type BrokerNode = {
 };
 
 /**
- * No identity: the topic does not exist, or Kafka gives its topics no ids (ZooKeeper, with
- * `inter.broker.protocol.version` below 2.8). Two of these are not the same topic.
+ * No id: the topic does not exist, or Kafka gives its topics no ids (ZooKeeper, with
+ * `inter.broker.protocol.version` below 2.8). Two topics with this value are not the same topic.
  */
 export const NIL_TOPIC_ID = "00000000-0000-0000-0000-000000000000";
 
@@ -35,14 +38,14 @@ export type TopicMetadata = {
   /** 0, or such as 3 UNKNOWN_TOPIC_OR_PARTITION, 29 TOPIC_AUTHORIZATION_FAILED. */
   readonly errorCode: number;
   readonly isInternal: boolean;
-  /** What we may do to it, a bit per operation (operations.ts); absent when that was not asked for. */
+  /** What we may do to it, a bit per operation (authorized-operations.ts); absent when that was not asked for. */
   readonly operations?: number;
   readonly partitions: readonly PartitionMetadata[];
 };
 
 export type ClusterMetadata = {
   readonly clusterId: string | null;
-  /** Under KRaft a random living broker, not the quorum's leader. */
+  /** Under KRaft a random live broker, not the quorum's leader. */
   readonly controllerId: number;
   readonly brokers: readonly BrokerNode[];
   readonly topics: readonly TopicMetadata[];
@@ -54,7 +57,7 @@ const OPERATIONS_NOT_ASKED = -(2 ** 31);
 
 /**
  * Never creates a topic. `all`: every topic we may describe. An empty list: brokers only. With
- * `operations`, what we may do to each topic (KIP-430), also to one that is absent.
+ * `operations`, also what we may do to each topic (KIP-430), even if it does not exist.
  */
 export function metadataRequest(
   topics: readonly string[] | "all",
@@ -72,8 +75,8 @@ export function metadataRequest(
 }
 
 /**
- * As `all`, for one who asks every few seconds: topics are decoded when their bytes have changed, and
- * else are the very array of the answer before. At 2,000 partitions that is most of the work.
+ * As `all`, for a caller that asks every few seconds: topics are decoded only when their bytes have
+ * changed; otherwise they are the same array as before. With 2,000 partitions that saves most of the work.
  */
 export function watchedMetadataRequest(): KafkaRequest<ClusterMetadata> {
   let last: { readonly bytes: Buffer; readonly topics: readonly TopicMetadata[] } | undefined;

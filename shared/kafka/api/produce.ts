@@ -1,10 +1,10 @@
-/** Produce (API 0, version 7): one batch to one partition, acks=all. */
+/** Produce (API 0, versions 3 to 7): one batch to one partition, acks=all. */
 
 import type { ByteReader } from "./bytes.ts";
 import type { KafkaRequest } from "./request.ts";
 
 const ACKS_ALL = -1;
-/** It waits at the leader for the in-sync replicas: not before what is small and periodic. */
+/** Waits at the leader for the in-sync replicas, so small periodic requests must not queue behind it. */
 const LANE = "produce";
 
 export type ProduceAnswer = { readonly errorCode: number; readonly baseOffset: number };

@@ -1,6 +1,6 @@
 /**
  * The codecs that other clients use: gzip and zstd by the runtime, snappy framed as Java writes it (xerial) or raw as librdkafka does, lz4 frames.
- * Also registered in kafkajs, which without them stops for good at the first such record.
+ * Also registered in kafkajs, which otherwise stops for good at the first such record.
  */
 
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
@@ -9,7 +9,10 @@ import { uncompress as uncompressSnappy } from "snappyjs";
 import { err, ok, type Result } from "../../result.ts";
 import { decompressLz4 } from "./lz4-frame.ts";
 
-/** A batch that grows beyond this is refused: Kafka's default batch is 1 MiB, and codecs reach ratios of a thousand. */
+/**
+ * A batch that decompresses to more is refused: Kafka's default batch is 1 MiB, and codecs reach ratios of
+ * a thousand.
+ */
 export const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024;
 
 const CODEC = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const;
@@ -17,7 +20,7 @@ const XERIAL_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0]);
 const XERIAL_HEADER_BYTES = 16;
 const CHUNK_LENGTH_BYTES = 4;
 
-/** @returns the plain bytes, or why not: never throws, whatever the bytes */
+/** @returns the decompressed bytes, or an error; never throws, whatever the bytes */
 export function decompress(
   codec: number,
   bytes: Buffer,

@@ -1,4 +1,4 @@
-/** CRC-32C (Castagnoli), which guards a record batch. Eight bytes a step: about 1 GB/s here. */
+/** CRC-32C (Castagnoli), the checksum of a record batch. It takes eight bytes per step: about 1 GB/s. */
 
 const POLYNOMIAL = 0x82f6_3b78;
 const LANES = 8;

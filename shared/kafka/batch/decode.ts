@@ -12,7 +12,7 @@ import { crc32c } from "./crc32c.ts";
 import { RecordCursor } from "./cursor.ts";
 import type { CorruptBatch, KafkaRecord } from "./record.ts";
 
-/** Base offset and batch length: what even an unknown format begins with. */
+/** Base offset and batch length: even an unknown format begins with these. */
 const PREFIX_BYTES = 12;
 const MAGIC_AT = 16;
 const HEADER_BYTES = 61;
@@ -27,14 +27,14 @@ export type Decoded = {
   readonly records: readonly KafkaRecord[];
   readonly corrupt: readonly CorruptBatch[];
   readonly nextOffset: number;
-  /** Batches came, and none of them reaches the offset asked for: nothing is known of it, so ask again. */
+  /** Batches came, but none of them reaches the offset that was asked for, so ask again. */
   readonly stalled: string | undefined;
 };
 
 export type DecodeOptions = {
-  /** On by default, as in Java: it costs a third of the decoder's speed. */
+  /** On by default, as in Java; it costs a third of the decoder's speed. */
   readonly checkCrc?: boolean;
-  /** What all batches of one answer may grow to together; a single one may always use all of it. */
+  /** Limit on the decompressed size of all batches of one answer together; a single batch may use all of it. */
   readonly plainBytesMax?: number;
 };
 
@@ -51,7 +51,7 @@ type Walk = {
 
 type Frame = { readonly baseOffset: number; readonly end: number; readonly batch: Buffer };
 
-/** @param fromOffset the offset asked for: a batch may begin before it */
+/** @param fromOffset the offset that was asked for; a batch may begin before it */
 export function decodeBatches(
   bytes: Buffer,
   fromOffset: number,
@@ -82,7 +82,7 @@ export function decodeBatches(
   return { records, corrupt, nextOffset, stalled };
 }
 
-/** @returns where the next batch begins; undefined at the end of what can be read of this answer */
+/** @returns where the next batch begins; undefined when no more of this answer can be read */
 function takeBatch(walk: Walk, at: number): number | undefined {
   const frame = frameAt(walk.bytes, at);
   if (frame === "cut") return undefined;
@@ -102,7 +102,7 @@ function takeBatch(walk: Walk, at: number): number | undefined {
     return end;
   }
   walk.records.length = count;
-  // Perhaps only because of what the batches before it took: the next fetch begins here, with all of the budget.
+  // Perhaps only because earlier batches used up the budget: the next fetch begins here, with all of it.
   if (walk.nextOffset > walk.fromOffset && walk.plainBytesLeft < walk.plainBytesMax)
     return undefined;
   skip(walk, baseOffset, lastOffset, read.error);
@@ -113,12 +113,12 @@ function frameAt(bytes: Buffer, at: number): Frame | "cut" | "malformed" {
   if (at + PREFIX_BYTES > bytes.length) return "cut";
   const end = at + PREFIX_BYTES + bytes.readInt32BE(at + 8);
   if (end <= at + MAGIC_AT) return "malformed";
-  // The broker cuts the last batch at the fetch's size: it comes whole next time.
+  // The broker cuts the last batch at the fetch's size: the next fetch returns it whole.
   if (end > bytes.length) return "cut";
   return { baseOffset: int64(bytes, at), end, batch: bytes.subarray(at, end) };
 }
 
-/** Why nothing in the batch's header can be believed. */
+/** Why the batch's header cannot be believed; undefined if it can. */
 function faultOf(batch: Buffer, checkCrc: boolean): string | undefined {
   const magic = batch[MAGIC_AT];
   if (magic !== MAGIC) return `record format ${magic} is not read`;
@@ -128,7 +128,7 @@ function faultOf(batch: Buffer, checkCrc: boolean): string | undefined {
   return undefined;
 }
 
-/** Its last offset is not known: goes on at the next sound batch of the answer, else one offset further. */
+/** Its last offset is not known: go on at the next valid batch of the answer, else one offset further. */
 function skipFaulty(walk: Walk, { baseOffset, end }: Frame, fault: string): number | undefined {
   for (let at = end; ; ) {
     const frame = frameAt(walk.bytes, at);

@@ -10,7 +10,7 @@ const LENGTH_FROM = 12;
 const CRC_FROM = 21;
 const NO_PRODUCER = -1;
 
-/** One record as it stands in a batch, at its place in it. */
+/** One record as encoded in a batch, with its position in it. */
 export function encodeRecord(record: OutRecord, offsetDelta: number): Buffer {
   const body = new ByteWriter();
   body.int8(0).varint(0).varint(offsetDelta);

@@ -1,6 +1,7 @@
 /**
- * The lz4 frame format (https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md): lz4js does the blocks; its own frame reader misplaces block
- * checksums and has no bound. Checksums are not verified: Kafka's batch has its own.
+ * The lz4 frame format (https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md): lz4js decodes the
+ * blocks. Its own frame reader misplaces block checksums and has no size limit. Checksums are not verified:
+ * Kafka's batch has its own.
  */
 
 import { decompressBlock } from "lz4js";
@@ -65,7 +66,7 @@ function readFrame(source: Buffer): Frame {
   return { blocksAt: FRAME_HEADER_BYTES + contentSizeBytes + 1, blockBytesMax, trailerBytes };
 }
 
-/** Blocks may refer to the 64 KiB before them: all lie in one buffer. */
+/** Blocks may refer to the 64 KiB before them, so all are decoded into one buffer. */
 function withRoom(target: Buffer, written: number, more: number, maxBytes: number): Buffer {
   if (written + more <= target.length) return target;
   if (written >= maxBytes) throw new RangeError(`lz4 grows beyond ${maxBytes} bytes`);

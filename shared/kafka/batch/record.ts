@@ -8,7 +8,7 @@ export type KafkaRecord = {
   readonly key: Buffer | null;
   /** null: a tombstone. An empty Buffer is an empty value, never a delete. */
   readonly value: Buffer | null;
-  /** Decoded when asked for. Of several headers of one name the last wins; a null value is the empty text. */
+  /** Decoded on demand. Of several headers with one name the last wins; a null value is the empty text. */
   readonly headers: () => Readonly<Record<string, string>>;
 };
 

@@ -1,21 +1,25 @@
 /**
- * `check kafka`: goes the way that the program itself goes, one line a step, and says where it ends and
- * what to do. There is no shell in our images, so this is what an operator has in a pod.
+ * `check kafka`: tries each step of the way that the program itself takes, prints a line for each, and says
+ * which one fails and what to do. There is no shell in our images, so this is what an operator has in a
+ * pod.
  *
- * Writes nothing and joins no group. It makes no topic of ours; Kafka itself makes its own topic of
- * offsets when it is first asked about a group.
+ * Writes nothing and joins no group. It creates no topic of ours; Kafka itself creates its offsets topic
+ * when it is first asked about a group.
  */
+
+import { systemClock } from "../../clock.ts";
+import { type Call, type Deadline, startDeadline } from "../../deadline.ts";
 import { formatDuration } from "../../duration.ts";
 import { EXIT, type ExitCode } from "../../exit.ts";
+import { err, ok, type Result } from "../../result.ts";
+import { isTransient, retry } from "../../retry.ts";
 import {
   clusterOperationsRequest,
   groupOperationsRequest,
   missingOperations,
 } from "../api/authorized-operations.ts";
 import { type ClusterMetadata, metadataRequest } from "../api/metadata.ts";
-import type { Call } from "../api/request.ts";
 import { type KafkaClient, openKafkaClient } from "../cluster/client.ts";
-import { type Deadline, pause, startDeadline } from "../deadline.ts";
 import { protocolError } from "../error.ts";
 import type { KafkaLog } from "../log.ts";
 import {
@@ -43,19 +47,25 @@ import {
   timed,
 } from "./step.ts";
 
-/** Advertised brokers that are tried at the same time. */
+/** How many advertised brokers are tried at the same time. */
 const AT_ONCE = 8;
-/** Of one question about topics or groups. */
+/** Deadline of one question about topics or groups. */
 const QUESTION_MS_MAX = 10_000;
-const COORDINATOR_PAUSE_MS = 200;
+const COORDINATOR_PACE = {
+  baseMs: 200,
+  maxMs: 200,
+  certain: 1,
+  clock: systemClock,
+  again: isTransient,
+};
 const GROUP_AUTHORIZATION_FAILED = 30;
 const SEE_LOGS = "See the brokers' logs.";
 
 export type CheckOptions = {
   readonly settings: KafkaSettings;
-  /** As a person knows it: `the control plane`. */
+  /** Its name for a person: `the control plane`. */
   readonly program: string;
-  /** `clusterId` is known by then: names may depend on it. */
+  /** A function of the cluster id, because names may depend on it. */
   readonly needs: (clusterId: string) => Needs;
   readonly timeoutMs: number;
   readonly say: (line: string) => void;
@@ -63,7 +73,7 @@ export type CheckOptions = {
   readonly signal: AbortSignal;
 };
 
-/** Takes each step as it is done. */
+/** Called with each step when it is done. */
 type Told = (step: CheckStep) => void;
 
 export async function checkKafka(options: CheckOptions): Promise<ExitCode> {
@@ -88,7 +98,7 @@ export async function checkKafka(options: CheckOptions): Promise<ExitCode> {
 
 type Walk = CheckOptions & { readonly deadline: Deadline };
 
-/** One after the other, as the program does; true when at least one of them lets us in. */
+/** Tries them one after the other, as the program does; true when at least one of them accepts us. */
 async function reachSeeds(walk: Walk, told: Told): Promise<boolean> {
   let reached = false;
   for (const seed of walk.settings.brokers) {
@@ -107,7 +117,7 @@ async function askCluster(walk: Walk, client: KafkaClient, told: Told): Promise<
   if (!asked.ok) {
     const advice =
       walk.settings.sasl === undefined
-        ? "A broker that ends the connection here wants SASL: SASL_ENABLED, SASL_USERNAME, SASL_PASSWORD."
+        ? "A broker that closes the connection here needs SASL: SASL_ENABLED, SASL_USERNAME, SASL_PASSWORD."
         : SEE_LOGS;
     told({ name: "metadata", ms, finding: failedBy(asked.error, advice) });
     return;
@@ -123,7 +133,7 @@ async function askCluster(walk: Walk, client: KafkaClient, told: Told): Promise<
   await askPermissions(walk, client, needs, told);
 }
 
-/** What brokers advertise is where clients then go: it must be reachable from here, too. */
+/** Clients go to the addresses that brokers advertise, so these must be reachable from here, too. */
 async function reachAdvertised(walk: Walk, cluster: ClusterMetadata, told: Told): Promise<void> {
   const seeds = new Set(walk.settings.brokers);
   const left = cluster.brokers.filter((node) => !seeds.has(addressText(node)));
@@ -167,22 +177,25 @@ async function askPermissions(
   }
 }
 
+/** The first question about a group makes Kafka create its offsets topic. */
+type Moving = { readonly retry: "transient"; readonly finding: Finding };
+
 async function askGroup(walk: Walk, client: KafkaClient, need: GroupNeed): Promise<Finding> {
   const deadline = startDeadline(question(walk));
-  for (;;) {
-    const request = groupOperationsRequest(need.group);
+  const request = groupOperationsRequest(need.group);
+  const once = async (): Promise<Result<Finding, Moving>> => {
     const answer = await client.toCoordinator(need.group, request, deadline.call());
     if (!answer.ok) {
-      if (answer.error.code !== "authorization") return failedBy(answer.error, SEE_LOGS);
-      return judgeGroup(need, { errorCode: GROUP_AUTHORIZATION_FAILED, operations: 0 });
+      if (answer.error.code !== "authorization") return ok(failedBy(answer.error, SEE_LOGS));
+      return ok(judgeGroup(need, { errorCode: GROUP_AUTHORIZATION_FAILED, operations: 0 }));
     }
-    const { errorCode } = answer.value;
-    // The first question about a group makes Kafka make its topic of offsets.
-    const isMoving = protocolError(errorCode, "").code === "not-coordinator";
-    if (!isMoving || deadline.over()) return judgeGroup(need, answer.value);
-    client.forgetCoordinator(need.group);
-    await pause(COORDINATOR_PAUSE_MS, deadline.call());
-  }
+    const finding = judgeGroup(need, answer.value);
+    const isMoving = protocolError(answer.value.errorCode, "").code === "not-coordinator";
+    return isMoving ? err({ retry: "transient", finding }) : ok(finding);
+  };
+  const failed = () => client.forgetCoordinator(need.group);
+  const asked = await retry(once, { ...COORDINATOR_PACE, deadline, failed });
+  return asked.ok ? asked.value : asked.error.finding;
 }
 
 async function askTopics(
@@ -221,7 +234,7 @@ const question = ({ deadline }: Walk): Call => deadline.call(QUESTION_MS_MAX);
 
 const isFailure = (finding: Finding): finding is Failure => finding.outcome === "failed";
 
-/** A seed that failed is no end where another one let us in: the program passes it over, too. */
+/** A failed seed is no failure if another one accepts us: the program skips it, too. */
 function conclude(
   options: Walk,
   seeds: readonly CheckStep[],
@@ -243,6 +256,6 @@ function conclude(
   const more = failed.length === 1 ? "" : ` (${failed.length} failures in all)`;
   say(`It ends at ${first.name}${more}: ${first.finding.detail}.`);
   say(first.finding.advice);
-  if (options.deadline.over()) say(`The time was over: --timeout ${formatDuration(timeoutMs)}.`);
+  if (options.deadline.over()) say(`The time is over: --timeout ${formatDuration(timeoutMs)}.`);
   return first.finding.exit;
 }

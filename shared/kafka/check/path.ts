@@ -1,17 +1,17 @@
 /**
  * The way to one broker, a step at a time: DNS, TCP, TLS, the Kafka protocol, SASL. Each step opens a
- * connection of its own, for a person wants to know which of them does not work.
+ * connection of its own, so that a person sees which of them does not work.
  */
+
 import { lookup } from "node:dns/promises";
 import { connect, isIP, type Socket } from "node:net";
 import { TLSSocket } from "node:tls";
+import type { Call, Deadline } from "../../deadline.ts";
 import { ok, type Result } from "../../result.ts";
-import type { Call } from "../api/request.ts";
 import { expiredCertificate } from "../connection/client-certificate.ts";
 import { openBrokerConnection } from "../connection/connection.ts";
 import { dial } from "../connection/dial.ts";
-import { bounded, type Deadline } from "../deadline.ts";
-import type { KafkaError } from "../error.ts";
+import { bounded, type KafkaError } from "../error.ts";
 import type { KafkaLog } from "../log.ts";
 import { addressText, type BrokerAddress, type KafkaSettings } from "../settings.ts";
 import {
@@ -24,7 +24,7 @@ import {
   unreachable,
 } from "./step.ts";
 
-/** Of one step; a listener that hangs is told by it. */
+/** Deadline of one step, to notice a listener that hangs. */
 const STEP_MS_MAX = 5000;
 
 export type PathOptions = {
@@ -35,7 +35,7 @@ export type PathOptions = {
 
 type Work = (address: BrokerAddress, options: PathOptions, call: Call) => Promise<Finding>;
 
-/** The steps up to the first that failed; each is handed to `told` as it is done. */
+/** The steps up to the first that failed; `told` is called with each when it is done. */
 export async function walkPath(
   address: BrokerAddress,
   options: PathOptions,
@@ -62,7 +62,7 @@ export async function walkPath(
 
 async function resolveName({ host }: BrokerAddress, _: PathOptions, call: Call): Promise<Finding> {
   if (isIP(host) !== 0) return passed("an address, no name");
-  const found = await bounded(lookup(host, { all: true }), call, `look up ${host}`, () => {});
+  const found = await bounded(lookup(host, { all: true }), call, `look up ${host}`);
   if (found.ok) return passed(found.value.map(({ address }) => address).join(", "));
   return unreachable(
     found.error.detail,
@@ -80,8 +80,8 @@ async function connectTcp(address: BrokerAddress, _: PathOptions, call: Call): P
   }
   const advice =
     made.error.code === "timeout"
-      ? "No answer at all: a firewall, a NetworkPolicy or a wrong address drops what is sent there."
-      : "Nothing accepts connections there: check the port, that Kafka runs, and what lies between.";
+      ? "No answer at all: a firewall, a NetworkPolicy or a wrong address swallows the packets."
+      : "Nothing accepts connections there: check the port, that Kafka runs, and the network between.";
   return unreachable(made.error.detail, advice);
 }
 
@@ -96,7 +96,7 @@ async function shakeHands(
   call: Call,
 ): Promise<Finding> {
   const what = `TLS handshake with ${addressText(address)}`;
-  // Said by us: the broker's refusal would only come later, and in words of OpenSSL.
+  // We report it ourselves: the broker's refusal would come later, as an OpenSSL error.
   const expired = expiredCertificate(settings);
   if (expired !== undefined) {
     return refused(
@@ -122,7 +122,7 @@ function handshakeText(socket: Socket): string {
   return `${socket.getProtocol()}; the broker's certificate: ${names}, valid to ${certificate.valid_to}`;
 }
 
-/** What a broker answers before authentication: its versions. */
+/** ApiVersions, which a broker answers before authentication. */
 async function askVersions(
   address: BrokerAddress,
   { settings: { sasl: _sasl, ...settings }, log }: PathOptions,
@@ -166,7 +166,7 @@ async function openOnce(
   return opened;
 }
 
-/** The socket once it is connected; on any failure it is destroyed. */
+/** The socket, once it is connected; it is destroyed on any failure. */
 async function connected(
   whatWasTried: string,
   call: Call,
@@ -179,7 +179,7 @@ async function connected(
     made.on("error", reject);
     made.on("close", () => reject(new Error("the other side closed the connection")));
   });
-  const outcome = await bounded(opened, call, whatWasTried, () => {});
+  const outcome = await bounded(opened, call, whatWasTried);
   if (outcome.ok) return ok(outcome.value);
   socket?.destroy();
   return outcome;

@@ -1,4 +1,4 @@
-/** What a program needs of a Kafka, against what Kafka says that it may. Pure. */
+/** Compares what a program needs of Kafka with what Kafka permits. Pure. */
 
 import { missingOperations, type Operation } from "../api/authorized-operations.ts";
 import type { TopicMetadata } from "../api/metadata.ts";
@@ -11,18 +11,18 @@ const UNKNOWN_TOPIC_OR_PARTITION = 3;
 export type TopicNeed = {
   readonly topic: string;
   readonly operations: readonly Operation[];
-  /** Without it the program works, but not all of it: a warning, with what is lost. */
+  /** Without it the program works, but a part of it does not: a warning that says what is lost. */
   readonly without?: string;
-  /** Who makes the topic when it is absent: the program checked, or another one (named). */
+  /** Who creates the topic when it is absent: the program being checked, or another one (named). */
   readonly madeBy: "us" | string;
 };
 
 export type GroupNeed = {
   readonly group: string;
-  /** The group is one of many that begin so. */
+  /** The group is one of many that begin with this prefix. */
   readonly prefix?: string;
   readonly operations: readonly Operation[];
-  /** As of a topic. */
+  /** As for a topic. */
   readonly without?: string;
 };
 
@@ -43,20 +43,20 @@ function missing(what: string, operations: readonly Operation[], without?: strin
   return refused(detail, `${ASK} ${flags} --${kind}${name === undefined ? "" : ` ${name}`}.`);
 }
 
-/** As kafka-acls.sh writes it: `DescribeConfigs`. */
+/** The spelling of kafka-acls.sh: `DescribeConfigs`. */
 const camel = (operation: Operation): string =>
   operation
     .split("_")
     .map((word) => `${word.slice(0, 1)}${word.slice(1).toLowerCase()}`)
     .join("");
 
-/** A topic that may not be described is answered as refused, whether it is there or not. */
+/** For a topic that we may not describe Kafka answers "refused", whether the topic exists or not. */
 export function judgeTopicPermission(need: TopicNeed, topic: TopicMetadata): Finding {
   const what = `topic ${need.topic}`;
   const refusal = protocolError(topic.errorCode, `look at ${what}`);
   const wanted: readonly Operation[] = [...need.operations, "DESCRIBE"];
   if (refusal.code === "authorization") return missing(what, wanted, need.without);
-  if (topic.operations === undefined) return passed("not told: Kafka is older than 2.3");
+  if (topic.operations === undefined) return passed("not reported: Kafka is older than 2.3");
   const lacking = missingOperations(topic.operations, wanted);
   if (lacking.length === 0) return passed(`${wanted.join(", ")} allowed`);
   return missing(what, lacking, need.without);

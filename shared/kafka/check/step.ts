@@ -1,8 +1,8 @@
-/** One step of `check kafka`: what it found, and what follows when it found something wrong. */
+/** One step of `check kafka`: what it found, and what to do when something is wrong. */
 import { EXIT } from "../../exit.ts";
 import { exitCodeOf, type KafkaError } from "../error.ts";
 
-/** Passed, passed with something to know, or the place where it ends. */
+/** Passed, passed with a warning, or failed. */
 export type Finding =
   | { readonly outcome: "ok" | "warning"; readonly detail: string }
   | {
@@ -15,7 +15,7 @@ export type Finding =
 
 export type Failure = Extract<Finding, { readonly outcome: "failed" }>;
 
-/** A finding with its place; `ms` is undefined where it follows from the answer before it. */
+/** A finding with its name; `ms` is undefined if it follows from an earlier answer. */
 export type CheckStep = {
   /** Such as `tls kafka-0:9093`. */
   readonly name: string;
@@ -40,13 +40,13 @@ export const unreachable = (detail: string, advice: string): Failure => ({
   advice,
 });
 
-/** 77 where Kafka or TLS said no, 69 for the rest: a broker that answers nonsense is of no use either. */
+/** 77 if Kafka or TLS refused us, 69 for the rest, including a broker that answers nonsense. */
 export const failedBy = (error: KafkaError, advice: string): Failure =>
   exitCodeOf(error) === EXIT.refused
     ? refused(error.detail, advice)
     : unreachable(error.detail, advice);
 
-/** Runs a step and takes its time. */
+/** Runs a step and measures its duration. */
 export async function timed(name: string, work: () => Promise<Finding>): Promise<CheckStep> {
   const sinceMs = performance.now();
   const finding = await work();

@@ -1,14 +1,16 @@
 /**
- * The wire to a Kafka cluster: whom to ask, over connections that are opened when needed, kept, and opened anew after a failure.
+ * A client of a Kafka cluster: it finds the broker to ask, over connections that are opened when needed,
+ * kept, and reopened after a failure.
  *
- * Invariants: every call ends at its deadline; after a deadline the connection takes no new call, so that the next one dials anew (a hung
- * broker keeps its port open), and closes once what is in flight has ended; a topic is never created by asking for it.
+ * Invariants: every call ends at its deadline; after a missed deadline a connection takes no new call (a
+ * hung broker keeps its port open) and closes once all calls in flight have ended, and the next call opens
+ * another one; asking for a topic never creates it.
  */
 
+import { type Call, type Deadline, startDeadline } from "../../deadline.ts";
 import { ok, type Result } from "../../result.ts";
-import type { Call, KafkaRequest } from "../api/request.ts";
+import type { KafkaRequest } from "../api/request.ts";
 import { openConnectionPool } from "../connection/pool.ts";
-import { type Deadline, startDeadline } from "../deadline.ts";
 import type { KafkaError } from "../error.ts";
 import type { KafkaLog } from "../log.ts";
 import type { KafkaSettings } from "../settings.ts";
@@ -30,10 +32,17 @@ export type KafkaClient = ClusterQueries & {
 
 export function openKafkaClient(
   settings: KafkaSettings,
-  options: { readonly log: KafkaLog },
+  options: {
+    readonly log: KafkaLog /** Serves the first cluster that answers, and no other. */;
+    readonly oneCluster?: true;
+  },
 ): KafkaClient {
   const pool = openConnectionPool(settings, options.log);
-  const metadataCache = openMetadataCache(settings.brokers, pool);
+  const metadataCache = openMetadataCache({
+    seeds: settings.brokers,
+    pool,
+    oneCluster: options.oneCluster === true,
+  });
   const coordinators = new Map<string, number>();
 
   const toBroker = async <T>(id: number, request: KafkaRequest<T>, call: Call): Answer<T> => {

@@ -1,13 +1,17 @@
-/** Which broker coordinates a group (FindCoordinator, API 10, version 1). The first group of a cluster makes Kafka create a topic: it is asked again. */
+/**
+ * Which broker coordinates a group (FindCoordinator, API 10, version 1). The first group of a cluster makes
+ * Kafka create a topic, so the request is repeated until that is there.
+ */
 
-import { backoffMs } from "../../backoff.ts";
-import { err, ok, type Result } from "../../result.ts";
-import type { Call, KafkaRequest } from "../api/request.ts";
-import { type Deadline, pause } from "../deadline.ts";
+import { systemClock } from "../../clock.ts";
+import type { Call, Deadline } from "../../deadline.ts";
+import { err, flatten, ok, type Result } from "../../result.ts";
+import { isTransient, retry } from "../../retry.ts";
+import type { KafkaRequest } from "../api/request.ts";
 import { type KafkaError, protocolError } from "../error.ts";
 
 const GROUP_KEY_TYPE = 0;
-const BACKOFF = { baseMs: 50, maxMs: 1000, random: Math.random };
+const BACKOFF = { baseMs: 50, maxMs: 1000, clock: systemClock, again: isTransient };
 
 type Found = { readonly errorCode: number; readonly message: string | null; readonly node: number };
 
@@ -16,17 +20,15 @@ export async function findCoordinator(
   groupId: string,
   deadline: Deadline,
 ): Promise<Result<number, KafkaError>> {
-  for (let attempt = 0; ; attempt += 1) {
+  const once = async (): Promise<Result<Result<number, KafkaError>, KafkaError>> => {
     const answer = await toAny(request(groupId), deadline.call());
-    if (!answer.ok) return answer;
+    if (!answer.ok) return ok(answer);
     const { errorCode, message, node } = answer.value;
-    if (errorCode === 0) return ok(node);
+    if (errorCode === 0) return ok(ok(node));
     const what = `find the coordinator of group ${groupId}`;
-    const error = protocolError(errorCode, what, `DESCRIBE on group ${groupId}`, message);
-    if (error.retry === "terminal") return err(error);
-    await pause(backoffMs(attempt, BACKOFF), deadline.call());
-    if (deadline.over()) return err(error);
-  }
+    return err(protocolError(errorCode, what, `DESCRIBE on group ${groupId}`, message));
+  };
+  return flatten(await retry(once, { ...BACKOFF, deadline }));
 }
 
 function request(groupId: string): KafkaRequest<Found> {

@@ -1,5 +1,11 @@
-/** What is known of the cluster: its brokers, its topics and their leaders, at most METADATA_AGE_MAX_MS old, and whom to ask for it. */
+/**
+ * What is known about the cluster: its brokers, its topics and their leaders, at most METADATA_AGE_MAX_MS old.
+ *
+ * With `oneCluster` nothing is sent to a broker of another cluster than the first that answered (Kafka rebuilt, or another one at
+ * the same address): what was meant for the one before, such as a write to its topics, would be taken by the other.
+ */
 
+import { type Call, startDeadline } from "../../deadline.ts";
 import { err, ok, type Result } from "../../result.ts";
 import {
   type BrokerNode,
@@ -8,9 +14,8 @@ import {
   type PartitionMetadata,
   type TopicMetadata,
 } from "../api/metadata.ts";
-import type { Call, KafkaRequest } from "../api/request.ts";
+import type { KafkaRequest } from "../api/request.ts";
 import type { ConnectionPool } from "../connection/pool.ts";
-import { startDeadline } from "../deadline.ts";
 import { type KafkaError, protocolError } from "../error.ts";
 import { addressText, type BrokerAddress, parseBrokerAddress } from "../settings.ts";
 
@@ -25,16 +30,19 @@ type Answer<T> = Promise<Result<T, KafkaError>>;
 type Dated<T> = { readonly value: T; readonly atMs: number };
 type Brokers = Dated<ReadonlyMap<number, BrokerNode>>;
 
-/** What the cluster says of itself, and the way to any of its brokers. */
+/** Metadata of the cluster, and requests to any of its brokers. */
 export type ClusterQueries = {
-  /** Asks anew each time. Errors of topics and partitions are data in the answer. */
+  /** Asks anew each time, whichever cluster answers. Errors of topics and partitions are data in the answer. */
   readonly metadata: (topics: readonly string[] | "all", call: Call) => Answer<ClusterMetadata>;
   /** From metadata at most METADATA_AGE_MAX_MS old. `not-leader` while there is none. */
   readonly leaderOf: (topic: string, partition: number, call: Call) => Answer<Leader>;
   readonly partitionCount: (topic: string, call: Call) => Answer<number>;
-  /** Asks the brokers that are known and then the seeds in turn, each with its share of the time, until one answers. */
+  /**
+   * Asks the known brokers and then the seeds, one after the other, each with its share of the time, until
+   * one answers.
+   */
   readonly toAny: <T>(request: KafkaRequest<T>, call: Call) => Answer<T>;
-  /** What was known of a topic is asked for anew: after a not-leader error. */
+  /** Drops what is known about a topic, such as after a not-leader error. */
   readonly forgetTopic: (topic: string) => void;
 };
 
@@ -43,10 +51,23 @@ export type MetadataCache = ClusterQueries & {
   readonly forgetBrokers: () => void;
 };
 
-export function openMetadataCache(seeds: readonly string[], pool: ConnectionPool): MetadataCache {
+export type MetadataCacheOptions = {
+  readonly seeds: readonly string[];
+  readonly pool: ConnectionPool;
+  readonly oneCluster: boolean;
+};
+
+export function openMetadataCache({
+  seeds,
+  pool,
+  oneCluster,
+}: MetadataCacheOptions): MetadataCache {
   const topics = new Map<string, Dated<TopicMetadata>>();
   let brokers: Brokers = { value: new Map(), atMs: Number.NEGATIVE_INFINITY };
   let turn = 0;
+  const strayOf = oneCluster ? watchClusterId() : () => undefined;
+  /** Set while another cluster answers. */
+  let stray: KafkaError | undefined;
 
   const toAny = <T>(request: KafkaRequest<T>, call: Call): Answer<T> => {
     turn += 1;
@@ -60,6 +81,12 @@ export function openMetadataCache(seeds: readonly string[], pool: ConnectionPool
   ): Answer<ClusterMetadata> => {
     const found = await toAny(metadataRequest(wanted), call);
     if (!found.ok) return found;
+    stray = strayOf(found.value.clusterId);
+    if (stray !== undefined) {
+      topics.clear();
+      forgetBrokers();
+      return found;
+    }
     const atMs = performance.now();
     if (found.value.brokers.length > 0)
       brokers = { value: new Map(found.value.brokers.map((node) => [node.id, node])), atMs };
@@ -72,6 +99,7 @@ export function openMetadataCache(seeds: readonly string[], pool: ConnectionPool
     if (known !== undefined && fresh(brokers)) return ok(known);
     const asked = await metadata([], call);
     if (!asked.ok) return asked;
+    if (stray !== undefined) return err(stray);
     const found = brokers.value.get(id);
     return found === undefined ? err(noBroker(id)) : ok(found);
   };
@@ -81,6 +109,7 @@ export function openMetadataCache(seeds: readonly string[], pool: ConnectionPool
     if (known !== undefined && fresh(known)) return ok(known.value);
     const asked = await metadata([name], call);
     if (!asked.ok) return asked;
+    if (stray !== undefined) return err(stray);
     const found = asked.value.topics.find((topic) => topic.name === name);
     const missing = protocolError(UNKNOWN_TOPIC_OR_PARTITION, `find topic ${name}`);
     return found === undefined ? err(missing) : ok(found);
@@ -118,7 +147,7 @@ function fresh(dated: Dated<unknown>): boolean {
   return performance.now() - dated.atMs <= METADATA_AGE_MAX_MS;
 }
 
-/** The known brokers, each call beginning at another one, then the seeds; each address once. */
+/** The known brokers, beginning at another one with each call, then the seeds; each address once. */
 function candidates(
   seeds: readonly string[],
   nodes: readonly BrokerNode[],
@@ -138,8 +167,9 @@ function candidates(
 }
 
 /**
- * Each gets its share of the time, so that a hung broker does not use it all up. One that lets us not in is passed over, too: its certificate may
- * be the only one that has expired; but what it said is then the answer, rather than that another one is away. Any other refusal is final.
+ * Each broker gets its share of the time, so that a hung one does not use it all up. A broker that refuses
+ * our connection is skipped, too: perhaps only its certificate has expired. But if none answers, that
+ * refusal is returned, rather than an error of a broker that is away. Any other refusal is final.
  */
 async function askInTurn<T>(
   pool: ConnectionPool,
@@ -181,6 +211,17 @@ function badSeed(detail: string): KafkaError {
 }
 
 function noBroker(id: number): KafkaError {
-  const detail = `broker ${id} is not among the cluster's living brokers`;
+  const detail = `broker ${id} is not among the cluster's live brokers`;
   return { code: "unreachable", retry: "transient", detail };
+}
+
+/** @returns what says, of a cluster's id, that it is not the first that was seen */
+function watchClusterId(): (is: string | null) => KafkaError | undefined {
+  let was: string | null = null;
+  return (is) => {
+    was ??= is;
+    if (was === null || is === null || was === is) return undefined;
+    const detail = `another Kafka cluster answers: its id was ${was} and is ${is}; nothing is sent to it`;
+    return { code: "invalid", retry: "terminal", detail };
+  };
 }

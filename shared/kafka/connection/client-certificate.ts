@@ -1,10 +1,10 @@
-/** Our own client certificate, looked at by ourselves: a broker's refusal says only that it does not like it. */
+/** Checks our own client certificate, because a broker's refusal does not say what is wrong with it. */
 
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { KafkaSettings } from "../settings.ts";
 
-/** @returns undefined while it is valid, where there is none, and where it cannot be read (connecting says that) */
+/** @returns undefined if it is valid, if there is none, and if it cannot be read (connecting reports that) */
 export function expiredCertificate({ tls }: KafkaSettings): string | undefined {
   if (tls?.certFile === undefined) return undefined;
   try {

@@ -1,16 +1,17 @@
 /**
- * One connection to one broker: kafkajs's Connection, which does the framing and SASL, under a deadline per request.
- * A connection is never repaired: after the first failure it is dropped and another one is opened, because kafkajs keeps half-read bytes of a lost
- * connection, counts a closing one as open, and waits for a hung broker's answers before it closes.
+ * One connection to one broker: kafkajs's Connection, which does framing and SASL, with a deadline for each
+ * request. A connection is never repaired: after the first failure it is dropped and another one is opened,
+ * because kafkajs keeps partly read bytes of a lost connection, counts a closing one as open, and waits for a
+ * hung broker's answers before it closes.
  */
 
 import { isIP, type Socket } from "node:net";
 import Connection from "kafkajs/src/network/connection.js";
+import { type Call, startDeadline } from "../../deadline.ts";
 import { err, type Result } from "../../result.ts";
 import type { Versions } from "../api/api-versions.ts";
-import type { Call, KafkaRequest } from "../api/request.ts";
-import { bounded, startDeadline } from "../deadline.ts";
-import type { KafkaError } from "../error.ts";
+import type { KafkaRequest } from "../api/request.ts";
+import { bounded, type KafkaError } from "../error.ts";
 import type { KafkaLog } from "../log.ts";
 import { addressText, type BrokerAddress, type KafkaSettings } from "../settings.ts";
 import { dial, saslOptions } from "./dial.ts";
@@ -18,42 +19,55 @@ import { chooseVersion, decode, exchange, readVersions } from "./exchange.ts";
 import { NEVER_MS, patchKafkajs } from "./kafkajs-patch.ts";
 import { openThrottle, type Throttle } from "./throttle.ts";
 
-/** A guard only: our own deadlines end a call long before. */
+/** A safeguard: our own deadlines end a call long before. */
 const KAFKAJS_TIMEOUT_MS = 600_000;
-/** Any number but NEVER_MS: before the end of a session (KIP-368) kafkajs authenticates anew on the connection itself, with the request that comes next. */
+/**
+ * Any number but NEVER_MS: then kafkajs authenticates again on the same connection before a session ends
+ * (KIP-368), with the next request.
+ */
 const REAUTHENTICATES = 0;
 
 export type BrokerConnection = {
-  /** `onSent`: as its bytes go out; until then the link is being opened, or a quota holds it back. */
+  /**
+   * `onSent` is called when the request's bytes are sent; until then the connection is being opened, or a
+   * quota delays the request.
+   */
   readonly send: <T>(
     request: KafkaRequest<T>,
     call: Call,
     onSent?: () => void,
   ) => Promise<Result<T, KafkaError>>;
-  /** Connects, asks for the versions and authenticates, and no more. */
+  /** Only connects, asks for the versions and authenticates. */
   readonly open: (call: Call) => Promise<Result<Versions, KafkaError>>;
-  /** False once it failed, or let a call wait in vain: open another one. */
+  /** False once it has failed or a call has missed its deadline: open another one. */
   readonly usable: () => boolean;
-  /** True once the broker answered on it. */
+  /** True once the broker has answered on it. */
   readonly wasOpen: () => boolean;
-  /** How far it has come, at most: what its failure says of the other side depends on it. */
+  /** The furthest stage that it has reached; it decides what a failure means. */
   readonly reached: () => Reached;
-  /** How many answers of the broker's request handlers came: what its network threads answer up to authentication is none. */
+  /**
+   * How many answers came from the broker's request handlers. What its network threads answer, up to
+   * authentication, does not count.
+   */
   readonly handled: () => number;
-  /** For how long a quota of the broker's mutes the connection yet, as its answers said; below 0: since when not any more. */
+  /**
+   * For how much longer a quota of the broker mutes the connection, as its answers said; negative: how long
+   * ago that ended.
+   */
   readonly throttledForMs: () => number;
-  /** How long the broker lets one authentication stand (KIP-368); 0: without end, or not known yet. */
+  /** How long one authentication is valid (KIP-368); 0: for ever, or not known yet. */
   readonly sessionMs: () => number;
-  /** Takes nothing new; what is in flight reaches its own deadline first, for the broker may still answer it. */
+  /** Takes no new calls. Those in flight may wait until their own deadlines, because the broker may still answer. */
   readonly retire: (reason: string) => void;
   readonly drop: (reason: string) => void;
 };
 
-/** In the order in which a link is opened. */
+/** In the order in which a connection is opened. */
 const STAGES = ["nothing", "resolved", "connected", "secured", "heard", "open"] as const;
 /**
- * nothing: the name has no address yet. resolved: nobody has taken the connection. connected: by TCP.
- * secured: the TLS handshake is over. heard: Kafka's own bytes came. open: it answers and takes us.
+ * nothing: the name has no address yet. resolved: the connection has not been accepted yet. connected: TCP
+ * is connected. secured: the TLS handshake is over. heard: bytes of Kafka's protocol came. open: the broker
+ * answers and accepts us.
  */
 export type Reached = (typeof STAGES)[number];
 
@@ -84,13 +98,16 @@ export function openBrokerConnection(
     if (inFlight === 0) drop(retired);
   };
 
-  /** What a quota holds back is no hang, and another connection would cost more of it (KAFKA-16083). */
+  /**
+   * A request that a quota delays does not hang, and another connection would use up more of the quota
+   * (KAFKA-16083).
+   */
   const giveUp = (reason: string) => (throttle.forMs() > 0 ? undefined : retire(reason));
 
   const open = async (): Promise<Versions> => {
     const versions = await begin(connection, drop, throttle);
     wasOpen = true;
-    // With SASL it is the network threads that answer so far.
+    // With SASL, only the network threads have answered so far.
     if (settings.sasl === undefined) handled += 1;
     progress.reach("open");
     return versions;
@@ -166,7 +183,7 @@ function watched(
   };
 }
 
-/** Never goes back: of a link that failed, too, it tells where. */
+/** Never goes back, so that it also says how far a failed connection had come. */
 function openProgress(host: string) {
   let stage: Reached = isIP(host) === 0 ? "nothing" : "resolved";
   const reach = (next: Reached) => {
@@ -225,7 +242,10 @@ async function begin(
   }
 }
 
-/** @throws what the broker or the socket said: kafkajs calls also a lost connection an authentication that failed. */
+/**
+ * @throws the error of the broker or the socket: kafkajs reports even a lost connection as a failed
+ * authentication.
+ */
 async function authenticate(connection: Connection): Promise<void> {
   const send = connection.send.bind(connection);
   let first: { readonly cause: unknown } | undefined;
@@ -246,7 +266,10 @@ async function authenticate(connection: Connection): Promise<void> {
   }
 }
 
-/** kafkajs's own lines, at debug: our code decides what a user sees. Of its fields only what cannot hold a secret. */
+/**
+ * kafkajs's own lines, at debug: our code decides what a user sees. Only fields that cannot contain a
+ * secret are kept.
+ */
 function quietLogger(log: KafkaLog, broker: string) {
   const line = (message: string) => log("debug", message, { logger: "kafkajs", broker });
   const logger = { debug: line, info: line, warn: line, error: line, namespace: () => logger };

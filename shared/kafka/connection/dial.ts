@@ -7,7 +7,7 @@ import type { SASLOptions } from "kafkajs";
 import type { KafkaSettings, TlsSettings } from "../settings.ts";
 
 const KEEP_ALIVE_DELAY_MS = 60_000;
-/** As kafkajs spells them. */
+/** The names that kafkajs uses. */
 const MECHANISMS = {
   PLAIN: "plain",
   "SCRAM-SHA-256": "scram-sha-256",
@@ -20,7 +20,10 @@ type Dialled = {
   readonly onConnect: () => void;
 };
 
-/** @throws before anybody is asked, naming the file: the file system's error, or `TLS file … cannot be used` (half written, empty, no PEM) */
+/**
+ * @throws before it connects, naming the file: the file system's error, or `TLS file … cannot be used`
+ * (half written, empty, no PEM)
+ */
 export function dial(settings: KafkaSettings, { host, port, onConnect }: Dialled): Socket {
   const socket =
     settings.tls === undefined
@@ -30,7 +33,7 @@ export function dial(settings: KafkaSettings, { host, port, onConnect }: Dialled
   return socket;
 }
 
-/** What kafkajs takes for SASL: the password is asked for when it is used. */
+/** SASL options for kafkajs; the password is read when it is used. */
 export function saslOptions(settings: KafkaSettings): SASLOptions | null {
   const { sasl } = settings;
   if (sasl === undefined) return null;
@@ -52,7 +55,7 @@ function tlsOptions(tls: TlsSettings, host: string) {
   ];
   proveUsable(files);
   return {
-    // Said, because what is said wins over NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment.
+    // Set explicitly, because that overrides NODE_TLS_REJECT_UNAUTHORIZED=0 in the environment.
     rejectUnauthorized: true,
     ...(servername === undefined ? {} : { servername }),
     ...contentsOf(files),
@@ -72,7 +75,7 @@ const tlsFile = (option: "ca" | "cert" | "key", path: string): TlsFile => ({
 const contentsOf = (files: readonly TlsFile[]): TlsFile["content"] =>
   Object.assign({}, ...files.map(({ content }) => content));
 
-/** TLS itself would name no file, and in words that a broker's refusal has, too. */
+/** The TLS library names no file, and its text looks like a broker's refusal. */
 function proveUsable(files: readonly TlsFile[]): void {
   const fault = faultOf(files);
   if (fault === undefined) return;

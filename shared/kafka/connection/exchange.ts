@@ -1,4 +1,4 @@
-/** Requests and answers on a connection of kafkajs's: versions, bytes, header tags. */
+/** Requests and answers on a kafkajs connection: versions, bytes, header tags. */
 
 import type Connection from "kafkajs/src/network/connection.js";
 import { err, ok, type Result } from "../../result.ts";
@@ -9,7 +9,7 @@ import { type KafkaError, kafkaErrorOf } from "../error.ts";
 import type { Throttle } from "./throttle.ts";
 
 const SASL_AUTHENTICATE_KEY = 36;
-/** Of ApiVersions; Kafka before 2.0 answers that it does not know it, and is asked for version 0. */
+/** The version of ApiVersions that we ask for; Kafka before 2.0 does not know it, and is then asked for version 0. */
 const VERSIONS_NEWEST = 2;
 
 export function decode<T>(
@@ -66,7 +66,10 @@ export function chooseVersion<T>(
   });
 }
 
-/** Asked before authentication, as the protocol allows; without SASL it is the first request of the broker's handlers. */
+/**
+ * Sent before authentication, as the protocol allows; without SASL it is the first request that the
+ * broker's request handlers answer.
+ */
 export async function readVersions(connection: Connection, throttle: Throttle): Promise<Versions> {
   const newest = await askVersions(connection, throttle, VERSIONS_NEWEST);
   const { versions } = newest.errorCode === 0 ? newest : await askVersions(connection, throttle, 0);

@@ -1,4 +1,4 @@
-/** The parts of kafkajs and of the codecs that the door uses and that come without types. */
+/** The parts of kafkajs and of the codecs that shared/kafka uses and that have no types. */
 
 declare module "kafkajs/src/network/connection.js" {
   type Socket = import("node:net").Socket;
@@ -40,7 +40,7 @@ declare module "kafkajs/src/network/connection.js" {
       readonly enforceRequestTimeout: boolean;
       readonly reauthenticationThreshold: number;
     });
-    /** ms, a Long; 0 without end. */
+    /** ms, a Long; 0: for ever. */
     readonly sessionLifetime: { toString(): string };
     connect(): Promise<boolean>;
     authenticate(): Promise<void>;

@@ -1,17 +1,21 @@
-/** The links that are open: one per broker and lane, opened at the first use, with a growing pause between failed attempts to open one. */
+/**
+ * The open connections: one per broker and lane, opened at the first use, with a growing pause between
+ * failed attempts.
+ */
 
 import { backoffMs } from "../../backoff.ts";
+import { sleep, systemClock } from "../../clock.ts";
+import { type Call, startDeadline } from "../../deadline.ts";
 import { err, type Result } from "../../result.ts";
-import type { Call, KafkaRequest } from "../api/request.ts";
-import { pause, startDeadline } from "../deadline.ts";
+import type { KafkaRequest } from "../api/request.ts";
 import { abortedError, type KafkaError, timeoutError } from "../error.ts";
 import type { KafkaLog } from "../log.ts";
 import { addressText, type BrokerAddress, type KafkaSettings } from "../settings.ts";
 import { type BrokerConnection, openBrokerConnection } from "./connection.ts";
 
 const LANE_DEFAULT = "main";
-/** Short at most: a broker that is back is to be seen at once, and a refused connection costs little. */
-const DIAL_BACKOFF = { baseMs: 20, maxMs: 1000, random: Math.random };
+/** The maximum is short: a broker that is back should be noticed at once, and a refused connection costs little. */
+const DIAL_BACKOFF = { baseMs: 20, maxMs: 1000 } as const;
 
 type Place = { connection: BrokerConnection | undefined; failures: number; notBeforeMs: number };
 
@@ -42,8 +46,8 @@ export function openConnectionPool(settings: KafkaSettings, log: KafkaLog): Conn
     address: BrokerAddress,
     call: Call,
   ): Promise<BrokerConnection> => {
-    const waitMs = place.notBeforeMs - performance.now();
-    if (place.connection?.usable() !== true && waitMs > 0) await pause(waitMs, call);
+    const waitMs = Math.min(place.notBeforeMs - systemClock.monotonicMs(), call.deadlineMs);
+    if (place.connection?.usable() !== true && waitMs > 0) await sleep(waitMs, call.signal);
     if (place.connection?.usable() === true) return place.connection;
     place.connection = openBrokerConnection(address, settings, log);
     return place.connection;
@@ -83,15 +87,16 @@ export function openConnectionPool(settings: KafkaSettings, log: KafkaLog): Conn
   };
 }
 
-/** A link that never opened counts as one more failure, one that did ends the count. */
+/** A connection that never opened counts as one more failure; one that did open resets the count. */
 function note(place: Place, connection: BrokerConnection): void {
   if (connection.wasOpen()) place.failures = 0;
   if (connection.usable()) return;
   place.connection = undefined;
-  place.notBeforeMs = performance.now() + backoffMs(place.failures, DIAL_BACKOFF);
+  const waitMs = backoffMs(place.failures, DIAL_BACKOFF, systemClock.random());
+  place.notBeforeMs = systemClock.monotonicMs() + waitMs;
   place.failures += 1;
 }
 
 function closedError(what: string): KafkaError {
-  return { code: "unreachable", retry: "terminal", detail: `${what}: the wire is closed` };
+  return { code: "unreachable", retry: "terminal", detail: `${what}: the client is closed` };
 }

@@ -1,21 +1,22 @@
-/** A broker's quota: it answers at once and is then deaf to the connection for a while, which is no hang. */
+/** A broker's quota: the broker answers at once and then mutes the connection for a while, which is no hang. */
 
+import { sleep } from "../../clock.ts";
+import type { Call } from "../../deadline.ts";
 import { ByteReader } from "../api/bytes.ts";
-import type { Call, KafkaRequest } from "../api/request.ts";
-import { pause } from "../deadline.ts";
+import type { KafkaRequest } from "../api/request.ts";
 import type { KafkaError } from "../error.ts";
 
 export type Throttle = {
-  /** Takes from an answer how long the broker holds us back. `isFlexible`: its header ends with tagged fields. */
+  /** Reads from an answer for how long the broker mutes us. `isFlexible`: its header ends with tagged fields. */
   readonly note: <T>(
     request: Pick<KafkaRequest<T>, "throttle">,
     version: number,
     body: Buffer,
     isFlexible: boolean,
   ) => void;
-  /** Waits until the broker listens again. @returns an error when that is beyond the call's deadline */
+  /** Waits until the broker reads the connection again. @returns an error when that is after the call's deadline */
   readonly hold: (call: Call, what: string) => Promise<KafkaError | undefined>;
-  /** For how long the broker will not listen yet; below 0: since when it does. */
+  /** For how much longer the broker mutes us; negative: how long ago that ended. */
   readonly forMs: () => number;
 };
 
@@ -31,7 +32,7 @@ export function openThrottle(): Throttle {
     hold: async (call, what) => {
       const waitMs = untilMs - performance.now();
       if (waitMs <= 0) return undefined;
-      await pause(waitMs, call);
+      await sleep(Math.min(waitMs, call.deadlineMs), call.signal);
       if (waitMs < call.deadlineMs && call.signal?.aborted !== true) return undefined;
       const detail = `${what}: ${quotaText(waitMs)}`;
       return { code: "timeout", retry: "transient", detail, isThrottled: true };
@@ -41,7 +42,7 @@ export function openThrottle(): Throttle {
 }
 
 export const quotaText = (waitMs: number): string =>
-  `the broker's quota holds us back for ${Math.ceil(waitMs)} ms`;
+  `the broker's quota mutes us for ${Math.ceil(waitMs)} ms`;
 
 function throttleMs(
   { throttle }: Pick<KafkaRequest<unknown>, "throttle">,

@@ -1,15 +1,17 @@
 /**
- * Reads partitions without a consumer group: one fetch loop per leader over all of its partitions, and one watch over the topics' metadata.
+ * Reads partitions without a consumer group: one fetch loop per leader for all of its partitions, and one
+ * watch of the topics' metadata.
  *
- * Invariants: a partition without a reachable leader stops no other; what is transient is tried again for ever; `deliver` is awaited before the
- * next fetch of that broker; after `add`, `remove` and `close` nothing of the earlier position is delivered.
+ * Invariants: a partition without a reachable leader stops no other; transient failures are retried for
+ * ever; `deliver` is awaited before the next fetch of that broker; after `add`, `remove` and `close`
+ * nothing of the earlier position is delivered.
  */
 
-import { backoffMs } from "../../backoff.ts";
+import { sleep, systemClock } from "../../clock.ts";
+import { repeat, type Turn } from "../../retry.ts";
 import type { FetchLimits } from "../api/fetch.ts";
 import type { KafkaClient } from "../cluster/client.ts";
 import { METADATA_AGE_MAX_MS } from "../cluster/metadata-cache.ts";
-import { pause } from "../deadline.ts";
 import type { KafkaLog } from "../log.ts";
 import type { ReadBatch, ReadPosition, ReadProblem } from "./delivery.ts";
 import { openFetchLoop } from "./fetch-loop.ts";
@@ -20,7 +22,9 @@ import { type TopicWatch, watchTopics } from "./topic-watch.ts";
 const MAX_WAIT_DEFAULT_MS = 200;
 const MAX_BYTES_DEFAULT = 8 * 1024 * 1024;
 const METADATA_CALL_MS = 5000;
-const BACKOFF = { baseMs: 50, maxMs: 2000, random: Math.random };
+/** Never faster than that, also when something asks for it again and again. */
+const LOOK_LEAST_MS = 50;
+const PACE = { baseMs: 50, maxMs: 2000, clock: systemClock };
 
 export type ConsumerOptions = {
   readonly client: KafkaClient;
@@ -54,7 +58,7 @@ export function openConsumer(options: ConsumerOptions): Consumer {
   const loops = new Map<number, Promise<void>>();
   let look = new AbortController();
 
-  /** Ends the watch's wait: something has changed, or is said to have. */
+  /** Ends the watch's wait, because something has changed, or may have. */
   const lookNow = () => look.abort();
 
   const context = { ...options, lane, positions, health, topics, signal: stop.signal, lookNow };
@@ -71,21 +75,16 @@ export function openConsumer(options: ConsumerOptions): Consumer {
     }
   };
 
-  const watch = async () => {
-    let attempt = 0;
-    while (!stop.signal.aborted) {
-      look = new AbortController();
-      const settled = await refresh(context);
-      attempt = settled ? 0 : attempt + 1;
-      startLoops();
-      // Never faster than the backoff, also when something asks for it again and again.
-      const leastMs = backoffMs(attempt, BACKOFF);
-      await pause(leastMs, { deadlineMs: leastMs, signal: stop.signal });
-      const signal = AbortSignal.any([look.signal, stop.signal]);
-      if (settled) await pause(METADATA_AGE_MAX_MS, { deadlineMs: METADATA_AGE_MAX_MS, signal });
-    }
+  const watch = async (): Promise<Turn> => {
+    look = new AbortController();
+    const settled = await refresh(context);
+    startLoops();
+    if (!settled) return "failed";
+    await sleep(LOOK_LEAST_MS * systemClock.random(), stop.signal);
+    await sleep(METADATA_AGE_MAX_MS, AbortSignal.any([look.signal, stop.signal]));
+    return "again";
   };
-  const watched = watch();
+  const watched = repeat(watch, PACE, stop.signal);
 
   return {
     add: (position) => {
@@ -111,7 +110,7 @@ type Context = {
   readonly signal: AbortSignal;
 };
 
-/** @returns false when something has no leader, or could not be asked: look again soon */
+/** @returns false when a partition has no leader, or something could not be asked: look again soon */
 async function refresh({ client, positions, health, topics, signal }: Context): Promise<boolean> {
   const names = positions.topics();
   if (names.length === 0) return true;

@@ -1,4 +1,4 @@
-/** What a consumer delivers: batches in offset order, and what keeps it from reading. */
+/** What a consumer delivers: batches in offset order, and problems that keep it from reading. */
 import type { CorruptBatch, KafkaRecord } from "../batch/record.ts";
 import type { KafkaError } from "../error.ts";
 
@@ -43,6 +43,6 @@ export type ReadProblem =
       readonly was: number;
       readonly now: number;
     }
-  /** Some partition cannot be read now; said once until `recovered`. */
+  /** Some partition cannot be read now; reported once until `recovered`. */
   | { readonly kind: "unreachable"; readonly error: KafkaError }
   | { readonly kind: "recovered" };

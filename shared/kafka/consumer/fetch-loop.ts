@@ -1,11 +1,11 @@
 /** Fetches from one leader for as long as it leads something that is read. */
 
-import { backoffMs } from "../../backoff.ts";
+import { systemClock } from "../../clock.ts";
+import { repeat, type Turn } from "../../retry.ts";
 import { type FetchedPart, type FetchLimits, fetchRequest } from "../api/fetch.ts";
 import { EARLIEST, LATEST, listOffsetsRequest } from "../api/list-offsets.ts";
 import { decodeBatches } from "../batch/decode.ts";
 import type { KafkaClient } from "../cluster/client.ts";
-import { pause } from "../deadline.ts";
 import { protocolError } from "../error.ts";
 import type { KafkaLog } from "../log.ts";
 import type { ReadBatch, ReadProblem } from "./delivery.ts";
@@ -13,10 +13,10 @@ import type { ConsumerHealth } from "./health.ts";
 import { type Entry, leaderSource, type Positions, partitionSource } from "./positions.ts";
 import type { TopicWatch } from "./topic-watch.ts";
 
-/** What a living broker may take beyond the time that it was told to wait. */
+/** How much longer than the requested wait a live broker may take. */
 const FETCH_GRACE_MS = 5000;
 const OFFSETS_CALL_MS = 5000;
-const BACKOFF = { baseMs: 50, maxMs: 2000, random: Math.random };
+const PACE = { baseMs: 50, maxMs: 2000, clock: systemClock };
 const OFFSET_OUT_OF_RANGE = 1;
 
 export type FetchLoopOptions = {
@@ -34,22 +34,22 @@ export type FetchLoopOptions = {
   readonly log: KafkaLog;
 };
 
-/** @returns the loop of one leader; it ends when the leader has nothing to be fetched any more */
+/** @returns the loop of one leader; it ends when there is nothing left to fetch from it */
 export function openFetchLoop(options: FetchLoopOptions): (leader: number) => Promise<void> {
   const { positions, signal, health } = options;
   return async (leader) => {
-    let failures = 0;
-    for (let turn = 0; !signal.aborted; turn += 1) {
+    let turn = 0;
+    const fetchNext = async (): Promise<Turn> => {
       const entries = positions.of(leader);
-      if (entries.length === 0) return;
+      if (entries.length === 0) return "over";
       const sound = await fetchOnce(options, leader, turned(entries, turn));
-      failures = sound ? 0 : failures + 1;
-      if (sound) continue;
+      turn += 1;
+      if (sound) return "again";
       options.lookNow();
-      const waitMs = backoffMs(failures, BACKOFF);
-      await pause(waitMs, { deadlineMs: waitMs, signal });
-    }
-    health.note(leaderSource(leader), undefined);
+      return "failed";
+    };
+    await repeat(fetchNext, PACE, signal);
+    if (signal.aborted) health.note(leaderSource(leader), undefined);
   };
 }
 
@@ -83,7 +83,7 @@ async function fetchOnce(
   return sound;
 }
 
-/** What was asked for: whatever moved on meanwhile makes the answer a stranger's. */
+/** The positions asked for: the answer of a partition that has moved on meanwhile is dropped. */
 type Asked = { readonly entry: Entry; readonly leader: number; readonly offset: number };
 
 function stands({ positions, signal }: FetchLoopOptions, { entry, leader, offset }: Asked) {
@@ -137,7 +137,7 @@ async function hand(options: FetchLoopOptions, entry: Entry, batch: ReadBatch): 
   }
 }
 
-/** The partition pauses: whether to begin at its start or its end is the caller's to say. */
+/** The partition pauses: the caller decides whether to go on at its start or its end. */
 async function tellOutOfRange(options: FetchLoopOptions, of: Asked): Promise<boolean> {
   const { entry, leader, offset } = of;
   const { topic, partition } = entry;
@@ -151,7 +151,7 @@ async function tellOutOfRange(options: FetchLoopOptions, of: Asked): Promise<boo
     const row = answer.ok ? answer.value[0] : undefined;
     return row?.errorCode === 0 ? row.offset : undefined;
   };
-  // A topic that was made again shows itself like this first.
+  // This is the first sign of a recreated topic.
   const asked = await options.client.metadata([topic], call);
   if (asked.ok) options.topics.see(asked.value.topics, [topic]);
   const [startOffset, endOffset] = await Promise.all([ask(EARLIEST), ask(LATEST)]);
@@ -171,7 +171,7 @@ async function tellOutOfRange(options: FetchLoopOptions, of: Asked): Promise<boo
   return true;
 }
 
-/** The broker fills its answer in the order of the request: each turn another partition is first. */
+/** The broker fills its answer in the order of the request, so each time another partition comes first. */
 function turned(entries: readonly Entry[], turn: number): readonly Entry[] {
   const start = turn % entries.length;
   return [...entries.slice(start), ...entries.slice(0, start)];

@@ -1,26 +1,35 @@
-/** kafkajs's own client, for the consumer group of `sidecar ingest` alone: it joins, rebalances and commits as any other consumer does. */
+/**
+ * kafkajs's own consumer, only for the consumer group of `sidecar ingest`: it joins, rebalances and commits
+ * as any other consumer does.
+ */
 
 import kafkajs, { type Consumer, type EachBatchPayload, type Kafka, type LogEntry } from "kafkajs";
-import { backoffMs } from "../../backoff.ts";
-import { sleep } from "../../deadline.ts";
+import { systemClock } from "../../clock.ts";
+import { repeat, type Turn } from "../../retry.ts";
 import { registerCodecs } from "../batch/codec.ts";
 import { METADATA_AGE_MAX_MS } from "../cluster/metadata-cache.ts";
 import { dial, saslOptions } from "../connection/dial.ts";
 import { patchKafkajs } from "../connection/kafkajs-patch.ts";
-import { bounded } from "../deadline.ts";
-import { type KafkaError, kafkaErrorOf, originalOf } from "../error.ts";
+import { bounded, type KafkaError, kafkaErrorOf, originalOf } from "../error.ts";
 import type { KafkaLog } from "../log.ts";
 import { type BrokerAddress, type KafkaSettings, parseBrokerAddress } from "../settings.ts";
 
 const CONNECT_MS = 5000;
 const REQUEST_MS = 30_000;
-/** A rebalance waits 60 s, kafkajs's default, for members that are gone: longer than that. */
+/** Longer than 60 s, kafkajs's default, for which a rebalance waits for members that are gone. */
 const START_MS = 90_000;
 const HEARTBEATS_PER_SESSION = 5;
-/** kafkajs ends a fetch before it stops, and waits 5 s by default: a stopped worker must not. */
+/**
+ * kafkajs finishes a fetch before it stops, which takes 5 s by default: too long for a worker that is being
+ * stopped.
+ */
 const FETCH_WAIT_MS = 500;
-/** How long to wait before beginning again; a client that ran so long begins anew with the shortest wait. */
-const AGAIN = { baseMs: 1000, maxMs: 30_000 } as const;
+/**
+ * At least half of the wait: a thousand workers that lost one broker must neither spin nor come back at the
+ * same time.
+ */
+const PACE = { baseMs: 1000, maxMs: 30_000, certain: 0.5, clock: systemClock };
+/** A client that ran so long begins anew with the shortest wait. */
 const STEADY_MS = 60_000;
 
 /** What is handed over: a batch of one partition, and the calls that go with it. */
@@ -31,13 +40,13 @@ export type GroupConsumerOptions = {
   readonly groupId: string;
   readonly topic: string;
   readonly sessionTimeoutMs: number;
-  /** What it throws, but for kafkajs's own errors, is a defect of ours and ends the consumer. */
+  /** An error that it throws, except kafkajs's own, is a defect of ours and ends the consumer. */
   readonly onBatch: (payload: GroupBatch) => Promise<void>;
-  /** Waiting heals it not: the consumer has ended, end the process. */
+  /** Called when waiting does not help: the consumer has ended, so end the process. */
   readonly onEnd: (error: KafkaError) => void;
   readonly log: KafkaLog;
   readonly signal: AbortSignal;
-  /** Until it runs. */
+  /** Deadline until it runs. */
   readonly startMs?: number;
 };
 
@@ -46,12 +55,15 @@ export type GroupConsumer = {
   readonly disconnect: () => Promise<void>;
 };
 
-/** kafkajs splits a seed at its first colon: an IPv6 seed goes under a stand-in name. Addresses that brokers advertise are not affected. */
+/**
+ * kafkajs splits a seed at its first colon, so an IPv6 seed gets a stand-in name. Addresses that brokers
+ * advertise are not affected.
+ */
 const STAND_IN = "ipv6-seed-";
 /** Not for us: we choose partitions ourselves. */
 const PARTITIONER_WARNING = "KafkaJS v2.0.0 switched default partitioner";
 
-/** @throws when a broker's address is malformed: the configuration was to be checked before */
+/** @throws when a broker's address is malformed: the configuration should have been checked before */
 function kafkaClient(settings: KafkaSettings, log: KafkaLog): Kafka {
   registerCodecs();
   patchKafkajs();
@@ -77,10 +89,10 @@ function kafkaClient(settings: KafkaSettings, log: KafkaLog): Kafka {
 }
 
 /**
- * Resolves when the consumer runs, or the signal has come. An outage of any length does not end it:
- * whatever kafkajs gave up on, a new client begins again. The caller disconnects it; `onEnd` is silent
- * once the signal has come.
- * @throws what hinders it from running the first time, also that it took too long
+ * Resolves when the consumer runs, or the signal aborts. No outage ends it, however long: when kafkajs
+ * gives up, a new client begins again. The caller disconnects it; `onEnd` is not called once the signal has
+ * aborted.
+ * @throws when it cannot run the first time, or that takes too long
  */
 export async function runGroupConsumer(options: GroupConsumerOptions): Promise<GroupConsumer> {
   const slot: Slot = { consumer: undefined };
@@ -89,7 +101,7 @@ export async function runGroupConsumer(options: GroupConsumerOptions): Promise<G
   return { disconnect: async () => await slot.consumer?.disconnect() };
 }
 
-/** The client of now: the one to be disconnected. */
+/** The current client: the one to be disconnected. */
 type Slot = { consumer: Consumer | undefined };
 
 /** Resolves to why kafkajs gave up. */
@@ -101,11 +113,11 @@ const whatOf = ({ topic, groupId }: GroupConsumerOptions): string =>
 /**
  * One client, from its first connection to its crash.
  *
- * Of kafkajs's events CRASH alone counts (kafkajs 2.2.4, src/consumer/index.js). Its crash handler first
- * disconnects, which emits STOP, whatever comes then; CRASH follows, also when joining failed in `run`,
- * which then resolves all the same. STOP says no more than that somebody disconnected. Its own restart
- * keeps the client with all that it remembers, and gives up for good on errors that heal, such as a
- * TypeError about a seed broker that it has removed: it is switched off.
+ * Of kafkajs's events only CRASH counts (kafkajs 2.2.4, src/consumer/index.js). Its crash handler first
+ * disconnects, which emits STOP, and then emits CRASH, even when joining failed in `run`, which resolves
+ * all the same. STOP only says that somebody disconnected. kafkajs's own restart is switched off: it keeps
+ * the client with all its state, and gives up for good on errors that pass, such as a TypeError about a
+ * seed broker that it has removed.
  */
 async function begin(options: GroupConsumerOptions, slot: Slot): Promise<Run> {
   const { groupId, topic, sessionTimeoutMs, signal } = options;
@@ -132,56 +144,54 @@ async function begin(options: GroupConsumerOptions, slot: Slot): Promise<Run> {
     await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch });
   };
   const call = { deadlineMs: options.startMs ?? START_MS, signal };
-  const started = await bounded(start(), call, `begin to ${what}`, () => {});
+  const started = await bounded(start(), call, `begin to ${what}`);
   if (started.ok || signal.aborted) return { crashed: crashed.promise, beganMs: performance.now() };
-  // Not waited for: kafkajs first waits for the answers of a broker that hangs.
+  // Not awaited: kafkajs first waits for the answers of a broker that hangs.
   consumer.disconnect().catch(() => undefined);
   throw started.error.cause ?? new Error(started.error.detail);
 }
 
-/** Begins again after each crash that may heal, for as long as it takes. */
+/** Begins again after each crash that may pass, for as long as it takes. */
 async function keepRunning(first: Run, options: GroupConsumerOptions, slot: Slot): Promise<void> {
   const { log, signal, groupId } = options;
-  let crash = first.crashed;
-  let beganMs = first.beganMs;
-  for (let failures = 0; ; failures += 1) {
-    const error = await crash;
-    if (signal.aborted) return;
+  let run: Run | undefined = first;
+  const outlive = async (): Promise<Turn> => {
+    run ??= await beginAgain(options, slot);
+    const { crashed, beganMs } = run;
+    run = undefined;
+    const error = await crashed;
+    if (signal.aborted) return "over";
     if (!heals(error)) {
       options.onEnd(error);
-      return;
+      return "over";
     }
-    if (performance.now() - beganMs >= STEADY_MS) failures = 0;
-    const waitMs = Math.round(backoffMs(failures, { ...AGAIN, random: atLeastHalf }));
-    log("warn", "the consumer lost Kafka; it begins again", {
-      groupId,
-      error: error.detail,
-      wait_ms: waitMs,
-    });
-    await sleep(waitMs, signal);
-    if (signal.aborted) return;
-    try {
-      const run = await begin(options, slot);
-      ({ crashed: crash, beganMs } = run);
-    } catch (cause) {
-      crash = Promise.resolve(whyOf(cause, whatOf(options)));
-      beganMs = performance.now();
-    }
+    log("warn", "the consumer lost Kafka; it begins again", { groupId, error: error.detail });
+    return systemClock.monotonicMs() - beganMs >= STEADY_MS ? "lapsed" : "failed";
+  };
+  await repeat(outlive, PACE, signal);
+}
+
+async function beginAgain(options: GroupConsumerOptions, slot: Slot): Promise<Run> {
+  try {
+    return await begin(options, slot);
+  } catch (cause) {
+    const crashed = Promise.resolve(whyOf(cause, whatOf(options)));
+    return { crashed, beganMs: systemClock.monotonicMs() };
   }
 }
 
-/** A member that was forgotten joins anew, and an offset that is no more gives way to the topic's start. */
+/**
+ * A member that the group has forgotten joins again, and an offset that no longer exists is replaced by the
+ * topic's start.
+ */
 const heals = ({ code, retry }: KafkaError): boolean =>
   retry === "transient" || code === "fenced" || code === "offset-out-of-range";
-
-/** Half of the wait at least: a thousand workers that lost one broker must neither spin nor come at once. */
-const atLeastHalf = (): number => 0.5 + Math.random() / 2;
 
 class HandlerFailed extends Error {
   override readonly name = "HandlerFailed";
 }
 
-/** Tells what our own handler threw from what kafkajs threw in it. */
+/** Distinguishes errors of our own handler from those that kafkajs threw in it. */
 function batchHandler(onBatch: GroupConsumerOptions["onBatch"]): GroupConsumerOptions["onBatch"] {
   return async (payload) => {
     try {
@@ -196,7 +206,7 @@ function batchHandler(onBatch: GroupConsumerOptions["onBatch"]): GroupConsumerOp
 function whyOf(cause: unknown, what: string): KafkaError {
   const root = originalOf(cause);
   if (!(root instanceof HandlerFailed)) return kafkaErrorOf(root, what);
-  const detail = `${what}: a batch could not be worked off: ${root.message}`;
+  const detail = `${what}: a batch could not be processed: ${root.message}`;
   return { code: "invalid", retry: "terminal", detail, cause: root.cause };
 }
 
@@ -206,7 +216,10 @@ function addressOf(text: string): BrokerAddress {
   return address;
 }
 
-/** Its warnings stay warnings, its errors become them (it tries again, or CRASH tells), the rest is for debugging. */
+/**
+ * Its warnings stay warnings, its errors become warnings (it tries again, or CRASH follows), the rest is
+ * for debugging.
+ */
 function lineTo(log: KafkaLog): (entry: LogEntry) => void {
   return ({ label, log: { message, broker, groupId, error } }) => {
     if (message.startsWith(PARTITIONER_WARNING)) return;

@@ -1,11 +1,14 @@
-/** Turns the failures of a reader's parts into two events: unreachable once, recovered once when all of them work again. */
+/**
+ * Turns the failures of a consumer's parts into two events: unreachable once, and recovered once all of
+ * them work again.
+ */
 
 import type { KafkaError } from "../error.ts";
 import type { ReadProblem } from "./delivery.ts";
 
 export type ConsumerHealth = {
   readonly note: (source: string, error: KafkaError | undefined) => void;
-  /** Forgets sources that are no longer concerned, such as a broker that leads nothing of ours any more. */
+  /** Forgets sources that no longer matter, such as a broker that leads none of our partitions any more. */
   readonly keep: (sources: ReadonlySet<string>) => void;
 };
 

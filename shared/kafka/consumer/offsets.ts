@@ -1,11 +1,13 @@
-/** Where partitions begin and end. A partition that cannot be asked, such as one without a leader, is an entry of `errors`, not a failure of all. */
+/**
+ * Where partitions begin and end. A partition that cannot be asked, such as one without a leader, is an
+ * entry of `errors`; the others still count.
+ */
 
+import { type Call, startDeadline } from "../../deadline.ts";
 import { err, ok, type Result } from "../../result.ts";
 import { EARLIEST, LATEST, listOffsetsRequest } from "../api/list-offsets.ts";
 import type { TopicMetadata } from "../api/metadata.ts";
-import type { Call } from "../api/request.ts";
 import type { KafkaClient } from "../cluster/client.ts";
-import { startDeadline } from "../deadline.ts";
 import { type KafkaError, protocolError } from "../error.ts";
 
 export type PartitionOffsets = {
@@ -20,7 +22,7 @@ export function endOffsets(client: KafkaClient, topic: string, call: Call): Answ
   return offsetsAt(client, topic, LATEST, call);
 }
 
-/** The first offset of each partition that is still there. */
+/** The first offset that each partition still has. */
 export function startOffsets(client: KafkaClient, topic: string, call: Call): Answer {
   return offsetsAt(client, topic, EARLIEST, call);
 }

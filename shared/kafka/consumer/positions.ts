@@ -1,10 +1,10 @@
-/** Where a reader stands: one entry per partition, and which broker leads it. */
+/** The positions of a consumer: one entry per partition, with the broker that leads it. */
 
 import type { ClusterMetadata, TopicMetadata } from "../api/metadata.ts";
 import { type KafkaError, protocolError } from "../error.ts";
 import type { ReadPosition } from "./delivery.ts";
 
-/** Replaced by `add`: what was fetched for an earlier entry is then dropped. */
+/** `add` replaces the entry: what was fetched for the earlier one is then dropped. */
 export type Entry = {
   readonly topic: string;
   readonly partition: number;
@@ -13,9 +13,12 @@ export type Entry = {
   leader: number;
   /** Waits for a new position. */
   paused: boolean;
-  /** The end has been told at least once. */
+  /** The end has been delivered at least once. */
   told: boolean;
-  /** Settles when nothing of this partition is being delivered: the loops of an old and a new leader take turns. */
+  /**
+   * Settles when nothing of this partition is being delivered, so that the loops of an old and a new leader
+   * take turns.
+   */
   delivered: Promise<void>;
 };
 
@@ -30,9 +33,9 @@ export type Positions = {
   /** To be fetched from this broker now. */
   readonly of: (leader: number) => readonly Entry[];
   readonly find: (topic: string, partition: number) => Entry | undefined;
-  /** Takes the leaders from metadata. @returns false when some partition has none: look again soon */
+  /** Sets the leaders from metadata. @returns false when some partition has none: look again soon */
   readonly lead: (cluster: ClusterMetadata, note: Note) => boolean;
-  /** Whatever a problem may still be about. */
+  /** All sources that a problem may be about. */
   readonly sources: () => ReadonlySet<string>;
 };
 

@@ -1,4 +1,4 @@
-/** Notices that a topic is gone, was made again, or has another number of partitions. */
+/** Notices that a topic is gone, was recreated, or has another number of partitions. */
 
 import type { TopicMetadata } from "../api/metadata.ts";
 import type { ReadProblem } from "./delivery.ts";

@@ -40,7 +40,7 @@ export function encodeAssignment(topic: string, partitions: readonly number[]): 
     .bytes();
 }
 
-/** An empty assignment, as a member gets that joined too late, owns nothing. */
+/** An empty assignment owns nothing; a member that joined too late gets one. */
 export function assigns(assignment: Buffer, topic: string, partition: number): boolean {
   return assignedPartitions(assignment, topic).includes(partition);
 }
@@ -62,7 +62,10 @@ export function assignedPartitions(assignment: Buffer, topic: string): readonly 
 
 export type LeaderCandidate = { readonly memberId: string; readonly standing: string };
 
-/** Who is to own the partition: the lowest epoch (has led longest), else the first by member id. The same whoever decides. */
+/**
+ * Who should own the partition: the member with the lowest epoch (it has led longest), else the first by
+ * member id. Every member would decide the same.
+ */
 export function chooseOwner(candidates: readonly LeaderCandidate[]): string | undefined {
   const rank = ({ standing }: LeaderCandidate) =>
     /^\d+$/.test(standing) ? Number(standing) : Number.POSITIVE_INFINITY;

@@ -1,7 +1,7 @@
 /** What a member of a group is given, and what its parts share. */
+import type { Call } from "../../deadline.ts";
 import type { Result } from "../../result.ts";
 import type { PartitionOffset } from "../api/group-offsets.ts";
-import type { Call } from "../api/request.ts";
 import type { KafkaClient } from "../cluster/client.ts";
 import type { KafkaError } from "../error.ts";
 import type { KafkaLog } from "../log.ts";
@@ -47,7 +47,10 @@ export type MembershipOptions = {
   readonly protocol: GroupProtocol;
   readonly onAssigned: (term: Generation) => void;
   readonly onLost: (reason: string) => void;
-  /** Why joining fails, each time it does but for a rebalance; undefined when it has succeeded, or is wanted no more. */
+  /**
+   * Called with the reason each time joining fails, except for a rebalance; with undefined when it has
+   * succeeded, or is no longer wanted.
+   */
   readonly onJoin?: (error: KafkaError | undefined) => void;
   readonly signal?: AbortSignal;
 };
@@ -55,6 +58,6 @@ export type MembershipOptions = {
 export type MembershipContext = Omit<MembershipOptions, "signal"> & {
   readonly lane: string;
   readonly signal: AbortSignal;
-  /** True from the rebalance's beginning to its outcome: a fence's refusal then says nothing of the partition. */
+  /** True from the beginning of a rebalance to its end: a refused fence then says nothing about the partition. */
   readonly joining: () => boolean;
 };

@@ -1,11 +1,11 @@
-/** One attempt to be in the group: JoinGroup, the assignment if we are the group's leader, SyncGroup. */
+/** One attempt to join the group: JoinGroup, the assignment if we are the group's leader, SyncGroup. */
 
 import type { Result } from "../../result.ts";
 import { type Joined, joinRequest, type Member, syncRequest } from "../api/group.ts";
 import { type KafkaError, protocolError } from "../error.ts";
 import type { MembershipContext } from "./context.ts";
 
-/** Beyond the rebalance timeout, at which the broker answers whoever is missing. */
+/** Added to the rebalance timeout, at which the broker answers even if members are missing. */
 const JOIN_GRACE_MS = 5000;
 const MEMBER_ID_REQUIRED = 79;
 
@@ -63,7 +63,7 @@ function join(context: MembershipContext, memberId: string): Promise<Result<Join
   return client.toCoordinator(groupId, request, { deadlineMs, signal });
 }
 
-/** A member that the group does not know any more joins as a new one. */
+/** A member that the group no longer knows joins as a new one. */
 function refused(
   context: MembershipContext,
   memberId: string,

@@ -2,16 +2,17 @@
  * A member of a classic consumer group of one topic. What it may own, and who owns what, is the protocol's to say
  * (assignment.ts): the one partition by which control planes elect, or a share of many.
  *
- * Invariants: a term's fence carries that term's own member id and generation, never a later one; without a heartbeat's answer for a session
- * timeout, on our monotonic clock, the term is lost, whatever Kafka thinks; it joins again for ever.
+ * Invariants: a term's fence carries that term's own member id and generation, never a later one; without
+ * an answer to a heartbeat for a session timeout, on our monotonic clock, the term is lost, whatever Kafka
+ * thinks; it always tries to join again.
  */
 
-import { backoffMs } from "../../backoff.ts";
+import { sleep, systemClock } from "../../clock.ts";
+import type { Call } from "../../deadline.ts";
 import { err, ok, type Result } from "../../result.ts";
+import { repeat, type Turn } from "../../retry.ts";
 import { commitRequest, heartbeatRequest, leaveRequest, type Member } from "../api/group.ts";
 import type { PartitionOffset } from "../api/group-offsets.ts";
-import type { Call } from "../api/request.ts";
-import { pause } from "../deadline.ts";
 import { type KafkaError, protocolError } from "../error.ts";
 import type { MembershipContext, MembershipOptions } from "./context.ts";
 import { type Joining, joinOnce } from "./join.ts";
@@ -22,7 +23,7 @@ const LEAVE_CALL_MS = 2000;
 /** A heartbeat without an answer is tried again within the session. */
 const CALLS_PER_SESSION = 3;
 const SILENCE = "no contact for a session timeout";
-const BACKOFF = { baseMs: 100, maxMs: 2000, random: Math.random };
+const PACE = { baseMs: 100, maxMs: 2000, clock: systemClock };
 const FENCE_PARTITION = 0;
 
 export type Membership = {
@@ -61,10 +62,13 @@ export function joinMembership(options: MembershipOptions): Result<Membership, K
 
 type Ownership = { readonly lost: AbortController; readonly member: Member };
 
-/** Why a term ends though the partition stays with us. */
+/** Why a term ends although the partition stays with us. */
 const LATER_GENERATION = new Error("a later generation");
 
-/** JoinGroup waits at the broker for the other members: what must not wait behind it goes by a lane of its own. */
+/**
+ * JoinGroup waits at the broker for the other members, so requests that must not wait behind it use a lane
+ * of their own.
+ */
 const beside = (lane: string): string => `${lane}-beside`;
 
 /** Join, hold, join again, until it is told to stop. */
@@ -76,7 +80,6 @@ async function live(
   const context = { ...options, joining: () => joining };
   const { client, groupId, lane, signal } = context;
   let memberId = "";
-  let failures = 0;
   let owned: Ownership | undefined;
 
   const lose = (reason: string) => {
@@ -87,19 +90,19 @@ async function live(
   };
   const silence = watchSilence(context.sessionTimeoutMs, () => lose(SILENCE));
 
-  while (!signal.aborted) {
+  const takePart = async (): Promise<Turn> => {
     const joined = await joinOnce(context, memberId);
     memberId = joined.memberId;
     if (joined.kind === "failed") {
-      if (joined.error.code === "fenced") lose(joined.error.detail);
-      else if (joined.error.code !== "rebalancing") context.onJoin?.(joined.error);
-      await waitToRetry(context, joined, failures);
-      failures += 1;
-      continue;
+      const { code, detail } = joined.error;
+      if (code === "rebalancing") return "again";
+      if (code === "fenced") lose(detail);
+      else context.onJoin?.(joined.error);
+      logFailure(context, joined.error);
+      return "failed";
     }
-    failures = 0;
     context.onJoin?.(undefined);
-    // Kafka counts our session from later on: from its answer.
+    // Kafka counts our session from a later time: from its answer.
     silence.heard(joined.syncedMs);
     if (joined.owner) owned = begin(context, joined, owned);
     else lose("the group gave the partition to another member");
@@ -108,9 +111,11 @@ async function live(
     joining = true;
     if (ending === "fenced") memberId = "";
     if (ending !== "rebalancing") lose(`the membership ended: ${ending}`);
-  }
+    return "again";
+  };
+  await repeat(takePart, PACE, signal);
   lose("closing");
-  // Who has left wants nothing, and a join that we broke off ourselves was no trouble at all.
+  // After we have left, or broken off the join ourselves, a failed join is no trouble to report.
   context.onJoin?.(undefined);
   silence.end();
   if (memberId !== "") {
@@ -122,13 +127,13 @@ async function live(
 }
 
 type Silence = {
-  /** Kafka answered what was sent at this monotonic time. */
+  /** Kafka has answered a request that was sent at this monotonic time. */
   readonly heard: (sentMs: number) => void;
   readonly leftMs: () => number;
   readonly end: () => void;
 };
 
-/** Runs through joins and heartbeats alike; a stopped process finds it over when it wakes. */
+/** It runs during joins and heartbeats alike; a paused process finds it expired when it wakes. */
 function watchSilence(sessionTimeoutMs: number, onSilence: () => void): Silence {
   let endMs = performance.now() + sessionTimeoutMs;
   let timer = setTimeout(onSilence, sessionTimeoutMs);
@@ -149,7 +154,7 @@ function begin(
   { member, assignment }: Extract<Joining, { kind: "joined" }>,
   before: Ownership | undefined,
 ): Ownership {
-  // The old term's fence carries an old generation: it ends, though the partition stays.
+  // The old term's fence carries an old generation, so that term ends, although the partition stays with us.
   before?.lost.abort(LATER_GENERATION);
   const lost = new AbortController();
   const { generation, memberId } = member;
@@ -208,7 +213,7 @@ async function hold(
   const woken = AbortSignal.any([signal, again]);
   const callMs = sessionTimeoutMs / CALLS_PER_SESSION;
   while (!woken.aborted) {
-    await pause(heartbeatIntervalMs, { deadlineMs: heartbeatIntervalMs, signal: woken });
+    await sleep(heartbeatIntervalMs, woken);
     if (woken.aborted) break;
     if (silence.leftMs() <= 0) return "no contact";
     const sentMs = performance.now();
@@ -231,20 +236,12 @@ async function hold(
   return signal.aborted ? "closing" : "rebalancing";
 }
 
-async function waitToRetry(
-  { log, groupId, signal }: MembershipContext,
-  joined: Extract<Joining, { kind: "failed" }>,
-  failures: number,
-): Promise<void> {
-  const { error } = joined;
-  if (error.code === "rebalancing") return;
+function logFailure({ log, groupId }: MembershipContext, error: KafkaError): void {
   const level = error.retry === "terminal" && error.code !== "fenced" ? "warn" : "debug";
   log(level, "joining the group failed", { groupId, detail: error.detail });
-  const waitMs = backoffMs(failures, BACKOFF);
-  await pause(waitMs, { deadlineMs: waitMs, signal });
 }
 
 function tooShort(sessionTimeoutMs: number): KafkaError {
-  const detail = `a session timeout of ${sessionTimeoutMs} ms is below ${SESSION_TIMEOUT_MIN_MS} ms, the least that Kafka takes by default`;
+  const detail = `a session timeout of ${sessionTimeoutMs} ms is below ${SESSION_TIMEOUT_MIN_MS} ms, the least that Kafka accepts by default`;
   return { code: "invalid", retry: "terminal", detail };
 }

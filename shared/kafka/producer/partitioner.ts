@@ -11,7 +11,7 @@ export function partitionFor(key: Buffer | string, partitionCount: number): numb
   return (murmur2(bytes) & POSITIVE_MASK) % partitionCount;
 }
 
-/** As `org.apache.kafka.common.utils.Utils.murmur2`: a signed 32 bit number. */
+/** The same as `org.apache.kafka.common.utils.Utils.murmur2`: a signed 32 bit number. */
 export function murmur2(bytes: Buffer): number {
   let hash = SEED ^ bytes.length;
   let at = 0;

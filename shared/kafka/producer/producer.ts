@@ -1,30 +1,34 @@
 /**
  * Writes records: acks=all, uncompressed, the records of one partition in one batch, in the given order.
  *
- * Invariants: one batch in flight per partition, also across concurrent `send` calls; what was still waiting for its turn when its caller
- * left is never written; a transient failure is retried inside the deadline. A
- * write whose answer was lost may be repeated: readers must bear the same record twice (ours do: later records of a key win, ids tell).
+ * Invariants: one batch in flight per partition, also across concurrent `send` calls; a record that still
+ * waits for its turn when its caller's signal aborts is never written; a transient failure is retried
+ * within the deadline. A write whose answer was lost may be repeated, so readers must tolerate the same
+ * record twice (ours do: later records of a key win, and ids identify duplicates).
  */
 
-import { backoffMs } from "../../backoff.ts";
+import { systemClock } from "../../clock.ts";
+import { type Call, type Deadline, startDeadline } from "../../deadline.ts";
 import { err, ok, type Result } from "../../result.ts";
+import { isTransient, retry } from "../../retry.ts";
 import { produceRequest } from "../api/produce.ts";
-import type { Call } from "../api/request.ts";
 import { encodeBatch, encodeRecord } from "../batch/encode.ts";
 import type { OutRecord } from "../batch/record.ts";
 import type { KafkaClient } from "../cluster/client.ts";
-import { bounded, type Deadline, pause, startDeadline } from "../deadline.ts";
-import { type KafkaError, protocolError, timeoutError } from "../error.ts";
+import { bounded, type KafkaError, protocolError, timeoutError } from "../error.ts";
 import type { KafkaLog } from "../log.ts";
 import { partitionFor } from "./partitioner.ts";
 
 /** Below the broker's default message.max.bytes (1,048,588). */
 export const BATCH_BYTES_MAX = 900_000;
-/** One attempt: a hung leader is left for the next one. */
+/** Deadline of one attempt, so that a hung leader leaves time for the next attempt. */
 const ATTEMPT_MS_MAX = 5000;
-/** Of an attempt, for the in-sync replicas: the leader's own answer says more than our timeout. */
+/**
+ * The part of an attempt for which the leader waits for the in-sync replicas: its own timeout error says
+ * more than ours.
+ */
 const REPLICA_SHARE = 0.8;
-const BACKOFF = { baseMs: 30, maxMs: 1000, random: Math.random };
+const BACKOFF = { baseMs: 30, maxMs: 1000, clock: systemClock, again: isTransient };
 
 export type Written = { readonly partition: number; readonly offset: number };
 
@@ -119,7 +123,10 @@ export function openProducer(options: {
   return { send };
 }
 
-/** The topic may take less than we put into a batch: in halves then, down to the record that is too large by itself. */
+/**
+ * The topic may accept less than we put into a batch: then the batch is halved, down to the record that is
+ * too large by itself.
+ */
 async function writeChunk(
   chunk: readonly Placed[],
   writeBatch: (batch: Buffer) => Answer<number>,
@@ -147,24 +154,17 @@ type Job = {
 async function produce(client: KafkaClient, log: KafkaLog, job: Job): Answer<number> {
   const { topic, partition, deadline } = job;
   const what = `write to ${topic}/${partition}`;
-  let last = timeoutError(what, Math.round(deadline.totalMs));
-  for (let attempt = 0; !deadline.over(); attempt += 1) {
-    const answer = await attemptOnce(client, job, what);
-    if (answer.ok) return answer;
-    // The deadline's own timeout says less than what went wrong before it.
-    if (attempt === 0 || !deadline.over()) last = answer.error;
-    if (answer.error.retry === "terminal") return answer;
-    log("debug", "write is tried again", {
-      topic,
-      partition,
-      attempt,
-      detail: answer.error.detail,
-    });
-    client.forgetTopic(topic);
-    await pause(backoffMs(attempt, BACKOFF), deadline.call());
-  }
+  const sent = await retry(() => attemptOnce(client, job, what), {
+    ...BACKOFF,
+    deadline,
+    failed: (error, failures) => {
+      log("debug", "write is tried again", { topic, partition, failures, detail: error.detail });
+      client.forgetTopic(topic);
+    },
+  });
   const limit = `${what}: not confirmed within ${Math.round(deadline.totalMs)} ms`;
-  return err({ ...last, detail: `${limit}; last: ${last.detail}` });
+  if (sent.ok || sent.error.retry === "terminal") return sent;
+  return err({ ...sent.error, detail: `${limit}; last: ${sent.error.detail}` });
 }
 
 async function attemptOnce(client: KafkaClient, job: Job, what: string): Answer<number> {
@@ -181,24 +181,26 @@ async function attemptOnce(client: KafkaClient, job: Job, what: string): Answer<
   return err(protocolError(errorCode, what, `WRITE on topic ${topic}`));
 }
 
-/** Not asked for when each record names its partition. A topic that is not there yet is waited for until the deadline. */
-async function partitionCountOf(
+/** Not needed when each record names its partition. Waits until the deadline for a topic that does not exist yet. */
+function partitionCountOf(
   client: KafkaClient,
   topic: string,
   records: readonly OutRecord[],
   deadline: Deadline,
 ): Answer<number> {
-  if (records.every((record) => record.partition !== undefined)) return ok(1);
-  for (let attempt = 0; ; attempt += 1) {
-    const asked = await client.partitionCount(topic, deadline.call());
-    if (asked.ok || asked.error.retry === "terminal") return asked;
-    client.forgetTopic(topic);
-    await pause(backoffMs(attempt, BACKOFF), deadline.call());
-    if (deadline.over()) return asked;
-  }
+  if (records.every((record) => record.partition !== undefined)) return Promise.resolve(ok(1));
+  const failed = () => client.forgetTopic(topic);
+  return retry(() => client.partitionCount(topic, deadline.call()), {
+    ...BACKOFF,
+    deadline,
+    failed,
+  });
 }
 
-/** As few batches as BATCH_BYTES_MAX allows. A single record beyond it goes alone: the broker says whether it is too large. */
+/**
+ * As few batches as BATCH_BYTES_MAX allows. A larger record gets a batch of its own: the broker decides
+ * whether it is too large.
+ */
 function chunksOf(placed: readonly Placed[]): Placed[][] {
   const chunks: Placed[][] = [];
   let chunk: Placed[] = [];

@@ -1,6 +1,6 @@
 /**
- * Does the local listener answer before its deadline? The one check that liveness rests on, so it asks
- * only of Kafka: a fault of ours (password, certificate, CPU) is never a failure here.
+ * Does the local listener answer before its deadline? Liveness depends only on this check, so it fails only
+ * for Kafka's faults, never for ours (password, certificate, CPU).
  */
 
 import { brakedMs } from "../outage/liveness-brake.ts";
@@ -10,16 +10,16 @@ import type { Check, CheckSettings, Verdict } from "./check.ts";
 import { heldText } from "./held-back.ts";
 import { verdictsOf } from "./verdict.ts";
 
-/** Our timer was late by this share of the time that we waited: an answer may have been there in time. Twice it was not. */
+/** If our timer was late by this share of the wait, an answer may have been there in time; but not twice in a row. */
 const LAG_SHARE_MAX = 0.25;
 
-/** Recovery reads whole segments, many MiB a second; the threads that go on in a hung broker move a few KiB. */
+/** Recovery reads whole segments, many MiB a second; the threads that still run in a hung broker move a few KiB. */
 const RECOVERY_BYTES_PER_SECOND = 64 * 1024;
 
 const SILENT = "the listener accepts connections and is silent";
 const CUT =
-  "a connection is taken and ended at once (a limit such as max.connections.per.ip, or a proxy?), and none is open";
-const UNTAKEN = "nobody takes or refuses a connection at its address";
+  "a connection is accepted and closed at once (a limit such as max.connections.per.ip, or a proxy?), and none is open";
+const UNTAKEN = "a connection to its address is neither accepted nor refused";
 
 const say = verdictsOf("broker-answers");
 
@@ -29,7 +29,7 @@ export const checkBrokerAnswers: Check = (snapshot, settings, before) => {
     case "answered":
       return say("pass", answeredText(answer), answer.durationMs);
     case "throttled":
-      return say("pass", `alive, and holds us back: ${answer.detail}`, answer.durationMs);
+      return say("pass", `alive, but a quota mutes us: ${answer.detail}`, answer.durationMs);
     case "refused-us":
       return say("warn", refusedText(answer), answer.durationMs);
     case "not-asked":
@@ -69,9 +69,9 @@ type SilentSnapshot = BrokerSnapshot & {
 };
 
 /**
- * Without a quorum, and in log recovery, a broker keeps its listener closed: that is no reason to restart
- * it. Whose process is hidden may have been started anew since it answered, and be recovering; and when it
- * has ended, so has its container, which the kubelet sees for itself.
+ * Without a quorum, and in log recovery, a broker keeps its listener closed, which is no reason to restart
+ * it. A hidden process may have been restarted since it answered, and be in recovery. If it has ended, so
+ * has its container, which the kubelet itself notices.
  */
 function judgeClosed(
   { detail, durationMs }: Unanswered,
@@ -85,8 +85,8 @@ function judgeClosed(
   if (kafka.hasAnswered && portHolder !== undefined && portHolder !== "nobody") {
     const seen =
       portHolder === "kafka"
-        ? `process ${kafka.pid} of Kafka's is seen to listen on that port`
-        : "somebody listens on that port, and whose socket it is cannot be seen";
+        ? `process ${kafka.pid} of Kafka listens on that port`
+        : "something listens on that port, but its owner cannot be seen";
     return say("unknown", `the connection is refused, but ${seen}: ${detail}`, durationMs);
   }
   return kafka.hasAnswered
@@ -98,15 +98,15 @@ function judgeClosed(
       );
 }
 
-/** A listener on another address, such as [::1] alone, looks closed; so does every one of a broker that starts. */
+/** A listener on another address, such as only [::1], looks closed; so does any listener of a broker that starts. */
 const elsewhere = (listensAt: readonly string[]): string =>
   listensAt.length === 0
     ? ""
     : `; Kafka's process listens on ${someOf(listensAt)} (is LOCAL_BROKER one of them?)`;
 
 /**
- * Older brokers bind their port before they recover their logs, and say nothing until then (KAFKA-9796);
- * what it reads and writes tells such a one from one that hangs.
+ * Older brokers bind their port before they recover their logs, and are silent until they are done
+ * (KAFKA-9796). What the process reads and writes distinguishes recovery from a hang.
  */
 function judgeSilent(
   seen: SilentSnapshot,
@@ -117,7 +117,7 @@ function judgeSilent(
   const { detail, durationMs, connected } = seen.answer;
   const isFirst = (seen.silence?.forMs ?? 0) === 0;
   if (isFirst && isHeldUp(lagMs, durationMs)) {
-    const lag = `we ourselves were held up for ${ageText(lagMs)}`;
+    const lag = `our own timer was late by ${ageText(lagMs)}`;
     return say("unknown", `${detail}, but ${lag}: too little CPU for the sidecar?`, durationMs);
   }
   const held = heldText(seen, settings, before);
@@ -134,11 +134,14 @@ function judgeSilent(
   return say("unknown", `${silence}; ${others}: ${turn}`, durationMs);
 }
 
-/** Did we get too little of the CPU to be sure that there was no answer? */
+/** Whether we had too little CPU to be sure that there was no answer. */
 export const isHeldUp = (lagMs: number, waitedMs: number): boolean =>
   lagMs > 0 && lagMs >= waitedMs * LAG_SHARE_MAX;
 
-/** Not answered since its start, and reading its logs; what it did before the first look cannot be told, and is taken for that. */
+/**
+ * It has not answered since its start, and reads its logs. What it did before our first observation is
+ * unknown, and counts as reading.
+ */
 export function isRecovering(
   { answer, process: kafka }: BrokerSnapshot,
   before: BrokerSnapshot | undefined,
@@ -155,10 +158,10 @@ function startingText(kafka: Running, before: BrokerSnapshot | undefined): strin
   const progress = progressBytes(kafka, before);
   if (progress === undefined) return `${since}; what it reads and writes cannot be seen`;
   const total = bytesText(kafka.ioBytes ?? 0);
-  return `${since}; it read and wrote ${total}, of it ${bytesText(progress)} since the round before`;
+  return `${since}; it read and wrote ${total}, of it ${bytesText(progress)} since the last round`;
 }
 
-/** A broker that hangs goes on writing its logs and asking the controllers: that is no recovery. */
+/** A broker that hangs still writes its logs and asks the controllers: that is no recovery. */
 function isReadingLogs(kafka: Running, before: BrokerSnapshot | undefined): boolean {
   const progress = progressBytes(kafka, before);
   const was = before?.process;
@@ -167,7 +170,7 @@ function isReadingLogs(kafka: Running, before: BrokerSnapshot | undefined): bool
   return progress / seconds >= RECOVERY_BYTES_PER_SECOND;
 }
 
-/** Bytes since the round before; undefined where they cannot be seen, or of another process. */
+/** Bytes since the last round; undefined if they cannot be seen, or that was another process. */
 function progressBytes(kafka: Running, before: BrokerSnapshot | undefined): number | undefined {
   const was = before?.process;
   if (was?.kind !== "running" || was.pid !== kafka.pid || was.ageMs > kafka.ageMs) {

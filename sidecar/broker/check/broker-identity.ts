@@ -1,6 +1,6 @@
 /**
- * Is what answers at the local address the node that this sidecar was told to watch? All else is judged
- * under its id. Only a difference that is proven fails: what we may not ask is no fault of Kafka's.
+ * Is what answers at the local address the node that this sidecar was told to watch? All other verdicts are
+ * about its id. Only a proven difference fails: that we may not ask is no fault of Kafka's.
  */
 import type { Check } from "./check.ts";
 import { verdictsOf } from "./verdict.ts";

@@ -23,15 +23,18 @@ export const checkBrokerRegistered: Check = (snapshot, _settings, before) => {
     ? say("pass", `one of ${counted(ids.length, "broker")}${source}`, durationMs)
     : say(
         "fail",
-        `broker ${brokerId} is none of the brokers (${someOf(ids.map(String))})${source}`,
+        `broker ${brokerId} is not among the brokers (${someOf(ids.map(String))})${source}`,
         durationMs,
       );
 };
 
-/** It does not speak our Metadata (before 2.8, so it was not asked), or refuses to name brokers to us: alive. */
+/**
+ * The broker has no version of Metadata that we speak (before 2.8, so it was not asked), or refuses to list
+ * brokers: it is alive.
+ */
 const ANSWERS: ReadonlySet<KafkaErrorCode> = new Set(["unsupported", "authorization"]);
 
-/** What keeps an answer back that is no fault of the broker's, nor one that the original would have seen. */
+/** Why there is no answer: a cause that is no fault of the broker's, and that the original would not have noticed. */
 function isExcused(snapshot: BrokerSnapshot, before: BrokerSnapshot | undefined): boolean {
   const { answer, metadata, lagMs } = snapshot;
   if (answer.kind === "throttled") return true;

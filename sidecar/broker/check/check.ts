@@ -1,11 +1,14 @@
 /** What a check of the broker sidecar is: a pure function from one snapshot to a verdict. */
 import type { BrokerSnapshot } from "../snapshot.ts";
 
-/** Worst first. `unknown`: we could not look, which is not the same as broken. `skipped`: there is nothing to look at here. */
+/**
+ * Worst first. `unknown`: could not be checked, which is not the same as broken. `skipped`: there is
+ * nothing to check here.
+ */
 export const STATUSES = ["fail", "unknown", "warn", "pass", "skipped"] as const;
 export type CheckStatus = (typeof STATUSES)[number];
 
-/** A cause before what follows of it: the first that fails is the one that a probe names. */
+/** Causes come before their effects: a probe names the first check that fails. */
 export const CHECKS = [
   "broker-answers",
   "broker-started",
@@ -27,11 +30,12 @@ export type Verdict = {
   readonly status: CheckStatus;
   /** One sentence for an operator: the number seen, the limit, and the names concerned. */
   readonly reason: string;
-  /** How long the reads took that it rests on; 0 when none was needed. */
+  /** How long its reads took; 0 when none was needed. */
   readonly durationMs: number;
   /**
-   * Of an `unknown`: it was asked and gave no answer, and neither we ourselves, nor a quota, nor a recovery
-   * that makes progress is why. `LIVENESS=cluster` counts that as the original does.
+   * For an `unknown`: Kafka was asked and did not answer, and the cause is neither our own fault, nor a
+   * quota, nor a recovery that makes progress. With `LIVENESS=cluster` such a verdict closes liveness, as
+   * in the original.
    */
   readonly isUnanswered?: true;
 };
@@ -40,13 +44,13 @@ export type CheckSettings = {
   readonly futureReplicas: "warn" | "fail";
   /** Share of a log directory's volume, 0 to 1, below which free space is a warning. */
   readonly diskFreeWarn: number;
-  /** Between the restarts of brokers that are all silent at the same time; 0: no brake. */
+  /** Time between the restarts of brokers that are all silent at the same time; 0: no brake. */
   readonly livenessBrakeMs: number;
-  /** Nobody looks round after round: what only a second look can tell is looked at again, not assumed. */
+  /** There are no further rounds: what only a second round can show must be checked again at once, not assumed. */
   readonly isOneOff?: boolean;
 };
 
-/** `before`: of the round before, to tell progress; a verdict's status never rests on it but in recovery. */
+/** `before`: the snapshot of the last round, to show progress; only in recovery does it decide a verdict's status. */
 export type Check = (
   snapshot: BrokerSnapshot,
   settings: CheckSettings,

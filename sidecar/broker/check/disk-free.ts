@@ -1,4 +1,4 @@
-/** Is there room left on the volumes of the log directories? A full one takes its directory offline. */
+/** Is there free space on the volumes of the log directories? A full volume takes its directory offline. */
 
 import type { LogDirectory } from "../snapshot.ts";
 import { bytesText, someOf } from "../text.ts";
@@ -23,7 +23,11 @@ export const checkDiskFree: Check = ({ role, logDirs }, { diskFreeWarn }) => {
   const limit = `at least ${percent(diskFreeWarn)}`;
   const short = sized.filter((dir) => freeShare(dir) < diskFreeWarn);
   if (short.length > 0) {
-    return say("warn", `little room, ${limit} wanted: ${someOf(short.map(freeText))}`, durationMs);
+    return say(
+      "warn",
+      `little free space, ${limit} wanted: ${someOf(short.map(freeText))}`,
+      durationMs,
+    );
   }
   return say("pass", `${freeText(least)}, ${limit} wanted`, durationMs);
 };

@@ -1,4 +1,4 @@
-/** What one snapshot says: a verdict of every check, and the figures beside them. Pure, and done once a round. */
+/** Evaluates one snapshot: the verdict of every check, and figures for metrics. Pure, and done once per round. */
 import type { ClusterMetadata } from "../../../shared/kafka/api/metadata.ts";
 import type { BrokerSnapshot, LogDirectory } from "../snapshot.ts";
 import { eachPartition, partitionName } from "../text.ts";
@@ -28,16 +28,16 @@ export type Figures = {
 };
 
 export type Evaluation = {
-  /** One of each check, in the order of CHECKS. */
+  /** One for each check, in the order of CHECKS. */
   readonly verdicts: readonly Verdict[];
   readonly risk: RestartRisk;
   readonly figures: Figures;
 };
 
-/** A judgement and its round: what routes and metrics render. */
+/** An evaluation and its round, for routes and metrics. */
 export type EvaluatedRound = {
   readonly judgement: Evaluation;
-  /** Monotonic clock when its reads began: nothing in it is older. */
+  /** When its reads began, on the monotonic clock: nothing in it is older. */
   readonly beganMs: number;
   readonly tookMs: number;
 };
@@ -56,7 +56,7 @@ const SIMPLE: Readonly<Record<Exclude<CheckName, "restart-safe">, Check>> = {
   "disk-free": checkDiskFree,
 };
 
-/** @param before the snapshot of the round before, if there was one: what has moved since is told as progress. */
+/** @param before the snapshot of the last round, if there was one: the difference is shown as progress. */
 export function evaluate(
   snapshot: BrokerSnapshot,
   settings: CheckSettings,
@@ -84,7 +84,7 @@ function figuresOf(snapshot: BrokerSnapshot): Figures {
   };
 }
 
-/** As Kafka counts them: replicas that a reassignment adds are none of the under-replicated. */
+/** As Kafka counts them: replicas that a reassignment adds are not under-replicated. */
 function countPartitions(cluster: ClusterMetadata, brokerId: number, adding: ReadonlySet<string>) {
   const counts = { underReplicated: 0, offline: 0 };
   eachPartition(cluster, ({ partition, leader, replicas, isr }, topic) => {

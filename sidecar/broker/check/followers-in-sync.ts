@@ -1,4 +1,7 @@
-/** Do all followers of the partitions that this broker leads keep up? Mostly their fault, so no more than a warning. */
+/**
+ * Do all followers of the partitions that this broker leads keep up? If not, it is mostly the followers'
+ * fault, so it is only a warning.
+ */
 
 import { counted, eachPartition, someOf } from "../text.ts";
 import type { Check } from "./check.ts";

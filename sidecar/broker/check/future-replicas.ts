@@ -1,6 +1,6 @@
 /**
- * Are replicas on their way from one log directory to another (KIP-113)? Normal work that is shown as
- * progress; `FUTURE_REPLICAS=fail` restores the original, which was unready for its whole length.
+ * Are replicas being moved from one log directory to another (KIP-113)? This is normal work, shown with its
+ * progress. `FUTURE_REPLICAS=fail` restores the original, which was not ready until the move ended.
  */
 
 import {
@@ -25,17 +25,17 @@ export const checkFutureReplicas: Check = ({ role, logDirs }, { futureReplicas }
   const unread = unreadDirs(online);
   const moving = movingIn(online);
   if (moving.length === 0 && unread.length > 0) {
-    return say("unknown", `what lies in ${someOf(unread)} could not be read lately`, durationMs);
+    return say("unknown", `the contents of ${someOf(unread)} could not be read lately`, durationMs);
   }
-  if (moving.length === 0) return say("pass", "none on its way", durationMs);
+  if (moving.length === 0) return say("pass", "no replica is being moved", durationMs);
   const records = sum(moving, ({ offsetLag }) => Math.max(0, offsetLag));
-  const progress = `${bytesText(bytesOf(moving))} there${sinceBefore(moving, before)}, ${counted(records, "record")} to go`;
+  const progress = `${bytesText(bytesOf(moving))} copied${sinceBefore(moving, before)}, ${counted(records, "record")} to go`;
   const names = someOf(moving.map(({ topic, partition }) => `${topic}-${partition}`));
   const reason = `${counted(moving.length, "replica")} moving to another directory (${progress}): ${names}`;
   return say(futureReplicas, reason, durationMs);
 };
 
-/** Those of the round before alone that are still moving: what has arrived would count as a loss. */
+/** Only replicas that were already moving in the last round: a finished move would count as a loss. */
 function sinceBefore(moving: readonly FutureReplica[], before: BrokerSnapshot | undefined): string {
   if (before?.logDirs.kind !== "read") return "";
   const now = new Map(moving.map((one) => [keyOf(one), one.sizeBytes]));

@@ -1,6 +1,6 @@
 /**
- * Does this node, voter or observer, follow the metadata log? How far it lags is told in records and
- * by the quorum leader's clock, so that no clock of ours is compared with another's.
+ * Does this node, voter or observer, follow the metadata log? Its lag is given in records and by the quorum
+ * leader's clock, so that our clock is never compared with another.
  */
 
 import type { Quorum, QuorumReplica } from "../snapshot.ts";
@@ -8,9 +8,12 @@ import { ageText, counted } from "../text.ts";
 import type { Check } from "./check.ts";
 import { readOr, verdictsOf } from "./verdict.ts";
 
-/** Kafka's default `controller.quorum.fetch.timeout.ms`: past it the leader itself takes a voter for lost. */
+/** Kafka's default `controller.quorum.fetch.timeout.ms`: after it the leader itself considers a voter lost. */
 const CAUGHT_UP_WITHIN_MS = 2000;
-/** Where the leader tells no times (DescribeQuorum 0, before KIP-836). It writes two records a second when idle. */
+/**
+ * Used where the leader gives no times (DescribeQuorum 0, before KIP-836). It writes two records a second
+ * when idle.
+ */
 const LAG_RECORDS_MAX = 100;
 
 const CHECK = "metadata-caught-up";
@@ -19,7 +22,7 @@ const say = verdictsOf(CHECK);
 
 export type QuorumLag = {
   readonly records: number;
-  /** Since it last had everything, by the leader's clock; `never` since it joined; undefined: not told. */
+  /** Time since it was last caught up, by the leader's clock; `never` since it joined; undefined: not given. */
   readonly ms: number | "never" | undefined;
 };
 
@@ -47,7 +50,7 @@ export function lagOf(quorum: Quorum, id: number): QuorumLag | undefined {
   return { records, ms: msBehind(leader, own) };
 }
 
-/** Of a leader that has just been elected, and of a voter that it has not heard yet, nothing is known: `never`. */
+/** `never` also for a leader that has just been elected, and for a voter from which it has not heard yet. */
 function msBehind(leader: QuorumReplica, own: QuorumReplica): QuorumLag["ms"] {
   if (own.id === leader.id) return 0;
   if (leader.lastCaughtUpAtMs === UNKNOWN) return undefined;
@@ -64,10 +67,10 @@ function lagText({ records, ms }: QuorumLag): string {
   const behind = counted(records, "record");
   if (ms === undefined) return `${behind} behind, at most ${LAG_RECORDS_MAX}`;
   if (ms === "never") return `${behind} behind, never caught up yet`;
-  return `${behind} behind, had all of them ${ageText(ms)} ago (at most ${ageText(CAUGHT_UP_WITHIN_MS)})`;
+  return `${behind} behind, was caught up ${ageText(ms)} ago (at most ${ageText(CAUGHT_UP_WITHIN_MS)})`;
 }
 
-/** A leader that has been taken out of the voters is an observer. */
+/** A leader that has been removed from the voters is an observer. */
 function leaderOf(quorum: Quorum): QuorumReplica | undefined {
   return quorum.leaderId === UNKNOWN ? undefined : replicaOf(quorum, quorum.leaderId);
 }

@@ -1,4 +1,4 @@
-/** Has the quorum a leader? Under KRaft the metadata's controller is a random living broker and says nothing. */
+/** Does the quorum have a leader? Under KRaft the metadata's controller is a random live broker and says nothing. */
 
 import type { BrokerSnapshot } from "../snapshot.ts";
 import { ageText, counted } from "../text.ts";
@@ -22,7 +22,7 @@ export const checkQuorumLeader: Check = (snapshot) => {
   return say("pass", `node ${value.leaderId} leads ${voters} (${epoch})`, durationMs);
 };
 
-/** With ZooKeeper, and before DescribeQuorum (KIP-595), the metadata's controller is what there is to ask. */
+/** With ZooKeeper, and before DescribeQuorum (KIP-595), only the metadata's controller can be asked. */
 function judgeController({ metadata, quorum }: BrokerSnapshot): Verdict {
   const read = readOr(CHECK, metadata);
   if (!read.ok) {

@@ -1,32 +1,31 @@
 /**
- * What would stopping this broker now take away: which partitions would be under `min.insync.replicas`,
- * and would the quorum keep its majority? Pure; the rules are docs/decision/0017's, and close to
- * those of Strimzi's roller (KafkaAvailability, KRaftQuorum checks).
+ * What would a stop of this broker cause: which partitions would be under `min.insync.replicas`, and would
+ * the quorum lose its majority? Pure; the rules are those of docs/decision/0017, and close to those of
+ * Strimzi's roller (KafkaAvailability, KRaftQuorum checks).
  *
- * 1. A partition counts only while waiting can help: other replicas must be able to make up the number
- *    that must be left. One with too few of them is listed apart and holds nothing up.
- * 2. The last replica in sync is waited for even there, for without it the partition is gone.
- * 3. What could not be read and would matter makes the answer unknown, never safe.
+ * 1. A partition counts only while waiting can help: its other replicas must be able to reach the minimum. A partition with too few of them is listed separately and delays nothing.
+ * 2. Even such a partition counts while no other replica is in sync, because it would be offline.
+ * 3. If something that matters could not be read, the answer is unknown, never safe.
  */
 import type { ClusterMetadata, PartitionMetadata } from "../../../shared/kafka/api/metadata.ts";
 import type { Quorum } from "../snapshot.ts";
 import { eachPartition } from "../text.ts";
 import { isCaughtUp, lagOf } from "./metadata-caught-up.ts";
 
-/** Of each list, in bodies; the totals count all. */
+/** The most rows of each list in a body; the totals count all. */
 export const RISK_ROWS_MAX = 20;
 
 export type BlockingPartition = {
   readonly topic: string;
   readonly partition: number;
   readonly isr: readonly number[];
-  /** Null: could not be read, and matters not, for nobody would be left in sync. */
+  /** Null: could not be read, and does not matter, because no replica would be left in sync. */
   readonly minInsyncReplicas: number | null;
-  /** Brokers that hold a replica and are not in the ISR. */
+  /** Brokers that have a replica and are not in the ISR. */
   readonly waitingFor: readonly number[];
 };
 
-/** With this broker away it is always under `min.insync.replicas`, or away itself. */
+/** Without this broker it is always under `min.insync.replicas`, or offline. */
 export type NeverSafePartition = {
   readonly topic: string;
   readonly partition: number;
@@ -40,20 +39,20 @@ export type PartitionRisk = {
   readonly held: number;
   readonly blocking: Rows<BlockingPartition>;
   readonly neverSafe: Rows<NeverSafePartition>;
-  /** Topics whose `min.insync.replicas` would decide and is not known. */
+  /** Topics whose `min.insync.replicas` would decide, but is not known. */
   readonly undecided: readonly string[];
 };
 
 export type QuorumRisk = {
   readonly voters: number;
-  /** Voters that must be there and caught up when this node is away. */
+  /** How many voters must be caught up while this node is away. */
   readonly needed: number;
   readonly caughtUp: readonly number[];
   readonly behind: readonly number[];
   readonly blocks: boolean;
 };
 
-/** Counting goes on past the rows that are kept. */
+/** Counts all rows, and keeps only the first ones. */
 function openRows<T>() {
   const rows: T[] = [];
   const all = { rows, total: 0 };

@@ -1,4 +1,4 @@
-/** Could this broker be stopped now? Sums up `restart-safety.ts`; evidence against it counts before what could not be read. */
+/** Could this broker be stopped now? Sums up `restart-risk.ts`; a known risk counts before what could not be read. */
 
 import { type BrokerSnapshot, type LogDirectory, type Reading, unreadDirs } from "../snapshot.ts";
 import { counted, partitionName, someOf } from "../text.ts";
@@ -54,15 +54,18 @@ export function checkRestartSafe(snapshot: BrokerSnapshot, risk: RestartRisk): V
     : say("pass", grounds.join("; "), durationMs);
 }
 
-const UNSEEN = "whether replicas are here of topics not shown to us could not be asked";
+const UNSEEN = "could not ask whether there are replicas of topics that are hidden from us";
 
-/** Metadata without topics that we may not see look like those of an empty broker: only the directories tell. */
+/**
+ * If all topics are hidden from us, the metadata looks like that of an empty broker: only the directories
+ * show the difference.
+ */
 function unseenBecause(dirs: Reading<readonly LogDirectory[]>): string | undefined {
   if (dirs.kind === "failed") return dirs.error.detail;
   if (dirs.kind === "absent") return undefined;
   if (dirs.value.length === 0) return NONE_NAMED;
   const unread = unreadDirs(dirs.value);
-  return unread.length === 0 ? undefined : `what lies in ${someOf(unread)} has not been read`;
+  return unread.length === 0 ? undefined : `the contents of ${someOf(unread)} have not been read`;
 }
 
 function minimumsUnread(

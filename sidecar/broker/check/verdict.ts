@@ -1,9 +1,9 @@
-/** The verdicts of a check: made, and those of a reading that failed. */
+/** Makes the verdicts of a check, and those for a reading that failed. */
 import { err, ok, type Result } from "../../../shared/result.ts";
 import type { Reading } from "../snapshot.ts";
 import type { CheckName, CheckStatus, Verdict } from "./check.ts";
 
-/** Of log directories: how a broker answers who may not ask for them. */
+/** The likely reason when a broker lists no log directory. */
 export const NONE_NAMED = "no directory named (missing permission: DESCRIBE on cluster?)";
 
 /** Makes the verdicts of one check. */
@@ -13,7 +13,7 @@ export const verdictsOf =
     ...{ check, status, reason, durationMs },
   });
 
-/** What was read; else the verdict: `unknown` where it could not be read, `skipped` where there is nothing to. */
+/** What was read; else the verdict: `unknown` if it could not be read, `skipped` if there is nothing to read. */
 export function readOr<T>(
   check: CheckName,
   reading: Reading<T>,

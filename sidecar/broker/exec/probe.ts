@@ -1,9 +1,9 @@
 /**
- * `sidecar check live`, `sidecar check ready` and `sidecar drain`, for exec probes and hooks: the running
- * sidecar is asked, and where none runs they look for themselves. One line says what came out; the exit
- * code is 0 for yes alone.
+ * `sidecar check live`, `sidecar check ready` and `sidecar drain`, for exec probes and hooks: they ask the
+ * running sidecar, and check the broker themselves if none runs. One line has the result; the exit code is
+ * 0 only for "yes".
  */
-import { sleep } from "../../../shared/deadline.ts";
+import { sleep } from "../../../shared/clock.ts";
 import { EXIT, type ExitCode } from "../../../shared/exit.ts";
 import type { Result } from "../../../shared/result.ts";
 import type { Misconfigured } from "../broker.ts";
@@ -17,7 +17,7 @@ const LOOKS_MAX = 2;
 
 export type ProbeClientOptions = Omit<MonitorOptions, "config" | "clientId" | "onRound"> & {
   readonly config: Result<BrokerConfig, Misconfigured>;
-  /** Where a running sidecar serves; 0: it took one that nobody knows. */
+  /** The port of a running sidecar; 0: it listens on an unknown one. */
   readonly port: number;
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
@@ -36,7 +36,7 @@ export async function checkProbe(
   }
   if (config.ok) return tellProbe(say, gate, await lookUp(gate, options, config.value));
   say(`${gate}: not looked: ${config.error.detail}`);
-  // What is wrong with us is no reason to restart Kafka.
+  // A fault of ours is no reason to restart Kafka.
   return gate === "live" ? EXIT.done : EXIT.configuration;
 }
 
@@ -52,13 +52,14 @@ function tellProbe(
   return healthy ? EXIT.done : EXIT.unavailable;
 }
 
-/** The second shows what has moved since the first: a silent Kafka that recovers its logs is no dead one. */
+/** The second round shows progress since the first: a silent Kafka that recovers its logs is not dead. */
 async function lookUp(
   gate: "live" | "ready",
   options: ProbeClientOptions,
   config: BrokerConfig,
 ): Promise<Probed> {
-  // Who remembers nothing cannot tell when a silent broker's turn has come: the kubelet would wait for ever.
+  // Without memory of earlier rounds it is not known when a silent broker's turn comes, and the kubelet
+  // would wait for ever.
   const alone = { ...config, livenessBrakeMs: 0, isOneOff: true };
   const look = { ...options, config: alone, clientId: "outrider-check", onRound: () => {} };
   const probe = openMonitor(look);

@@ -1,12 +1,12 @@
 /**
- * The sidecar that already runs beside the same broker, asked over HTTP. Where none does, or somebody
- * else has its port, such as the sidecar of another broker on this host, the caller looks for itself.
+ * Asks the running sidecar of the same broker over HTTP. If none runs, or another program has its port,
+ * such as the sidecar of another broker on this host, the caller checks the broker itself.
  */
 import * as v from "valibot";
 
-/** A probe answers within a millisecond or so; the kubelet's own default is a second. */
+/** A probe answers within about a millisecond; the kubelet's default timeout is a second. */
 const PROBE_MS_MAX = 2000;
-/** Beyond a drain's own timeout. */
+/** Added to a drain's own timeout. */
 const DRAIN_MARGIN_MS = 10_000;
 const LOOPBACK = "127.0.0.1";
 
@@ -27,12 +27,12 @@ const Drained = v.object({
 export type Drained = v.InferOutput<typeof Drained>;
 
 export type RunningSidecar = {
-  /** Each is undefined when nobody answers there as a sidecar does. */
+  /** Each is undefined if no sidecar answers there. */
   readonly probe: (gate: "live" | "ready") => Promise<Healthy | undefined>;
   readonly drain: (timeoutMs: number, signal: AbortSignal) => Promise<Drained | undefined>;
 };
 
-/** @param brokerId whose sidecar; -1: not known, then any is believed */
+/** @param brokerId of the sidecar's broker; -1: not known, then any sidecar is believed */
 export function runningSidecar(port: number, brokerId: number): RunningSidecar {
   const ask = async <T extends { readonly brokerId: number }>(
     path: string,

@@ -1,5 +1,5 @@
 /**
- * Reads what a cgroup's files say of memory, of both versions: the kernel's
+ * Parses the memory files of a cgroup, of both versions: the kernel's
  * Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst. Pure; sizes are bytes.
  */
 import type { CgroupVersion } from "./cgroup-path.ts";
@@ -22,11 +22,11 @@ export const MEMORY_FILES = {
 
 /**
  * v1 writes "no limit" as the largest whole number of pages below 2^63, 9223372036854771712 with pages
- * of 4 KiB; pages may be of 64 KiB.
+ * of 4 KiB; pages may have 64 KiB.
  */
 const UNLIMITED_MIN = 2 ** 63 - 64 * 1024;
 
-/** Undefined for no limit, `max` or v1's number for it, and for what is no size. */
+/** Undefined for no limit (`max`, or v1's number for it), and for a text that is no size. */
 export function limitOf(text: string): number | undefined {
   const bytes = sizeOf(text);
   return bytes === undefined || bytes >= UNLIMITED_MIN ? undefined : bytes;
@@ -38,15 +38,15 @@ export function sizeOf(text: string): number | undefined {
 }
 
 export type MemoryStat = {
-  /** Anonymous memory: cannot be given back. */
+  /** Anonymous memory: cannot be reclaimed. */
   readonly rssBytes: number;
-  /** Cache that is given back first. */
+  /** Page cache that is reclaimed first. */
   readonly inactiveFileBytes: number;
-  /** v1 only: the lowest limit of this cgroup and all above it, those we cannot see included. */
+  /** v1 only: the lowest limit of this cgroup and all its parents, including those that we cannot see. */
   readonly inheritedLimitBytes: number | undefined;
 };
 
-/** With the children's: v1 counts a cgroup without them under the plain names. */
+/** Including the children: in v1 the plain names are without them. */
 const STAT_NAMES = {
   1: { rss: "total_rss", inactiveFile: "total_inactive_file" },
   2: { rss: "anon", inactiveFile: "inactive_file" },
@@ -77,11 +77,11 @@ export type MemoryFigures = {
   readonly usageBytes: number;
   readonly rssBytes: number;
   readonly inactiveFileBytes: number;
-  /** The lowest limit that holds; undefined for none. */
+  /** The lowest limit in effect; undefined for none. */
   readonly limitBytes: number | undefined;
   readonly oomKills: number | undefined;
 };
 
-/** What the kubelet evicts by, and what is compared with the limit: usage without cold cache. */
+/** Usage without inactive page cache: the kubelet evicts by it, and it is compared with the limit. */
 export const workingSetBytes = (figures: MemoryFigures): number =>
   Math.max(0, figures.usageBytes - figures.inactiveFileBytes);

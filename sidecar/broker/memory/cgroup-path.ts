@@ -1,10 +1,10 @@
 /**
- * Where a process's memory is counted: which cgroup of which hierarchy (cgroups(7)), and in which
- * directory a mount shows it (proc(5), mountinfo). Pure.
+ * Where a process's memory is counted: in which cgroup of which hierarchy (cgroups(7)), and in which
+ * directory a mount shows that (proc(5), mountinfo). Pure.
  *
- * The kernel tells both paths, of the process and of a mount's root, as the reader's own cgroup namespace
- * sees them, also for processes and mounts of other containers: `/../<other container>` in both. So
- * they can be compared, from a sidecar, from the host and under a host's mount alike.
+ * The kernel gives both paths, that of the process and that of a mount's root, relative to the reader's
+ * cgroup namespace, even for processes and mounts of other containers: `/../<other container>` in both. So
+ * they can be compared, whether we run in a sidecar, on the host, or with the host's mount.
  */
 
 export type CgroupVersion = 1 | 2;
@@ -13,15 +13,16 @@ export type Cgroup = { readonly version: CgroupVersion; readonly path: string };
 
 export type CgroupMount = {
   readonly version: CgroupVersion;
-  /** The cgroup that is its top. */
+  /** The cgroup at its root. */
   readonly root: string;
-  /** Where it is, in the mount namespace that was asked. */
+  /** Its path, in the mount namespace that was read. */
   readonly point: string;
 };
 
 /**
  * The cgroup that counts a process's memory, from /proc/<pid>/cgroup. A hybrid system has a unified
- * hierarchy too, empty of controllers: the memory controller is in one only, and a line names it.
+ * hierarchy, too, but without controllers: the memory controller is in one hierarchy only, and a line names
+ * it.
  */
 export function memoryCgroup(text: string): Cgroup | undefined {
   const lines = text.split("\n").map((line) => /^(\d+):([^:]*):(\/.*)$/u.exec(line));
@@ -31,7 +32,7 @@ export function memoryCgroup(text: string): Cgroup | undefined {
   return v2 === undefined ? undefined : { version: 2, path: v2 };
 }
 
-/** The mounts that can show memory, from /proc/<pid>/mountinfo; the last mounted first. */
+/** The mounts that can show memory, from /proc/<pid>/mountinfo; the last one mounted comes first. */
 export function memoryMounts(mountinfo: string): readonly CgroupMount[] {
   return mountinfo
     .split("\n")
@@ -51,7 +52,7 @@ function mountOf(line: string): CgroupMount | undefined {
   return isMemory ? { version: 1, ...at } : undefined;
 }
 
-/** Space, tab, line end and backslash stand there as `\040` and the like. */
+/** Space, tab, newline and backslash are escaped there, such as `\040`. */
 const unescaped = (path: string): string =>
   path.replaceAll(/\\([0-7]{3})/gu, (_, octal: string) =>
     String.fromCharCode(Number.parseInt(octal, 8)),

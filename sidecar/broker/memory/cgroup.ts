@@ -1,10 +1,10 @@
 /**
- * The memory of Kafka as its cgroup counts it: found by Kafka's process, not by ours, since a sidecar's
- * own cgroup says nothing of Kafka. Reads about six small files a time, without waiting.
+ * The memory of Kafka, as its cgroup counts it. The cgroup is found through Kafka's process, since a
+ * sidecar's own cgroup says nothing about Kafka. Reads about six small files each time, synchronously.
  *
  * Invariants (test/sidecar/broker/memory/cgroup.test.ts):
  *  - what is read is Kafka's cgroup, or the one that KAFKA_CGROUP names, or nothing;
- *  - no limit is no number: then neither limit nor a share of it is told;
+ *  - without a limit, neither a limit nor a share of it is reported;
  *  - the limit is the lowest from Kafka's cgroup upwards, as far as it can be seen.
  */
 import { dirname } from "node:path";
@@ -20,7 +20,7 @@ import {
 } from "./cgroup-files.ts";
 import { type CgroupVersion, directoryIn, memoryCgroup, memoryMounts } from "./cgroup-path.ts";
 
-/** A pod's cgroup is 5 deep on a node; the kernel allows as many as it is told. */
+/** A pod's cgroup is 5 levels deep on a node; the kernel's maximum is configurable. */
 const LEVELS_MAX = 32;
 
 /** Whose cgroup is read: that of Kafka's process, our own (as the original), or a path that was given. */
@@ -30,9 +30,9 @@ export type Memory =
   | {
       readonly kind: "read";
       readonly source: MemorySource;
-      /** Where it was read, and who decides the limit or why there is none. */
+      /** Where it was read, and which cgroup sets the limit, or why there is none. */
       readonly detail: string;
-      /** Tells cgroups apart, also those that had the same path one after the other. */
+      /** Identifies the cgroup, even if several had the same path one after the other. */
       readonly cgroup: string;
       readonly figures: MemoryFigures;
     }
@@ -80,9 +80,9 @@ type Place = { readonly version: CgroupVersion; readonly directory: string };
 type Missing = { readonly reason: string };
 
 /**
- * The cgroup of a process, by its own mounts (in its container they show that container's), else by ours
- * (on a host, or with the host's hierarchy mounted and no cgroup namespace of our own: in one, the names
- * above our own cgroup are `..`, and a path through them cannot be followed downwards).
+ * The cgroup of a process, through its own mounts (in a container they show that container's), else through
+ * ours: on a host, or with the host's hierarchy mounted. With a cgroup namespace of our own that fails,
+ * because the names above our cgroup are `..`, and such a path cannot be followed downwards.
  */
 function locate(files: Files, pid: number, ownPid: number): Place | Missing {
   const text = files.read(`/proc/${pid}/cgroup`);
@@ -105,7 +105,7 @@ function locate(files: Files, pid: number, ownPid: number): Place | Missing {
   return { reason: notShown(files, pid, cgroup.path) };
 }
 
-/** Where the controller is not on for a cgroup (v2), the next one above counts it; not above `top`. */
+/** If the controller is not enabled for a cgroup (v2), its parent counts the memory; not above `top`. */
 function countedIn(files: Files, top: string, start: string): Place | undefined {
   let directory = start;
   for (let level = 0; level < LEVELS_MAX; level += 1) {
@@ -123,7 +123,7 @@ function placeAt(files: Files, directory: string): Place | undefined {
   return undefined;
 }
 
-/** Reading /proc/<pid>/root takes the rights of a debugger that only reads (ptrace(2)). */
+/** Reading /proc/<pid>/root needs the right to read the process as a debugger (ptrace(2)). */
 function notShown(files: Files, pid: number, path: string): string {
   const root = files.read(`/proc/${pid}/root/proc/version`);
   const isDenied = !root.ok && root.error === "denied";
@@ -162,7 +162,7 @@ function readMemory(files: Files, source: MemorySource, place: Place): Memory {
 
 type Limit = { readonly bytes: number | undefined; readonly detail: string };
 
-/** As the kernel applies them: whichever is met first, on whatever level. */
+/** As the kernel applies them: the lowest limit on any level. */
 function lowestLimit(files: Files, place: Place, inheritedBytes: number | undefined): Limit {
   const name = MEMORY_FILES[place.version].limit;
   let lowest: Limit = { bytes: undefined, detail: "no limit and so no share of one" };

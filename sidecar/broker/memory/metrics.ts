@@ -1,18 +1,19 @@
 /**
- * Kafka's memory as Prometheus metrics: the original's eight gauges, without labels, and whose memory it
- * is. What is not known is not there: a series without a value is absent, never 0.
+ * Kafka's memory as Prometheus metrics: the original's eight gauges, without labels, and gauges for whose
+ * memory it is. A value that is not known is absent, never 0.
  */
+import type { Clock } from "../../../shared/clock.ts";
 import type { Log } from "../../../shared/log.ts";
 import type { Metrics } from "../../../shared/metrics.ts";
 import type { Memory, MemoryReader, MemorySource } from "./cgroup.ts";
 import { type MemoryFigures, workingSetBytes } from "./cgroup-files.ts";
 
-/** Scrapers that come at once share one reading. */
+/** Concurrent scrapes share one reading. */
 const FRESH_MS = 1000;
 
 type Series = {
   readonly help: string;
-  /** Undefined: not known, or it does not exist without a limit. */
+  /** Undefined: not known, or there is no limit. */
   readonly value: (figures: MemoryFigures) => number | undefined;
 };
 
@@ -25,7 +26,7 @@ const SERIES = {
     value: (f) => f.usageBytes,
   },
   kafka_memory_limit_bytes: {
-    help: "Lowest memory limit that holds for Kafka's cgroup; absent without one",
+    help: "Lowest memory limit in effect for Kafka's cgroup; absent without one",
     value: (f) => f.limitBytes,
   },
   kafka_memory_rss_bytes: {
@@ -33,7 +34,7 @@ const SERIES = {
     value: (f) => f.rssBytes,
   },
   kafka_memory_inactive_file_bytes: {
-    help: "Page cache that the kernel takes back first",
+    help: "Page cache that the kernel reclaims first",
     value: (f) => f.inactiveFileBytes,
   },
   kafka_memory_working_set_bytes: {
@@ -41,7 +42,7 @@ const SERIES = {
     value: workingSetBytes,
   },
   kafka_memory_non_reclaimable_bytes: {
-    help: "Memory that cannot be taken back: rss",
+    help: "Memory that cannot be reclaimed: rss",
     value: (f) => f.rssBytes,
   },
   kafka_memory_oom_ratio: {
@@ -61,13 +62,13 @@ const SOURCE_HELP = {
   none: "1 while kafka_memory_* are absent; /about says why",
 } as const satisfies Record<MemorySource | "none", string>;
 
-/** For `/about` and the log: whose memory is read and where, or why none is. */
+/** For `/about` and the log: whose memory is read, and where, or why there is none. */
 export type MemoryStory = { readonly source: keyof typeof SOURCE_HELP; readonly detail: string };
 
 export type MemoryGauges = {
-  /** Reads anew when the last reading is no longer fresh; each scrape does so by itself. */
+  /** Reads again when the last reading is too old; each scrape calls it. */
   readonly refresh: () => void;
-  /** Of a fresh reading. */
+  /** From a fresh reading. */
   readonly story: () => MemoryStory;
 };
 
@@ -75,14 +76,14 @@ export type MemoryGaugesOptions = {
   readonly metrics: Metrics;
   readonly memory: MemoryReader;
   readonly log: Log;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 };
 
 export function openMemoryGauges({
   metrics,
   memory,
   log,
-  monotonicMs,
+  clock: { monotonicMs },
 }: MemoryGaugesOptions): MemoryGauges {
   const series = Object.entries(SERIES).map(([name, { help, value }]) => {
     const gauge = metrics.gauge({ name, help });
@@ -125,7 +126,7 @@ const storyOf = (reading: Memory): MemoryStory =>
     ? { source: reading.source, detail: reading.detail }
     : { source: "none", detail: reading.reason };
 
-/** The kernel counts from the cgroup's making; another cgroup begins anew, what was counted stays. */
+/** The kernel counts from the cgroup's creation. Another cgroup starts at 0; what was counted before stays. */
 function openOomKills(metrics: Metrics): (reading: Memory) => void {
   const counter = metrics.counter({
     name: "outrider_broker_oom_kills_total",

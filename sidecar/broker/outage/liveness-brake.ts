@@ -1,20 +1,21 @@
 /**
- * The brake against "all peers fail alike, so all restart". When most of the other brokers are silent as
- * well, what they share (storage, a flood of clients) is the likelier cause than each of them; restarts
- * at the same moment would then make a slow cluster an absent one. So they take turns, by broker id: the
- * first at once, each next one LIVENESS_BRAKE later. Pure.
+ * The brake keeps brokers that hang together from being restarted together. When most of the other brokers
+ * are silent as well, the cause is likely something that they share (storage, a flood of clients).
+ * Restarting all at the same time would then turn a slow cluster into an absent one. So they take turns, by
+ * broker id: the first at once, each next one LIVENESS_BRAKE later. Pure.
  */
 import type { BrokerSnapshot, Peers } from "../snapshot.ts";
 
-/** Of fewer others nothing can be told: the only other one may be down for reasons of its own. */
+/** Fewer others say nothing: the only other one may be down for reasons of its own. */
 const PEERS_MIN = 2;
-/** With more brokers than this several share a turn, so that the last is not held for hours. */
+/** With more brokers than this, several share a turn, so that the last is not held back for hours. */
 const TURNS_MAX = 5;
 
 /**
- * Shared from the round on in which most others are silent until all that are asked answer: the return of
- * the first must not let go of all the rest at once. Whose connection nobody takes counts as silent only
- * where the local broker's is not taken either, over a network that cannot be at fault.
+ * The silence is shared from the round in which most others are silent until all that are asked answer: the
+ * return of the first must not release all the rest. A broker that does not accept the connection counts as
+ * silent only if the local broker does not accept ours either, because there the network cannot be at
+ * fault.
  */
 export function isSharedNow(
   wasShared: boolean,
@@ -28,7 +29,7 @@ export function isSharedNow(
   return wasShared ? answered < asked : (told - answered) * 2 > told;
 }
 
-/** @returns for how many ms more a silent broker is not to be restarted; 0: it may be. */
+/** @returns for how many more ms a silent broker must not be restarted; 0: it may be. */
 export function brakedMs(
   { brokerId, silence }: Pick<BrokerSnapshot, "brokerId" | "silence">,
   { livenessBrakeMs }: { readonly livenessBrakeMs: number },

@@ -1,23 +1,30 @@
 /**
- * For how long the local broker has been silent, and whether it is alone in that. The others are asked
- * from the second silent round on, so that they have a whole round to answer in: who is slow is not silent.
+ * For how long the local broker has been silent, and whether it is alone in that. The others are asked from
+ * the second silent round on, so that they have a whole round to answer: a slow one is not silent.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import type { RoundClock } from "../read/round-clock.ts";
 import type { ListenerAnswer, Silence } from "../snapshot.ts";
 import { isSharedNow } from "./liveness-brake.ts";
 import type { PeerCensus } from "./peers.ts";
 
 export type OutageWatch = {
-  /** As a round begins; what it gives is told, once, what the local broker did in that round. */
+  /**
+   * Called when a round begins. The returned function is called once, with what the local broker did in
+   * that round.
+   */
   readonly round: (clock: RoundClock) => (answer: ListenerAnswer) => Promise<Silence | undefined>;
 };
 
 export function openOutageWatch(deps: {
   readonly peers: PeerCensus;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 }): OutageWatch {
-  const { peers, monotonicMs } = deps;
+  const {
+    peers,
+    clock: { monotonicMs },
+  } = deps;
   let sinceMs: number | undefined;
   let isShared = false;
 

@@ -1,8 +1,9 @@
 /**
- * The other brokers, asked for a sign of life while the local one is silent: is it alone? Over connections
- * that are opened for the first question and closed when the silence is over.
+ * Asks the other brokers for a sign of life while the local one is silent, over connections that are opened
+ * for the first question and closed when the silence is over.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import type { KafkaLog } from "../../../shared/kafka/log.ts";
 import type { BrokerAddress, KafkaSettings } from "../../../shared/kafka/settings.ts";
 import { openRenewableConnection, type RenewableConnection } from "../read/connection.ts";
@@ -10,27 +11,27 @@ import { openPing } from "../read/ping.ts";
 import type { RoundClock } from "../read/round-clock.ts";
 import type { ListenerAnswer, Peers } from "../snapshot.ts";
 
-/** Enough to tell most from few, also in a cluster of hundreds. */
+/** Enough to distinguish most from few, even in a cluster of hundreds. */
 const ASKED_MAX = 8;
 
 export type PeerCensus = {
-  /** Takes until all have answered, at most until the round is over. */
+  /** Resolves when all have answered, at the latest when the round is over. */
   readonly count: (clock: RoundClock) => Promise<Peers>;
-  /** Closes the connections; the next count opens others. */
+  /** Closes the connections; the next count opens new ones. */
   readonly rest: () => void;
 };
 
 export type PeerOptions = {
-  /** Where the sample begins: not at the same brokers for everyone. */
+  /** Where the sample begins, so that not every sidecar asks the same brokers. */
   readonly brokerId: number;
   readonly others: readonly BrokerAddress[];
   /** One of them may be this broker, under a name that we do not know. */
   readonly isSelfAmong: boolean;
-  /** Verified each under its own name. */
+  /** Settings for each, so that TLS verifies its own name. */
   readonly settings: KafkaSettings;
   readonly credentials: () => string;
   readonly log: KafkaLog;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 };
 
 export function openPeers({ brokerId, others, isSelfAmong, ...options }: PeerOptions): PeerCensus {
@@ -52,7 +53,7 @@ export function openPeers({ brokerId, others, isSelfAmong, ...options }: PeerOpt
   };
 }
 
-/** Pure. This broker, where it may be one of those asked, is silent: else nobody would have been. */
+/** Pure. If this broker may be among those asked, it counts as silent: otherwise none would have been asked. */
 export function countPeers(
   answers: readonly ListenerAnswer[],
   listed: number,

@@ -1,7 +1,7 @@
 /**
- * Which check decides what: one table, the contract's. A gate is closed by a check that fails; all but
- * liveness also by one that could not be made, for not knowing is no reason to restart a broker, and
- * none to send it traffic. Pure. docs/probes.md has the same table.
+ * Which check decides which gate, as a table. A failed check closes a gate. A check that is unknown closes
+ * every gate but liveness: not knowing is no reason to restart a broker, nor to send it traffic. Pure.
+ * docs/probes.md has the same table.
  */
 import type { CheckName, Verdict } from "../check/check.ts";
 
@@ -12,12 +12,12 @@ export type GateName = (typeof GATES)[number];
 export type GateRole = "gate" | "strict" | "warn" | "none";
 
 export type GateSettings = {
-  /** `cluster` restores the original: a broker that is not in the metadata is not alive, nor one whose cluster's metadata cannot be had. */
+  /** `cluster` restores the original: a broker is not alive if the metadata does not name it, or cannot be read. */
   readonly liveness: "local" | "cluster";
   readonly futureReplicas: "warn" | "fail";
 };
 
-/** In the order in which an error names the first that fails. */
+/** In order: an error names the first that fails. */
 const ROLES: Readonly<Record<CheckName, Readonly<Record<GateName, GateRole>>>> = {
   "broker-answers": { live: "gate", ready: "gate", startup: "warn", "restart-safe": "gate" },
   "broker-started": { live: "none", ready: "none", startup: "gate", "restart-safe": "none" },
@@ -45,9 +45,9 @@ export function roleOf(check: CheckName, gate: GateName, settings: GateSettings)
 
 export type GateOutcome = {
   readonly healthy: boolean;
-  /** Those that the gate shows. */
+  /** The verdicts that the gate shows. */
   readonly verdicts: readonly Verdict[];
-  /** In the original's words where it has any; undefined when healthy. */
+  /** With the original's text if it has one; undefined when healthy. */
   readonly error: string | undefined;
 };
 
@@ -64,7 +64,7 @@ export function passGate(
   return { healthy: failing === undefined, verdicts: shown, error };
 }
 
-/** Only `LIVENESS=cluster` makes a gate of live of a check whose `unknown` may be unanswered. */
+/** For live, an `unknown` closes only if it is unanswered, which matters only with `LIVENESS=cluster`. */
 function closes(gate: GateName, role: GateRole, { status, isUnanswered }: Verdict): boolean {
   if (role === "warn" || role === "none") return false;
   if (status === "fail") return true;
@@ -87,7 +87,7 @@ const PREFIX = {
   "restart-safe": "not safe to stop",
 } as const satisfies Record<CheckName, string>;
 
-/** The original's strings, for those who match on them; ours where it had no such check. */
+/** The original's strings, for those who match on them; our own where it had no such check. */
 function errorOf(gate: GateName, { check, status, reason }: Verdict): string {
   const seed = status === "fail" ? seedError(gate, check, reason) : undefined;
   return seed ?? `${PREFIX[check]}: ${reason}`;

@@ -28,7 +28,7 @@ export function readyProbe(readings: Readings): Probe {
   }));
 }
 
-/** `progress`: what is waited for, while Kafka starts; what is left to catch up afterwards. */
+/** `progress`: while Kafka starts, what it waits for; afterwards, what it has to catch up. */
 export function startupProbe(readings: Readings): Probe {
   const { brokerId } = readings;
   return probe("startup", readings, (now) => {
@@ -50,7 +50,7 @@ export type RiskRows = {
   readonly neverSafeTotal: number;
 };
 
-/** The rows that are kept of each list, and how many there are. */
+/** The first rows of each list, and how many there are. */
 export function riskRows(now: ProbeStatus): RiskRows {
   const risk = now.judgement?.risk.partitions;
   return {

@@ -1,34 +1,34 @@
 /**
- * Which of several processes of Kafka is the broker beside us: brokers share a host in tests and at
- * the edge, and memory or recovery of another one must never be shown as ours. Pure.
+ * Chooses, of several Kafka processes, the one of the broker beside us. Brokers share a host in tests and
+ * at the edge, and memory or recovery of another broker must never be shown as ours. Pure.
  */
 
 export type ProcessCandidate = {
   readonly pid: number;
-  /** Its start, in clock ticks since boot: pid and start together are never used again. */
+  /** Its start, in clock ticks since boot: pid and start together are unique. */
   readonly startTicks: number;
-  /** Does it hold a socket that listens on the local broker's port? Undefined: not ours to see. */
+  /** Whether it has a socket that listens on the local broker's port. Undefined: we may not see that. */
   readonly listens: boolean | undefined;
-  /** Is that port among its configured listeners? Undefined: not known. */
+  /** Whether that port is among its configured listeners. Undefined: not known. */
   readonly configured: boolean | undefined;
-  /** Seen to listen on no port at all, as one that is starting. */
+  /** It listens on no port at all, like one that is starting. */
   readonly isMute: boolean;
 };
 
 export type Choice =
-  /** `certain`: it listens on the port. Otherwise another look may show a better one. */
+  /** `certain`: it listens on the port. Otherwise a later look may find a better one. */
   | { readonly kind: "one"; readonly candidate: ProcessCandidate; readonly certain: boolean }
   | { readonly kind: "none" }
   /** All are configured for other ports. */
   | { readonly kind: "others"; readonly pids: readonly number[] }
-  /** The one that is left listens, but not here. */
+  /** The remaining one listens, but not on our port. */
   | { readonly kind: "unproven"; readonly pid: number }
   | { readonly kind: "ambiguous"; readonly pids: readonly number[] };
 
 /**
- * By evidence, strongest first: who listens on the port; who is configured for it; who is left when
- * those are gone that are configured for others. But who is left, and listens elsewhere alone, may be a
- * neighbour's.
+ * By evidence, strongest first: the process that listens on the port; the one that is configured for it;
+ * the one that remains without those configured for other ports. But a remaining process that listens only
+ * elsewhere may be a neighbour's.
  */
 export function chooseKafka(candidates: readonly ProcessCandidate[]): Choice {
   if (candidates.length === 0) return { kind: "none" };

@@ -1,11 +1,10 @@
 /**
- * Finds Kafka's own process in /proc, and keeps an eye on it: once found, a look costs two small reads.
- * In a pod that takes `shareProcessNamespace: true`; on a host nothing.
+ * Finds Kafka's process in /proc, and watches it: once found, a look costs two small reads. In a pod this
+ * needs `shareProcessNamespace: true`; on a host nothing.
  *
  * Invariants (test/sidecar/broker/process/finder.test.ts):
- *  - a process is known by pid and start, so a pid that is used again is never taken for Kafka;
- *  - `gone` is only said of a process that was seen: before Kafka's container has started, or when
- *    Kafka runs under a name that is not known here, nothing is claimed;
+ *  - a process is identified by pid and start, so a reused pid is never taken for Kafka;
+ *  - `gone` is only reported for a process that was seen: not before Kafka's container has started, nor when Kafka runs under an unknown name;
  *  - a look reads at most PIDS_PER_LOOK processes; a longer list takes several looks.
  */
 
@@ -29,55 +28,58 @@ import {
   listensOn,
 } from "./sockets.ts";
 
-/** A pod has a dozen; on a busy host a few ms of each round at most. */
+/** A pod has a dozen processes; on a busy host this takes at most a few ms of each round. */
 const PIDS_PER_LOOK = 512;
 /**
- * Who is not yet seen to listen is looked for again after so long: the kernel walks all its connections
- * to list the listening ones, 5 ms or more.
+ * How often to look again for a process that listens: to list listening sockets, the kernel walks all its
+ * connections, which takes 5 ms or more.
  */
 const SURE_AGAIN_MS = 10_000;
-/** USER_HZ, the unit of times in /proc: 100 on all that Bun runs on. */
+/** USER_HZ, the unit of times in /proc: 100 on all platforms on which Bun runs. */
 const MS_PER_TICK = 10;
 
 const ALONE =
   "no process outside this container can be seen: Kafka's pod needs shareProcessNamespace: true";
 const NOT_THERE =
   "no visible process is Kafka (main class kafka.Kafka): it has not started, or has another name";
-const NOT_ALL = "not all processes have been looked at yet";
+const NOT_ALL = "not all processes have been checked yet";
 
 export type KafkaFinder = {
-  /** What is to be seen now. */
+  /** What can be seen now. */
   readonly look: () => KafkaProcess;
   /**
-   * Before the listener is asked. What it returns is to be called when that has answered: it was the
-   * process of now that did, and not one that has started since.
+   * Call it before the listener is asked, and call the returned function when the listener has answered:
+   * the answer belongs to the process at the time of the question, not to one that has started since.
    */
   readonly asking: () => () => void;
-  /** Whose socket listens on the port, as far as can be seen? It takes the kernel 5 ms or more to say. */
+  /** Whose socket listens on the port, as far as we can see. It takes the kernel 5 ms or more. */
   readonly portHolder: () => PortHolder | undefined;
-  /** Connections that it has not taken yet, and what it has worked: does it hold them back, or hang? As dear. */
+  /**
+   * Connections that it has not accepted yet, and the CPU time that it has used, to distinguish a limit
+   * from a hang. As expensive as `portHolder`.
+   */
   readonly backlog: () => Backlog | undefined;
-  /** All addresses, `host:port`, on which its sockets are seen to listen. */
+  /** All addresses, `host:port`, on which its sockets listen. */
   readonly listensAt: () => readonly string[];
 };
 
 export type KafkaFinderOptions = {
   readonly files: Files;
-  /** LOCAL_BROKER, as it is dialled. */
+  /** LOCAL_BROKER, the address to which we connect. */
   readonly local: Listener;
   readonly ownPid: number;
-  /** For how long this process has been running: the one clock that counts as /proc's start times do. */
+  /** For how long our own process has been running: a clock that is comparable with /proc's start times. */
   readonly ownAgeMs: () => number;
 };
 
 type Known = {
   readonly pid: number;
   readonly startTicks: number;
-  /** By `ownAgeMs`; a process that was seen to listen needs no more looking for. */
+  /** By `ownAgeMs`; once a process was seen to listen, the search is over. */
   readonly sureUntilMs: number;
 };
 type Found = { readonly pid: number; readonly startTicks: number; readonly program: KafkaProgram };
-/** Looking through all processes: those still to come, and what was found among the others. */
+/** The search through all processes: those still to read, and what was found among the others. */
 type Pass = { readonly left: number[]; readonly found: Found[] };
 
 export function openKafkaFinder({
@@ -107,7 +109,7 @@ export function openKafkaFinder({
 
   const lives = (process: Known) => startOf(files, process.pid) === process.startTicks;
 
-  /** Undefined while a long list is not through. */
+  /** Undefined while a long list is not finished. */
   const search = (): Choice | undefined => {
     const current = pass ?? { left: [...pidsIn(files)], found: [] };
     for (const pid of current.left.splice(0, PIDS_PER_LOOK)) {
@@ -210,7 +212,7 @@ function candidateOf(files: Files, found: Found, port: number, isOnly: boolean):
   return { pid, startTicks, listens, configured, isMute };
 }
 
-/** By its properties, read where it sees them: under its own root, from its own directory. */
+/** Reads its properties as the process sees them: under its own root, from its own working directory. */
 function configuredFor(files: Files, { pid, program }: Found, port: number): boolean | undefined {
   const path = propertiesPath(program);
   const under = path?.startsWith("/") === true ? "root" : "cwd/";
@@ -218,7 +220,7 @@ function configuredFor(files: Files, { pid, program }: Found, port: number): boo
   return listenerPorts(program, text?.ok === true ? text.value : "")?.includes(port);
 }
 
-/** Is anything to be seen outside this container? Its own processes share its cgroup. */
+/** Whether we can see any process outside this container. The container's own processes share its cgroup. */
 function seesOthers(files: Files, ownPid: number): boolean {
   const own = files.read(`/proc/${ownPid}/cgroup`);
   return pidsIn(files)

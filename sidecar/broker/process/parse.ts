@@ -1,14 +1,14 @@
 /**
- * Reads what /proc says of a process (proc(5)) as far as Kafka is told by it: its command line, its
- * settings, its sockets, its I/O. Pure.
+ * Parses what /proc says about a process (proc(5)), as far as it matters for Kafka: command line, settings,
+ * sockets, I/O. Pure.
  */
 
 import type { Backlog } from "../snapshot.ts";
 
-/** A program as its command line names it: a Java main class, or an executable; and what follows. */
+/** The program in a command line: a Java main class, or an executable, and its arguments. */
 export type KafkaProgram = { readonly name: string; readonly args: readonly string[] };
 
-/** Options of the `java` launcher whose value is the next argument; the others carry it, or have none. */
+/** Options of the `java` launcher whose value is the next argument; the others contain their value, or have none. */
 const TAKE_NEXT: readonly string[] = [
   ...["-cp", "-classpath", "--class-path", "-p", "--module-path", "--upgrade-module-path"],
   ...["--add-modules", "--add-exports", "--add-opens", "--add-reads", "--limit-modules"],
@@ -16,8 +16,8 @@ const TAKE_NEXT: readonly string[] = [
 ];
 
 /**
- * What starts a broker or a controller: Apache Kafka's own main class (the native image is an executable
- * of that name), and Confluent's before Platform 7.
+ * Main classes of a broker or a controller: Apache Kafka's own (its native image is an executable of that
+ * name), and Confluent's before Platform 7.
  */
 const KAFKA: readonly string[] = ["kafka.Kafka", "io.confluent.support.metrics.SupportedKafka"];
 /** Apache's images: formats the storage, then becomes or starts `kafka.Kafka`. */
@@ -45,13 +45,13 @@ function javaProgram(args: readonly string[]): KafkaProgram | undefined {
   return undefined;
 }
 
-/** The path of the settings that Kafka was started with, as it stands on its command line. */
+/** The path of Kafka's settings file, as on its command line. */
 export const propertiesPath = (program: KafkaProgram): string | undefined =>
   program.args.find((word) => word.endsWith(".properties"));
 
 /**
- * The ports in Kafka's `listeners`: of its command line (`--override listeners=…`, which wins) or of
- * its properties. Undefined where neither says any.
+ * The ports in Kafka's `listeners`, from its command line (`--override listeners=…`, which wins) or its
+ * properties. Undefined if neither has any.
  */
 export function listenerPorts(
   program: KafkaProgram,
@@ -66,15 +66,15 @@ export function listenerPorts(
   return ports.length === 0 ? undefined : ports.map(Number);
 }
 
-/** Places in a line of /proc/<pid>/net/tcp. */
+/** Positions of fields in a line of /proc/<pid>/net/tcp. */
 const LOCAL = 1;
 const STATE = 3;
 const QUEUES = 4;
 const INODE = 9;
-/** TCP_LISTEN and others of the kernel's include/net/tcp_states.h. */
+/** TCP_LISTEN and others from the kernel's include/net/tcp_states.h. */
 const LISTEN = "0A";
 const ESTABLISHED = "01";
-/** The other side has ended it, and ours, which would have closed it as soon as it read that, has not. */
+/** The other side has closed it, but ours has not: it would have closed it as soon as it read the end. */
 const CLOSE_WAIT = "08";
 
 const hexPort = (port: number): string => `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
@@ -82,8 +82,8 @@ const hexPort = (port: number): string => `:${port.toString(16).toUpperCase().pa
 export type Connections = Pick<Backlog, "waiting" | "served" | "unread">;
 
 /**
- * The connections to a port, from /proc/<pid>/net/tcp or tcp6: those that wait to be taken stand in the
- * rx_queue of the row that listens, and have no inode of their own until then.
+ * The connections to a port, from /proc/<pid>/net/tcp or tcp6. Those that wait to be accepted are counted
+ * in the rx_queue of the listening row, and have no inode of their own yet.
  */
 export function connectionsTo(text: string, port: number): Connections {
   const ending = hexPort(port);
@@ -101,7 +101,7 @@ export function connectionsTo(text: string, port: number): Connections {
   return count;
 }
 
-/** Places in /proc/<pid>/stat after the command name, which may hold anything up to the last `)`. */
+/** Positions of fields in /proc/<pid>/stat after the command name, which may contain anything up to the last `)`. */
 const USER_TICKS = 11;
 const SYSTEM_TICKS = 12;
 
@@ -112,7 +112,7 @@ export function cpuTicks(stat: string): number | undefined {
   return Number.isSafeInteger(ticks) ? ticks : undefined;
 }
 
-/** `socket`: as a link to it in /proc/<pid>/fd reads. */
+/** `socket`: the text of a link to it in /proc/<pid>/fd. */
 export type ListeningRow = {
   readonly socket: string;
   readonly host: string;
@@ -132,7 +132,7 @@ export function listeningRows(text: string): readonly ListeningRow[] {
 
 const WORD_CHARS = 8;
 
-/** The kernel writes an address as words of its own byte order: little-endian on all that Bun runs on. */
+/** The kernel writes an address as words in its own byte order: little-endian on all platforms on which Bun runs. */
 function hostText(hex: string): string {
   const words = hex.match(/.{8}/gu) ?? [];
   const bytes = words.flatMap((word) => (word.match(/../gu) ?? []).reverse());
@@ -141,13 +141,13 @@ function hostText(hex: string): string {
     at % 2 === 0 ? [`${byte}${bytes[at + 1] ?? ""}`] : [],
   );
   const full = groups.map((group) => Number.parseInt(group, 16).toString(16)).join(":");
-  // One run of zeros in short, as people write it; a mapped IPv4 address stays readable enough.
+  // One run of zeros is shortened, as usual; a mapped IPv4 address stays readable.
   return full.replace(/(?:^|:)0(?::0)+(?::|$)/u, "::");
 }
 
 /**
- * Bytes read and written by a process's calls, from /proc/<pid>/io; what came out of the page cache
- * counts, since recovery after a crash reads segments that may still be in it.
+ * Bytes read and written by a process's system calls, from /proc/<pid>/io. Reads from the page cache count,
+ * too, since recovery after a crash reads segments that may still be in it.
  */
 export function ioBytes(text: string): number | undefined {
   const read = /^rchar: (?<bytes>\d+)$/mu.exec(text)?.groups?.["bytes"];

@@ -1,6 +1,7 @@
 /**
- * The sockets of a process, as /proc shows them: whether it listens, where, and who waits there. The
- * kernel walks all its connections to tell, 5 ms or more; a process may have tens of thousands of files.
+ * The sockets of a process, as /proc shows them: whether it listens, where, and what waits there. To show
+ * them, the kernel walks all its connections, which takes 5 ms or more; and a process may have tens of
+ * thousands of files.
  */
 import { BlockList, isIP } from "node:net";
 import type { Files } from "../../../shared/linux/kernel-files.ts";
@@ -13,7 +14,7 @@ import {
   listeningRows,
 } from "./parse.ts";
 
-/** Of a process's open files, of which a broker has one or more a segment. */
+/** The most open files that are read of a process; a broker has one or more for each segment. */
 const DESCRIPTORS_MAX = 65_536;
 
 export type Listener = { readonly host: string; readonly port: number };
@@ -30,7 +31,7 @@ const tablesOf = (files: Files, pid: number): readonly string[] =>
     return text.ok ? text.value : "";
   });
 
-/** What listens in the network that a process is in: on one port, or on any. */
+/** What listens in a process's network namespace: on one port, or on any. */
 const rowsIn = (files: Files, pid: number, port?: number): readonly ListeningRow[] =>
   tablesOf(files, pid)
     .flatMap(listeningRows)
@@ -39,7 +40,7 @@ const rowsIn = (files: Files, pid: number, port?: number): readonly ListeningRow
 const socketsOf = (rows: readonly ListeningRow[]): ReadonlySet<string> =>
   new Set(rows.map(({ socket }) => socket));
 
-/** Seen to have no listening socket at all: it is starting. */
+/** It has no listening socket at all: it is starting. */
 export function listensNowhere(files: Files, pid: number): boolean {
   const own = descriptorsOf(files, pid);
   if (own.length === 0) return false;
@@ -47,7 +48,7 @@ export function listensNowhere(files: Files, pid: number): boolean {
   return !own.some((fd) => sockets.has(socketOf(files, pid, fd)));
 }
 
-/** Does it hold one of these? Undefined: its files are not ours to see. */
+/** Whether it has one of these. Undefined: we may not see its files. */
 function holdsAny(files: Files, pid: number, rows: readonly ListeningRow[]): boolean | undefined {
   const sockets = socketsOf(rows);
   const descriptors = descriptorsOf(files, pid);
@@ -55,7 +56,7 @@ function holdsAny(files: Files, pid: number, rows: readonly ListeningRow[]): boo
   return descriptors.some((fd) => sockets.has(socketOf(files, pid, fd)));
 }
 
-/** The only Kafka there is in a network is taken for the listener: its files need not be gone through. */
+/** If there is only one Kafka in a network namespace, it must be the listener: its files need not be read. */
 export function listensOn(
   files: Files,
   pid: number,
@@ -67,7 +68,10 @@ export function listensOn(
   return isOnly ? true : holdsAny(files, pid, rows);
 }
 
-/** Whose socket it is that listens on the port; where its files are hidden, what could take `host` is somebody's. */
+/**
+ * Whose socket listens on the port. If the process's files are hidden, any socket that could serve `host`
+ * counts as somebody's.
+ */
 export function holderOf(files: Files, pid: number, { host, port }: Listener): PortHolder {
   const rows = rowsIn(files, pid, port);
   if (rows.length === 0) return "nobody";
@@ -77,7 +81,7 @@ export function holderOf(files: Files, pid: number, { host, port }: Listener): P
   return rows.some((row) => takes(row.host)) ? "somebody" : "nobody";
 }
 
-/** Of an address that listens: may a connection to `host` come to it? Of a name that only the resolver knows: yes. */
+/** Whether a connection to `host` may reach this listening address. For a name that only the resolver knows: yes. */
 function takersOf(host: string): (listening: string) => boolean {
   const addresses = host === "localhost" ? ["127.0.0.1", "::1"] : [host.replace(/%.*$/u, "")];
   if (addresses.some((address) => isIP(address) === 0)) return () => true;
@@ -92,7 +96,10 @@ function takersOf(host: string): (listening: string) => boolean {
 
 const familyOf = (address: string): "ipv4" | "ipv6" => (isIP(address) === 4 ? "ipv4" : "ipv6");
 
-/** Where it listens. Its files are gone through only until what listens is found; what `ownPid` holds is not its. */
+/**
+ * Where it listens. Its files are read only until the listening socket is found; sockets of `ownPid` do not
+ * count.
+ */
 export function addressesOf(files: Files, pid: number, ownPid: number): readonly string[] {
   const rows = rowsIn(files, pid);
   const wanted = new Set(socketsOf(rows));

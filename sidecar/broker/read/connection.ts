@@ -1,13 +1,14 @@
 /**
- * One connection to the local broker, kept open over all rounds. A call on it ends when the broker
- * answers or the connection does, never by time: who asks decides how long to wait.
+ * One connection to the local broker, kept open over all rounds. A call on it ends when the broker answers
+ * or the connection ends, never by time: the caller decides how long to wait.
  *
- * Before credentials go out of date (a file was rotated, KIP-368's session nears its end), a new
- * connection is opened and authenticated beside the old one, which serves until then; when that fails,
- * the old one stays, for as long as the broker takes it. So it does when it is silent: at the broker's
- * limit of connections it could not be had again.
+ * Before credentials expire (a file was rotated, a session of KIP-368 nears its end), a new connection is
+ * opened and authenticated beside the old one, which serves until then. If that fails, the old one stays,
+ * as long as the broker accepts it. A silent connection stays, too: at the broker's connection limit we
+ * might not get another.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import type { KafkaRequest } from "../../../shared/kafka/api/request.ts";
 import { expiredCertificate } from "../../../shared/kafka/connection/client-certificate.ts";
 import {
@@ -21,55 +22,58 @@ import type { BrokerAddress, KafkaSettings } from "../../../shared/kafka/setting
 import { err, type Result } from "../../../shared/result.ts";
 import { answerOf } from "./listener.ts";
 
-/** A guard only: the rounds end a call long before. */
+/** A safeguard: the rounds end a call long before. */
 const CALL_MS_MAX = 600_000;
 const RENEW_MS_MAX = 10_000;
 const RENEW_PAUSE_MS = 10_000;
-/** Of a session's lifetime, after which another connection is opened: time for a second attempt. */
+/** Share of a session's lifetime after which another connection is opened; it leaves time for a second attempt. */
 const SESSION_SHARE = 0.5;
-const EXCHANGED = "exchanged for one with the credentials of now";
+const EXCHANGED = "replaced by one with the present credentials";
 const REPLACED = "it was silent, and another one could be opened";
-const REFUSED_ANEW = "the new credentials are not taken; the open connection stays";
+const REFUSED_ANEW = "the new credentials are refused; the open connection stays";
 const NOT_REPLACED = "the connection is silent, and no other one can be opened: it stays";
 
 export type RenewableConnectionOptions = {
   readonly address: BrokerAddress;
   readonly settings: KafkaSettings;
-  /** Changes whenever what we authenticate with does. */
+  /** Changes whenever our credentials change. */
   readonly credentials: () => string;
   readonly log: KafkaLog;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 };
 
 export type Asking<T> = {
   readonly answer: Promise<Result<T, KafkaError>>;
-  /** When it went out; undefined while its link is being opened, or a quota holds it back. */
+  /** When the request was sent; undefined while its connection is being opened, or a quota delays it. */
   readonly sentMs: () => number | undefined;
-  /** For how long a quota of the broker's mutes the link that is asked yet; below 0: since when not any more. */
+  /**
+   * For how much longer a quota of the broker mutes the connection that is used; negative: how long ago
+   * that ended.
+   */
   readonly throttledForMs: () => number;
-  /** How far the link has come that is asked. */
+  /** The stage that the connection in use has reached. */
   readonly reached: () => Reached;
-  /** Ends the link that is asked, which need not be the connection's any more. */
+  /** Closes the connection that is used, which may have been replaced meanwhile. */
   readonly drop: (reason: string) => void;
 };
 
 export type RenewableConnection = {
   readonly begin: <T>(request: KafkaRequest<T>) => Asking<T>;
-  /** The answer alone. */
+  /** Only the answer. */
   readonly ask: <T>(request: KafkaRequest<T>) => Promise<Result<T, KafkaError>>;
-  /** The API keys that the broker knows, on the connection as it is. */
+  /** The API keys that the broker knows, from the present connection. */
   readonly apis: () => Promise<ReadonlySet<number> | undefined>;
-  /** Another number for each connection that was opened. */
+  /** A new number for each connection that is opened. */
   readonly linkId: () => number;
-  /** Is it open, authenticated and good? */
+  /** Whether it is open, authenticated and usable. */
   readonly isOpen: () => boolean;
-  /** How many answers of the broker's request handlers came, over all of its links. */
+  /** How many answers of the broker's request handlers came, over all connections so far. */
   readonly handled: () => number;
-  /** Starts to renew it when that is due. */
+  /** Starts a renewal when that is due. */
   readonly freshen: () => void;
-  /** Starts to open another link beside one that is silent, which serves until the new one is open. */
+  /** Starts to open another connection beside a silent one, which serves until the new one is open. */
   readonly challenge: () => void;
-  /** Ends it with what is under way; the next call opens another one. */
+  /** Closes it with its calls in flight; the next call opens another one. */
   readonly drop: (reason: string) => void;
 };
 
@@ -81,13 +85,13 @@ type Held = {
 };
 
 export function openRenewableConnection(options: RenewableConnectionOptions): RenewableConnection {
-  const { settings, log, monotonicMs } = options;
+  const { settings, log, clock } = options;
   let held: Held | undefined;
   const { dial, handled } = openDialler(options);
 
   const good = (): Held | undefined => {
     if (held?.link.usable() !== true) return undefined;
-    if (sessionSpent(held, monotonicMs()) < 1) return held;
+    if (sessionSpent(held, clock.monotonicMs()) < 1) return held;
     held.link.drop("its session is over");
     return undefined;
   };
@@ -98,12 +102,13 @@ export function openRenewableConnection(options: RenewableConnectionOptions): Re
   };
 
   const isDue = (open: Held): boolean =>
-    options.credentials() !== open.credentials || sessionSpent(open, monotonicMs()) > SESSION_SHARE;
+    options.credentials() !== open.credentials ||
+    sessionSpent(open, clock.monotonicMs()) > SESSION_SHARE;
 
   const isOpen = (): boolean => good()?.link.wasOpen() === true;
 
   const renewal = openRenewal({
-    ...{ dial, log, monotonicMs, current: () => held },
+    ...{ dial, log, clock, current: () => held },
     exchange: (next) => {
       held = next;
     },
@@ -113,7 +118,7 @@ export function openRenewableConnection(options: RenewableConnectionOptions): Re
     const link = current();
     let sentMs: number | undefined;
     const onSent = () => {
-      sentMs = monotonicMs();
+      sentMs = clock.monotonicMs();
     };
     return {
       answer: send(link, request, settings, onSent),
@@ -151,13 +156,7 @@ export function openRenewableConnection(options: RenewableConnectionOptions): Re
   };
 }
 
-function openDialler({
-  address,
-  settings,
-  credentials,
-  log,
-  monotonicMs,
-}: RenewableConnectionOptions) {
+function openDialler({ address, settings, credentials, log, clock }: RenewableConnectionOptions) {
   const links = new Set<BrokerConnection>();
   let handledBefore = 0;
   let dials = 0;
@@ -166,7 +165,7 @@ function openDialler({
       dials += 1;
       const link = openBrokerConnection(address, { ...settings, reauthenticates: false }, log);
       links.add(link);
-      return { id: dials, link, credentials: credentials(), sinceMs: monotonicMs() };
+      return { id: dials, link, credentials: credentials(), sinceMs: clock.monotonicMs() };
     },
     handled: (): number => {
       for (const link of [...links].filter((each) => !each.usable())) {
@@ -178,15 +177,15 @@ function openDialler({
   };
 }
 
-/** Another link is opened beside the one that serves; at most one at a time, and not often. */
+/** Opens another connection beside the one that serves; at most one at a time, and not often. */
 function openRenewal(deps: {
   readonly dial: () => Held;
   readonly current: () => Held | undefined;
   readonly exchange: (next: Held) => void;
   readonly log: KafkaLog;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 }) {
-  const { dial, current, exchange, log, monotonicMs } = deps;
+  const { dial, current, exchange, log, clock } = deps;
   let renewing: BrokerConnection | undefined;
   let notBeforeMs = 0;
   const renew = async (end: (old: BrokerConnection) => void, failed: string) => {
@@ -204,17 +203,17 @@ function openRenewal(deps: {
     if (!opened.ok) log("warn", failed, { detail: opened.error.detail });
   };
   return {
-    /** `end`: the old link's, once the new one is open. */
+    /** `end`: why the old connection is closed once the new one is open. */
     begin: (end: (old: BrokerConnection) => void, failed: string) => {
-      if (renewing !== undefined || monotonicMs() < notBeforeMs) return;
-      notBeforeMs = monotonicMs() + RENEW_PAUSE_MS;
+      if (renewing !== undefined || clock.monotonicMs() < notBeforeMs) return;
+      notBeforeMs = clock.monotonicMs() + RENEW_PAUSE_MS;
       void renew(end, failed);
     },
     drop: (reason: string) => renewing?.drop(reason),
   };
 }
 
-/** 1 at the end of its session; 0 where that has none. */
+/** The elapsed share of its session, 1 at the end; 0 if the session has no end. */
 function sessionSpent({ link, sinceMs }: Held, nowMs: number): number {
   const sessionMs = link.sessionMs();
   return sessionMs > 0 ? (nowMs - sinceMs) / sessionMs : 0;
@@ -230,7 +229,7 @@ async function send<T>(
   return result.ok ? result : err(explain(result.error, link.reached(), settings));
 }
 
-/** A broker that does not like our certificate does not say why; one that has spoken has taken it. */
+/** A broker that refuses our certificate does not say why; one that has answered has accepted it. */
 function explain(error: KafkaError, reached: Reached, settings: KafkaSettings): KafkaError {
   if (reached === "heard" || reached === "open") return error;
   const answer = answerOf(error, reached, 0);

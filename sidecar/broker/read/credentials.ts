@@ -1,8 +1,8 @@
-/** A text that changes whenever something changes that we authenticate with: the TLS files, the password. */
+/** A text that changes whenever our credentials change: the TLS files, the password. */
 import { statSync } from "node:fs";
 import type { KafkaSettings } from "../../../shared/kafka/settings.ts";
 
-/** Kubernetes exchanges a whole directory by a symbolic link, so it is the file behind it that is looked at. */
+/** Kubernetes replaces a whole directory by changing a symbolic link, so the link is followed. */
 function fileMark(path: string): string {
   try {
     const { ino, mtimeMs, size } = statSync(path);
@@ -12,7 +12,7 @@ function fileMark(path: string): string {
   }
 }
 
-/** Costs a stat a file, and the reading of the password's. It holds a hash of the password, never the password. */
+/** Costs one stat per file, and reading the password's file. Contains a hash of the password, never the password. */
 export function credentialsOf({ tls, sasl }: KafkaSettings): () => string {
   const files = [tls?.caFile, tls?.certFile, tls?.keyFile].filter((file) => file !== undefined);
   return () => {

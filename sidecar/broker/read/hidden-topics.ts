@@ -1,13 +1,14 @@
 /**
- * Kafka leaves a topic that we may not describe out of the metadata, without a word: a broker full of
- * replicas would look empty, and well. So the topics that have replicas here and are not shown are asked
- * for by name: Kafka then says whether we may not see them. Those that it does not know were deleted, or
- * moved away, and their replicas have been left behind.
+ * Kafka silently leaves topics that we may not describe out of the metadata: a broker full of replicas
+ * would look empty and healthy. So topics that have replicas here but are not in the metadata are asked for
+ * by name: then Kafka says whether we may not see them. Topics that it does not know were deleted or moved
+ * away, and their replicas were left behind.
  *
- * While the directories, or what lies in them, cannot be read, what was last read of them counts: that
- * nobody could look is no sign that nothing is there.
+ * While the directories or their contents cannot be read, the last reading counts: "could not be read" does
+ * not mean "empty".
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import type { ClusterMetadata } from "../../../shared/kafka/api/metadata.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Result } from "../../../shared/result.ts";
@@ -15,9 +16,9 @@ import { type Hidden, type LogDirectory, type Reading, unreadDirs } from "../sna
 import { counted, someOf } from "../text.ts";
 import type { RoundClock } from "./round-clock.ts";
 
-/** An answer counts for so long: Kafka logs each refusal. */
+/** How long an answer counts: Kafka logs each refusal, so it is not asked often. */
 const AGAIN_MS = 60_000;
-/** Asked for at once; the others are in turn when these are known. */
+/** How many are asked for at the same time; the others follow when these are known. */
 const TOPICS_MAX = 100;
 const TOPIC_AUTHORIZATION_FAILED = 29;
 
@@ -30,11 +31,14 @@ export type HiddenReader = (
 type Known = { readonly isRefused: boolean; readonly atMs: number };
 
 export function openHiddenReader(deps: {
-  /** Metadata of these topics. */
+  /** Asks for the metadata of these topics. */
   readonly askTopics: (names: readonly string[]) => Promise<Result<ClusterMetadata, KafkaError>>;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 }): HiddenReader {
-  const { askTopics, monotonicMs } = deps;
+  const {
+    askTopics,
+    clock: { monotonicMs },
+  } = deps;
   const known = new Map<string, Known>();
   const seen = openSeen();
 
@@ -61,7 +65,7 @@ export function openHiddenReader(deps: {
   };
 }
 
-/** The directories as of when all of them could be read; before that, what could be. */
+/** The directories when all of them could last be read; before that, those that could. */
 function openSeen(): (dirs: Reading<readonly LogDirectory[]>) => readonly LogDirectory[] {
   let whole: readonly LogDirectory[] = [];
   return (dirs) => {
@@ -71,7 +75,7 @@ function openSeen(): (dirs: Reading<readonly LogDirectory[]>) => readonly LogDir
   };
 }
 
-/** By topic, how many replicas are here; those on their way into another directory not twice. */
+/** How many replicas each topic has here; one that moves between directories counts once. */
 function absentTopics(
   cluster: ClusterMetadata,
   dirs: readonly LogDirectory[],
@@ -93,11 +97,11 @@ function hiddenOf(
 ): Hidden | undefined {
   if (topics.length === 0) return undefined;
   const replicas = topics.reduce((sum, name) => sum + (absent.get(name) ?? 0), 0);
-  const here = `${counted(replicas, "replica")} here of topics that are not shown to us`;
+  const here = `${counted(replicas, "replica")} here of topics that are hidden from us`;
   const names = someOf(topics);
   const reason =
     why === "refused"
       ? `${here} (missing permission: DESCRIBE on topic ${names})`
-      : `${here}: whether ${names} may not be seen or was deleted could not be asked`;
+      : `${here}: could not ask whether ${names} is hidden or was deleted`;
   return { replicas, reason };
 }

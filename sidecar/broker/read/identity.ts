@@ -1,13 +1,14 @@
 /**
- * Which node answers at LOCAL_BROKER: asked after each connect, for all verdicts rest on its being the
- * configured one. The node's own word counts first (DescribeConfigs of a broker's id is refused by every
- * other node), for as long as the connection. Without that permission, what it leads tells
- * (leader-evidence.ts); leadership moves, so that is asked again.
+ * Which node answers at LOCAL_BROKER: asked after each connect, because all verdicts assume that it is the
+ * configured one. The node's own answer counts first (every other node refuses DescribeConfigs for a
+ * broker's id), for as long as the connection lasts. Without that permission, the partitions that it leads
+ * show it (leader-evidence.ts); leadership moves, so that is asked again.
  *
- * Only what is proven closes a gate: that we may not ask, or that nothing tells, is no difference.
- * And what is proven stands until the contrary is, or nothing tells against the node any more.
+ * Only proof closes a gate: no permission, or no evidence, is no proof of another node. A proof counts
+ * until the contrary is proven, or nothing speaks against the node any more.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import {
   brokerConfigsRequest,
   type DescribedConfig,
@@ -30,16 +31,16 @@ import {
 } from "./leader-evidence.ts";
 import type { RoundClock } from "./round-clock.ts";
 
-/** What could not be checked is asked again after so long: Kafka logs each refusal. */
+/** When to ask again what could not be checked: Kafka logs each refusal. */
 const AGAIN_MS = 60_000;
-/** That another node answers, by leadership: it closes gates, so it is asked again sooner. */
+/** When to ask again after leadership has proven another node: that closes gates, so it is asked sooner. */
 const OTHER_AGAIN_MS = 10_000;
 /**
- * Evidence by leadership must last so long, in one leader epoch: a broker knows of a leadership from its
- * metadata before it has taken it up.
+ * How long evidence by leadership must last, in one leader epoch: a broker's metadata names it as leader
+ * before it acts as the leader.
  */
 const LASTS_MS = 5000;
-/** Where it answers for no node's partitions either: a broker with very many takes longer to take them up. */
+/** The same, if it answers for no node's partitions: a broker with very many takes longer to become their leader. */
 const DENIED_LASTS_MS = 30_000;
 const INVALID_REQUEST = 42;
 const UNSUPPORTED_VERSION = 35;
@@ -47,7 +48,7 @@ const KEY = "node.id";
 const PERMISSION = "DESCRIBE_CONFIGS on the cluster";
 
 export type IdentityReader = {
-  /** @param topics of this round's metadata: none of a controller, undefined where it did not come */
+  /** @param topics of this round's metadata: empty for a controller, undefined without an answer */
   readonly read: (
     topics: readonly TopicMetadata[] | undefined,
     clock: RoundClock,
@@ -59,19 +60,23 @@ type Known = {
   readonly linkId: number;
   readonly identity: NodeIdentity;
   readonly askedMs: number;
-  /** For how long it is not asked again on this link. */
+  /** For how long it is not asked again on this connection. */
   readonly freshMs: number;
 };
 
 export function openIdentityReader(deps: {
   readonly brokerId: number;
   readonly connection: RenewableConnection;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 }): IdentityReader {
-  const { brokerId, connection, monotonicMs } = deps;
+  const {
+    brokerId,
+    connection,
+    clock: { monotonicMs },
+  } = deps;
   const suspicion = openSuspicion(monotonicMs);
   let known: Known | undefined;
-  /** Waited for over the rounds: a broker that is slow is not asked the more. */
+  /** One question is awaited over several rounds, so that a slow broker is not asked more often. */
   let asking: Promise<NodeIdentity> | undefined;
   let refusal: { readonly linkId: number; readonly atMs: number; readonly why: string } | undefined;
 
@@ -80,7 +85,7 @@ export function openIdentityReader(deps: {
   const knownOf = (linkId: number): Known | undefined =>
     known?.linkId === linkId ? known : undefined;
 
-  /** The node's own word; else why it gave none. */
+  /** The node's own answer; else why it gave none. */
   const askSettings = async (): Promise<Proven | string> => {
     const isKnown = refusal !== undefined && monotonicMs() - refusal.atMs < AGAIN_MS;
     if (isKnown && refusal?.linkId === connection.linkId()) return refusal.why;
@@ -94,7 +99,7 @@ export function openIdentityReader(deps: {
 
   const ask = async (topics: readonly TopicMetadata[] | undefined): Promise<NodeIdentity> => {
     const saying = askSettings();
-    // The question has opened a connection, where there was none.
+    // The question may have opened the connection.
     const linkId = connection.linkId();
     const said = await saying;
     const isItsWord = typeof said !== "string";
@@ -130,13 +135,13 @@ export function openIdentityReader(deps: {
   };
 }
 
-/** What counts now, of what was known of this link and what was found. */
+/** Merges what was known about this connection with what was found. */
 function standing(before: NodeIdentity | undefined, now: NodeIdentity): NodeIdentity {
   if (before === undefined || before.kind === "unproven" || now.kind !== "unproven") return now;
   return before.kind === "other" && now.isFinal ? now : before;
 }
 
-/** Of what was found by leadership. */
+/** The same for findings by leadership. */
 function freshMsOf(found: NodeIdentity): number {
   switch (found.kind) {
     case "same":
@@ -203,7 +208,7 @@ function evidenceText({ nodeId, by }: Against): string {
   return `it does not lead ${by.map(nameOf).join(", ")}, as node ${first?.leader} does`;
 }
 
-/** Kafka names the node that it is; others that speak its protocol may not, and then nothing is proven. */
+/** Kafka names its own node; another implementation of the protocol may not, and then nothing is proven. */
 function judgeSettings(row: DescribedConfig | undefined, brokerId: number): Proven | string {
   if (row === undefined) return `it answered nothing about node ${brokerId}`;
   const { errorCode, message } = row;

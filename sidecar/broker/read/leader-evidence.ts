@@ -1,22 +1,25 @@
 /**
- * Which node answers, by what it leads: only a partition's leader answers ListOffsets. Weaker than the
- * node's own word, for leadership moves, so evidence against the configured id is held against the
- * metadata of later rounds before it is believed. Pure.
+ * Infers which node answers from what it leads: only a partition's leader answers ListOffsets. This is
+ * weaker than the node's own answer, because leadership moves. So evidence against the configured id is
+ * compared with the metadata of later rounds before it is believed. Pure.
  */
 import type { TopicMetadata } from "../../../shared/kafka/api/metadata.ts";
 
-/** Of the configured node, each of another topic where there are so many: one log that is broken says nothing. */
+/**
+ * How many partitions of the configured node are asked for, each of another topic if possible: one broken
+ * log proves nothing.
+ */
 const OWN_MAX = 4;
-/** Other leaders, one partition each. */
+/** How many other leaders are asked for, with one partition each. */
 const OTHERS_MAX = 16;
-/** How a question counts that did not come back, for whatever reason. */
+/** Stands for a question without an answer, for whatever reason. */
 export const NO_ANSWER = -1;
 const UNKNOWN_PARTITION = 3;
 const LEADER_NOT_AVAILABLE = 5;
 const NOT_LEADER_OR_FOLLOWER = 6;
-/** A leader just elected, which does not know yet how far its followers are. */
+/** A leader that was just elected and does not know yet how far its followers are. */
 const OFFSET_NOT_AVAILABLE = 78;
-/** Such an answer is another one soon. */
+/** Such an answer soon changes. */
 const TRANSIENT: readonly number[] = [
   ...[NO_ANSWER, UNKNOWN_PARTITION, LEADER_NOT_AVAILABLE, OFFSET_NOT_AVAILABLE],
 ];
@@ -24,7 +27,7 @@ const TRANSIENT: readonly number[] = [
 export type LedPartition = {
   readonly topic: string;
   readonly partition: number;
-  /** By the metadata, as is the epoch. */
+  /** From the metadata, as is the epoch. */
   readonly leader: number;
   readonly leaderEpoch: number;
 };
@@ -32,13 +35,13 @@ export type AskedPartition = LedPartition & { readonly errorCode: number };
 
 export type LeaderEvidence =
   | { readonly kind: "same"; readonly by: LedPartition }
-  /** `nodeId`: whose partitions it answers for, where it answers for any. */
+  /** `nodeId`: the node for whose partitions it answers, if it answers for any. */
   | {
       readonly kind: "other";
       readonly nodeId: number | undefined;
       readonly by: readonly LedPartition[];
     }
-  /** It may be another node: to be asked again. */
+  /** It may be another node: ask again. */
   | { readonly kind: "doubtful"; readonly why: string }
   | { readonly kind: "none"; readonly why: string };
 
@@ -70,7 +73,7 @@ export function partitionsOfOthers(
   return [...found.values()];
 }
 
-/** @param asked what the node answered of its own partitions, then of the others' */
+/** @param asked what the node answered about its own partitions, then about the others' */
 export function evidenceOf(asked: readonly AskedPartition[], brokerId: number): LeaderEvidence {
   const isOwn = ({ leader }: LedPartition) => leader === brokerId;
   const answered = asked.filter(({ errorCode }) => errorCode === 0);
@@ -92,10 +95,10 @@ export function evidenceOf(asked: readonly AskedPartition[], brokerId: number): 
   if (silent !== undefined) {
     return { kind: "doubtful", why: `it did not say whether it leads ${nameOf(silent)}` };
   }
-  return { kind: "none", why: `node ${brokerId} leads no partition that is shown to us` };
+  return { kind: "none", why: `node ${brokerId} leads no partition that we may see` };
 }
 
-/** Does the metadata still say what the evidence rests on, in the same leader epoch? */
+/** Whether the metadata still supports the evidence, in the same leader epoch. */
 export function stillLed(by: readonly LedPartition[], topics: readonly TopicMetadata[]): boolean {
   return by.some(({ topic, partition, leader, leaderEpoch }) =>
     topics

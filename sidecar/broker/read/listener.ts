@@ -1,11 +1,14 @@
-/** What a failed sign of life says about the local listener; test/sidecar/broker/read/listener.test.ts has the table. Pure. */
+/**
+ * What a failed ping says about the local listener; test/sidecar/broker/read/listener.test.ts has the
+ * table. Pure.
+ */
 
 import type { Reached } from "../../../shared/kafka/connection/connection.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import { errnoOf } from "../../../shared/linux/errno.ts";
 import type { ListenerAnswer } from "../snapshot.ts";
 
-/** Our own surroundings kept us from asking. */
+/** Faults on our side that keep us from asking. */
 const OURS: ReadonlySet<string> = new Set([
   "ENOTFOUND",
   "EAI_AGAIN",
@@ -19,21 +22,20 @@ const OURS: ReadonlySet<string> = new Set([
   "ENOBUFS",
   "ENOMEM",
 ]);
-/** Nobody listens: the one fault that the kernel itself tells of a listener. */
+/** Nobody listens: the only fault of a listener that the kernel itself reports. */
 const REFUSED = "ECONNREFUSED";
-/** The kernel gave up: nobody took the connection, and nobody refused it. */
+/** The kernel gave up: the connection was neither accepted nor refused. */
 const UNANSWERED = "ETIMEDOUT";
 
-/** What we find wrong with its certificate (OpenSSL's and Node's codes), unlike an alert that it sends. */
+/** Errors that we find in its certificate (OpenSSL's and Node's codes), unlike an alert that it sends. */
 const OUR_VERDICT =
   /^(?:CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|ERR_TLS_CERT_)/u;
 
-/** Who has said so much, and then ends the connection, does not take us. */
+/** A broker that has said this much, and then closes the connection, refuses us. */
 const SPOKE: ReadonlySet<Reached> = new Set(["secured", "heard", "open"]);
 
 /**
- * @param reached how far the connection had come that failed
- * @param durationMs observed
+ * @param reached the stage that the failed connection had reached @param durationMs observed
  */
 export function answerOf(error: KafkaError, reached: Reached, durationMs: number): ListenerAnswer {
   const { detail } = error;
@@ -49,15 +51,15 @@ export function answerOf(error: KafkaError, reached: Reached, durationMs: number
   }
   if (SPOKE.has(reached)) return { kind: "refused-us", detail, durationMs };
   if (OURS.has(errno)) return { kind: "not-asked", detail, durationMs };
-  // The kernel took it, or somebody in between; whether Kafka lives this does not tell.
+  // The kernel, or a proxy, accepted it; this does not show whether Kafka is alive.
   if (reached === "connected") return { kind: "cut", detail, durationMs };
   const kind = errno === REFUSED ? "closed" : "not-asked";
   return { kind, detail, durationMs };
 }
 
 /**
- * TLS and, with SASL, all up to the end of authentication are the work of Kafka's network threads: they
- * go on while its request handlers hang. So it takes an answer of those, on a link that is open.
+ * Kafka's network threads do TLS and, with SASL, everything up to the end of authentication, even while its
+ * request handlers hang. So only an answer of the request handlers counts, on an open connection.
  */
 function silenceOf(detail: string, reached: Reached, durationMs: number): ListenerAnswer {
   switch (reached) {

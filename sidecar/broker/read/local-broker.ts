@@ -1,10 +1,11 @@
 /**
- * All that one round asks of the broker beside us. A broker answers the requests of one connection one
- * after the other, so each kind of question has a connection of its own. Only who answers is asked on that
- * of the sign of life, for it is to be known of this very one: seldom, and never what a broker may hold.
- * Nobody but the sign of life dials while the broker does not take us.
+ * All that one round asks the broker beside us. A broker answers the requests of one connection one after
+ * the other, so each kind of question has a connection of its own. Only the identity is asked on the ping's
+ * connection, because it must be known for that very connection; it is asked seldom, and never with a
+ * request that a broker may delay. While the broker refuses us, only the ping opens connections.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import {
   type ClusterMetadata,
   metadataRequest,
@@ -34,7 +35,7 @@ import type { RoundClock } from "./round-clock.ts";
 import { openSingleFlight } from "./single-flight.ts";
 
 const METADATA_KEY = 3;
-/** kafkajs's words. */
+/** kafkajs's text. */
 const ENDED = "Closed connection";
 
 export type LocalReads = {
@@ -58,13 +59,13 @@ export type LocalBroker = {
 export type LocalBrokerOptions = {
   readonly brokerId: number;
   readonly address: BrokerAddress;
-  /** With the name that the local broker's certificate must carry. */
+  /** Including the name that the local broker's certificate must carry. */
   readonly settings: KafkaSettings;
   readonly credentials: () => string;
   readonly askOther: QuorumReaderOptions["askOther"];
   readonly askAny: QuorumReaderOptions["askAny"];
   readonly log: KafkaLog;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 };
 
 type Reads = Omit<LocalReads, "answer">;
@@ -117,7 +118,7 @@ export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
     read: async (clock) => {
       const handledBefore = handled();
       for (const connection of connections) connection.freshen();
-      // At once, beside the sign of life, over connections that are open.
+      // At once, concurrently with the ping, over open connections.
       const isAnyOpen = connections.some((each) => each.isOpen());
       const early = isAnyOpen ? readAll(clock) : undefined;
       const { answer: pinged, dialled } = await ping.seek(clock);
@@ -136,31 +137,31 @@ export function openLocalBroker(options: LocalBrokerOptions): LocalBroker {
   };
 }
 
-/** Each with the connection that it asks over. */
+/** Each reader with the connection that it uses. */
 function openReaders(options: LocalBrokerOptions) {
-  const { brokerId, monotonicMs } = options;
+  const { brokerId, clock } = options;
   const open = () => openRenewableConnection(options);
   const [main, metadatas, quorums, moves] = [open(), open(), open(), open()];
   const [directories, bulk] = [open(), open()];
   const connections = [main, metadatas, quorums, moves, directories, bulk];
   const quorum = openQuorumReader({ ...options, connection: quorums });
-  const logDirs = openLogDirReader({ directories, replicas: bulk, monotonicMs });
-  const minInsync = openMinInsyncReader({ brokerId, connection: bulk, monotonicMs });
-  const identity = openIdentityReader({ brokerId, connection: main, monotonicMs });
+  const logDirs = openLogDirReader({ directories, replicas: bulk, clock });
+  const minInsync = openMinInsyncReader({ brokerId, connection: bulk, clock });
+  const identity = openIdentityReader({ brokerId, connection: main, clock });
   const hidden = openHiddenReader({
-    ...{ askTopics: (names) => metadatas.ask(metadataRequest(names)), monotonicMs },
+    ...{ askTopics: (names) => metadatas.ask(metadataRequest(names)), clock },
   });
   const adding = openAddingReader({ ...options, connection: moves });
   const request = watchedMetadataRequest();
   const metadataOf = openSingleFlight({
-    ...{ connection: metadatas, request: () => request, monotonicMs },
+    ...{ connection: metadatas, request: () => request, clock },
   });
   return {
     ...{ main, connections, metadataOf, quorum, logDirs, minInsync, identity, hidden, adding },
   };
 }
 
-/** A broker has partitions, also where we do not speak its language: not asking is no answer. */
+/** A broker has partitions even if we speak no common version: not asking is no answer. */
 function needed<T>(read: Reading<T>): Reading<T> {
   if (read.kind !== "absent") return read;
   const detail = `needs Kafka 2.8 or newer: ${read.reason}`;
@@ -171,7 +172,7 @@ function needed<T>(read: Reading<T>): Reading<T> {
   };
 }
 
-/** Whatever a request handler answered in this round shows life, on any of the connections. */
+/** Any answer of a request handler in this round shows life, on any of the connections. */
 async function unlessAlive(
   pinged: ListenerAnswer,
   reads: Promise<unknown> | undefined,
@@ -195,15 +196,15 @@ async function unlessAlive(
 
 type Unanswered = Exclude<ListenerAnswer, { readonly kind: "answered" | "throttled" }>;
 
-/** A broker that wants us to authenticate ends the connection at the first real request, and does not say why. */
+/** A broker that requires authentication closes the connection at the first real request, and does not say why. */
 function hinted(answer: Unanswered, { sasl }: KafkaSettings): Unanswered {
   if (answer.kind !== "refused-us" || sasl !== undefined) return answer;
   if (!answer.detail.includes(ENDED)) return answer;
-  const hint = "it ended the connection after it had answered: does it want SASL, or TLS?";
+  const hint = "it closed the connection after it had answered: does it need SASL, or TLS?";
   return { ...answer, detail: `${answer.detail}: ${hint}` };
 }
 
-/** Who does not answer was not asked anything else. */
+/** A broker that does not answer was not asked anything else. */
 function failedReads(role: BrokerSnapshot["role"], answer: Unanswered): Reads {
   const { detail, durationMs } = answer;
   const error: KafkaError = { code: CODES[answer.kind], retry: "transient", detail };

@@ -1,8 +1,9 @@
 /**
- * The log directories of the local broker: their state in each round, the replicas in them as often as
- * that is cheap. What lies in a directory changes slowly, and a broker with many replicas takes long to
- * say it; an offline directory must be seen at once.
+ * The log directories of the local broker: their state in each round, the replicas in them only as often as
+ * that is cheap. The contents of a directory change slowly, and a broker with many replicas takes long to
+ * list them; an offline directory must be noticed at once.
  */
+import type { Clock } from "../../../shared/clock.ts";
 import { type LogDirs, logDirsRequest } from "../../../shared/kafka/api/describe-log-dirs.ts";
 import { type KafkaError, protocolError } from "../../../shared/kafka/error.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
@@ -12,15 +13,15 @@ import { mapReading, readWithin, unlessError } from "./reading.ts";
 import type { RoundClock } from "./round-clock.ts";
 import { openSingleFlight } from "./single-flight.ts";
 
-/** All replicas take at most this share of the broker's time. */
+/** Listing all replicas takes at most this share of the broker's time. */
 const REPLICAS_SHARE = 0.05;
-/** As long as no replica is on its way: sizes are no news. */
+/** The interval while no replica is being moved: sizes alone are not urgent. */
 const REPLICAS_PAUSE_MS = 5000;
 /** How long a round waits for them, once the directories are known. */
 const REPLICAS_WAIT_MS = 500;
 /**
- * What was read so long ago is forgotten: it is no figure of now. Longer than the longest pause between two
- * readings that Kafka answers (30 s, at REPLICAS_SHARE).
+ * An older reading is forgotten. Longer than the longest pause between two readings that Kafka answers (30
+ * s, at REPLICAS_SHARE).
  */
 const CONTENTS_MS_MAX = 900_000;
 const PERMISSION = "DESCRIBE on the cluster";
@@ -31,18 +32,18 @@ type Contents = ReadonlyMap<string, DirContents>;
 
 export type LogDirReader = { readonly read: (clock: RoundClock) => Promise<Reading<Dirs>> };
 
-/** Two connections, because a broker answers one question of a connection after the other. */
+/** Two connections, because a broker answers the requests of a connection one after the other. */
 export function openLogDirReader(deps: {
   readonly directories: RenewableConnection;
   readonly replicas: RenewableConnection;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 }): LogDirReader {
-  const { monotonicMs } = deps;
+  const { monotonicMs } = deps.clock;
   const directories = openSingleFlight({
-    ...{ connection: deps.directories, request: () => logDirsRequest("none"), monotonicMs },
+    ...{ connection: deps.directories, request: () => logDirsRequest("none"), clock: deps.clock },
   });
   const replicas = openSingleFlight({
-    ...{ connection: deps.replicas, request: () => logDirsRequest("all"), monotonicMs },
+    ...{ connection: deps.replicas, request: () => logDirsRequest("all"), clock: deps.clock },
   });
   let contents: Contents = new Map();
   let readAtMs = monotonicMs();

@@ -1,9 +1,10 @@
 /**
- * `min.insync.replicas` of the topics that have a replica here, remembered: that of a new topic is asked for
- * at once, each again every minute or so, also where Kafka refused it, since it logs each refusal. The
- * asking goes on past the end of a round, so that rounds which are far apart get through all topics, too.
+ * `min.insync.replicas` of the topics that have a replica here, cached. For a new topic it is asked at
+ * once; then, or after a refusal (Kafka logs each one), about every minute. Asking goes on after the end of
+ * a round, so that all topics are read even if rounds are rare.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import {
   type DescribedConfig,
   topicConfigsRequest,
@@ -17,15 +18,15 @@ import { readingOf } from "./reading.ts";
 import type { RoundClock } from "./round-clock.ts";
 
 const KEY = "min.insync.replicas";
-/** A topic's, asked for anew after so long. */
+/** How long until a topic's value is asked for again. */
 const AGE_MS = 60_000;
-/** Not believed any more when it could not be read anew for so long. */
+/** A value that could not be read again for this long is dropped. */
 const AGE_MS_MAX = 300_000;
 const TOPICS_PER_REQUEST = 200;
-/** How long a round waits for what is asked for. */
+/** How long a round waits for answers. */
 const WAIT_MS = 500;
 
-/** `min`: as it was last read. `refusal`: of the last time that it was asked for. */
+/** `min`: the last value read. `refusal`: of the last question. */
 type Known = {
   readonly askedMs: number;
   readonly min: { readonly value: number; readonly atMs: number } | undefined;
@@ -37,16 +38,20 @@ export type MinInsyncReader = {
     topics: readonly TopicMetadata[],
     clock: RoundClock,
   ) => Promise<Reading<ReadonlyMap<string, number>>>;
-  /** Why one of them could not be read; undefined where all could. */
+  /** Why one of them could not be read; undefined if all could. */
   readonly trouble: () => KafkaError | undefined;
 };
 
 export function openMinInsyncReader(deps: {
   readonly brokerId: number;
   readonly connection: RenewableConnection;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 }): MinInsyncReader {
-  const { brokerId, connection, monotonicMs } = deps;
+  const {
+    brokerId,
+    connection,
+    clock: { monotonicMs },
+  } = deps;
   const known = new Map<string, Known>();
   let here: readonly string[] = [];
   let seen: readonly TopicMetadata[] | undefined;
@@ -105,7 +110,7 @@ const namesHere = (topics: readonly TopicMetadata[], brokerId: number): readonly
     .filter(({ partitions }) => partitions.some(({ replicas }) => replicas.includes(brokerId)))
     .map(({ name }) => name);
 
-/** Who was never asked for first, then who was longest ago. */
+/** Topics that were never asked for first, then those asked longest ago. */
 function dueTopics(
   here: readonly string[],
   known: ReadonlyMap<string, Known>,

@@ -1,12 +1,11 @@
 /**
- * The other brokers, for what only the cluster can say when the local one does not or is cut off. One
- * that answered is asked first the next time; a name that does not resolve is passed over and named.
+ * Asks the other brokers for what the local one does not know, or when it is cut off. A broker that
+ * answered is asked first the next time; a name that does not resolve is skipped and logged.
  */
-import { withDeadline } from "../../../shared/deadline.ts";
+import { type Call, startDeadline, withDeadline } from "../../../shared/deadline.ts";
 import { type ClusterMetadata, metadataRequest } from "../../../shared/kafka/api/metadata.ts";
-import type { Call, KafkaRequest } from "../../../shared/kafka/api/request.ts";
+import type { KafkaRequest } from "../../../shared/kafka/api/request.ts";
 import { openConnectionPool } from "../../../shared/kafka/connection/pool.ts";
-import { startDeadline } from "../../../shared/kafka/deadline.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { KafkaLog } from "../../../shared/kafka/log.ts";
 import {
@@ -21,7 +20,7 @@ const NAME_CHECK_MS_MAX = 5000;
 type ListenerAnswer<T> = Promise<Result<T, KafkaError>>;
 
 export type OtherBrokers = {
-  /** Is there anybody to ask? */
+  /** Whether there are other brokers. */
   readonly some: boolean;
   readonly metadata: (call: Call) => ListenerAnswer<ClusterMetadata>;
   readonly ask: <T>(
@@ -29,13 +28,13 @@ export type OtherBrokers = {
     request: KafkaRequest<T>,
     call: Call,
   ) => ListenerAnswer<T>;
-  /** In turn, until an answer serves; the first answer where none does. */
+  /** Asks one after the other until an answer is usable; returns the first answer if none is. */
   readonly askAny: <T>(
     request: KafkaRequest<T>,
     call: Call,
     serves?: (answer: T) => boolean,
   ) => ListenerAnswer<T>;
-  /** Resolves all names anew; says in the log what has changed. */
+  /** Resolves all names again; logs what has changed. */
   readonly checkNames: () => Promise<void>;
   /** Names that did not resolve the last time. */
   readonly unresolved: () => readonly string[];
@@ -44,7 +43,7 @@ export type OtherBrokers = {
 
 export type OtherBrokersOptions = {
   readonly others: readonly string[];
-  /** Verified each under its own name. */
+  /** Settings for each, so that TLS verifies its own name. */
   readonly settings: KafkaSettings;
   /** Rejects when the name has no address. */
   readonly resolve: (host: string) => Promise<unknown>;
@@ -96,8 +95,7 @@ export function openOtherBrokers({
     const lost = [...now].filter((host) => !unresolved.has(host));
     const found = [...unresolved].filter((host) => !now.has(host));
     unresolved = now;
-    if (lost.length > 0)
-      log("warn", "replicas whose names do not resolve are passed over", { lost });
+    if (lost.length > 0) log("warn", "replicas whose names do not resolve are skipped", { lost });
     if (found.length > 0) log("info", "replicas whose names resolve again", { found });
   };
 

@@ -1,7 +1,7 @@
 /**
- * Does a broker answer at all, within this round? It is asked by ApiVersions: one that is out is waited for
- * over the rounds, and no connection is given up for being silent. It may be the only one that can be had:
- * at the broker's limit of connections a new one is refused, and where a quota mutes it a new one costs more.
+ * Does a broker answer at all within this round? The ping is an ApiVersions request. A pending one is
+ * awaited over several rounds, and a silent connection is not given up: it may be the only one that we can
+ * get, since at a connection limit a new one is refused, and under a quota a new one costs more.
  */
 import { apiVersionsRequest } from "../../../shared/kafka/api/api-versions.ts";
 import type { Reached } from "../../../shared/kafka/connection/connection.ts";
@@ -12,18 +12,19 @@ import type { Asking, RenewableConnection } from "./connection.ts";
 import { answerOf } from "./listener.ts";
 import type { RoundClock } from "./round-clock.ts";
 
-/** One that was left from the round before may have been closed since, by a broker that lives. */
+/** A connection from the last round may have been closed since, by a live broker. */
 const DIALS_MAX = 2;
-/** After that a connection that never opened is given up: the way to the broker may have changed. */
+/** After this time a connection that never opened is given up: the way to the broker may have changed. */
 const DIAL_MS_MAX = 30_000;
 
 /**
- * On these a silent broker may still answer. Who has not taken the connection is dialled anew, since the kernel
- * tries again ever more seldom; who spoke and then stopped is, too, since what it said is no answer of the next round.
+ * At these stages a silent broker may still answer on the same connection. If the broker has not accepted
+ * the connection, a new one is opened, since the kernel retries ever more seldom. If it answered and then
+ * stopped, too, since that was no answer for the next round.
  */
 const KEPT: ReadonlySet<Reached> = new Set(["connected", "open"]);
 
-/** `dialled`: over a link that was opened for it. */
+/** `dialled`: over a connection that was opened for it. */
 export type Life = { readonly answer: ListenerAnswer; readonly dialled: boolean };
 
 export type Ping = { readonly seek: (clock: RoundClock) => Promise<Life> };
@@ -45,7 +46,7 @@ export function openPing(connection: RenewableConnection): Ping {
     return asked;
   };
 
-  /** What is out from the round before. */
+  /** The pending ping of the last round. */
   const left = (): Asked | undefined => {
     if (pending === undefined) return undefined;
     if (wasSilent) connection.challenge();
@@ -55,7 +56,7 @@ export function openPing(connection: RenewableConnection): Ping {
     return undefined;
   };
 
-  /** At the end of a round. */
+  /** Called at the end of a round. */
   const silence = (asked: Asked, waitedMs: number, durationMs: number): ListenerAnswer => {
     const late = timeoutError("ApiVersions", Math.round(durationMs));
     const throttledMs = asked.throttledForMs();
@@ -93,7 +94,7 @@ export function openPing(connection: RenewableConnection): Ping {
   return { seek };
 }
 
-/** What one that is older had heard before is no answer of now. */
+/** What an older connection received earlier is no answer now. */
 const reachedSince = (
   { dialled, beganMs, reached }: Asked,
   sinceMs: number,

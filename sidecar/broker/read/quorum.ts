@@ -1,9 +1,10 @@
 /**
- * The metadata quorum as this node sees it. A broker passes DescribeQuorum on to the active controller
- * and holds it while there is none (measured on 4.1.1: for more than a minute, without an error). A
- * controller alone answers for itself while it leads; else DescribeCluster says who does (KIP-919, from
- * Kafka 3.7 and its metadata.version). Where it cannot say, a broker is asked, which passes the question on.
+ * The metadata quorum as this node sees it. A broker forwards DescribeQuorum to the active controller, and
+ * does not answer while there is none (measured on 4.1.1: for more than a minute, without an error). A
+ * controller-only node answers only while it leads; otherwise DescribeCluster says who leads (KIP-919, from
+ * Kafka 3.7 and its metadata.version). If it cannot say, a broker is asked, which forwards the question.
  */
+import type { Clock } from "../../../shared/clock.ts";
 import {
   type Controllers,
   controllersRequest,
@@ -24,11 +25,17 @@ import type { RoundClock } from "./round-clock.ts";
 import { openSingleFlight } from "./single-flight.ts";
 import { unmuted } from "./unmuted.ts";
 
-/** A broker that has held the question for so long, while it answers others, has no controller to pass it on to. An election takes less. */
+/**
+ * A broker that has not answered this question for so long, while it answers others, has no controller to
+ * forward it to. An election takes less.
+ */
 const LEADERLESS_AFTER_MS = 1000;
-/** A permission that is missing is asked for so seldom: Kafka logs each refusal with a stack. */
+/** How often to ask again after a missing permission: Kafka logs each refusal with a stack. */
 const REFUSED_MS = 15_000;
-/** Of the time that is left: for the leader, then for brokers, and for saying that neither answered. */
+/**
+ * Shares of the remaining time: for the leader, then for brokers; the rest is for reporting that neither
+ * answered.
+ */
 const LEADER_SHARE = 0.5;
 const BROKER_SHARE = 0.8;
 const NOT_LEADER_OR_FOLLOWER = 6;
@@ -42,14 +49,14 @@ export type QuorumReader = {
 
 export type QuorumReaderOptions = {
   readonly connection: RenewableConnection;
-  readonly monotonicMs: () => number;
-  /** Asks another controller, in at most so long. */
+  readonly clock: Clock;
+  /** Asks another controller, within this time. */
   readonly askOther: <T>(
     address: BrokerAddress,
     request: KafkaRequest<T>,
     deadlineMs: number,
   ) => Promise<Result<T, KafkaError>>;
-  /** Asks the brokers that are known, in turn, until an answer serves; the first answer where none does. */
+  /** Asks the known brokers one after the other until an answer is usable; returns the first answer if none is. */
   readonly askAny: <T>(
     request: KafkaRequest<T>,
     deadlineMs: number,
@@ -58,9 +65,10 @@ export type QuorumReaderOptions = {
 };
 
 export function openQuorumReader(options: QuorumReaderOptions): QuorumReader {
-  const { connection, monotonicMs } = options;
+  const { connection } = options;
+  const { monotonicMs } = options.clock;
   const question = openSingleFlight({
-    ...{ connection: unmuted(connection), request: quorumRequest, monotonicMs },
+    ...{ connection: unmuted(connection), request: quorumRequest, clock: options.clock },
   });
   let last: Quorum | undefined;
   let refusal: { readonly reading: Reading<Quorum>; readonly atMs: number } | undefined;
@@ -70,7 +78,7 @@ export function openQuorumReader(options: QuorumReaderOptions): QuorumReader {
     return reading;
   };
 
-  /** The reading is the last refusal's, while that is young. */
+  /** While the last refusal is recent, the reading is that refusal. */
   const unlessRefused =
     (read: QuorumReader["ofBroker"]): QuorumReader["ofBroker"] =>
     async (clock) =>
@@ -112,7 +120,7 @@ function evaluate({ errorCode, message, quorum }: DescribedQuorum): Result<Quoru
   return err(protocolError(errorCode, "describe the quorum", PERMISSION, message));
 }
 
-/** With what was last known of the voters. */
+/** With the last known voters. */
 const leaderless = (last: Quorum | undefined): Quorum => ({
   leaderId: NONE,
   leaderEpoch: last?.leaderEpoch ?? NONE,
@@ -150,7 +158,7 @@ async function askLeader(
   return answer.ok ? evaluate(answer.value) : err(lostLeader(leader.id, answer.error));
 }
 
-/** Before Kafka 3.7, or with an older metadata.version, a controller does not know where the others are. */
+/** Before Kafka 3.7, or with an older metadata.version, a controller does not know the others' addresses. */
 async function askBroker(
   { askAny }: QuorumReaderOptions,
   clock: RoundClock,
@@ -164,7 +172,7 @@ async function askBroker(
   return err({ ...error, detail });
 }
 
-/** A controller has a quorum, also where nobody tells of it. */
+/** A controller has a quorum, even if it cannot be described. */
 function neverAbsent(reading: Reading<Quorum>): Reading<Quorum> {
   if (reading.kind !== "absent") return reading;
   const detail = `who leads the quorum could not be asked: ${reading.reason}`;
@@ -177,14 +185,14 @@ function judgeControllers(controllers: Controllers): Result<Controllers, KafkaEr
   return err(protocolError(errorCode, "describe the controllers", PERMISSION, message));
 }
 
-/** A controller that has lost its leader goes on naming it (KIP-996: until it has won a vote of its own). */
+/** A controller that has lost its leader still names it (KIP-996: until it has won a vote of its own). */
 const lostLeader = (id: number, error: KafkaError): KafkaError => ({
   ...error,
-  detail: `node ${id}, said to lead the quorum, does not answer: ${error.detail}`,
+  detail: `node ${id}, which should lead the quorum, does not answer: ${error.detail}`,
 });
 
 const noAddress = (id: number): KafkaError => ({
   code: "unreachable",
   retry: "transient",
-  detail: `describe the quorum: node ${id} leads, and this controller knows no address of it`,
+  detail: `describe the quorum: node ${id} leads, but this controller does not know its address`,
 });

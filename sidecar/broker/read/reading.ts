@@ -1,4 +1,4 @@
-/** From an answer of Kafka's to a reading: read, failed, or absent where the broker has no such API. */
+/** Turns an answer of Kafka into a reading: read, failed, or absent if the broker has no such API. */
 
 import { quotaText } from "../../../shared/kafka/connection/throttle.ts";
 import { type KafkaError, timeoutError } from "../../../shared/kafka/error.ts";
@@ -14,7 +14,10 @@ export function readingOf<T>(result: Result<T, KafkaError>, durationMs: number):
   return { kind: "failed", error, durationMs };
 }
 
-/** Waits until the round is over; no answer by then is a timeout that says for how long, and what held it up on the way. */
+/**
+ * Waits until the round is over. Without an answer by then it is a timeout, which says for how long, and
+ * what delayed the request.
+ */
 export async function readWithin<T>(
   clock: RoundClock,
   what: string,
@@ -30,7 +33,7 @@ export async function readWithin<T>(
 type OnItsWay = Pick<Asking<unknown>, "sentMs" | "throttledForMs">;
 
 /**
- * No answer yet; what a quota held back for a part of the wait, or has no connection yet, the broker was not
+ * No answer yet. If a quota delayed the request, or its connection is not open yet, the broker was not
  * asked in time.
  */
 export function lateError(what: string, waitedMs: number, asked?: OnItsWay): KafkaError {
@@ -46,8 +49,9 @@ export function lateError(what: string, waitedMs: number, asked?: OnItsWay): Kaf
 }
 
 /**
- * The answer, unless its error code says that Kafka refuses or fails. One that has the API and calls its
- * version unsupported (it asks an older controller, in a rolling upgrade) did not say: it is not without it.
+ * The answer, unless its error code says that Kafka refuses or fails. A broker that has the API but calls
+ * its version unsupported (during a rolling upgrade it asks an older controller) counts as failed, not as
+ * without the API.
  */
 export function unlessError<T, V>(
   result: Result<T, KafkaError>,

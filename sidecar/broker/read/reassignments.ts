@@ -1,11 +1,13 @@
 /**
- * Which replicas here are being added by a reassignment (KIP-455). They are out of the ISR for as long as
- * the copy takes, hours where it is throttled, and that is no fault: Kafka's own count of under-replicated
+ * Which replicas here are being added by a reassignment (KIP-455). They are out of the ISR while they are
+ * being copied, for hours if that is throttled. This is no fault: Kafka's own count of under-replicated
  * partitions leaves them out. Asked only while a replica of ours is out of the ISR.
  *
- * A broker passes the question on to the controller and may hold it, so it has a connection of its own,
- * which is given back when nothing was to be asked for a while. Without an answer nothing is known to be added.
+ * A broker forwards the question to the controller and may take long to answer, so it has a connection of
+ * its own, which is closed when it was not needed for a while. Without an answer no replica counts as being
+ * added.
  */
+import type { Clock } from "../../../shared/clock.ts";
 import {
   type Reassignments,
   reassignmentsRequest,
@@ -20,11 +22,11 @@ import type { QuorumReaderOptions } from "./quorum.ts";
 import type { RoundClock } from "./round-clock.ts";
 import { openSingleFlight } from "./single-flight.ts";
 
-/** How long a round waits for it. */
+/** How long a round waits for the answer. */
 const WAIT_MS = 500;
-/** A permission that is missing is asked for so seldom: Kafka logs each refusal. */
+/** How often to ask again after a missing permission: Kafka logs each refusal. */
 const REFUSED_MS = 15_000;
-/** The connection is kept for so long: a replica may leave the ISR and come back time and again. */
+/** How long the unused connection is kept: a replica may leave the ISR and return repeatedly. */
 const IDLE_MS = 60_000;
 const NOT_CONTROLLER = 41;
 const CLUSTER_AUTHORIZATION_FAILED = 31;
@@ -39,13 +41,14 @@ export type AddingReader = (
 export function openAddingReader(deps: {
   readonly brokerId: number;
   readonly connection: RenewableConnection;
-  readonly monotonicMs: () => number;
-  /** Asks the other brokers in turn. */
+  readonly clock: Clock;
+  /** Asks the other brokers one after the other. */
   readonly askAny: QuorumReaderOptions["askAny"];
 }): AddingReader {
-  const { brokerId, connection, monotonicMs, askAny } = deps;
-  const question = openSingleFlight({ connection, request: reassignmentsRequest, monotonicMs });
-  /** What the others are asked is waited for over the rounds, as is the broker's own answer. */
+  const { brokerId, connection, askAny } = deps;
+  const { monotonicMs } = deps.clock;
+  const question = openSingleFlight({ ...deps, request: reassignmentsRequest });
+  /** The question to the others is awaited over several rounds, as is the one to the broker. */
   let askingOthers: Promise<Result<Reassignments, KafkaError>> | undefined;
   let refusedMs = Number.NEGATIVE_INFINITY;
   let neededMs = Number.NEGATIVE_INFINITY;

@@ -1,42 +1,45 @@
 /**
- * The time of one round, as far as we observed it. Of a step that is longer than two ticks the rest was
- * our own standing still (SIGSTOP, a throttled cgroup) and does not count: what we were too slow to hear
- * is never the broker's silence.
+ * The time of one round, as far as we were running. If a step between ticks is longer than two ticks, the
+ * excess was our own pause (SIGSTOP, a throttled cgroup) and does not count: an answer that we were too
+ * slow to read is never the broker's silence.
  *
- * Invariants (test/sidecar/broker/read/round-clock.test.ts): the round ends when the observed time reaches the
- * deadline, and not before what has already arrived is taken in.
+ * Invariants (test/sidecar/broker/read/round-clock.test.ts): the round ends when the observed time reaches
+ * the deadline, and not before data that has already arrived is processed.
  */
-
-import { sleep } from "../../../shared/deadline.ts";
+import { type Clock, sleep } from "../../../shared/clock.ts";
 
 const TICK_MS = 50;
-/** A timer's usual lateness is no lag. */
+/** The usual lateness of a timer, which does not count as lag. */
 const STEP_MS_MAX = 2 * TICK_MS;
 
 export type RoundClock = {
   /** The promise's value; undefined when the round is over first. A rejection passes through. */
   readonly within: <T>(promise: Promise<T>) => Promise<T | undefined>;
-  /** Resolves after so much observed time, or at the end of the round. */
+  /** Resolves after that much observed time, or at the end of the round. */
   readonly after: (ms: number) => Promise<void>;
-  /** Since the round began, without the time in which we stood still. */
+  /** Time since the round began, without our own pauses. */
   readonly observedMs: () => number;
-  /** Of the observed time, until the deadline. */
+  /** Observed time that is left until the deadline. */
   readonly leftMs: () => number;
-  /** The time in which we stood still. */
+  /** The time of our own pauses. */
   readonly lagMs: () => number;
-  /** Aborted when the round is over. */
+  /** Aborts when the round is over. */
   readonly signal: AbortSignal;
   readonly stop: () => void;
 };
 
 export type RoundClockOptions = {
   readonly deadlineMs: number;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
   /** Ends the round early. */
   readonly signal: AbortSignal;
 };
 
-export function openRoundClock({ deadlineMs, monotonicMs, signal }: RoundClockOptions): RoundClock {
+export function openRoundClock({
+  deadlineMs,
+  clock: { monotonicMs },
+  signal,
+}: RoundClockOptions): RoundClock {
   const over = new AbortController();
   let lastMs = monotonicMs();
   let observedMs = 0;
@@ -51,7 +54,7 @@ export function openRoundClock({ deadlineMs, monotonicMs, signal }: RoundClockOp
   const end = () => over.abort();
   const timer = setInterval(() => {
     advance();
-    // After what the sockets have for us by now.
+    // After the data that the sockets already have.
     if (observedMs >= deadlineMs) setImmediate(() => setImmediate(end));
   }, TICK_MS);
   const stop = () => {

@@ -1,26 +1,33 @@
 /**
- * A question that a broker may hold for long: DescribeQuorum while no controller leads, log directories
- * on a disk that hangs. It is asked once and waited for over the rounds, since asking again would add to
- * what the broker has to do when it can.
+ * A question that a broker may take long to answer: DescribeQuorum while no controller leads, log
+ * directories on a disk that hangs. It is asked once and awaited over several rounds, since asking again
+ * would only add to the broker's backlog.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import type { KafkaRequest } from "../../../shared/kafka/api/request.ts";
 import type { Asking, RenewableConnection } from "./connection.ts";
 
-/** Then the connection itself may be what is broken. */
+/** After this time the connection itself may be broken. */
 const HELD_MS_MAX = 30_000;
 
 export type SingleFlightAnswer<T> = Pick<Asking<T>, "answer" | "sentMs" | "throttledForMs"> & {
-  /** For how long the broker has had it: what waits for its connection, or for the end of a quota's time, it does not hold. */
+  /**
+   * For how long the broker has had the request; time until its connection was open, or while a quota
+   * delayed it, does not count.
+   */
   readonly heldMs: () => number;
 };
 
 export function openSingleFlight<T>(deps: {
   readonly connection: Pick<RenewableConnection, "begin">;
   readonly request: () => KafkaRequest<T>;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 }): { readonly ask: () => SingleFlightAnswer<T> } {
-  const { connection, monotonicMs } = deps;
+  const {
+    connection,
+    clock: { monotonicMs },
+  } = deps;
   let pending:
     | (SingleFlightAnswer<T> & Pick<Asking<T>, "drop"> & { readonly sinceMs: number })
     | undefined;

@@ -1,7 +1,7 @@
 /**
- * Questions whose answers do not say when a quota mutes the connection after them, as DescribeQuorum's do
- * not. ApiVersions goes first, which does say it: what follows goes out when the broker listens again, and
- * what is then held is held by the broker.
+ * For questions whose answers do not report a quota, such as DescribeQuorum. ApiVersions is sent first,
+ * because its answer does: the question follows when the broker reads the connection again, so any further
+ * delay is the broker's own.
  */
 
 import { apiVersionsRequest } from "../../../shared/kafka/api/api-versions.ts";

@@ -1,9 +1,10 @@
 /**
- * One round of reads: the local broker first, the others only for what it cannot say. Its own metadata
- * shows it as registered also while it is cut off from the controllers (measured: the last image stays),
- * so another broker is believed when no controller answers through the local one.
+ * One round of reads: the local broker first, the others only for what it cannot say. A broker that is cut
+ * off from the controllers still shows itself as registered (measured: it keeps its last image), so another
+ * broker is believed when no controller answers through the local one.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import type { ClusterMetadata } from "../../../shared/kafka/api/metadata.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Result } from "../../../shared/result.ts";
@@ -14,7 +15,7 @@ import type { OtherBrokers } from "../read/other-brokers.ts";
 import { openRoundClock, type RoundClock } from "../read/round-clock.ts";
 import type { BrokerSnapshot, KafkaProcess, ListenerAnswer } from "../snapshot.ts";
 
-/** Of the round's deadline, after which the others are asked without waiting for the local broker. */
+/** Share of the round's deadline after which the others are asked without waiting for the local broker. */
 const OTHERS_AFTER_SHARE = 0.5;
 
 export type SnapshotOptions = {
@@ -24,7 +25,7 @@ export type SnapshotOptions = {
   readonly cluster: OtherBrokers;
   readonly silence: OutageWatch;
   readonly finder: KafkaFinder;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 };
 
 export type Snapshots = { readonly take: (signal: AbortSignal) => Promise<BrokerSnapshot> };
@@ -36,14 +37,14 @@ export function openSnapshots(options: SnapshotOptions): Snapshots {
 
   const hasStarted = (answer: ListenerAnswer, process: KafkaProcess): boolean => {
     if (hasAnswered(answer)) hasAnsweredUnseen = true;
-    // Then its process has ended, or is about to: the next one has not answered yet.
+    // Then the process that answered has ended: the next one has not answered yet.
     if (answer.kind === "closed" || process.kind === "gone") hasAnsweredUnseen = false;
     return process.kind === "running" ? process.hasAnswered : hasAnsweredUnseen;
   };
 
   return {
     take: async (signal) => {
-      const clock = openRoundClock({ deadlineMs, monotonicMs: options.monotonicMs, signal });
+      const clock = openRoundClock({ deadlineMs, clock: options.clock, signal });
       try {
         const silenceOf = options.silence.round(clock);
         const heard = finder.asking();
@@ -89,7 +90,7 @@ async function askOthers(
   return cluster.metadata({ deadlineMs: Math.max(1, clock.leftMs()), signal: clock.signal });
 }
 
-/** The local broker does not say what the cluster is like, or has nobody to know it from. */
+/** The local broker does not describe the cluster, or has no controller to learn it from. */
 function isTroubled({ role, metadata, quorum }: LocalReads): boolean {
   if (role === "controller") return false;
   if (metadata.kind === "failed") {

@@ -1,8 +1,8 @@
 /**
- * Rounds: one after the other, never two at once, each begun PROBE_INTERVAL after the one before it began
- * or as soon as that one has ended. What goes wrong in one is told and does not end them.
+ * Makes rounds one after the other, never two at the same time. Each begins PROBE_INTERVAL after the last
+ * one began, or as soon as that has ended. An error in one is reported and does not end the loop.
  */
-import { sleep } from "../../../shared/deadline.ts";
+import { type Clock, sleep } from "../../../shared/clock.ts";
 import type { EvaluatedRound, Evaluation } from "../check/evaluate.ts";
 import type { BrokerSnapshot } from "../snapshot.ts";
 
@@ -10,23 +10,28 @@ export type RoundOptions = {
   readonly intervalMs: number;
   readonly take: (signal: AbortSignal) => Promise<BrokerSnapshot>;
   readonly evaluate: (snapshot: BrokerSnapshot, before: BrokerSnapshot | undefined) => Evaluation;
-  readonly monotonicMs: () => number;
-  /** Of each round that ended. */
+  readonly clock: Clock;
+  /** Called for each round that ended. */
   readonly onRound: (round: EvaluatedRound, snapshot: BrokerSnapshot) => void;
-  /** A defect of ours: the verdicts grow old, and say so. */
+  /** Called for a defect of ours; the verdicts then become too old, and say so. */
   readonly onDefect: (cause: unknown) => void;
 };
 
 export type Rounds = {
   readonly latest: () => EvaluatedRound | undefined;
-  /** One round, now. */
+  /** Makes one round now. */
   readonly once: (signal: AbortSignal) => Promise<EvaluatedRound | undefined>;
-  /** Rounds until the signal; the one under way is cut short by it. */
+  /** Makes rounds until the signal aborts, which also cuts the current one short. */
   readonly run: (signal: AbortSignal) => Promise<void>;
 };
 
 export function openRounds(options: RoundOptions): Rounds {
-  const { intervalMs, take, evaluate, monotonicMs } = options;
+  const {
+    intervalMs,
+    take,
+    evaluate,
+    clock: { monotonicMs },
+  } = options;
   let latest: EvaluatedRound | undefined;
   let before: BrokerSnapshot | undefined;
 
@@ -34,7 +39,7 @@ export function openRounds(options: RoundOptions): Rounds {
     const beganMs = monotonicMs();
     try {
       const snapshot = await take(signal);
-      // Cut short: what it did not read is no news of Kafka.
+      // It was cut short: what it did not read says nothing about Kafka.
       if (signal.aborted) return undefined;
       const judgement = evaluate(snapshot, before);
       before = snapshot;

@@ -1,7 +1,7 @@
 /** What is done to the workers' consumer groups: Kafka's answers as the leader needs them. */
+import type { Call } from "../../../shared/deadline.ts";
 import { deleteGroup, describeGroup } from "../../../shared/kafka/admin/groups.ts";
 import type { GroupMember } from "../../../shared/kafka/api/describe-groups.ts";
-import type { Call } from "../../../shared/kafka/api/request.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Log } from "../../../shared/log.ts";

@@ -5,6 +5,7 @@
  * where the group is gone altogether. A topic is known again by its id: without ids nothing is kept
  * or put back, for an old offset in a topic that was made again skips what is in it.
  */
+import { type Call, startDeadline } from "../../../shared/deadline.ts";
 import {
   allCommittedOffsets,
   commitOffsets,
@@ -12,14 +13,12 @@ import {
 } from "../../../shared/kafka/admin/groups.ts";
 import type { TopicOffsets } from "../../../shared/kafka/api/group-offsets.ts";
 import { NIL_TOPIC_ID } from "../../../shared/kafka/api/metadata.ts";
-import type { Call } from "../../../shared/kafka/api/request.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import {
   endOffsets,
   type PartitionOffsets,
   startOffsets,
 } from "../../../shared/kafka/consumer/offsets.ts";
-import { startDeadline } from "../../../shared/kafka/deadline.ts";
 import { type KafkaError, protocolError } from "../../../shared/kafka/error.ts";
 import type { KeptOffsets } from "../../../shared/protocol/ledger-facts.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";

@@ -2,6 +2,7 @@
  * Whether anybody leads, seen from outside: the ticks of whoever does, read from the end of one heartbeat
  * partition on (a leader ticks in all of them). A leader that was deposed does not count.
  */
+import type { Clock } from "../../../shared/clock.ts";
 import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";
 import type { PartitionOffsets } from "../../../shared/kafka/consumer/offsets.ts";
 import { decodeHeartbeat, TICK_KEY } from "../../../shared/protocol/message.ts";
@@ -22,9 +23,13 @@ export function openLeaderWatch(options: {
   readonly tail: Tail;
   /** The epoch of the last leader that is known. */
   readonly lastLeader: () => number | undefined;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 }): LeaderWatch {
-  const { tail, lastLeader, monotonicMs } = options;
+  const {
+    tail,
+    lastLeader,
+    clock: { monotonicMs },
+  } = options;
   let seen: SeenTick | undefined;
   let followed: number | undefined;
 

@@ -3,6 +3,7 @@
  * A leader takes the fleet over and changes it; when its term ends the ledger is read anew.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";
 import {
@@ -57,7 +58,7 @@ export function openStandby(options: {
   readonly client: KafkaClient;
   readonly tail: Tail;
   readonly warn: (message: string, fields: Record<string, unknown>) => void;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 }): Standby {
   const { client, tail, warn } = options;
   let fleet = createFleet();

@@ -3,6 +3,7 @@
  * it has been read to a given offset. Handlers are per topic and may be exchanged when roles change.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import { openConsumer } from "../../../shared/kafka/consumer/consumer.ts";
 import type { ReadBatch, ReadProblem } from "../../../shared/kafka/consumer/delivery.ts";
@@ -39,11 +40,11 @@ export function openTail(options: {
   readonly log: KafkaLog;
   /** Whatever is not about reachability. */
   readonly onProblem: (problem: ReadProblem) => void;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 }): Tail {
   const places = new Map<string, Place>();
   const waiters = new Set<Waiter>();
-  const trouble = createTroubleSpot(options.monotonicMs);
+  const trouble = createTroubleSpot(options.clock.monotonicMs);
 
   const settle = (name: string, next: number): void => {
     for (const waiter of waiters) {

@@ -3,7 +3,7 @@
  * that is missing for a moment may be on its way to be made again by somebody, with settings of his own; one that
  * stays away is made by whoever owns the lead.
  */
-import { sleep } from "../../../shared/deadline.ts";
+import { type Clock, sleep } from "../../../shared/clock.ts";
 import type { TopicMetadata } from "../../../shared/kafka/api/metadata.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
@@ -24,7 +24,7 @@ export type KeeperDeps = {
   /** Another cluster answers: nothing that is known holds there. */
   readonly otherCluster: (clusterId: string) => void;
   readonly log: Pick<Log, "warn">;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
 };
 
@@ -39,7 +39,7 @@ export async function keepTopics(deps: KeeperDeps): Promise<void> {
     if (!metadata.ok) continue;
     const { clusterId } = metadata.value;
     if (clusterId !== null && clusterId !== deps.clusterId) return deps.otherCluster(clusterId);
-    const gone = missing(absentIn(metadata.value.topics), deps.monotonicMs());
+    const gone = missing(absentIn(metadata.value.topics), deps.clock.monotonicMs());
     if (gone.length > 0 && deps.mayMake()) await makeAgain(deps, gone);
   }
 }

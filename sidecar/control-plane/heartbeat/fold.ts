@@ -3,6 +3,7 @@
  * cluster's `seen`; only a change of state costs more.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import type { KafkaRecord } from "../../../shared/kafka/batch/record.ts";
 import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
@@ -61,13 +62,13 @@ export type BeatDeps = {
   /** A beat of somebody not registered, or withdrawn: a worker of that name is not left alone yet. */
   readonly unregistered: (clientId: ClientId) => void;
   readonly refused: (refused: Refused) => void;
-  readonly nowMs: () => number;
+  readonly clock: Clock;
 };
 
 /** Folds a batch; returns the clocks that own ticks in it advanced. */
 export function foldBeats(deps: BeatDeps, batch: ReadBatch): ReadonlySet<ClockIndex> {
   const advanced = new Set<ClockIndex>();
-  const nowMs = deps.nowMs();
+  const nowMs = deps.clock.nowMs();
   for (const record of batch.records) {
     for (const clock of foldRecord(deps, batch.partition, record, nowMs)) advanced.add(clock);
   }

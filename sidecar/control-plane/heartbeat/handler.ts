@@ -1,4 +1,5 @@
 /** What a term does with the heartbeats that it reads: the fold, the clocks, and what is refused. */
+import type { Clock } from "../../../shared/clock.ts";
 import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";
 import type { Log } from "../../../shared/log.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
@@ -18,7 +19,7 @@ type HearDeps = {
     readonly log: Log;
     readonly quarantine: QuarantineQueue;
     readonly settings: FleetSettings;
-    readonly nowMs: () => number;
+    readonly clock: Clock;
   };
   readonly leaderState: LeaderState;
   readonly ages: Ages;
@@ -34,7 +35,7 @@ export function heartbeatHandler({
   epoch,
 }: HearDeps): (batch: ReadBatch) => void {
   const { inbox, recorder, log } = deps;
-  const mayAnswer = openAnswers(deps.nowMs);
+  const mayAnswer = openAnswers(deps.clock.nowMs);
   const beats: BeatDeps = {
     fleet: leaderState.fleet,
     ages,
@@ -66,7 +67,7 @@ export function heartbeatHandler({
       countRefused(recorder, log, "heartbeat", [refused]);
       deps.quarantine.put(refused);
     },
-    nowMs: deps.nowMs,
+    clock: deps.clock,
   };
   return (batch) => {
     const advanced = foldBeats(beats, batch);

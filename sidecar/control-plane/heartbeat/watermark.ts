@@ -2,7 +2,7 @@
  * The tick: every interval a record into every heartbeat partition, acks=all, so that ticks fail
  * where beats fail. Reading it back proves that all that was appended before has been read (age.ts).
  */
-import { sleep } from "../../../shared/deadline.ts";
+import { type Clock, sleep } from "../../../shared/clock.ts";
 import type { Producer } from "../../../shared/kafka/producer/producer.ts";
 import { encodeTick, TICK_KEY } from "../../../shared/protocol/message.ts";
 import { HEARTBEAT } from "../../../shared/protocol/topic.ts";
@@ -14,14 +14,19 @@ export type TickOptions = {
   readonly epoch: number;
   readonly instance: string;
   readonly intervalMs: number;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly failed: (partition: number, detail: string) => void;
 };
 
 /** Runs until the signal; never rejects. Partitions are independent: one without a leader stops alone. */
 export async function runTicks(options: TickOptions): Promise<void> {
-  const { ages, intervalMs, monotonicMs, signal } = options;
+  const {
+    ages,
+    intervalMs,
+    clock: { monotonicMs },
+    signal,
+  } = options;
   const underWay = new Set<number>();
   for (let sequence = 1; !signal.aborted; sequence += 1) {
     const startedMs = monotonicMs();

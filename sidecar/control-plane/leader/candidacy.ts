@@ -3,7 +3,7 @@
  * something does. Against it: topics of another fleet, and control planes of a version that elected per fleet,
  * which do not see the group: as long as there are some, they lead, and we stand by (an upgrade, a rollback).
  */
-import { sleep } from "../../../shared/deadline.ts";
+import { sleep } from "../../../shared/clock.ts";
 import type { Membership } from "../../../shared/kafka/election/membership.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Log } from "../../../shared/log.ts";

@@ -3,7 +3,8 @@
  * that only the group's owner can make; its age counts from before it was sent.
  */
 
-import type { Call } from "../../../shared/kafka/api/request.ts";
+import type { Clock } from "../../../shared/clock.ts";
+import type { Call } from "../../../shared/deadline.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Log } from "../../../shared/log.ts";
 import type { Result } from "../../../shared/result.ts";
@@ -25,7 +26,7 @@ export type FenceDeps = {
   readonly fence: (call: Call) => Promise<Result<null, KafkaError>>;
   readonly runtime: Runtime;
   readonly groups: Groups;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
   readonly recorder: Recorder;
   readonly log: Pick<Log, "warn">;
   readonly ended: AbortSignal;
@@ -40,7 +41,12 @@ export type Fence = {
 };
 
 export function openFence(deps: FenceDeps): Fence {
-  const { promoted, settings, monotonicMs, ended } = deps;
+  const {
+    promoted,
+    settings,
+    clock: { monotonicMs },
+    ended,
+  } = deps;
   /** The leader before us may have an act in the runtime's hands for this long. */
   let closedUntilMs = promoted.hadPredecessor
     ? promoted.fencedAtMs + settings.actWindowMs

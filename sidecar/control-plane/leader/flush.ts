@@ -1,5 +1,5 @@
 /** The last thing of a term: what was done before its end is said. */
-import { sleep } from "../../../shared/deadline.ts";
+import { sleep } from "../../../shared/clock.ts";
 import type { Producer } from "../../../shared/kafka/producer/producer.ts";
 import { AUDIT } from "../../../shared/protocol/topic.ts";
 import { auditRecord } from "../record/audit.ts";

@@ -1,5 +1,5 @@
 /** Following the heartbeat partitions from where they ended at promotion; one without a leader joins later. */
-import { sleep } from "../../../shared/deadline.ts";
+import { sleep } from "../../../shared/clock.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import { endOffsets } from "../../../shared/kafka/consumer/offsets.ts";
 import { HEARTBEAT } from "../../../shared/protocol/topic.ts";

@@ -3,12 +3,12 @@
  * preparation, whether it is the first or follows a loss: topics, the ledger from its start where what we knew
  * of it no longer holds, and only then a promotion.
  */
-import { backoffMs } from "../../../shared/backoff.ts";
-import { sleep } from "../../../shared/deadline.ts";
+
 import type { ReadProblem } from "../../../shared/kafka/consumer/delivery.ts";
 import type { Generation } from "../../../shared/kafka/election/context.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import { CONTROL, HEARTBEAT, STATUS } from "../../../shared/protocol/topic.ts";
+import { repeat, type Turn } from "../../../shared/retry.ts";
 import { createTroubleSpot, type LastingTrouble, troubleOf } from "../follow/readiness.ts";
 import { type LeadershipDeps, leadOnce, type StandbyParts } from "./one-term.ts";
 import type { Term } from "./term.ts";
@@ -39,7 +39,7 @@ export function openLeadership(deps: LeadershipDeps): Leadership {
     isStale: false,
     promotion: undefined,
     wake: () => undefined,
-    trouble: createTroubleSpot(deps.monotonicMs),
+    trouble: createTroubleSpot(deps.clock.monotonicMs),
     closing: new AbortController(),
   };
   const ended = keepGoing(deps, standing);
@@ -69,18 +69,17 @@ export function openLeadership(deps: LeadershipDeps): Leadership {
 }
 
 async function keepGoing(deps: LeadershipDeps, standing: StandbyParts): Promise<void> {
-  const { signal } = standing.closing;
-  for (let attempt = 0; !signal.aborted; ) {
-    if (!standing.isStale && standing.owned === undefined) {
+  const wanted = () => standing.isStale || standing.owned !== undefined;
+  const next = async (): Promise<Turn> => {
+    if (!wanted()) {
       await untilWoken(standing);
-      continue;
+      return "again";
     }
     const done = await turn(deps, standing);
-    attempt = done ? 0 : attempt + 1;
-    const again = standing.isStale || standing.owned !== undefined;
-    const waitMs = backoffMs(attempt, { ...RETRY, random: deps.random });
-    if (again && !signal.aborted) await sleep(waitMs, signal);
-  }
+    if (!wanted()) return "again";
+    return done ? "lapsed" : "failed";
+  };
+  await repeat(next, { ...RETRY, clock: deps.clock }, standing.closing.signal);
 }
 
 const untilWoken = (standing: StandbyParts): Promise<void> =>

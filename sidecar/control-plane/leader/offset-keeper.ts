@@ -3,7 +3,7 @@
  * each resync for those that have none yet. Reading changes nothing, so it
  * needs no fence; what was read is written as any change of a cluster is.
  */
-import { sleep } from "../../../shared/deadline.ts";
+import { sleep } from "../../../shared/clock.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Log } from "../../../shared/log.ts";
 import { type ClientId, groupOf } from "../../../shared/protocol/client-id.ts";

@@ -1,5 +1,5 @@
 /** One term, from owning the partition to its end: promote, follow what a leader reads, run it. */
-import type { Call } from "../../../shared/kafka/api/request.ts";
+import type { Call } from "../../../shared/deadline.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import type { Generation } from "../../../shared/kafka/election/context.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
@@ -51,7 +51,7 @@ type NotLed = Pick<KafkaError, "code" | "detail">;
 
 /** Resolves when the term is over; an error means that none was begun. */
 export async function leadOnce(deps: Deps, standing: StandbyParts): Promise<Result<null, NotLed>> {
-  const inbox = createInbox(deps.monotonicMs);
+  const inbox = createInbox(deps.clock.monotonicMs);
   /** A rebalance that leaves the partition with us gives a new generation to commit with. */
   const fence = (call: Call): Promise<Result<null, KafkaError>> =>
     standing.owned === undefined ? Promise.resolve(err(NOT_OWNED)) : standing.owned.fence(call);

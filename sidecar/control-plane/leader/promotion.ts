@@ -4,6 +4,7 @@
  * written until the fence), then the registry beyond `_applied`. Nothing is planned before.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";
 import type { PartitionOffsets } from "../../../shared/kafka/consumer/offsets.ts";
@@ -41,7 +42,7 @@ export type PromoteDeps = {
   readonly scope: string;
   readonly identity: FleetIdentity;
   readonly fence: () => Promise<Result<null, KafkaError>>;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
   /** Gets every batch of the registry, from the first on. */
   readonly onRegistry: (batch: ReadBatch) => void | Promise<void>;
   readonly signal: AbortSignal;
@@ -96,7 +97,7 @@ export async function promote(deps: PromoteDeps): Promise<Result<Promoted, Promo
   const hadPredecessor = standby.lastLeader() !== undefined || standby.fleet().epoch >= 0;
   const epoch = await writeLeader(deps, standby.fleet().epoch);
   if (!epoch.ok) return epoch;
-  const fencedAtMs = deps.monotonicMs();
+  const fencedAtMs = deps.clock.monotonicMs();
   const fenced = await deps.fence();
   if (!fenced.ok) return err({ code: "fenced", detail: fenced.error.detail });
   const after = await standby.caughtUp(signal);

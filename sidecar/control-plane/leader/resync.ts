@@ -1,5 +1,6 @@
 /** Keeping up with the runtime: a listing whenever it says that something changed, and as a resync. */
-import { sleep, withDeadline } from "../../../shared/deadline.ts";
+import { sleep } from "../../../shared/clock.ts";
+import { withDeadline } from "../../../shared/deadline.ts";
 import type { Log } from "../../../shared/log.ts";
 import { err, type Result } from "../../../shared/result.ts";
 import { foldChanges, type Outcomes, type TimeReading, touchAll } from "../act/outcome.ts";

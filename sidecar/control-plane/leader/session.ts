@@ -3,18 +3,18 @@
  * cluster answers at the same address (rebuilt, or another one): then all that is known of this one is dropped, and
  * the next session begins as the first did.
  */
-import { backoffMs } from "../../../shared/backoff.ts";
-import { sleep } from "../../../shared/deadline.ts";
+
 import { memberCount } from "../../../shared/kafka/admin/groups.ts";
 import { type KafkaClient, openKafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import { electionProtocol } from "../../../shared/kafka/election/assignment.ts";
 import { joinMembership } from "../../../shared/kafka/election/membership.ts";
-import type { KafkaError } from "../../../shared/kafka/error.ts";
+import { abortedError, type KafkaError } from "../../../shared/kafka/error.ts";
 import { kafkaLog } from "../../../shared/kafka/log.ts";
 import { openProducer } from "../../../shared/kafka/producer/producer.ts";
 import type { KafkaSettings } from "../../../shared/kafka/settings.ts";
 import { CONTROL, topicPlans } from "../../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
+import { ALWAYS, repeat, retry, type Turn } from "../../../shared/retry.ts";
 import { openGroups } from "../act/groups.ts";
 import {
   createTroubleSpot,
@@ -80,14 +80,14 @@ type Parts = {
 };
 
 export function openSession(deps: SessionDeps): Session {
-  const client = openKafkaClient(deps.kafka, { log: kafkaLog(deps.log) });
+  const client = openKafkaClient(deps.kafka, { log: kafkaLog(deps.log), oneCluster: true });
   const parts: Parts = {
     standby: undefined,
     tail: undefined,
     lead: undefined,
-    coming: createTroubleSpot(deps.monotonicMs),
-    group: createTroubleSpot(deps.monotonicMs),
-    fleet: createTroubleSpot(deps.monotonicMs),
+    coming: createTroubleSpot(deps.clock.monotonicMs),
+    group: createTroubleSpot(deps.clock.monotonicMs),
+    fleet: createTroubleSpot(deps.clock.monotonicMs),
     waiting: undefined,
     over: new AbortController(),
   };
@@ -131,7 +131,7 @@ async function stay(
   parts: Parts,
   clusterId: string,
 ): Promise<Result<null, string>> {
-  const { log, signal, settings, runtime, monotonicMs } = deps;
+  const { log, signal, settings, runtime, clock } = deps;
   const identity = identityOf(deps.fleet, settings.fleetAliases, clusterId);
   const prepare = () => prepareOn(deps, client, parts, clusterId);
   if ((await untilDone(deps, parts, "the topics", prepare)) === undefined) return ok(null);
@@ -140,10 +140,10 @@ async function stay(
     client,
     log: kafkaLog(log),
     onProblem: (problem) => parts.lead?.onProblem(problem),
-    monotonicMs,
+    clock,
   });
   parts.tail = tail;
-  const standby = openStandby({ client, tail, warn: log.warn, monotonicMs });
+  const standby = openStandby({ client, tail, warn: log.warn, clock });
   if ((await untilDone(deps, parts, "the ledger", standby.restart)) === undefined) return ok(null);
   parts.standby = standby;
   void keepCatchingUp(deps, standby);
@@ -156,13 +156,13 @@ async function stay(
     worker: deps.workerOf(identity.name),
     prepare,
     producer: openProducer({ client, log: kafkaLog(log) }),
-    groups: openGroups(client, log, deps.nowMs),
+    groups: openGroups(client, log, clock.nowMs),
   });
   parts.lead = lead;
   log.info("following the ledger", { fleet: identity.name, runtime: runtime.runtime, settings });
   const topics = topicPlans(deps.topicPartitions).map(({ name }) => name);
   const otherCluster = (id: string) => leave(deps, parts, clusterId, id);
-  const keeper = { ...{ client, clusterId, topics, log, monotonicMs, signal }, otherCluster };
+  const keeper = { ...{ client, clusterId, topics, log, clock, signal }, otherCluster };
   const kept = keepTopics({ ...keeper, mayMake: lead.owns, make: prepare });
   const stood = await runCandidacy({
     ...{ identity, clusterId, standby, trouble: parts.fleet, log, signal },
@@ -229,13 +229,15 @@ async function prepareOn(
 
 /** A standby is ready when it has read the ledger to its end once. */
 async function keepCatchingUp(deps: SessionDeps, standby: Standby): Promise<void> {
-  for (let attempt = 0; !deps.signal.aborted && !standby.ready(); attempt += 1) {
+  const { clock, signal } = deps;
+  const catchUp = async (): Promise<Turn> => {
+    if (standby.ready()) return "over";
     // The end is asked for again now and then: a topic that was made again may never reach it.
     const late = AbortSignal.timeout(CATCH_UP_MS);
-    const caughtUp = await standby.caughtUp(AbortSignal.any([deps.signal, late]));
-    if (caughtUp.ok) return;
-    await sleep(backoffMs(attempt, { ...RETRY, random: deps.random }), deps.signal);
-  }
+    const caughtUp = await standby.caughtUp(AbortSignal.any([signal, late]));
+    return caughtUp.ok ? "over" : "failed";
+  };
+  await repeat(catchUp, { ...RETRY, clock }, signal);
 }
 
 async function clusterIdOf(client: KafkaClient): Promise<Result<string, KafkaError>> {
@@ -245,24 +247,23 @@ async function clusterIdOf(client: KafkaClient): Promise<Result<string, KafkaErr
 
 /** Tries for ever, and says what it waits for; undefined when we are stopped meanwhile. */
 async function untilDone<T>(
-  { log, random, signal }: SessionDeps,
+  { log, clock, signal }: SessionDeps,
   { coming }: Parts,
   what: string,
   once: () => Promise<Result<T, KafkaError>>,
 ): Promise<T | undefined> {
-  for (let attempt = 0; !signal.aborted; attempt += 1) {
-    const done = await Promise.race([once(), untilAborted(signal)]);
-    if (done === undefined) return undefined;
-    if (done.ok) {
-      coming.note(undefined);
-      return done.value;
-    }
-    const { detail } = done.error;
-    coming.note({ ...troubleOf(done.error), detail: `waiting for ${what}: ${detail}` });
-    log.warn(`waiting for ${what}`, { attempt: attempt + 1, error: detail });
-    await sleep(backoffMs(attempt, { ...RETRY, random }), signal);
-  }
-  return undefined;
+  const stopped = err(abortedError(`wait for ${what}`));
+  const failed = (error: KafkaError, attempt: number) => {
+    const { detail } = error;
+    coming.note({ ...troubleOf(error), detail: `waiting for ${what}: ${detail}` });
+    log.warn(`waiting for ${what}`, { attempt, error: detail });
+  };
+  const tryOnce = async () =>
+    signal.aborted ? stopped : ((await Promise.race([once(), untilAborted(signal)])) ?? stopped);
+  const done = await retry(tryOnce, { ...RETRY, clock, again: ALWAYS, failed }, signal);
+  if (!done.ok) return undefined;
+  coming.note(undefined);
+  return done.value;
 }
 
 const untilAborted = (signal: AbortSignal): Promise<undefined> =>

@@ -1,5 +1,5 @@
 /** Looks now and then whether strays have left the groups in which they were found. */
-import { sleep } from "../../../shared/deadline.ts";
+import { sleep } from "../../../shared/clock.ts";
 import type { Log } from "../../../shared/log.ts";
 import { groupOf } from "../../../shared/protocol/client-id.ts";
 import type { Groups } from "../act/groups.ts";

@@ -2,7 +2,8 @@
  * One term of a leader: everything between promotion and its end. Readers, the runtime's watch, ticks
  * and timers put things into the inbox and the leader's state and wake the loop; rounds work them off one by one.
  */
-import type { Call } from "../../../shared/kafka/api/request.ts";
+import type { Clock } from "../../../shared/clock.ts";
+import type { Call } from "../../../shared/deadline.ts";
 import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Producer } from "../../../shared/kafka/producer/producer.ts";
@@ -73,9 +74,7 @@ export type TermDeps = {
   readonly fence: (call: Call) => Promise<Result<null, KafkaError>>;
   readonly recorder: Recorder;
   readonly log: Log;
-  readonly monotonicMs: () => number;
-  readonly nowMs: () => number;
-  readonly random: () => number;
+  readonly clock: Clock;
 };
 
 export type Term = {
@@ -123,7 +122,7 @@ export function openTerm(deps: TermDeps): Term {
     leaderState,
     ages,
     counts,
-    beganMs: deps.monotonicMs(),
+    beganMs: deps.clock.monotonicMs(),
     conditions,
     trouble: parts.trouble,
     onHeartbeats: heartbeatHandler(parts),
@@ -151,7 +150,7 @@ export function openTerm(deps: TermDeps): Term {
 }
 
 function openParts(deps: TermDeps): Parts {
-  const { promoted, settings, log, monotonicMs, nowMs, random } = deps;
+  const { promoted, settings, log, clock } = deps;
   const { epoch, fleet } = promoted;
   const ended = new AbortController();
   const ages = createAges({
@@ -162,20 +161,20 @@ function openParts(deps: TermDeps): Parts {
   const expiry = createExpiry(ages, settings);
   const actual = createActual(deps.worker.fleet, settings.fleetAliases);
   const specHash = specHashOf(deps.worker);
-  const known = { fleet, actual, expiry, backoffs: createBackoffs(random) };
+  const known = { fleet, actual, expiry, backoffs: createBackoffs(clock.random) };
   const leaderState = openLeaderState({ ...known, specHash });
-  const trouble = createTroubleSpot(monotonicMs);
+  const trouble = createTroubleSpot(clock.monotonicMs);
   return {
     deps,
     epoch,
     leaderState,
     ages,
     counts: createBeatCounts(),
-    trail: openAuditTrail({ epoch, nowMs, log }),
+    trail: openAuditTrail({ epoch, clock, log }),
     save: {
       producer: deps.producer,
       signal: ended.signal,
-      random,
+      clock,
       warn: log.warn,
       trouble: (error) => void trouble.note(error && troubleOf(error)),
     },
@@ -183,16 +182,16 @@ function openParts(deps: TermDeps): Parts {
     ended: ended.signal,
     end: (reason) => ended.abort(reason),
     readTime: () => ({
-      monotonicMs: monotonicMs(),
-      nowMs: nowMs(),
+      monotonicMs: clock.monotonicMs(),
+      nowMs: clock.nowMs(),
       seen: { clock: ages.joint, atMs: ages.observedMs(ages.joint) },
     }),
     conditions: () =>
       readConditions(leaderState, {
         registryHarmful: deps.registryHarmful,
         specHash,
-        monotonicMs: monotonicMs(),
-        nowMs: nowMs(),
+        monotonicMs: clock.monotonicMs(),
+        nowMs: clock.nowMs(),
         workerMinReadyMs: settings.workerMinReadyMs,
         cleanupTimeoutMs: settings.cleanupTimeoutMs,
         brakePercent: settings.brakePercent,
@@ -203,7 +202,7 @@ function openParts(deps: TermDeps): Parts {
 /** Rounds, one after the other, until the term is over; what runs beside them ends with it. */
 async function runTerm(parts: Parts): Promise<string> {
   const { deps, leaderState, epoch, ended, end } = parts;
-  const { inbox, recorder, monotonicMs } = deps;
+  const { inbox, recorder, clock } = deps;
   const fence = openFence({ ...deps, ended, end });
   const outcomes = { runtime: deps.runtime.runtime, tell: recorder.event };
   const round = roundDeps(parts, fence, outcomes);
@@ -217,13 +216,13 @@ async function runTerm(parts: Parts): Promise<string> {
   const sayRollout = rolloutLog(leaderState, deps.log);
   const keeper = openOffsetKeeper({ ...deps, leaderState, signal: ended, wake: inbox.wake });
   while (!ended.aborted) {
-    const startedMs = monotonicMs();
+    const startedMs = clock.monotonicMs();
     for (const clientId of leaderState.backoffs.take(startedMs)) leaderState.dirty.add(clientId);
     const taken = inbox.take();
     applyOffsets(leaderState, taken, epoch);
     if (!(await survives(runRound(round, taken), end))) break;
     sayRollout();
-    recorder.round(monotonicMs() - startedMs);
+    recorder.round(clock.monotonicMs() - startedMs);
     keeper.run();
     await inbox.wait(earliest(leaderState.backoffs.nextMs(), fence.openMs()), ended);
   }
@@ -264,7 +263,7 @@ const tickOptions = ({ deps, ages, epoch, ended }: Parts): TickOptions => ({
   epoch,
   instance: deps.instance,
   intervalMs: deps.settings.watermarkIntervalMs,
-  monotonicMs: deps.monotonicMs,
+  clock: deps.clock,
   signal: ended,
   failed: (partition, detail) => {
     deps.recorder.tickFailed(partition);

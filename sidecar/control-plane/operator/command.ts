@@ -35,7 +35,7 @@ async function operate(run: OperatorRun, config: OperatorConfig, shell: Shell): 
   const interrupted = new Promise<ExitCode>((resolve) => {
     shell.signal.addEventListener("abort", () => resolve(EXIT.unconfirmed), { once: true });
   });
-  const performed = perform(run, { client, log, say: shell.say, nowMs: shell.nowMs, confirm });
+  const performed = perform(run, { client, log, say: shell.say, clock: shell.clock, confirm });
   const code = await Promise.race([performed, interrupted]);
   await client.close();
   return code;

@@ -2,6 +2,7 @@
  * `sidecar control-plane --plan`: folds ledger and registry, lists the workers, and prints what a new
  * leader would do. Joins no group and writes nothing.
  */
+import type { Clock } from "../../../shared/clock.ts";
 import { EXIT, type ExitCode } from "../../../shared/exit.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import { endOffsets, startOffsets } from "../../../shared/kafka/consumer/offsets.ts";
@@ -39,8 +40,7 @@ export type DryRunDeps = {
   readonly worker: WorkerSettings;
   readonly settings: TermSettings;
   readonly identity: FleetIdentity;
-  readonly monotonicMs: () => number;
-  readonly nowMs: () => number;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
 };
 
@@ -91,7 +91,7 @@ async function foldRegistry(deps: DryRunDeps, fleet: Fleet): Promise<Result<Pend
   const { accepted, lastFleet } = control.value;
   const known = { fleet, topicId, epoch: fleet.epoch, accepted };
   const from = registryStarts(known, starts.value, ends.value);
-  const inbox = createInbox(deps.monotonicMs);
+  const inbox = createInbox(deps.clock.monotonicMs);
   const offsets = new Map(from.map((start) => [start.partition, start.from]));
   const read = await readToEnd(deps, REGISTRY, (batch) => void inbox.registry(batch), offsets);
   if (!read.ok) return read;
@@ -99,7 +99,7 @@ async function foldRegistry(deps: DryRunDeps, fleet: Fleet): Promise<Result<Pend
   for (const { partition } of from.filter(({ madeAgain }) => madeAgain)) {
     forgetOffsets(fleet, partition);
   }
-  const at = { seen, nowMs: deps.nowMs(), topicId, history: historyOf(from) };
+  const at = { seen, nowMs: deps.clock.nowMs(), topicId, history: historyOf(from) };
   const judged = admit(fleet, inbox.take().registry, at);
   for (const { partition, applied } of from) fleet.applied.set(partition, applied);
   const lines = [
@@ -163,8 +163,8 @@ function planLines(
   const conditions = readConditions(leaderState, {
     registryHarmful: false,
     specHash,
-    monotonicMs: deps.monotonicMs(),
-    nowMs: deps.nowMs(),
+    monotonicMs: deps.clock.monotonicMs(),
+    nowMs: deps.clock.nowMs(),
     workerMinReadyMs: settings.workerMinReadyMs,
     cleanupTimeoutMs: settings.cleanupTimeoutMs,
     brakePercent: settings.brakePercent,

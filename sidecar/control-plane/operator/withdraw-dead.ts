@@ -3,6 +3,7 @@
  * them. The ledger alone does not say that a cluster is dead now: while no control plane led, nobody listened.
  * So a leader must be there, and have listened for as long as a living cluster may be silent.
  */
+import type { Clock } from "../../../shared/clock.ts";
 import { EXIT, type ExitCode } from "../../../shared/exit.ts";
 import { openConsumer } from "../../../shared/kafka/consumer/consumer.ts";
 import { endOffsets } from "../../../shared/kafka/consumer/offsets.ts";
@@ -26,18 +27,18 @@ const TICK_MS_MAX = 20_000;
 const QUIET_MS_MAX = 30_000;
 const AT_ONCE_MAX = 500;
 
-export type DeadDeps = OperatorDeps & { readonly nowMs: () => number };
+export type DeadDeps = OperatorDeps & { readonly clock: Clock };
 
 export async function withdrawDead(deps: DeadDeps, deadForMs: number): Promise<ExitCode> {
-  const { say, nowMs } = deps;
+  const { say, clock } = deps;
   const fleet = await readLedger(deps);
   if (!fleet.ok) return failed(deps, fleet.error);
-  const dead = longDead(fleet.value, deadForMs, nowMs());
+  const dead = longDead(fleet.value, deadForMs, clock.nowMs());
   if (dead.length === 0) {
     say(`no cluster has been dead for ${ageText(deadForMs)}`);
     return EXIT.done;
   }
-  for (const cluster of dead) say(deadLine(cluster, nowMs()));
+  for (const cluster of dead) say(deadLine(cluster, clock.nowMs()));
   const unheard = await whyUnheard(deps, dead, fleet.value.epoch);
   if (!unheard.ok) return failed(deps, unheard.error);
   if (unheard.value !== undefined) {
@@ -51,7 +52,7 @@ export async function withdrawDead(deps: DeadDeps, deadForMs: number): Promise<E
   }
   const again = await readLedger(deps);
   if (!again.ok) return failed(deps, again.error);
-  const clientIds = stillDead(dead, longDead(again.value, deadForMs, nowMs()));
+  const clientIds = stillDead(dead, longDead(again.value, deadForMs, clock.nowMs()));
   const left = dead.filter(({ clientId }) => !clientIds.includes(clientId));
   for (const { clientId } of left) say(`${clientId} was heard meanwhile: it stays`);
   return await write(deps, clientIds);

@@ -3,6 +3,7 @@
  * The spawn line reads as the original's, for those who search their logs for it.
  */
 
+import type { Clock } from "../../../shared/clock.ts";
 import type { OutRecord } from "../../../shared/kafka/batch/record.ts";
 import type { Log } from "../../../shared/log.ts";
 import { type Audit, encodeAudit } from "../../../shared/protocol/audit.ts";
@@ -19,7 +20,7 @@ export type AuditTrail = {
 
 export function openAuditTrail(options: {
   readonly epoch: number;
-  readonly nowMs: () => number;
+  readonly clock: Clock;
   readonly log: Log;
 }): AuditTrail {
   const { epoch, log } = options;
@@ -28,7 +29,7 @@ export function openAuditTrail(options: {
     count += 1;
     return `${epoch}-${count}`;
   };
-  const at = () => new Date(options.nowMs()).toISOString();
+  const at = () => new Date(options.clock.nowMs()).toISOString();
 
   const intentOf = (act: Act): Audit => {
     const { action, reason } = describeAct(act);

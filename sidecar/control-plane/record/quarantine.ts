@@ -2,7 +2,6 @@
  * Quarantine of refused heartbeats, beside the rounds: a flood of garbage must not slow the fleet
  * down. What does not fit the queue is counted and stays readable in its own topic for an hour.
  */
-import { sleep } from "../../../shared/deadline.ts";
 import type { Refused } from "../../../shared/protocol/quarantine.ts";
 import type { SaveOptions } from "./write.ts";
 import { saveQuarantine, TermLost } from "./write.ts";
@@ -36,7 +35,7 @@ export function createQuarantineQueue(): QuarantineQueue {
           if (cause instanceof TermLost) return;
           throw cause;
         }
-        if (batch.length < BATCH_MAX) await sleep(PAUSE_MS, options.signal);
+        if (batch.length < BATCH_MAX) await options.clock.sleep(PAUSE_MS, options.signal);
       }
     },
   };

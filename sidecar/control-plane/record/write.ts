@@ -2,8 +2,7 @@
  * The leader's writes, all with acks=all: ledger, audit, quarantine. Each is retried until it is
  * written or the term is over (`TermLost`), because nothing may be done that the ledger does not know.
  */
-import { backoffMs } from "../../../shared/backoff.ts";
-import { sleep } from "../../../shared/deadline.ts";
+import type { Clock } from "../../../shared/clock.ts";
 import type { OutRecord } from "../../../shared/kafka/batch/record.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { Producer } from "../../../shared/kafka/producer/producer.ts";
@@ -11,6 +10,7 @@ import type { Audit } from "../../../shared/protocol/audit.ts";
 import { appliedKey, encodeApplied, encodeStatus } from "../../../shared/protocol/ledger.ts";
 import { quarantineHeaders, type Refused } from "../../../shared/protocol/quarantine.ts";
 import { AUDIT, QUARANTINE, STATUS } from "../../../shared/protocol/topic.ts";
+import { ALWAYS, isTransient, retry } from "../../../shared/retry.ts";
 import { toStatus } from "../fleet/ledger.ts";
 import type { LeaderState } from "../state/leader-state.ts";
 import { auditRecord } from "./audit.ts";
@@ -30,7 +30,7 @@ export class TermLost extends Error {
 export type SaveOptions = {
   readonly producer: Producer;
   readonly signal: AbortSignal;
-  readonly random: () => number;
+  readonly clock: Clock;
   readonly warn: (message: string, fields: Record<string, unknown>) => void;
   /** Why nothing can be written for now; undefined when a write has succeeded again. */
   readonly trouble: (error: KafkaError | undefined) => void;
@@ -42,22 +42,19 @@ async function writeUntilDone(
   records: readonly OutRecord[],
   options: SaveOptions,
 ): Promise<void> {
-  const { producer, signal, random, warn, trouble } = options;
-  for (let attempt = 0; ; attempt += 1) {
-    if (signal.aborted) throw new TermLost(`${topic} was not written`);
-    const sent = await producer.send(topic, records, { deadlineMs: WRITE_DEADLINE_MS, signal });
-    if (sent.ok) {
-      trouble(undefined);
-      return;
-    }
-    if (signal.aborted) throw new TermLost(`${topic} was not written`);
-    trouble({ ...sent.error, detail: `${topic} cannot be written: ${sent.error.detail}` });
-    warn(`could not write ${records.length} records to ${topic}; trying again`, {
-      attempt: attempt + 1,
-      error: sent.error.detail,
-    });
-    await sleep(backoffMs(attempt, { ...RETRY, random }), signal);
-  }
+  const { producer, signal, clock, warn, trouble } = options;
+  const lost = new TermLost(`${topic} was not written`);
+  if (signal.aborted) throw lost;
+  const call = { deadlineMs: WRITE_DEADLINE_MS, signal };
+  const failed = (error: KafkaError, attempt: number) => {
+    trouble({ ...error, detail: `${topic} cannot be written: ${error.detail}` });
+    const detail = `could not write ${records.length} records to ${topic}; trying again`;
+    warn(detail, { attempt, error: error.detail });
+  };
+  const policy = { ...RETRY, clock, again: ALWAYS, failed };
+  const sent = await retry(() => producer.send(topic, records, call), policy, signal);
+  if (!sent.ok) throw lost;
+  trouble(undefined);
 }
 
 /** Changed clusters first, then `_applied`: what the ledger says was judged is in the ledger. */
@@ -111,23 +108,16 @@ export async function saveQuarantine(
   options: SaveOptions,
 ): Promise<void> {
   if (refused.length === 0) return;
-  const { producer, signal, warn, random } = options;
+  const { producer, signal, warn, clock } = options;
   const records = refused.map(toQuarantine);
-  for (let attempt = 1; attempt <= QUARANTINE_TRIES; attempt += 1) {
-    const sent = await producer.send(QUARANTINE, records, {
-      deadlineMs: WRITE_DEADLINE_MS,
-      signal,
-    });
-    if (sent.ok) return;
-    if (signal.aborted) throw new TermLost(`${QUARANTINE} was not written`);
-    const { detail } = sent.error;
-    const copies = `${refused.length} refused records to ${QUARANTINE}`;
-    if (sent.error.retry === "terminal" || attempt === QUARANTINE_TRIES) {
-      warn(`could not copy ${copies}; they stay where they are, and the fleet goes on`, { detail });
-      return;
-    }
-    await sleep(backoffMs(attempt, { ...RETRY, random }), signal);
-  }
+  const call = { deadlineMs: WRITE_DEADLINE_MS, signal };
+  const policy = { ...RETRY, clock, again: isTransient, triesMax: QUARANTINE_TRIES };
+  const sent = await retry(() => producer.send(QUARANTINE, records, call), policy, signal);
+  if (sent.ok) return;
+  if (signal.aborted) throw new TermLost(`${QUARANTINE} was not written`);
+  const { detail } = sent.error;
+  const copies = `${refused.length} refused records to ${QUARANTINE}`;
+  warn(`could not copy ${copies}; they stay where they are, and the fleet goes on`, { detail });
 }
 
 /** What is refused must never stop the topic: a copy that cannot be written is given up. */

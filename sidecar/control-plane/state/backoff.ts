@@ -10,6 +10,8 @@ import { createTimerHeap } from "../fleet/timer-heap.ts";
 /** Kubernetes begins at 10 s and ends at 5 min; a worker here is cheap, a gap in its data is not. */
 const BACKOFF_BASE_MS = 1_000;
 const BACKOFF_MAX_MS = 60_000;
+/** At least half of the wait: a crash loop must not spin by luck. */
+const CERTAIN = 0.5;
 /** What lies with others and takes them a while, such as an image that is in no registry. */
 export const PATIENT_MAX_MS = 300_000;
 /** A worker that ran this long before it exited starts at once again, and its count begins anew. */
@@ -31,13 +33,11 @@ export type Backoffs = {
 };
 
 export function createBackoffs(random: () => number): Backoffs {
-  /** At least half of the wait: a crash loop must not spin by luck. */
-  const half = () => 0.5 + random() / 2;
   const attempts = new Map<ClientId, Attempts>();
   const due = createTimerHeap<ClientId>();
 
   const waitFor = (attempt: number, maxMs = BACKOFF_MAX_MS): number =>
-    backoffMs(attempt, { baseMs: BACKOFF_BASE_MS, maxMs, random: half });
+    backoffMs(attempt, { baseMs: BACKOFF_BASE_MS, maxMs, certain: CERTAIN }, random());
 
   const set = (clientId: ClientId, failures: number, nowMs: number, waitMs: number): number => {
     attempts.set(clientId, { failures, notBeforeMs: nowMs + waitMs });

@@ -1,5 +1,7 @@
 /** From the configuration to what a worker is given, and to the runtime that runs it. */
+
 import { BUILD } from "../../../shared/build-info.ts";
+import type { Clock } from "../../../shared/clock.ts";
 import { WORKER_TABLE } from "../../../shared/config/worker.ts";
 import { EXIT, type ExitCode } from "../../../shared/exit.ts";
 import type { Log } from "../../../shared/log.ts";
@@ -21,8 +23,7 @@ export type Surroundings = {
   readonly executable: string;
   readonly exists: (path: string) => boolean;
   readonly readFile: (path: string) => Result<string, string>;
-  readonly nowMs: () => number;
-  readonly random: () => number;
+  readonly clock: Clock;
   readonly log: Log;
   /** Ends what a runtime keeps open. */
   readonly signal: AbortSignal;
@@ -86,7 +87,7 @@ const openProcess = (config: ControlPlaneConfig, around: Surroundings) =>
     hostname: around.hostname,
     environment: around.environment,
     log: around.log,
-    nowMs: around.nowMs,
+    clock: around.clock,
     pid1Allowed: config.processAsPid1,
   });
 
@@ -98,9 +99,9 @@ async function openDocker(
   const address = engineAddress(around);
   if (!address.ok) return misconfigured(address.error);
   const { dockerRuntime } = await import("../runtime/docker/runtime.ts");
-  const { log, random, signal } = around;
+  const { log, clock, signal } = around;
   const settings = dockerSettings(config);
-  return await dockerRuntime({ address: address.value, settings, takeOver, log, random, signal });
+  return await dockerRuntime({ address: address.value, settings, takeOver, log, clock, signal });
 }
 
 async function openKubernetes(
@@ -108,13 +109,13 @@ async function openKubernetes(
   around: Surroundings,
 ): Promise<Result<Runtime, NotOpened>> {
   const { openKubernetesRuntime } = await import("../runtime/kubernetes/open.ts");
-  const { log, random, signal } = around;
+  const { log, clock, signal } = around;
   const { kubeconfig, workerNamespace: namespace } = config;
   const settings = kubernetesSettings(config);
   const { version } = BUILD;
   return await openKubernetesRuntime({
     ...settings,
-    ...{ kubeconfig, namespace, version, log, random, signal },
+    ...{ kubeconfig, namespace, version, log, clock, signal },
   });
 }
 

@@ -4,7 +4,7 @@
  * fetch. The group is another connection's matter, so a wait of any length costs no membership.
  */
 import { backoffMs } from "../../../shared/backoff.ts";
-import { sleep } from "../../../shared/deadline.ts";
+import { sleep } from "../../../shared/clock.ts";
 import type { Consumer } from "../../../shared/kafka/consumer/consumer.ts";
 import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";
 import type { Log } from "../../../shared/log.ts";
@@ -214,7 +214,7 @@ async function untilDone<T>(
     operation(name, done.ok);
     if (done.ok) return done.value;
     if (done.error.code === "missing") await repair();
-    await sleep(backoffMs(failures, { ...AGAIN, random }), signal);
+    await sleep(backoffMs(failures, AGAIN, random()), signal);
   }
   return undefined;
 }

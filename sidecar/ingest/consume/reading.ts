@@ -2,7 +2,7 @@
  * Reads the topic as one of a group of ingests: who owns which partition is the group's to say, where each goes on the
  * database's. A topic that was made again, or has more partitions, is noticed and begun anew.
  */
-import { sleep } from "../../../shared/deadline.ts";
+import { sleep } from "../../../shared/clock.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import { openConsumer } from "../../../shared/kafka/consumer/consumer.ts";
 import type { ReadBatch, ReadProblem } from "../../../shared/kafka/consumer/delivery.ts";

@@ -1,6 +1,6 @@
 /** The database, made ready, and kept so: migrations at the start, and again where the tables are gone. */
 import { backoffMs } from "../../../shared/backoff.ts";
-import { sleep } from "../../../shared/deadline.ts";
+import { sleep } from "../../../shared/clock.ts";
 import type { Log } from "../../../shared/log.ts";
 import type { PostgresError } from "../../../shared/postgres/error.ts";
 import { migrate } from "../../../shared/postgres/migrate.ts";
@@ -54,7 +54,7 @@ export async function openSchema(deps: SchemaDeps): Promise<Result<null, Postgre
       return ok(null);
     }
     if (done.error.code === "refused" && done.error.sqlState === undefined) return done;
-    await sleep(backoffMs(attempt, { ...AGAIN, random: deps.random }), signal);
+    await sleep(backoffMs(attempt, AGAIN, deps.random()), signal);
   }
   return ok(null);
 }

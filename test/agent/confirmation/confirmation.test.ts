@@ -69,12 +69,12 @@ const REGISTER: readonly Row[] = [
   ["nothing at all", [], "open", /no control plane has answered/],
   ["running and judged", [running, done], "done", /worker kg-graph-builder-af-10 runs/],
   ["judged before it runs", [...withWorker("starting"), running], "done", /runs/],
-  ["running, not yet said to be judged", [running], "open", /has not come to this record/],
+  ["running, not yet said to be judged", [running], "open", /not reached this/],
   [
     "judged up to, not including, ours",
     [running, appliedRecord(anApplied(5))],
     "open",
-    /come to offset 5 of 6/,
+    /reached offset 5 of 6/,
   ],
   ["no worker yet", [statusRecord(aStatus(5)), done], "open", /not yet started/],
   ["starting", withWorker("starting"), "open", /starting, not yet running/],
@@ -121,7 +121,7 @@ const REGISTER: readonly Row[] = [
     "refused",
     /cluster.registry-2 @ 8/,
   ],
-  ["another partition was judged", [running, appliedRecord(anApplied(6), 1)], "open", /not come/],
+  ["another partition judged", [running, appliedRecord(anApplied(6), 1)], "open", /not reached/],
   [
     "another registry was judged",
     [running, appliedRecord(anApplied(6, { topic_id: "topic-0" }))],
@@ -142,7 +142,7 @@ const REGISTER: readonly Row[] = [
       appliedRecord(anApplied(6, { epoch: 7 })),
     ],
     "open",
-    /come to offset 5 of 6/,
+    /reached offset 5 of 6/,
   ],
   [
     "bytes that are no ledger record are ignored",
@@ -247,7 +247,7 @@ const DEREGISTER: readonly Row[] = [
     "done",
     /worker and group are gone/,
   ],
-  ["done, by history", [done, tombstone(5, "done", kept)], "done", /left to Kafka/],
+  ["done, by history", [done, tombstone(5, "done", kept)], "done", /group expire/],
   ["that, its worker there", [done, tombstone(5, "done", kept, "running")], "open", /no agent has/],
   ["a later tombstone is done", [tombstone(7, "done"), applied8], "done", /gone/],
   [

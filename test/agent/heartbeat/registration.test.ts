@@ -1,10 +1,12 @@
 /** When `agent run` registers again, on a Kafka that is played. */
+
 import { expect, test } from "bun:test";
 import { startRegistration, untilNextLookMs } from "../../../agent/heartbeat/registration.ts";
 import type { AgentStanding } from "../../../agent/heartbeat/standing.ts";
 import { openLog } from "../../../shared/log.ts";
 import { HEARTBEAT, REGISTRY } from "../../../shared/protocol/topic.ts";
 import { until } from "../../bed/condition.ts";
+import { clockOf } from "../../clock.ts";
 import { anIdentity } from "../given.ts";
 import { aTopic, playKafka } from "../played-kafka.ts";
 
@@ -42,9 +44,13 @@ function startPlayed(kind: AgentStanding["kind"]) {
       registered: () => undefined,
       run: () => Promise.resolve(),
     },
-    log: openLog({ level: "error", format: "text", write: () => undefined, nowMs: () => 0 }),
-    nowMs: () => 0,
-    random: () => 0,
+    log: openLog({
+      level: "error",
+      format: "text",
+      write: () => undefined,
+      clock: clockOf({ nowMs: () => 0 }),
+    }),
+    clock: clockOf({ nowMs: () => 0, random: () => 0 }),
     signal: stop.signal,
   });
   const end = () => {

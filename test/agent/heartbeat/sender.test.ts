@@ -1,4 +1,5 @@
 /** The heartbeat's loop, against a Kafka that a test turns on and off. */
+
 import { expect, test } from "bun:test";
 import * as v from "valibot";
 import { type HeartbeatOptions, openHeartbeatSender } from "../../../agent/heartbeat/sender.ts";
@@ -6,6 +7,7 @@ import type { OutRecord } from "../../../shared/kafka/batch/record.ts";
 import { type KafkaError, timeoutError } from "../../../shared/kafka/error.ts";
 import { err, ok } from "../../../shared/result.ts";
 import { until } from "../../bed/condition.ts";
+import { clockOf } from "../../clock.ts";
 import { clientId } from "../given.ts";
 
 const SOON = { deadlineMs: 5000, intervalMs: 2 };
@@ -44,9 +46,7 @@ function bed(options: { readonly intervalMs: number }) {
         return ok(null);
       },
     },
-    nowMs: Date.now,
-    monotonicMs: () => performance.now(),
-    random: () => 0.5,
+    clock: clockOf({ random: () => 0.5 }),
     resourcesSent: () => 0,
     trouble: () => trouble,
     changed: () => undefined,

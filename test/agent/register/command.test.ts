@@ -1,4 +1,5 @@
 /** The one-shot commands against a played Kafka: what is written, and with which code they end. */
+
 import { expect, test } from "bun:test";
 import {
   type HookOptions,
@@ -7,6 +8,7 @@ import {
   type Stage,
 } from "../../../agent/register/command.ts";
 import { HEARTBEAT, REGISTRY, STATUS } from "../../../shared/protocol/topic.ts";
+import { clockOf } from "../../clock.ts";
 import { anIdentity } from "../given.ts";
 import { aTopic, type Played, playKafka } from "../played-kafka.ts";
 
@@ -27,7 +29,7 @@ function hook(played: Played, more: Partial<HookOptions> = {}) {
     waitMs: undefined,
     failurePolicy: "nothing",
     force: false,
-    nowMs: () => 0,
+    clock: clockOf({ nowMs: () => 0 }),
     signal: new AbortController().signal,
     came: (next) => {
       stage = next;

@@ -7,6 +7,7 @@ import { accepts } from "../port.ts";
 import { killGroup, signalProcess, spawnReaped } from "../reaper.ts";
 import type { ListenerName, NodePorts } from "./config.ts";
 
+const FLAGS = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"] as const;
 const READY_MS = 60_000;
 const GRACE_MS = 20_000;
 /** In KRaft mode, and with ZooKeeper. */
@@ -43,7 +44,8 @@ export type BrokerOptions = {
   readonly host: string;
   readonly ports: NodePorts;
   readonly logDirs: readonly string[];
-  readonly heap: string;
+  /** Java's own. */
+  readonly flags: readonly string[];
 };
 
 type Ended = { readonly code: number | null; readonly log: string };
@@ -54,7 +56,15 @@ export class PortTaken extends Error {
 }
 
 /** Describes a broker whose `server.properties` lies in `dir` and whose directories are formatted. */
-export function createBroker({ id, libs, dir, host, ports, logDirs, heap }: BrokerOptions): Broker {
+export function createBroker({
+  id,
+  libs,
+  dir,
+  host,
+  ports,
+  logDirs,
+  flags,
+}: BrokerOptions): Broker {
   const logPath = join(dir, "server.log");
   let child: Subprocess<"pipe", number, number> | undefined;
   const portOf = (listener: ListenerName) => {
@@ -74,7 +84,6 @@ export function createBroker({ id, libs, dir, host, ports, logDirs, heap }: Brok
   };
   const startOnce = async (deadlineMs: number): Promise<Ended | undefined> => {
     const seen = Bun.file(logPath).size;
-    const flags = [`-Xmx${heap}`, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
     const own = spawnJava({ id, logPath, dir, flags, libs });
     child = own;
     const ended = await until(
@@ -153,6 +162,7 @@ function spawnJava({
       name: `kafka-${id}`,
       command: [
         "java",
+        ...FLAGS,
         ...flags,
         "-Dorg.slf4j.simpleLogger.showDateTime=true",
         "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",

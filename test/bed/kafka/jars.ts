@@ -44,7 +44,15 @@ export async function ensureJars(version: KafkaVersion = wantedKafka().version):
 /** The jars with the console tools: the newest ones, whatever brokers they talk to (KIP-896: 2.1 and later). */
 export const ensureTools = (): Promise<string> => ensureJars(NEWEST_KAFKA);
 
-async function requireJava(): Promise<void> {
+let java: Promise<void> | undefined;
+
+/** Asked once a process. */
+function requireJava(): Promise<void> {
+  java ??= checkJava();
+  return java;
+}
+
+async function checkJava(): Promise<void> {
   if (Bun.which("java") === null) {
     throw new BedUnavailable(
       `${NEEDED} a JRE such as openjdk-17-jre-headless (java was not found), or set KAFKA_BROKERS`,

@@ -1,5 +1,6 @@
 /** Runs one class of Kafka's jars to its end, with a deadline. */
 import { killGroup, spawnReaped } from "../reaper.ts";
+import { sharedClasses } from "./class-archive.ts";
 
 const TOOL_FLAGS = [
   "-Xmx256m",
@@ -21,7 +22,8 @@ export type JavaOptions = {
 export type JavaResult = { readonly stdout: string; readonly stderr: string };
 
 export function toolCommand({ libs, className, args }: JavaOptions): readonly string[] {
-  return ["java", ...TOOL_FLAGS, "-cp", `${libs}/*`, className, ...args];
+  const flags = [...TOOL_FLAGS, ...sharedClasses(libs)];
+  return ["java", ...flags, "-cp", `${libs}/*`, className, ...args];
 }
 
 /** @throws Error with all the output when the exit code is not 0 or the deadline passes. */

@@ -160,6 +160,16 @@ describe.skipIf(missing !== undefined)("startKafka()", () => {
   );
 
   test(
+    "starts Java with the classes of a former start",
+    async () => {
+      const bed = await started({});
+      const maps = await Bun.file(`/proc/${bed.broker(0).pid}/maps`).text();
+      expect(maps).toMatch(/kafka-[^/]+\/classes-[0-9a-f]+\.jsa$/mu);
+    },
+    LIMIT_MS,
+  );
+
+  test(
     "leaves no process and no file behind when its starter is killed",
     async () => {
       const script = `

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type Authority, type Certificate, createAuthority } from "../certificate.ts";
 import { keepDirectory, reapDirectory } from "../reaper.ts";
 import { type Broker, PortTaken } from "./broker.ts";
+import { ensureSharedClasses, sharedClasses } from "./class-archive.ts";
 import {
   type ClusterPlan,
   clientProperties,
@@ -95,17 +96,29 @@ export type KafkaBed = {
 /** Starts a cluster and waits until every broker serves. @throws BedUnavailable */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaBed> {
   const choice = options.kafka === undefined ? wantedKafka() : kafkaChoice(options.kafka);
+  const libs = await ensureJars(choice.version);
+  await ensureSharedClasses(libs, async (flags) => {
+    const bed = await startOnce(choice, {}, { libs, flags });
+    await Promise.all(bed.brokers.map((each) => each.stop()));
+    await bed.stop();
+  });
+  const java = { libs, flags: sharedClasses(libs) };
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await startOnce(choice, options);
+      return await startOnce(choice, options, java);
     } catch (error) {
       if (!(error instanceof PortTaken) || attempt === START_ATTEMPTS_MAX) throw error;
     }
   }
 }
 
-async function startOnce({ version, mode }: KafkaChoice, options: KafkaOptions): Promise<KafkaBed> {
-  const libs = await ensureJars(version);
+type BrokerJava = { readonly libs: string; readonly flags: readonly string[] };
+
+async function startOnce(
+  { mode }: KafkaChoice,
+  options: KafkaOptions,
+  { libs, flags: own }: BrokerJava,
+): Promise<KafkaBed> {
   const toolLibs = await ensureTools();
   const dir = await mkdtemp(join(tmpdir(), "outrider-kafka-"));
   reapDirectory(dir);
@@ -140,10 +153,10 @@ async function startOnce({ version, mode }: KafkaChoice, options: KafkaOptions):
       properties: options.properties ?? {},
     };
     const clusterId = newClusterId();
-    const heap = options.heap ?? "512m";
+    const flags = [`-Xmx${options.heap ?? "512m"}`, ...own];
     nodes.push(
       ...(await Promise.all(
-        plan.nodes.map((_, id) => prepareBroker({ libs, dir, plan, id, clusterId, heap })),
+        plan.nodes.map((_, id) => prepareBroker({ libs, dir, plan, id, clusterId, flags })),
       )),
     );
     await allStarted(nodes);

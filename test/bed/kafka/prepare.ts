@@ -18,7 +18,8 @@ type NodeOptions = {
   readonly plan: ClusterPlan;
   readonly id: number;
   readonly clusterId: string;
-  readonly heap: string;
+  /** Java's own. */
+  readonly flags: readonly string[];
 };
 
 /** Writes a node's settings, and formats its directories where Kafka's own controllers keep the metadata. */
@@ -28,7 +29,7 @@ export async function prepareBroker({
   plan,
   id,
   clusterId,
-  heap,
+  flags,
 }: NodeOptions): Promise<Broker> {
   const own = join(dir, `broker-${id}`);
   const logDirs = [join(own, "data-0"), join(own, "data-1")];
@@ -38,7 +39,7 @@ export async function prepareBroker({
   if (plan.zookeeper === undefined) await format(libs, config, plan, clusterId);
   const ports = plan.nodes[id];
   if (ports === undefined) throw new Error(`no ports for broker ${id}`);
-  return createBroker({ id, libs, dir: own, host: plan.host, ports, logDirs, heap });
+  return createBroker({ id, libs, dir: own, host: plan.host, ports, logDirs, flags });
 }
 
 const format = (libs: string, config: string, plan: ClusterPlan, clusterId: string) =>

@@ -6,9 +6,11 @@ import { until } from "../condition.ts";
 import { accepts, freePort } from "../port.ts";
 import { killGroup, spawnReaped } from "../reaper.ts";
 import { PortTaken } from "./broker.ts";
+import { sharedClasses } from "./class-archive.ts";
 import { propertiesText } from "./config.ts";
 
 const SERVER = "org.apache.zookeeper.server.ZooKeeperServerMain";
+const FLAGS = ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"] as const;
 const READY_MS = 30_000;
 /** Sessions last at least two of these; Kafka's are some seconds. */
 const TICK_MS = "500";
@@ -40,7 +42,7 @@ export async function startZooKeeper(libs: string, dir: string, host: string): P
   const log = openSync(logPath, "a");
   const child = spawnReaped({
     name: "zookeeper",
-    command: ["java", "-Xmx128m", "-XX:+UseSerialGC", "-cp", `${libs}/*`, SERVER, config],
+    command: ["java", ...FLAGS, ...sharedClasses(libs), "-cp", `${libs}/*`, SERVER, config],
     cwd: home,
     output: log,
   });

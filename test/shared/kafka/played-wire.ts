@@ -1,6 +1,7 @@
 /** A wire whose brokers are functions: they are given and give the bytes of the requests' highest version. */
+import type { Call } from "../../../shared/deadline.ts";
 import { ByteReader, ByteWriter } from "../../../shared/kafka/api/bytes.ts";
-import type { Call, KafkaRequest } from "../../../shared/kafka/api/request.ts";
+import type { KafkaRequest } from "../../../shared/kafka/api/request.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";

@@ -2,11 +2,13 @@
  * The informer against a server that is played, for what no healthy API server does: lists of an older
  * state, a beginning that is cut off, watches that end at once. The real one: test/system/door-kubernetes.
  */
+
 import { describe, expect, test } from "bun:test";
 import * as v from "valibot";
 import { type Informer, openInformer } from "../../../shared/kubernetes/informer.ts";
 import type { Transport } from "../../../shared/kubernetes/transport.ts";
 import { until } from "../../bed/condition.ts";
+import { clockOf } from "../../clock.ts";
 
 const PATIENCE = { deadlineMs: 10_000, intervalMs: 5 } as const;
 const Named = v.object({ metadata: v.object({ name: v.string() }) });
@@ -64,7 +66,7 @@ async function onPlay(
     selection: { resource: { group: "", version: "v1", plural: "things" } },
     keep: (object) => v.parse(Named, object).metadata.name,
     same: (one, other) => one === other,
-    random: () => 0.5,
+    clock: clockOf({ random: () => 0.5 }),
     log: (level, message) => {
       if (level === "warn") warnings.push(message);
     },

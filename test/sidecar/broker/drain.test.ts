@@ -1,4 +1,5 @@
 /** A drain: what it takes for safe, when it gives up, and its route. Time is the test's own. */
+
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { BUILD } from "../../../shared/build-info.ts";
@@ -16,6 +17,7 @@ import {
 } from "../../../sidecar/broker/drain.ts";
 import type { Readings } from "../../../sidecar/broker/probe/status.ts";
 import { brokerRoutes } from "../../../sidecar/broker/routes.ts";
+import { clockOf } from "../../clock.ts";
 import { judged, metadataOf, partition } from "./snapshot-sample.ts";
 
 const INTERVAL_MS = 2000;
@@ -49,7 +51,7 @@ function openWorld(
     misconfigured: undefined,
     staleAfterMs: 3 * INTERVAL_MS,
     gates: { liveness: "local", futureReplicas: "warn" },
-    monotonicMs: () => nowMs,
+    clock: clockOf({ monotonicMs: () => nowMs }),
     ...changed,
   };
   const stop = new AbortController();
@@ -61,7 +63,12 @@ function openWorld(
     },
     stopping: stop.signal,
     log: openLog({
-      ...{ level: "info", format: "json", write: (line) => lines.push(line), nowMs: () => 0 },
+      ...{
+        level: "info",
+        format: "json",
+        write: (line) => lines.push(line),
+        clock: clockOf({ nowMs: () => 0 }),
+      },
     }),
   };
   return { deps, lines, stop, at: (ms: number) => nowMs >= ms };

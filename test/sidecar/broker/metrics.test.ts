@@ -1,4 +1,5 @@
 /** The broker sidecar's own metrics: what is not read is absent, and docs/operating.md names them all. */
+
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { openMetrics } from "../../../shared/metrics.ts";
@@ -6,13 +7,14 @@ import { CHECKS, STATUSES } from "../../../sidecar/broker/check/check.ts";
 import type { EvaluatedRound } from "../../../sidecar/broker/check/evaluate.ts";
 import { openBrokerMetrics } from "../../../sidecar/broker/metrics.ts";
 import type { Readings } from "../../../sidecar/broker/probe/status.ts";
+import { clockOf } from "../../clock.ts";
 import { dir, failed, judged, metadataOf, partition, readIn } from "./snapshot-sample.ts";
 
 function open(round: EvaluatedRound | undefined, nowMs = 1500) {
   const readings: Readings = {
     ...{ brokerId: 0, latest: () => round, misconfigured: undefined, staleAfterMs: 6000 },
     gates: { liveness: "local", futureReplicas: "warn" },
-    monotonicMs: () => nowMs,
+    clock: clockOf({ monotonicMs: () => nowMs }),
   };
   const metrics = openMetrics();
   const gauges = openBrokerMetrics(metrics, readings);

@@ -1,7 +1,8 @@
 /** The routes on a real socket: a drain outlives the server's own limits, and ends with its client or the sidecar. */
+
 import { afterEach, describe, expect, test } from "bun:test";
 import { BUILD } from "../../../shared/build-info.ts";
-import { sleep } from "../../../shared/deadline.ts";
+import { sleep, systemClock } from "../../../shared/clock.ts";
 import { type HttpServer, serve } from "../../../shared/http.ts";
 import { openLog } from "../../../shared/log.ts";
 import { openMetrics } from "../../../shared/metrics.ts";
@@ -10,6 +11,7 @@ import { openBrokerMetrics } from "../../../sidecar/broker/metrics.ts";
 import type { Readings } from "../../../sidecar/broker/probe/status.ts";
 import { brokerRoutes } from "../../../sidecar/broker/routes.ts";
 import { until } from "../../bed/condition.ts";
+import { clockOf } from "../../clock.ts";
 import { judged, metadataOf, partition } from "./snapshot-sample.ts";
 
 const servers: HttpServer[] = [];
@@ -21,7 +23,12 @@ function open() {
   const stop = new AbortController();
   const world = { safe: false, beganMs: 0 };
   const log = openLog({
-    ...{ level: "info", format: "json", write: (line) => lines.push(line), nowMs: () => 0 },
+    ...{
+      level: "info",
+      format: "json",
+      write: (line) => lines.push(line),
+      clock: clockOf({ nowMs: () => 0 }),
+    },
   });
   const blocked = metadataOf({ a: [partition(0, [0, 1], [0])] });
   const round = (): EvaluatedRound => {
@@ -31,7 +38,7 @@ function open() {
   const readings: Readings = {
     ...{ brokerId: 0, latest: round, misconfigured: undefined, staleAfterMs: 6000 },
     gates: { liveness: "local", futureReplicas: "warn" },
-    monotonicMs: () => performance.now(),
+    clock: systemClock,
   };
   const metrics = openMetrics();
   const { probed } = openBrokerMetrics(metrics, readings);

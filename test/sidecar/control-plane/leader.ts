@@ -30,6 +30,7 @@ import {
   openLeaderState,
 } from "../../../sidecar/control-plane/state/leader-state.ts";
 import { until } from "../../bed/condition.ts";
+import { clockOf } from "../../clock.ts";
 import { FLEET, SPEC, workerOf } from "./sample.ts";
 
 /** A round's input when nothing was read and no time passed. */
@@ -77,7 +78,7 @@ export function openBench() {
       },
     },
     signal: lost.signal,
-    random: () => 0,
+    clock: clockOf({ random: () => 0 }),
     warn: () => undefined,
     trouble: () => undefined,
   };
@@ -122,7 +123,7 @@ export function openBench() {
     ...{ leaderState, ages, counts: createBeatCounts(), epoch: EPOCH },
     deps: {
       ...{ inbox: createInbox(() => clock.ms), quarantine: createQuarantineQueue(), log },
-      ...{ settings: TIMEOUTS, nowMs: () => clock.ms },
+      ...{ settings: TIMEOUTS, clock: clockOf({ nowMs: () => clock.ms }) },
       recorder: {
         ...{ event: () => undefined, beat: () => undefined, refused: () => undefined },
         ...{ judged: () => undefined, round: () => undefined, tickFailed: () => undefined },

@@ -1,9 +1,11 @@
 /** The original's gauge of clusters: three states, and what was cleaned up is forgotten. */
+
 import { describe, expect, test } from "bun:test";
 import { openMetrics } from "../../../shared/metrics.ts";
 import type { LedgerWorker } from "../../../shared/protocol/ledger.ts";
 import type { Cluster } from "../../../sidecar/control-plane/fleet/fleet.ts";
 import { openControlPlaneMetrics } from "../../../sidecar/control-plane/metrics.ts";
+import { clockOf } from "../../clock.ts";
 import { clusterOf } from "./sample.ts";
 
 const worker: LedgerWorker = {
@@ -15,7 +17,11 @@ describe("openGauges()", () => {
     const metrics = openMetrics();
     openControlPlaneMetrics(metrics, {
       ...{ term: () => undefined, clusters: () => clusters.map(clusterOf) },
-      ...{ monotonicMs: () => 0, quarantineDropped: () => 0, ready: () => true },
+      ...{
+        clock: clockOf({ monotonicMs: () => 0 }),
+        quarantineDropped: () => 0,
+        ready: () => true,
+      },
       ...{ leaderTick: () => undefined, startedMs: 0, ownIntervalMs: 1_000 },
     });
     const lines = (await metrics.text()).split("\n");

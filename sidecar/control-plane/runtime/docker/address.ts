@@ -1,7 +1,7 @@
 /**
- * Where the engine is, as the docker command finds it: DOCKER_HOST, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH
- * (https://docs.docker.com/reference/cli/docker/#environment-variables), else the default socket. What is
- * wrong with it is an error of configuration; another engine is never tried instead.
+ * The engine's address, found as the docker command does: DOCKER_HOST, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH
+ * (https://docs.docker.com/reference/cli/docker/#environment-variables), else the default socket. A mistake
+ * in it is an error of configuration; another engine is never tried instead.
  */
 import { accessSync, constants, type Stats, statSync } from "node:fs";
 import { errnoOf } from "../../../../shared/linux/errno.ts";
@@ -21,7 +21,7 @@ export type EngineAddress =
       readonly tls?: Tls;
     };
 
-/** PEM texts: the authority that the engine's certificate must come from, and what we show it. */
+/** PEM texts: the authority that must have signed the engine's certificate, and our own certificate and key. */
 export type Tls = { readonly ca: string; readonly cert: string; readonly key: string };
 
 export type AddressOptions = {
@@ -52,7 +52,7 @@ export function engineAddress(options: AddressOptions): Result<EngineAddress, st
   });
 }
 
-/** TLS always verifies: DOCKER_TLS alone, which does not, is refused. */
+/** Certificates are always verified: DOCKER_TLS alone, which does not verify, is refused. */
 function readTls(
   { environment, readFile }: AddressOptions,
   isHttps: boolean,
@@ -74,7 +74,7 @@ function readTls(
   return ok({ ca, cert, key });
 }
 
-/** Why this process cannot open the socket; undefined when it can, or when it is not there (yet). */
+/** Why this process cannot open the socket; undefined if it can, or if there is no socket (yet). */
 export function socketRefusal(path: string): string | undefined {
   try {
     accessSync(path, constants.R_OK | constants.W_OK);
@@ -93,7 +93,7 @@ export function socketRefusal(path: string): string | undefined {
   }
 }
 
-/** A directory above may be closed to us as well. */
+/** We may have no access to a parent directory either. */
 function ownerOf(path: string): Stats | undefined {
   try {
     return statSync(path);

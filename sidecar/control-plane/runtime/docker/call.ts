@@ -1,18 +1,20 @@
-/** One call of the engine: bounded by a deadline and a signal, its answer parsed, its error a value. */
+/** One call of the engine, with a deadline and a signal; its answer is parsed, its error a value. */
+
 import { addAbortSignal, Readable } from "node:stream";
 import * as v from "valibot";
+import { within } from "../../../../shared/deadline.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError } from "../runtime.ts";
 
 export type EngineError = {
   readonly code: "not-found" | "conflict" | "not-modified" | "refused" | "unavailable" | "timeout";
-  /** What was tried, and the engine's own words. */
+  /** What was tried, and the engine's own message. */
   readonly detail: string;
 };
 
 export type Bounds = { readonly what: string; readonly ms: number; readonly signal: AbortSignal };
 
-/** https://docs.docker.com/reference/api/engine/: what the calls that we make answer with. */
+/** The status codes of the calls that we make: https://docs.docker.com/reference/api/engine/ */
 const CODES: ReadonlyMap<number, EngineError["code"]> = new Map([
   [304, "not-modified"],
   [400, "refused"],
@@ -21,35 +23,33 @@ const CODES: ReadonlyMap<number, EngineError["code"]> = new Map([
   [404, "not-found"],
   [409, "conflict"],
 ]);
-/** OpenSSL's reasons not to trust a certificate, in node's words. */
+/** OpenSSL's reasons not to trust a certificate, as node's codes. */
 const UNTRUSTED = /CERT|UNABLE_TO_VERIFY|SIGNATURE/u;
 const DETAIL_CHARS_MAX = 600;
-/** A line of progress or of an event is a few hundred. */
+/** A line of progress or of an event has a few hundred. */
 const LINE_CHARS_MAX = 1024 * 1024;
 
-/** The call gets a signal that aborts at the deadline, too. */
+/** The call gets a signal that also aborts at the deadline. */
 export async function ask<T>(
   { what, ms, signal }: Bounds,
   call: (signal: AbortSignal) => Promise<T>,
 ): Promise<Result<T, EngineError>> {
   const ended = new AbortController();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const end = () => {
-    ended.abort();
-    reject(new Error("ended"));
-  };
-  const timer = setTimeout(end, ms);
-  signal.addEventListener("abort", end, { once: true });
-  if (signal.aborted) end();
-  try {
-    return ok(await Promise.race([aborted, call(ended.signal)]));
-  } catch (cause) {
-    if (!ended.signal.aborted) return err(errorOf(what, cause));
-    const why = signal.aborted ? "it was called off" : `no answer within ${ms} ms`;
-    return err({ code: "timeout", detail: `${what}: ${why}` });
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", end);
+  if (signal.aborted) ended.abort();
+  // An error that it throws synchronously is a failure, too.
+  const answer = Promise.try(call, ended.signal);
+  const outcome = await within(answer, { deadlineMs: ms, signal });
+  switch (outcome.kind) {
+    case "done":
+      return ok(outcome.value);
+    case "failed":
+      return err(errorOf(what, outcome.cause));
+    case "late":
+    case "aborted": {
+      ended.abort();
+      const why = outcome.kind === "late" ? `no answer within ${ms} ms` : "it was called off";
+      return err({ code: "timeout", detail: `${what}: ${why}` });
+    }
   }
 }
 
@@ -76,7 +76,7 @@ function errorOf(what: string, cause: unknown): EngineError {
   return { code: isUntrusted ? "refused" : "unavailable", detail };
 }
 
-/** The engine's message where there is one; else that of the connection. */
+/** The engine's message if there is one; else that of the connection. */
 function wordsOf(cause: unknown): string {
   const said = fieldOf(fieldOf(cause, "json"), "message");
   const message = cause instanceof Error ? cause.message : String(cause);
@@ -106,7 +106,7 @@ export async function readLines(
   if (rest.trim() !== "") onLine(rest);
 }
 
-/** As the port says it: what is not ready now may be later, what is refused stays so. */
+/** In the runtime port's codes: what is unavailable now may be available later, a refusal stays. */
 export function runtimeError({ code, detail }: EngineError): RuntimeError {
   switch (code) {
     case "timeout":

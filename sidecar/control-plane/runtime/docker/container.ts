@@ -1,17 +1,17 @@
 /**
- * The container of a worker, derived: limits, confinement, labels, variables, and where its secrets are.
- * Pure. No field of a registration is in it but the client id.
+ * Derives the container of a worker: limits, confinement, labels, variables, and where its secrets are.
+ * Pure. Of a registration it uses only the client id.
  */
 
 import type { WorkerSpec } from "../runtime.ts";
 import type { ContainerBody } from "./engine.ts";
 import type { Labels, Mount } from "./extras.ts";
 
-/** Where secrets are put as files, one per variable; `X_FILE` then names the file of X. */
+/** The directory for secrets as files, one per variable; `X_FILE` then names the file of X. */
 export const SECRETS_DIRECTORY = "/run/secrets";
 const LOG_SIZE_MAX = "10m";
 const LOG_FILES_MAX = "3";
-/** Of the writable /tmp; it counts against the limit of memory. */
+/** Size of the writable /tmp; it counts against the memory limit. */
 const TMP_OPTIONS = "rw,nosuid,nodev,size=64m,mode=1777";
 /** A worker is one program; without a limit a fork bomb takes the host. */
 const PIDS_MAX = 1024;
@@ -19,17 +19,17 @@ const PIDS_MAX = 1024;
 export const SECRETS_MODES = ["env", "file"] as const;
 export type SecretsMode = (typeof SECRETS_MODES)[number];
 
-/** What every worker's container has in common. */
+/** The settings that all workers' containers share. */
 export type ContainerSettings = {
   readonly image: string;
   readonly network: string;
   readonly memoryBytes: number;
   readonly cpuMillis: number;
-  /** `env`: as variables, which `docker inspect` shows. `file`: as files that it does not. */
+  /** `env`: as variables, which `docker inspect` shows. `file`: as files, which it does not show. */
   readonly secrets: SecretsMode;
-  /** In mode `file`: a name that is no secret after all stays a variable. */
+  /** In mode `file`: a name that is not secret stays a variable. */
   readonly isPublic: (name: string) => boolean;
-  /** The operator's own, beside those by which a worker is known. */
+  /** The operator's labels, besides those that identify a worker. */
   readonly labels?: Labels;
   readonly mounts?: readonly Mount[];
 };
@@ -38,7 +38,10 @@ export const LABELS = {
   fleet: "outrider.fleet",
   clientId: "outrider.client-id",
   specHash: "outrider.spec-hash",
-  /** The container's own name: labels that an image or a copy inherited do not make it ours. */
+  /**
+   * The container's own name: a container that inherited our labels from an image or a copy has another
+   * name, and is not ours.
+   */
   name: "outrider.name",
 } as const;
 
@@ -64,7 +67,7 @@ const hostConfig = (settings: ContainerSettings): HostConfig => ({
   },
 });
 
-/** What is hashed into the spec: a change of any of it replaces workers. */
+/** The part of the spec hash: a change of any of these replaces workers. */
 export const dockerProgram = (settings: ContainerSettings): readonly string[] => [
   "docker",
   settings.image,
@@ -73,7 +76,7 @@ export const dockerProgram = (settings: ContainerSettings): readonly string[] =>
   ...extrasText(settings),
 ];
 
-/** Nothing where there is nothing: hashes stay what they were. */
+/** Left out when empty, so that existing hashes stay the same. */
 const extrasText = ({ labels = {}, mounts = [] }: ContainerSettings): readonly string[] =>
   Object.keys(labels).length === 0 && mounts.length === 0
     ? []
@@ -81,7 +84,7 @@ const extrasText = ({ labels = {}, mounts = [] }: ContainerSettings): readonly s
 
 export type Container = {
   readonly body: ContainerBody;
-  /** To be put into SECRETS_DIRECTORY before the start, by file name. */
+  /** The files to put into SECRETS_DIRECTORY before the start, by name. */
   readonly files: ReadonlyMap<string, string>;
 };
 
@@ -130,8 +133,8 @@ export function containerOf(
 }
 
 /**
- * Without a source it is an anonymous volume, which goes with its container. A volume takes files through
- * the API, from another host, too, where a read-only root and a tmpfs do not.
+ * Without a source it is an anonymous volume, which is removed with its container. The API can write files
+ * into a volume, even from another host, but not into a read-only root or a tmpfs.
  */
 const secretsMount = (labels: Record<string, string>) =>
   ({
@@ -141,7 +144,10 @@ const secretsMount = (labels: Record<string, string>) =>
     VolumeOptions: { NoCopy: true, Labels: labels, DriverConfig: { Name: "local", Options: {} } },
   }) as const;
 
-/** `Mounts`, not `Binds`: a directory that is not there is an error, in place of an empty one that root owns. */
+/**
+ * `Mounts`, not `Binds`: with `Mounts` a missing directory is an error; with `Binds` the engine would
+ * create an empty one that root owns.
+ */
 const operatorsMount = ({ kind, source, target, readOnly }: Mount) => ({
   ...{ Type: kind, Source: source, Target: target, ReadOnly: readOnly },
 });

@@ -1,4 +1,5 @@
-/** What the parts of the docker runtime share: the engine, and what only memory knows. */
+/** What the parts of the docker runtime share: the engine, and state that is only in memory. */
+import type { Clock } from "../../../../shared/clock.ts";
 import type { Log } from "../../../../shared/log.ts";
 import type { Worker } from "../runtime.ts";
 import type { ContainerSettings } from "./container.ts";
@@ -9,22 +10,20 @@ export type DockerContext = {
   readonly settings: ContainerSettings;
   readonly graceSeconds: number;
   readonly confirmMs: number;
-  /** May containers of the original be taken over? */
+  /** Whether containers of the original may be taken over. */
   readonly takeOver: boolean;
   readonly log: Log;
-  /** Monotonic time in ms. */
-  readonly monotonicMs: () => number;
-  readonly random: () => number;
+  readonly clock: Clock;
   /** Containers of ours between their creation and their start, by id. */
   readonly starting: Set<string>;
-  /** Containers that a stop of ours is under way for, by id. */
+  /** Containers that we are stopping, by id. */
   readonly stopping: Set<string>;
-  /** Since when a container has been created and not started by anybody, by id. */
+  /** Since when a created container has not been started, by id. */
   readonly createdSince: Map<string, number>;
-  /** Containers that an event called dead. The engine lists them as running for a moment more. */
+  /** Containers that died according to an event. The engine may still list them as running for a short time. */
   readonly died: Set<string>;
-  /** How containers ended that no listing can tell by itself, by id. */
+  /** How containers ended, where a listing alone does not show it, by id. */
   readonly exits: Map<string, NonNullable<Worker["exit"]>>;
-  /** What is known of unlabelled containers; all but the name does not change. By id. */
+  /** What is known about unlabelled containers, by id; only their names can change. */
   readonly strangers: Map<string, Inspected>;
 };

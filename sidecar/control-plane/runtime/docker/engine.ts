@@ -1,6 +1,6 @@
 /**
- * The door to dockerode: the few calls of the Engine API that we make, each bounded by a deadline and a
- * signal, with answers parsed and errors as values (https://docs.docker.com/reference/api/engine/).
+ * The only file that uses dockerode: the few calls of the Engine API that we make, each with a deadline and
+ * a signal, parsed answers, and errors as values (https://docs.docker.com/reference/api/engine/).
  */
 import { Agent } from "node:https";
 import Docker from "dockerode";
@@ -13,13 +13,13 @@ import { ask, type Bounds, type EngineError, exchange, readLines } from "./call.
 const API_VERSION_MIN = "1.41";
 const OPEN_MS = 5_000;
 const ASK_MS = 30_000;
-/** Many at once on a busy host; less than an act may take (round.ts). */
+/** Enough for many at once on a busy host, but less than an act may take (round.ts). */
 const START_MS_MAX = 90_000;
-/** A large image on a slow line. */
+/** Enough for a large image over a slow network. */
 const PULL_MS_MAX = 1_800_000;
-/** Then the stream is opened anew: a connection that was cut without a word is silent, too. */
+/** After this time the stream is opened again: a silently broken connection looks idle, too. */
 const STREAM_MS_MAX = 120_000;
-/** Beyond the grace that a stop itself takes. */
+/** Added to the grace period that a stop itself takes. */
 const STOP_MARGIN_MS = 20_000;
 
 const ListedContainer = v.object({
@@ -60,18 +60,18 @@ const Waited = v.object({ StatusCode: v.number() });
 const Version = v.object({ ApiVersion: v.string(), MinAPIVersion: v.optional(v.string()) });
 const Info = v.object({ ID: v.pipe(v.string(), v.minLength(1)), SystemTime: v.string() });
 
-/** What a container is made of; the engine's own words. */
+/** How a container is created, with the engine's own field names. */
 export type ContainerBody = Omit<Docker.ContainerCreateOptions, "name" | "abortSignal">;
 
 type Answer<T> = Promise<Result<T, EngineError>>;
 
 export type Engine = {
   readonly address: string;
-  /** Of this engine alone, and the same after its restart. */
+  /** An id that only this engine has, and keeps over a restart. */
   readonly id: string;
   /** The engine's clock when it was asked, Unix seconds. */
   readonly openedAtSeconds: number;
-  /** Every container, running or not, whose name matches; one call, whatever their number. */
+  /** All containers, running or not, whose name matches; one call, however many there are. */
   readonly list: (namePattern: string, signal: AbortSignal) => Answer<readonly ListedContainer[]>;
   /** By id or name. */
   readonly inspect: (id: string, signal: AbortSignal) => Answer<Inspected>;
@@ -80,34 +80,37 @@ export type Engine = {
   readonly start: (id: string, signal: AbortSignal) => Answer<null>;
   /** The exit code when it ends within the time, else `running`. */
   readonly exitWithin: (id: string, ms: number, signal: AbortSignal) => Answer<number | "running">;
-  /** Is the image on the engine? */
+  /** Whether the image is on the engine. */
   readonly hasImage: (image: string, signal: AbortSignal) => Answer<boolean>;
-  /** By its stop signal, after the grace by force. One that does not run is `ok`. */
+  /** Sends its stop signal, and kills it after the grace period. A container that does not run is `ok`. */
   readonly stop: (id: string, graceSeconds: number, signal: AbortSignal) => Answer<null>;
   readonly unpause: (id: string, signal: AbortSignal) => Answer<null>;
-  /** With its anonymous volumes, and by force. `conflict`: that is under way already. */
+  /** Removes it with its anonymous volumes, by force. `conflict`: a removal is under way already. */
   readonly remove: (id: string, signal: AbortSignal) => Answer<null>;
   /** Unpacks a tar below a directory of the container. */
   readonly unpack: (id: string, path: string, tar: Buffer, signal: AbortSignal) => Answer<null>;
-  /** Gives each line of progress; ends with what went wrong, if anything. */
+  /** Calls back with each line of progress; ends with the error, if any. */
   readonly pull: (
     image: string,
     onLine: (line: string) => void,
     signal: AbortSignal,
   ) => Answer<null>;
-  /** Gives each line from that time on, until the stream or the signal ends. */
+  /** Calls back with each line from that time on, until the stream ends or the signal aborts. */
   readonly events: (options: EventOptions, signal: AbortSignal) => Answer<null>;
 };
 
 export type EventOptions = {
-  /** Unix seconds by the engine's clock; what happened in that second comes, too. */
+  /** Unix seconds by the engine's clock; events of that second are included. */
   readonly since: number;
   readonly actions: readonly string[];
   readonly onOpen: () => void;
   readonly onLine: (line: string) => void;
 };
 
-/** Asks who it is. One that does not answer is `unavailable` or `timeout`, one that is too old `refused`. */
+/**
+ * Asks the engine for its id and version. One that does not answer is `unavailable` or `timeout`, one that
+ * is too old `refused`.
+ */
 export async function openEngine(address: EngineAddress, signal: AbortSignal): Answer<Engine> {
   const bounds = { what: `asking the engine at ${address.shown}`, ms: OPEN_MS, signal };
   const version = await exchange(bounds, Version, () => clientOf(address).version());
@@ -117,7 +120,8 @@ export async function openEngine(address: EngineAddress, signal: AbortSignal): A
     const detail = `the engine at ${address.shown} speaks API ${offered}; ${API_VERSION_MIN} or later (Docker 20.10) is needed`;
     return err({ code: "refused", detail });
   }
-  // Behaviour stays that of one version, whatever is installed; engines drop old ones in time.
+  // Always the same API version, whatever is installed, so that behaviour stays the same; engines drop old
+  // versions some day.
   const docker = clientOf(address, isOlder(least, API_VERSION_MIN) ? API_VERSION_MIN : least);
   const info = await exchange(bounds, Info, () => docker.info());
   if (!info.ok) return info;
@@ -132,7 +136,7 @@ export async function openEngine(address: EngineAddress, signal: AbortSignal): A
   });
 }
 
-/** All is given: what is left out would come from dockerode's own reading of the environment. */
+/** All options are set: dockerode would read missing ones from the environment itself. */
 function clientOf(address: EngineAddress, version?: string): Docker {
   const common = version === undefined ? {} : { version: `v${version}` };
   if (address.kind === "unix") {
@@ -140,9 +144,9 @@ function clientOf(address: EngineAddress, version?: string): Docker {
   }
   const { host, port, tls } = address;
   if (tls === undefined) return new Docker({ ...common, host, port, protocol: "http" });
-  // With an agent of its own the certificate is verified whatever NODE_TLS_REJECT_UNAUTHORIZED says.
+  // With our own agent the certificate is verified, whatever NODE_TLS_REJECT_UNAUTHORIZED says.
   const agent = new Agent({ ...tls, rejectUnauthorized: true, keepAlive: false });
-  // An agent that its types leave out.
+  // Its types lack the option for an agent.
   const options = { ...common, host, port, protocol: "https", ...tls, agent } as const;
   return new Docker(options);
 }

@@ -1,6 +1,6 @@
 /**
- * WORKER_LABELS and WORKER_VOLUMES: what an operator adds to every worker's container. Labels by which a
- * worker is known, and mounts that would hand the engine or the kernel to it, are refused. Pure.
+ * WORKER_LABELS and WORKER_VOLUMES: what an operator adds to every worker's container. Labels that identify
+ * a worker, and mounts that would give it control over the engine or the kernel, are refused. Pure.
  */
 import { posix } from "node:path";
 import { splitWords } from "../../../../shared/config/shell-words.ts";
@@ -16,16 +16,19 @@ export type Mount = {
   readonly readOnly: boolean;
 };
 
-/** The last three are the engine's own: https://docs.docker.com/engine/manage-resources/labels/ */
+/** The last three are reserved by the engine: https://docs.docker.com/engine/manage-resources/labels/ */
 const RESERVED = ["outrider.", "com.docker.", "io.docker.", "org.dockerproject."] as const;
 /** https://github.com/moby/moby: `RestrictedNameChars` */
 const VOLUME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/u;
-/** The kernel's, and where engines keep their sockets and their data: whoever has one has the host. */
+/**
+ * The kernel's directories, and those with the sockets and data of engines: access to one gives control
+ * over the host.
+ */
 const NEVER = [
   ...["/proc", "/sys", "/dev", "/run", "/var/run"],
   ...["/var/lib/docker", "/var/lib/containerd", "/var/lib/containers"],
 ] as const;
-/** Of the worker: what it finds there is ours or the kernel's. */
+/** Paths in the worker's container that belong to us or to the kernel. */
 const TAKEN = ["/proc", "/sys", "/dev", "/tmp", "/run/secrets"] as const;
 
 /** `name=value` words, quoted as in a shell. */
@@ -84,7 +87,7 @@ function parseMount(word: string): Result<Mount, string> {
   return ok({ kind: "bind", source: path, target, readOnly });
 }
 
-/** Without `.`, `..` and doubled slashes; undefined where it is not absolute. */
+/** Normalised: without `.`, `..` and double slashes; undefined if it is not absolute. */
 function canonical(path: string): string | undefined {
   if (!path.startsWith("/") || path.includes("\0")) return undefined;
   const normal = posix.normalize(path);

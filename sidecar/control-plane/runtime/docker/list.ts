@@ -1,4 +1,4 @@
-/** Listing: one call for all, and a closer look only at what it cannot tell. */
+/** Listing: one call for all containers, and an inspection only of those where that does not say enough. */
 import { constants } from "node:os";
 import { isClientId } from "../../../../shared/protocol/client-id.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
@@ -15,10 +15,10 @@ import type { DockerContext } from "./context.ts";
 import type { ListedContainer } from "./engine.ts";
 import { originalWorker } from "./original.ts";
 
-/** A pattern of Go's; the engine holds it against names with and without their slash. */
+/** A Go regular expression; the engine matches it against names with and without their slash. */
 const NAME_PATTERN = `^/?${WORKER_NAME_PREFIX}`;
 const INSPECTIONS_AT_ONCE = 16;
-/** A start of whomever takes no longer from the creation on; then its maker is gone. */
+/** No start takes longer than this after the creation; then its creator is gone. */
 const CREATED_MS_MAX = 30_000;
 const SIGKILLED = 137;
 const SIGNAL_BASE = 128;
@@ -57,7 +57,7 @@ const isOurs = (container: ListedContainer): boolean =>
 
 type OurLabels = Pick<Worker, "clientId" | "fleet" | "specHash">;
 
-/** Undefined when it is not ours: a label is missing, or they are those of another container. */
+/** Undefined if it is not ours: a label is missing, or the labels are those of another container. */
 export function labelsOf(
   labels: Readonly<Record<string, string>>,
   name: string,
@@ -101,9 +101,9 @@ function stateOf(
   return state === "paused" ? "starting" : "running";
 }
 
-/** One that nobody starts any more is taken for exited, so that it is removed and made again. */
+/** A container that will not be started any more counts as exited, so that it is removed and created again. */
 function isBeingStarted(context: DockerContext, id: string): boolean {
-  const nowMs = context.monotonicMs();
+  const nowMs = context.clock.monotonicMs();
   const sinceMs = context.createdSince.get(id) ?? nowMs;
   context.createdSince.set(id, sinceMs);
   return context.starting.has(id) || nowMs - sinceMs < CREATED_MS_MAX;
@@ -118,13 +118,13 @@ const SIGNALS: ReadonlyMap<number, string> = new Map(
   Object.entries(constants.signals).map(([name, number]) => [number, name]),
 );
 
-/** As a shell tells it: 128 and the signal's number. */
+/** As in a shell: 128 plus the signal's number. */
 export function exitOfCode(code: number): Exit {
   const signal = SIGNALS.get(code - SIGNAL_BASE);
   return signal === undefined ? code : `signal:${signal}`;
 }
 
-/** Killed: by whom, only an inspection tells; so it is with whether one ended that is listed as running. */
+/** Only an inspection says who killed it, and whether a container that is listed as running has ended. */
 function needsLook(
   { exits, died }: DockerContext,
   { Id: id, State: state, Status: status }: ListedContainer,

@@ -1,6 +1,6 @@
 /**
- * Telling a container that the original control plane made for a cluster from all others. Pure. It carries no
- * labels, so everything that it does carry must agree: name, CLIENT_ID, KAFKA_GROUP and image repository
+ * Recognises a container that the original control plane made for a cluster. Pure. Such a container has no
+ * labels, so everything else must agree: name, CLIENT_ID, KAFKA_GROUP and image repository
  * (docs/decision/0013-docker-by-dockerode.md).
  */
 import { groupOf, isClientId } from "../../../../shared/protocol/client-id.ts";
@@ -9,7 +9,7 @@ import { WORKER_NAME_PREFIX, type Worker } from "../runtime.ts";
 import { LABELS } from "./container.ts";
 import type { Inspected } from "./engine.ts";
 
-/** It has no fleet and no spec hash; nobody's worker has such ones. */
+/** Stands for its missing fleet and spec hash; no worker has these values. */
 const NONE = "";
 
 /** The error says what does not agree. */
@@ -37,7 +37,7 @@ function variableOf({ Config: { Env: variables } }: Inspected, name: string): st
   return variables.find((each) => each.startsWith(`${name}=`))?.slice(name.length + 1);
 }
 
-/** Without tag and digest, and without the names that the engine adds by itself. */
+/** The repository without tag and digest, and without the default prefixes that the engine adds. */
 export function repositoryOf(image: string): string {
   const [name = ""] = image.split("@");
   const lastSlash = name.lastIndexOf("/");

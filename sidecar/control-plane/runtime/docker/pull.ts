@@ -1,8 +1,11 @@
 /**
- * Pulling an image that is missing: once for all who wait, with progress in the log, and for longer than one
- * start may take. A failure holds for a moment, so that a whole fleet asks a registry once.
+ * Pulls a missing image: once for all starts that wait for it, with progress in the log, and for longer
+ * than one start may take. A failure is remembered for a short time, so that a whole fleet asks a registry
+ * only once.
  */
+
 import * as v from "valibot";
+import type { Clock } from "../../../../shared/clock.ts";
 import type { Log } from "../../../../shared/log.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError } from "../runtime.ts";
@@ -10,9 +13,12 @@ import { ask, type EngineError } from "./call.ts";
 import type { Engine } from "./engine.ts";
 
 const PROGRESS_MS = 5_000;
-/** Less than a start may take (round.ts): who waited that long asks again later. */
+/** Less than a start may take (round.ts): a start that has waited that long is tried again later. */
 const WAIT_MS_MAX = 90_000;
-/** A failure holds so long, doubling with each in a row: a registry is asked every few minutes at last. */
+/**
+ * How long a failure is remembered; it doubles with each failure in a row, so that in the end a registry is
+ * asked every few minutes.
+ */
 const FAILURE_MS = 5_000;
 const FAILURE_MS_MAX = 300_000;
 
@@ -32,7 +38,7 @@ type Pulled = Result<null, EngineError>;
 export type PullDeps = {
   readonly engine: Pick<Engine, "pull" | "address">;
   readonly log: Log;
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
 };
 
 export type Pull = (image: string, signal: AbortSignal) => Promise<Result<null, RuntimeError>>;
@@ -44,7 +50,11 @@ export function puller(deps: PullDeps): Pull {
     const pull = pullOnce(deps, image).then((pulled) => {
       underWay.delete(image);
       if (pulled.ok) failures.delete(image);
-      else failures.set(image, failureAfter(failures.get(image), pulled.error, deps.monotonicMs()));
+      else
+        failures.set(
+          image,
+          failureAfter(failures.get(image), pulled.error, deps.clock.monotonicMs()),
+        );
       return pulled;
     });
     underWay.set(image, pull);
@@ -52,7 +62,7 @@ export function puller(deps: PullDeps): Pull {
   };
   return async (image, signal) => {
     const failed = failures.get(image);
-    if (failed !== undefined && deps.monotonicMs() < failed.againAtMs) {
+    if (failed !== undefined && deps.clock.monotonicMs() < failed.againAtMs) {
       return err(missing(deps, image, failed.error));
     }
     const pull = underWay.get(image) ?? begin(image);
@@ -85,8 +95,11 @@ const missing = ({ engine }: PullDeps, image: string, error: EngineError): Runti
     "pull or load it there (docker login and docker pull for a private registry), or set GRAPH_BUILDER_IMAGE",
 });
 
-/** A failure in the middle comes as a line of an answer that began well. */
-async function pullOnce({ engine, log, monotonicMs }: PullDeps, image: string): Promise<Pulled> {
+/** A failure during the pull comes as a line of a successful answer. */
+async function pullOnce(
+  { engine, log, clock: { monotonicMs } }: PullDeps,
+  image: string,
+): Promise<Pulled> {
   log.info("pulling image", { image });
   const beganMs = monotonicMs();
   const layers = new Map<string, { readonly status: string; readonly bytes: number }>();
@@ -102,7 +115,7 @@ async function pullOnce({ engine, log, monotonicMs }: PullDeps, image: string): 
     saidMs = monotonicMs();
     log.info("still pulling image", { image, ...progressOf(layers) });
   };
-  // By nobody's signal: the next start finds what this one began.
+  // Without a signal: the next start finds the pull that this one began.
   const pulled = await engine.pull(image, onLine, new AbortController().signal);
   const seconds = Math.round((monotonicMs() - beganMs) / 100) / 10;
   const error =

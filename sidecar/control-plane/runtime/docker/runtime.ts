@@ -2,17 +2,18 @@
  * The runtime `docker`: workers are containers of a Docker Engine, here or on another host.
  *
  * Invariants (test/contract/runtime.ts, test/contract/runtime-docker*.test.ts):
- *  - the container's name is the worker's, so at most one runs per name, whoever starts it;
- *  - what does not carry our labels, under its own name, is neither stopped nor removed; but with
- *    `takeOver`, what the original made for that very cluster (docker-original.ts);
- *  - an act goes to a container's id, which never changes hands;
- *  - a worker is given no more of the host than its limits, and no way to raise them;
- *  - no call waits without a deadline.
+ *  - the container's name is the worker's, so at most one runs per name, whichever program starts it;
+ *  - a container without our labels for its own name is neither stopped nor removed, except, with `takeOver`, one that the original made for that very cluster (original.ts);
+ *  - an act is on a container's id, which is never reused;
+ *  - a worker gets no more of the host than its limits, and no way to raise them;
+ *  - every call has a deadline.
  */
-import { sleep } from "../../../../shared/deadline.ts";
+import type { Clock } from "../../../../shared/clock.ts";
+import { startDeadline } from "../../../../shared/deadline.ts";
 import { EXIT, type ExitCode } from "../../../../shared/exit.ts";
 import type { Log } from "../../../../shared/log.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
+import { retry } from "../../../../shared/retry.ts";
 import type { Runtime, RuntimeError } from "../runtime.ts";
 import { type EngineAddress, socketRefusal } from "./address.ts";
 import { runtimeError } from "./call.ts";
@@ -26,26 +27,24 @@ import { stopWorker } from "./stop.ts";
 import { watchEvents } from "./watch.ts";
 
 const GRACE_SECONDS = 10;
-/** A worker that ends within it did not start: a wrong variable, a missing file. */
+/** A worker that ends within this time has failed to start: a wrong variable, a missing file. */
 const CONFIRM_MS = 500;
-/** The machine may still be starting it. */
+/** The machine may still be starting the engine. */
 const OPEN_MS_MAX = 20_000;
-const OPEN_RETRY_MS = 500;
+const OPEN_PACE = { baseMs: 500, maxMs: 500, certain: 1 } as const;
 
 export type DockerRuntimeOptions = {
   readonly address: EngineAddress;
   readonly settings: ContainerSettings;
   readonly takeOver: boolean;
   readonly log: Log;
-  readonly random: () => number;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Whole seconds: the engine takes no others. */
+  /** Whole seconds: the engine accepts only these. */
   readonly graceSeconds?: number;
   readonly openMsMax?: number;
   /** How long a worker must have run to count as started. */
   readonly confirmMs?: number;
-  /** Monotonic. */
-  readonly monotonicMs?: () => number;
 };
 
 /** Why there is no runtime, and what the program ends with. */
@@ -56,8 +55,7 @@ export async function dockerRuntime(
 ): Promise<Result<Runtime, NotOpened>> {
   const engine = await reach(options);
   if (!engine.ok) return engine;
-  const { settings, takeOver, log, random } = options;
-  const monotonicMs = options.monotonicMs ?? (() => performance.now());
+  const { settings, takeOver, log, clock } = options;
   const context: DockerContext = {
     engine: engine.value,
     settings,
@@ -65,8 +63,7 @@ export async function dockerRuntime(
     confirmMs: options.confirmMs ?? CONFIRM_MS,
     takeOver,
     log,
-    monotonicMs,
-    random,
+    clock,
     starting: new Set(),
     stopping: new Set(),
     createdSince: new Map(),
@@ -74,7 +71,7 @@ export async function dockerRuntime(
     exits: new Map(),
     strangers: new Map(),
   };
-  const pull = puller({ engine: engine.value, log, monotonicMs });
+  const pull = puller({ engine: engine.value, log, clock });
   return ok({
     runtime: "docker",
     scope: `docker:${engine.value.id}`,
@@ -86,7 +83,7 @@ export async function dockerRuntime(
   });
 }
 
-/** A start would pull it, too, but only after its predecessor had been stopped. */
+/** A start would pull it, too, but only after its predecessor was stopped. */
 async function prepareImage(
   engine: Engine,
   pull: Pull,
@@ -98,21 +95,24 @@ async function prepareImage(
   return found.value ? ok(null) : await pull(image, signal);
 }
 
-async function reach(options: DockerRuntimeOptions): Promise<Result<Engine, NotOpened>> {
-  const { address, signal, log } = options;
-  const endsAtMs = performance.now() + (options.openMsMax ?? OPEN_MS_MAX);
-  for (;;) {
+function reach(options: DockerRuntimeOptions): Promise<Result<Engine, NotOpened>> {
+  const { address, signal, log, clock } = options;
+  const deadline = startDeadline({ deadlineMs: options.openMsMax ?? OPEN_MS_MAX, signal });
+  const hint = "start the engine, or set DOCKER_HOST to where it is, or RUNTIME to another";
+  const once = async (): Promise<Result<Engine, NotOpened>> => {
     const refusal = address.kind === "unix" ? socketRefusal(address.path) : undefined;
     if (refusal !== undefined) return err({ exit: EXIT.configuration, detail: refusal });
     const opened = await openEngine(address, signal);
     if (opened.ok) return opened;
     const { code, detail } = opened.error;
     if (code === "refused") return err({ exit: EXIT.configuration, detail });
-    if (signal.aborted || performance.now() > endsAtMs) {
-      const hint = "start the engine, or set DOCKER_HOST to where it is, or RUNTIME to another";
-      return err({ exit: EXIT.unavailable, detail: `${detail}; ${hint}` });
-    }
-    log.debug("the engine does not answer yet", { error: detail });
-    await sleep(OPEN_RETRY_MS, signal);
-  }
+    return err({ exit: EXIT.unavailable, detail: `${detail}; ${hint}` });
+  };
+  return retry(once, {
+    ...OPEN_PACE,
+    clock,
+    deadline,
+    again: ({ exit }) => exit === EXIT.unavailable,
+    failed: ({ detail }) => log.debug("the engine does not answer yet", { error: detail }),
+  });
 }

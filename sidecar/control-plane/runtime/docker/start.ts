@@ -1,7 +1,7 @@
 /**
- * Starting a worker: create (the name is unique on the engine), put its secrets in, start, and see that it
- * does not end at once. What fails after the creation is removed again; a container whose maker was killed
- * in between is told by the listing.
+ * Starts a worker: create (the name is unique on the engine), write its secrets, start, and check that it
+ * does not end at once. If a later step fails, the container is removed again; the listing recognises a
+ * container whose creator was killed in between.
  */
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError, Worker, WorkerSpec } from "../runtime.ts";
@@ -13,9 +13,9 @@ import type { Pull } from "./pull.ts";
 import { tarOf } from "./tar.ts";
 
 const CLEAN_UP_MS = 20_000;
-/** The engine's own rule, less the characters that no name of ours has. */
+/** The engine's own rule, without the characters that our names never have. */
 const NAME = /^[a-z0-9][a-z0-9.-]{0,127}$/u;
-/** It becomes a file's name in mode `file`. */
+/** In mode `file` it becomes a file name. */
 const VARIABLE = /^[^=\0/]{1,90}$/u;
 const NO_IMAGE = /no such image/iu;
 

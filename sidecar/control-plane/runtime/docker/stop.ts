@@ -1,8 +1,9 @@
 /**
- * Stopping one container by its id: its stop signal, after the grace by force, then removal, and done only
- * when the engine does not know it any more. Right before, it must still be what the plan took it for.
+ * Stops one container by its id: its stop signal, a kill after the grace period, then removal. It is done
+ * only when the engine no longer knows the container. Right before, the container must still be the one
+ * that the plan meant.
  */
-import { sleep } from "../../../../shared/deadline.ts";
+import { sleep } from "../../../../shared/clock.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError, Worker } from "../runtime.ts";
 import { type EngineError, runtimeError } from "./call.ts";
@@ -11,7 +12,7 @@ import type { Inspected } from "./engine.ts";
 import { labelsOf } from "./list.ts";
 import { originalWorker } from "./original.ts";
 
-/** From its end on; what an engine does not let go of by then is stuck. */
+/** After its end; a container that an engine has not removed by then is stuck. */
 const REMOVE_MS_MAX = 30_000;
 const POLL_MS_MIN = 20;
 const POLL_MS_MAX = 500;
@@ -39,7 +40,7 @@ export async function stopWorker(
   }
 }
 
-/** An id never changes hands, and labels never change; a name may. */
+/** An id is never reused, and labels never change; a name may. */
 function isMeant(context: DockerContext, container: Inspected, worker: Worker): boolean {
   const name = container.Name.replace(/^\//u, "");
   if (container.Id !== worker.instance || name !== worker.name) return false;
@@ -61,7 +62,7 @@ async function end(
   signal: AbortSignal,
 ): Promise<Result<null, EngineError>> {
   if (container.State.Paused) {
-    // One that is paused can neither end by itself nor, on some engines, be stopped.
+    // A paused container cannot end by itself, and on some engines cannot be stopped.
     const unpaused = await engine.unpause(container.Id, signal);
     if (!unpaused.ok && unpaused.error.code === "timeout") return unpaused;
   }
@@ -73,12 +74,12 @@ async function remove(
   { name, instance: id }: Worker,
   signal: AbortSignal,
 ): Promise<Result<null, RuntimeError>> {
-  const beganMs = context.monotonicMs();
+  const beganMs = context.clock.monotonicMs();
   for (let pollMs = POLL_MS_MIN; ; pollMs = Math.min(2 * pollMs, POLL_MS_MAX)) {
     const left = await removeOnce(context, id, signal);
     if (!left.ok) return err(runtimeError(left.error));
     if (left.value === undefined) return ok(null);
-    if (context.monotonicMs() - beganMs > REMOVE_MS_MAX) {
+    if (context.clock.monotonicMs() - beganMs > REMOVE_MS_MAX) {
       const detail = `${name} (container ${id}) is still there ${REMOVE_MS_MAX} ms after its end: ${left.value}`;
       return err({ code: "timeout", retry: "transient", detail });
     }
@@ -86,7 +87,7 @@ async function remove(
   }
 }
 
-/** Undefined when the engine does not know it any more; else why it is still there. */
+/** Undefined when the engine no longer knows it; else why it is still there. */
 async function removeOnce(
   { engine }: DockerContext,
   id: string,

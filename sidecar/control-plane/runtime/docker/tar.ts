@@ -1,10 +1,10 @@
 /**
- * Files as a tar (ustar, POSIX.1-2001 "pax", Extended description of ustar), which is what the engine unpacks
- * into a container. Pure.
+ * Files as a tar archive (ustar, POSIX.1-2001 "pax", Extended description of ustar), which the engine
+ * unpacks into a container. Pure.
  */
 const BLOCK_BYTES = 512;
 const NAME_BYTES_MAX = 100;
-/** Who in the container reads it is the image's choice; on the host only root gets there. */
+/** Readable for every user of the container, since the image chooses the user; on the host only root has access. */
 const MODE = 0o444;
 
 /** @throws Error on a name that the format cannot hold */
@@ -30,7 +30,7 @@ function header(name: string, bytes: number): Buffer {
   octal(0, 116, 8);
   octal(bytes, 124, 12);
   octal(0, 136, 12);
-  // The sum is taken with spaces in its own place.
+  // The checksum is computed with spaces in its own field.
   block.write("        ", 148);
   block.write("0", 156);
   block.write("ustar\x0000", 257);

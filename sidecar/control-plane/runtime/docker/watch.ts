@@ -1,18 +1,16 @@
 /**
- * Noticing changes: the engine's stream of events, opened anew whenever it ends, from the second of the
- * last event on, so that none is missed between two streams; what comes twice is passed over. An engine
- * that was restarted remembers no events, so whoever listens is told at each opening, too.
+ * Notices changes: follows the engine's stream of events, and opens it again whenever it ends, from the
+ * second of the last event on, so that no event is missed in between; events that come twice are skipped. A
+ * restarted engine has forgotten its events, so listeners are also called at each opening.
  */
 import * as v from "valibot";
-import { backoffMs } from "../../../../shared/backoff.ts";
-import { sleep } from "../../../../shared/deadline.ts";
+import { repeat, type Turn } from "../../../../shared/retry.ts";
 import { WORKER_NAME_PREFIX } from "../runtime.ts";
 import type { DockerContext } from "./context.ts";
 
 /** What may change a listing. */
 const ACTIONS = ["create", "start", "die", "destroy", "rename", "pause", "unpause"] as const;
-const RETRY_BASE_MS = 200;
-const RETRY_MAX_MS = 5_000;
+const RETRY = { baseMs: 200, maxMs: 5_000 } as const;
 
 const Event = v.pipe(
   v.string(),
@@ -27,10 +25,10 @@ const Event = v.pipe(
   }),
 );
 
-/** Beyond what a JSON number holds. */
+/** Too large for a JSON number. */
 const TIME_NANO = /"timeNano":(?<nano>\d{1,20})/u;
 
-export type Watched = Pick<DockerContext, "died" | "log" | "random" | "monotonicMs"> & {
+export type Watched = Pick<DockerContext, "died" | "log" | "clock"> & {
   readonly engine: Pick<DockerContext["engine"], "events" | "openedAtSeconds">;
 };
 
@@ -39,14 +37,13 @@ export async function watchEvents(
   onChange: () => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { engine, log, random } = context;
+  const { engine, log, clock } = context;
   const position: Position = { since: engine.openedAtSeconds, seen: new Set() };
-  let failures = 0;
   const notify = () => {
     if (!signal.aborted) onChange();
   };
-  while (!signal.aborted) {
-    const beganMs = context.monotonicMs();
+  const listen = async (failures: number): Promise<Turn> => {
+    const beganMs = clock.monotonicMs();
     let heard = false;
     const onLine = (line: string) => {
       const event = newEvent(line, position);
@@ -56,26 +53,24 @@ export async function watchEvents(
     };
     const { since } = position;
     const ended = await engine.events({ since, actions: ACTIONS, onOpen: notify, onLine }, signal);
-    if (signal.aborted) return;
-    // One that ends at once and says nothing new, again and again, must not be asked for at once.
-    const lasted = heard || context.monotonicMs() - beganMs >= RETRY_MAX_MS;
-    if (lasted) failures = 0;
-    if (lasted && (ended.ok || ended.error.code === "timeout")) continue;
-    if (failures === 0) {
+    if (signal.aborted) return "over";
+    // A stream that ends at once and without a new event, again and again, must not be reopened at once.
+    const lasted = heard || clock.monotonicMs() - beganMs >= RETRY.maxMs;
+    if (lasted && (ended.ok || ended.error.code === "timeout")) return "again";
+    if (lasted || failures === 0) {
       const error = ended.ok ? "the engine closed the stream" : ended.error.detail;
       log.warn("the engine's events ended; asking again", { error });
     }
-    failures += 1;
-    const retry = { baseMs: RETRY_BASE_MS, maxMs: RETRY_MAX_MS, random };
-    await sleep(backoffMs(failures, retry), signal);
-  }
+    return lasted ? "lapsed" : "failed";
+  };
+  await repeat(listen, { ...RETRY, clock }, signal);
 }
 
-/** The second of the last event, and what was seen of that second: all that comes twice. */
+/** The second of the last event, and the events already seen in that second, which may come twice. */
 type Position = { since: number; readonly seen: Set<string> };
 type EngineEvent = v.InferOutput<typeof Event>;
 
-/** Moves the position on, or back with the engine's clock; undefined for what comes again, or is no event. */
+/** Moves the position forward, or back with the engine's clock; undefined for a repeated event, or no event. */
 function newEvent(line: string, position: Position): EngineEvent | undefined {
   const read = v.safeParse(Event, line);
   if (!read.success) return undefined;
@@ -90,7 +85,7 @@ function newEvent(line: string, position: Position): EngineEvent | undefined {
   return read.output;
 }
 
-/** Remembers who died. Is it about a worker? */
+/** Remembers containers that died. @returns whether it is about a worker */
 function keepDeath({ died }: Watched, { Action: action, Actor: actor }: EngineEvent): boolean {
   const { name = "", oldName = "" } = actor.Attributes;
   const names = [name, oldName.replace(/^\//u, "")];

@@ -1,4 +1,4 @@
-/** What the parts of the kubernetes runtime share, and how they word its errors. */
+/** What the parts of the kubernetes runtime share, and its error texts. */
 import type { KubernetesError } from "../../../../shared/kubernetes/error.ts";
 import type { Informer } from "../../../../shared/kubernetes/informer.ts";
 import type { Kubernetes } from "../../../../shared/kubernetes/kubernetes.ts";
@@ -26,7 +26,7 @@ const CODES = {
   forbidden: "refused",
   refused: "refused",
   invalid: "invalid-spec",
-  // Of what is created it is the namespace that is not found.
+  // When something is created, "not found" means the namespace.
   "not-found": "refused",
   "already-exists": "name-taken",
   conflict: "unavailable",
@@ -49,7 +49,7 @@ export function fail(
   return err({ code, retry, detail });
 }
 
-/** Looks now and at each change, until there is something or the signal aborts. */
+/** Looks now and at each change, until there is a result or the signal aborts. */
 export async function whenSeen<T>(
   { jobs, pods }: KubernetesContext,
   look: () => T | undefined,
@@ -69,7 +69,7 @@ export async function whenSeen<T>(
   return found;
 }
 
-/** Pods by the uid of their Job, put in order once after each change, however many ask. */
+/** Pods by the uid of their Job; computed once after each change, however often it is used. */
 export function podIndex(pods: Informer<PodSeen>): (jobUid: string) => readonly PodSeen[] {
   let index: ReadonlyMap<string, readonly PodSeen[]> | undefined;
   pods.onChange(() => {

@@ -1,4 +1,4 @@
-/** What is asked of Kubernetes for one worker: a Job, and a Secret that goes with it. Pure. */
+/** The objects of one worker: a Job, and a Secret that belongs to it. Pure. */
 import { createHash } from "node:crypto";
 import type { V1EnvVar, V1Job, V1PodSpec, V1Secret, V1Volume } from "@kubernetes/client-node";
 import type { JobFields } from "../../../../shared/kubernetes/kubernetes.ts";
@@ -9,12 +9,12 @@ import { type PodTemplate, podTemplateText, WORKER_CONTAINER } from "./pod-templ
 export const LABELS = {
   managedBy: "app.kubernetes.io/managed-by",
   fleet: "outrider.fleet",
-  /** Also an annotation, which holds it in full where a label cannot. */
+  /** Also an annotation, which has the full value where a label cannot. */
   clientId: "outrider.client-id",
   specHash: "outrider.spec-hash",
-  /** The Job's own name, in an annotation: labels that a copy took along do not make it ours. */
+  /** The Job's own name, in an annotation: a copy has our labels but another name, and is not ours. */
   name: "outrider.name",
-  /** An annotation of a Job that we have let begin: if it is suspended, another did it. */
+  /** An annotation of a Job that we have resumed: if it is suspended, somebody else did it. */
   released: "outrider.released",
 } as const;
 export const MANAGER = "outrider";
@@ -22,12 +22,13 @@ export const MANAGER = "outrider";
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
 const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$/u;
 const LABEL_HASH_CHARS = 16;
-/** Neither root nor anybody: Pod Security "restricted" wants a number other than 0. */
+/** Not root: Pod Security "restricted" requires a number other than 0. */
 const WORKER_USER = 65_532;
 const TMP_BYTES_MAX = 256 * 1024 * 1024;
 /**
- * Workers mostly wait, and a Docker limit reserves nothing: a node takes ten times the workers that their
- * limits alone would let it. Memory is reserved in full, for it cannot be taken back.
+ * Workers mostly wait, so the CPU request is a tenth of the limit: a node then accepts ten times as many
+ * workers. A Docker limit reserves nothing either. Memory is requested in full, because it cannot be
+ * reclaimed.
  */
 const CPU_RESERVED_SHARE = 0.1;
 
@@ -36,14 +37,14 @@ export type WorkerSettings = {
   readonly memoryBytes: number;
   readonly cpuMillis: number;
   readonly serviceAccount: string;
-  /** A Secret of the operator's whose keys are variables; undefined: each worker gets one of its own. */
+  /** An operator's Secret whose keys are variables; undefined: each worker gets a Secret of its own. */
   readonly secretName: string | undefined;
-  /** Of the operator's, to be laid over each pod. */
+  /** The operator's template, which is merged into each pod. */
   readonly podTemplate?: PodTemplate | undefined;
   readonly graceMs: number;
 };
 
-/** What of it changes a worker: part of the spec hash. */
+/** The settings that are part of the spec hash: a change replaces workers. */
 export const programOf = (settings: Omit<WorkerSettings, "graceMs">): readonly string[] => [
   "kubernetes",
   settings.image,
@@ -54,7 +55,7 @@ export const programOf = (settings: Omit<WorkerSettings, "graceMs">): readonly s
   ...(settings.podTemplate === undefined ? [] : [podTemplateText(settings.podTemplate)]),
 ];
 
-/** The value itself where it may stand in a label, else a hash of it; the annotation has it in full. */
+/** The value itself if a label may contain it, else a hash of it; the annotation has the full value. */
 export const labelValue = (value: string): string =>
   LABEL_VALUE.test(value)
     ? value
@@ -71,7 +72,7 @@ const labelsOf = (spec: WorkerSpec): Record<string, string> => ({
   [LABELS.specHash]: spec.specHash,
 });
 
-/** @param secretName the Secret of the worker's own, which is made after its Job: the Job waits for it. */
+/** @param secretName the worker's own Secret, which is created after the Job; the Job is suspended until then. */
 export function workerJob(
   spec: WorkerSpec,
   settings: WorkerSettings,
@@ -120,7 +121,7 @@ function podSpec(
     restartPolicy: "Never",
     serviceAccountName: settings.serviceAccount,
     automountServiceAccountToken: false,
-    // Addresses of the namespace's Services are nothing that a worker was promised.
+    // Workers do not get the addresses of the namespace's Services as variables.
     enableServiceLinks: false,
     terminationGracePeriodSeconds: Math.ceil(graceMs / 1000),
     securityContext: {
@@ -138,7 +139,7 @@ function podSpec(
           ...environmentOf(spec, settings.secretName === undefined ? spec.secrets : {}),
           ...(files === undefined ? [] : fileVariables(spec, files.secretName)),
         ],
-        // Not beside files: each of them would be a variable, too.
+        // Not if there are files: each of them would also become a variable.
         ...(secretName === undefined || files !== undefined
           ? {}
           : { envFrom: [{ secretRef: { name: secretName } }] }),
@@ -181,12 +182,12 @@ function environmentOf(
   ];
 }
 
-/** Where files are mounted, and their keys in the worker's Secret, which are no names of variables. */
+/** Where files are mounted, and their keys in the worker's Secret, which are no variable names. */
 const FILES_DIRECTORY = "/run/outrider";
 const FILES_VOLUME = "outrider-files";
 const fileKey = (name: string): string => `${name}.file`;
 
-/** Beside files the Secret is not taken whole: its variables are named one by one. */
+/** If there are files, the Secret is not used as a whole: its variables are listed one by one. */
 const fileVariables = ({ secrets, files = {} }: WorkerSpec, secretName: string): V1EnvVar[] => [
   ...Object.keys(secrets).map((name) => ({
     name,
@@ -215,7 +216,7 @@ const annotation = (name: string) => ({
   fieldRef: { fieldPath: `metadata.annotations['${name}']` },
 });
 
-/** Owned by the Job: Kubernetes removes it with it. */
+/** Owned by the Job, so that Kubernetes removes it together with the Job. */
 export const workerSecret = (spec: WorkerSpec, secretName: string, jobUid: string): V1Secret => ({
   apiVersion: "v1",
   kind: "Secret",
@@ -234,7 +235,7 @@ export const workerSecret = (spec: WorkerSpec, secretName: string, jobUid: strin
   },
 });
 
-/** Lets a Job begin that waited. */
+/** Resumes a Job that waited. */
 export const resumedJob = (name: string, uid: string): JobFields => ({
   apiVersion: "batch/v1",
   kind: "Job",

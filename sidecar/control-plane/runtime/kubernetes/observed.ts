@@ -1,10 +1,10 @@
-/** Jobs and pods as far as the runtime looks at them, read from what the API server sends. Pure. */
+/** The parts of Jobs and pods that the runtime uses, parsed from the API server's objects. Pure. */
 import * as v from "valibot";
 import { ClientId } from "../../../../shared/protocol/client-id.ts";
 import { LABELS, labelValue, MANAGER } from "./manifest.ts";
 import { WORKER_CONTAINER } from "./pod-template.ts";
 
-/** All that can hold a worker's name begins with it. */
+/** Every name of a worker begins with it. */
 const NAME_PREFIX = "kg-graph-builder-";
 
 const Time = v.pipe(
@@ -44,21 +44,21 @@ export type JobSeen = {
   readonly createdAtMs: number;
   readonly deleting: boolean;
   readonly suspended: boolean;
-  /** We have let it begin: by our annotation, or because it has begun. */
+  /** We have resumed it: our annotation says so, or it has begun. */
   readonly released: boolean;
   readonly finished: boolean;
-  /** Undefined: it holds a worker's name, and is none of ours. */
+  /** Undefined: it has a worker's name, but is not ours. */
   readonly owned: Owned | undefined;
 };
 
-/** What our labels say, on an object that was made under the name that they say, too. */
+/** What our labels say, if they also name the object itself. */
 export type Owned = {
   readonly clientId: ClientId;
   readonly fleet: string;
   readonly specHash: string;
 };
 
-/** Undefined for a Job that neither is ours nor holds a worker's name. */
+/** Undefined for a Job that is neither ours nor has a worker's name. */
 export function readJob(object: unknown): JobSeen | undefined {
   const read = v.safeParse(Job, object);
   if (!read.success) return undefined;
@@ -84,7 +84,7 @@ function ownedOf(
   { labels, annotations }: v.InferOutput<typeof Metadata>,
   jobName: string,
 ): Owned | undefined {
-  // A worker that an older control plane made has no annotation: its label is the client id.
+  // A worker of an older control plane has no annotation: its label is the client id.
   const label = labels[LABELS.clientId];
   const clientId = v.safeParse(ClientId, annotations[LABELS.clientId] ?? label);
   const fleet = annotations[LABELS.fleet];
@@ -116,7 +116,7 @@ const Pod = v.object({
       conditions: Conditions,
       /** In the order of their names. */
       containerStatuses: Containers,
-      /** Of WORKER_POD_TEMPLATE, or of admission. */
+      /** Added by WORKER_POD_TEMPLATE or by admission. */
       initContainerStatuses: Containers,
     }),
     {},
@@ -130,7 +130,7 @@ export type ContainerSeen =
   | {
       readonly kind: "ended";
       readonly startedAtMs: number;
-      /** Undefined: its pod ended without it having run, or nobody saw its end. */
+      /** Undefined: its pod ended before the container ran, or its end was not observed. */
       readonly exitCode: number | undefined;
       readonly reason: string;
       readonly message: string;
@@ -174,7 +174,7 @@ function containerOf({ metadata, status }: PodRead): ContainerSeen {
     const { startedAt, exitCode, reason, message } = state.terminated;
     return { kind: "ended", startedAtMs: startedAt || createdAtMs, exitCode, reason, message };
   }
-  // An evicted pod, or one whose node is gone, says nothing of its container.
+  // An evicted pod, or one whose node is gone, has no status of its container.
   if (status.phase === "Failed" || status.phase === "Succeeded") {
     const { reason, message } = initProblem(status) ?? status;
     return { kind: "ended", startedAtMs: createdAtMs, exitCode: undefined, reason, message };
@@ -189,7 +189,7 @@ function containerOf({ metadata, status }: PodRead): ContainerSeen {
   return { kind: "waiting", reason, message };
 }
 
-/** Before the worker's container there is nothing to say of it: what holds it up is another one. */
+/** Why the worker's container has not begun: an init container fails or waits. */
 function initProblem({ initContainerStatuses }: PodRead["status"]) {
   for (const { name, state } of initContainerStatuses ?? []) {
     const { terminated, waiting } = state;
@@ -204,9 +204,9 @@ function initProblem({ initContainerStatuses }: PodRead["status"]) {
   return undefined;
 }
 
-/** What a container waits for that will come by waiting. */
+/** The reasons to wait that end by themselves. */
 const ORDINARY: readonly string[] = ["", "PodInitializing", "ContainerCreating"];
 
-/** Of what the runtime looks at: nothing else is a change. */
+/** Compares only what the runtime uses: nothing else counts as a change. */
 export const sameSeen = (one: JobSeen | PodSeen, other: JobSeen | PodSeen): boolean =>
   JSON.stringify(one) === JSON.stringify(other);

@@ -1,5 +1,10 @@
-/** From the configuration to the kubernetes runtime. Loaded only when it is chosen: the package is large. */
+/**
+ * From the configuration to the kubernetes runtime. Loaded only when this runtime is chosen, because the
+ * package is large.
+ */
+
 import * as v from "valibot";
+import type { Clock } from "../../../../shared/clock.ts";
 import { EXIT, type ExitCode } from "../../../../shared/exit.ts";
 import { openCredentials } from "../../../../shared/kubernetes/credentials.ts";
 import { type Kubernetes, openKubernetes } from "../../../../shared/kubernetes/kubernetes.ts";
@@ -19,11 +24,11 @@ export type KubernetesOpening = Omit<WorkerSettings, "graceMs"> & {
   readonly namespace: string | undefined;
   readonly version: string;
   readonly log: Log;
-  readonly random: () => number;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
 };
 
-/** What the program ends with, and the variable or the permission that is to be changed. */
+/** The exit code, and the variable or permission to change. */
 type NotOpened = { readonly exit: ExitCode; readonly detail: string };
 
 export async function openKubernetesRuntime(
@@ -48,15 +53,15 @@ export async function openKubernetesRuntime(
   return err({ exit, detail: `RUNTIME=kubernetes: ${runtime.error.detail}` });
 }
 
-/** No cluster's worker has such a name: no client id begins with a hyphen. */
+/** No worker has such a name, because no client id begins with a hyphen. */
 const NOBODY = { name: "kg-graph-builder--pod-template", fleet: "", specHash: "" } as const;
 const GRACE_MS = 10_000;
-/** What a webhook that knows no dry run, or a full quota, answers says nothing about the template. */
+/** These answers say nothing about the template: a webhook without dry-run support, a full quota. */
 const OF_TEMPLATE = /strict decoding error|cannot be handled|is invalid:/u;
 
 /**
- * Has the API server judge a worker's Job with the template, without keeping it: an unknown field, a wrong
- * type, a mount without its volume. Undefined where it takes it, or did not say.
+ * Lets the API server validate a worker's Job with the template in a dry run: an unknown field, a wrong
+ * type, a mount without its volume. Undefined if it accepts the Job, or gave no verdict.
  */
 async function templateRefusal(
   { podTemplate, log, signal, ...settings }: KubernetesOpening,
@@ -72,6 +77,6 @@ async function templateRefusal(
   if (code === "invalid" && OF_TEMPLATE.test(detail)) {
     return `WORKER_POD_TEMPLATE: a worker's Job with it is refused: ${detail}`;
   }
-  log.warn("WORKER_POD_TEMPLATE could not be tried by a dry run", { error: detail });
+  log.warn("WORKER_POD_TEMPLATE could not be validated by a dry run", { error: detail });
   return undefined;
 }

@@ -1,9 +1,9 @@
 /**
- * What the kubernetes runtime must be allowed to do, and no more. The chart's Role is made from it, and
+ * Exactly what the kubernetes runtime must be allowed to do. The chart's Role is made from it, and
  * test/contract/runtime-cluster-kubernetes.test.ts runs the runtime with exactly this.
  *
- * No `get` on secrets: what was put into one cannot be read back by us. No verb on pods that changes
- * one: they are made and removed by the controllers of their Job.
+ * No `get` on secrets: we cannot read back what we put into one. No verb that changes pods: the Job
+ * controller creates and removes them.
  */
 
 export type Rule = {
@@ -23,7 +23,7 @@ export const WORKER_RULES: readonly Rule[] = [
   { apiGroups: [""], resources: ["pods"], verbs: ["list", "watch"] },
   // Not needed when WORKER_SECRET names a Secret of the operator's.
   { apiGroups: [""], resources: ["secrets"], verbs: ["create"] },
-  // Why a Job has no pod (a quota, Pod Security) is said in events alone.
+  // Only events say why a Job has no pod (a quota, Pod Security).
   { apiGroups: [""], resources: ["events"], verbs: ["list"] },
 ];
 

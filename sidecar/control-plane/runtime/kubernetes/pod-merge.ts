@@ -1,7 +1,7 @@
 /**
- * A worker's Job with WORKER_POD_TEMPLATE laid over its pod: objects field by field, `null` takes a field of
- * ours away (RFC 7396); containers, volumes and variables by name, mounts by path; any other list as a
- * whole. `envFrom` is put before ours, so that a worker's own secrets win. Pure.
+ * Merges WORKER_POD_TEMPLATE into the pod of a worker's Job: objects field by field, where `null` removes
+ * one of our fields (RFC 7396); containers, volumes and variables by name, mounts by path; any other list
+ * as a whole. Its `envFrom` comes before ours, so that a worker's own secrets win. Pure.
  */
 import type { V1Job } from "@kubernetes/client-node";
 import type { NamedObject } from "../../../../shared/kubernetes/kubernetes.ts";
@@ -25,7 +25,7 @@ export function withPodTemplate(job: V1Job, template: PodTemplate | undefined): 
 const isFields = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** What entries of these lists are known by. */
+/** The field that identifies an entry of these lists. */
 const KEYS: Readonly<Record<string, string>> = {
   containers: "name",
   initContainers: "name",

@@ -1,12 +1,12 @@
 /**
- * WORKER_POD_TEMPLATE: a partial pod template that is laid over the pod of every worker: where it runs, its
- * labels, volumes, further variables and containers. What decides which worker it is, how it ends, and how
- * much of the machine it gets stays ours, and is refused by name. Pure.
+ * WORKER_POD_TEMPLATE: a partial pod template that is merged into the pod of every worker: where it runs,
+ * its labels, volumes, further variables and containers. Fields that decide which worker it is, how it
+ * ends, and how much of the machine it gets are refused by name. Pure.
  */
 import * as v from "valibot";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 
-/** Admission may put others beside it, such as a service mesh's proxy. */
+/** Admission may add others, such as a service mesh's proxy. */
 export const WORKER_CONTAINER = "worker";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -17,7 +17,7 @@ export type PodTemplate = {
   readonly spec: Fields;
 };
 
-/** A text that YAML or helm took for a number or a boolean is meant as one. */
+/** A value that YAML or helm took for a number or a boolean is meant as text. */
 const Texts = v.nullish(
   v.record(
     v.string(),
@@ -44,7 +44,7 @@ const strictly = ({ expected }: v.StrictObjectIssue): string =>
     : "must be an object";
 const Template = v.strictObject(
   {
-    /** As in a whole pod, which it may be cut from. */
+    /** As in a complete pod, from which the template may be copied. */
     apiVersion: v.optional(v.literal("v1", "must be v1")),
     kind: v.optional(v.literal("Pod", "must be Pod")),
     metadata: v.nullish(v.strictObject({ labels: Texts, annotations: Texts }, strictly), {}),
@@ -75,13 +75,13 @@ const OURS_OF_METADATA =
 const OUR_VARIABLES = /^(?:CLIENT_ID|KAFKA_GROUP|OUTRIDER_.*)$/u;
 
 /**
- * Of YAML or JSON. Undefined when it says nothing, so that an empty file changes no worker. The error names
+ * Parses YAML or JSON. Undefined when it is empty, so that an empty file changes no worker. The error names
  * every field that is wrong, and why.
  */
 export function parsePodTemplate(text: string): Result<PodTemplate | undefined, string> {
   const read = readYaml(text);
   if (!read.ok) return read;
-  // Several documents are read as a list, too.
+  // Several documents are also read as a list.
   if (Array.isArray(read.value)) return err("it must be an object, in one document");
   const shape = v.safeParse(Template, read.value ?? {});
   if (!shape.success) return err(issuesText(shape.issues));
@@ -148,7 +148,7 @@ const privileged = (where: string, { securityContext }: OneContainer): string[] 
     ? [`${where}.securityContext.privileged: workers are kept apart from their node`]
     : [];
 
-/** For the spec hash: the same for the same content, however it is written. */
+/** For the spec hash: equal for equal content, however it is formatted. */
 export const podTemplateText = (template: PodTemplate): string => JSON.stringify(sorted(template));
 
 function sorted(value: unknown): unknown {

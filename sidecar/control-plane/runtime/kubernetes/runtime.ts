@@ -1,19 +1,20 @@
 /**
  * The runtime `kubernetes`: a worker is a Job of one pod in WORKER_NAMESPACE, under the restricted Pod
- * Security standard. What it must be allowed to do: kubernetes-permissions.ts.
+ * Security standard. What it must be allowed to do: permissions.ts.
  *
  * Invariants (test/contract/runtime.ts, test/contract/runtime-cluster-kubernetes.test.ts):
- *  - a Job is created and never taken over: of one name at most one is there;
- *  - a Job is deleted by uid: what took the name meanwhile is not hit;
- *  - a secret stands in a Secret alone, never in a Job;
- *  - a listing is what a connected watch holds; without one it is an error, for unknown is not none.
+ *  - a Job is created and never taken over: there is at most one of a name;
+ *  - a Job is deleted by uid: another one that took the name meanwhile is not hit;
+ *  - a secret is only in a Secret, never in a Job;
+ *  - a listing is the state of a connected watch; without one it is an error, because "unknown" is not "none".
  */
 
-import { sleep } from "../../../../shared/deadline.ts";
+import type { Clock } from "../../../../shared/clock.ts";
 import type { InformerLog } from "../../../../shared/kubernetes/informer.ts";
 import type { Answer, Kubernetes } from "../../../../shared/kubernetes/kubernetes.ts";
 import type { Log } from "../../../../shared/log.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
+import { isTransient, retry } from "../../../../shared/retry.ts";
 import type { Listing, Runtime, RuntimeError } from "../runtime.ts";
 import { type KubernetesContext, podIndex, runtimeError } from "./context.ts";
 import { LABELS, MANAGER, type WorkerSettings } from "./manifest.ts";
@@ -25,9 +26,9 @@ import { listingOf } from "./worker.ts";
 const GRACE_MS = 10_000;
 const START_MS_MAX = 60_000;
 const LIST_MS_MAX = 10_000;
-/** An API server that is just being restarted is no reason not to begin. */
+/** Long enough for an API server that is just being restarted. */
 const OPEN_MS_MAX = 30_000;
-const OPEN_RETRY_MS = 1_000;
+const OPEN_PACE = { baseMs: 1_000, maxMs: 1_000, certain: 1 } as const;
 
 const JOBS = { group: "batch", version: "v1", plural: "jobs" } as const;
 const PODS = { group: "", version: "v1", plural: "pods" } as const;
@@ -37,20 +38,20 @@ export type KubernetesRuntimeOptions = Omit<WorkerSettings, "graceMs"> & {
   /** Where the workers run; undefined: our own. */
   readonly namespace: string | undefined;
   readonly log: Log;
-  readonly random: () => number;
-  /** Ends the watches, and with them the runtime. */
+  readonly clock: Clock;
+  /** Ends the watches, and so the runtime. */
   readonly signal: AbortSignal;
   readonly graceMs?: number;
   readonly startMsMax?: number;
 };
 
-/** Asks the cluster who it is; everything else is asked when it is needed. */
+/** Asks the cluster for its identity; everything else is asked when it is needed. */
 export async function kubernetesRuntime(
   options: KubernetesRuntimeOptions,
 ): Promise<Result<Runtime, RuntimeError>> {
-  const { kubernetes, signal } = options;
+  const { kubernetes } = options;
   const namespace = options.namespace ?? kubernetes.namespace;
-  const cluster = await clusterUid(kubernetes, signal);
+  const cluster = await clusterUid(options);
   if (!cluster.ok) return err(runtimeError(cluster.error));
   const context = openContext(options, namespace);
   return ok({
@@ -58,28 +59,25 @@ export async function kubernetesRuntime(
     scope: `kubernetes:${cluster.value}:${namespace}`,
     list: (until) => list(context, until),
     watch: (onChange, until) => watch(context, onChange, until),
-    // A node pulls for its pods alone, and which node that will be nobody knows before.
+    // A node pulls images for its own pods only, and the node is not known beforehand.
     prepare: async () => await Promise.resolve(ok(null)),
     start: (spec, until) => startWorker(context, spec, until),
     stop: (worker, until) => stopWorker(context, worker, until),
   });
 }
 
-async function clusterUid(kubernetes: Kubernetes, signal: AbortSignal): Answer<string> {
+function clusterUid({ kubernetes, clock, signal }: KubernetesRuntimeOptions): Answer<string> {
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(OPEN_MS_MAX)]);
-  for (;;) {
-    const uid = await kubernetes.clusterUid(bounded);
-    if (uid.ok || uid.error.retry === "terminal" || bounded.aborted) return uid;
-    await sleep(OPEN_RETRY_MS, bounded);
-  }
+  const policy = { ...OPEN_PACE, clock, again: isTransient };
+  return retry(() => kubernetes.clusterUid(bounded), policy, bounded);
 }
 
 function openContext(options: KubernetesRuntimeOptions, namespace: string): KubernetesContext {
-  const { kubernetes, log, random, signal, graceMs = GRACE_MS } = options;
-  const common = { random, signal, log: informerLog(log), same: sameSeen };
+  const { kubernetes, log, clock, signal, graceMs = GRACE_MS } = options;
+  const common = { clock, signal, log: informerLog(log), same: sameSeen };
   const jobs = kubernetes.informer({
     ...common,
-    // Without a label selector: what holds a worker's name and is not ours must be seen.
+    // Without a label selector, to see Jobs that have a worker's name and are not ours.
     selection: { resource: JOBS, namespace },
     keep: readJob,
   });

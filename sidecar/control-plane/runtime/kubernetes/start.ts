@@ -1,8 +1,8 @@
 /**
- * Starting a worker: its Job, which is created and never applied, so that a name that is held is an
- * error and nobody's Job is taken over; then, where the worker has a Secret of its own, that Secret,
- * owned by the Job, and only then the Job is let go. A kill in between leaves a Job that waits for ever
- * and takes its Secret with it; the listing shows it as exited.
+ * Starts a worker. Its Job is created, never applied, so that a taken name is an error and no existing Job
+ * is taken over. If the worker has a Secret of its own, that is created next, owned by the Job, and only
+ * then the Job is resumed. A kill in between leaves a suspended Job, with its Secret; the listing shows it
+ * as exited.
  */
 import { randomBytes } from "node:crypto";
 import { err, ok, type Result } from "../../../../shared/result.ts";
@@ -14,18 +14,18 @@ import { withPodTemplate } from "./pod-merge.ts";
 import { WORKER_CONTAINER } from "./pod-template.ts";
 import { workerOf } from "./worker.ts";
 
-/** The kubelet looks at its containers once a second: an exit right after the start is told then. */
+/** The kubelet checks its containers once a second, so it reports an exit right after the start within this time. */
 const CONFIRM_MS = 1_200;
-/** A Job without a pod for longer has a reason, which an event tells. */
+/** If a Job has no pod for longer than this, an event says why. */
 const POD_MS_MAX = 2_000;
 const REMOVE_MS_MAX = 10_000;
 const SECRET_SUFFIX_BYTES = 4;
-/** What a container waits for that will not come by waiting: our next try begins anew. */
+/** The reasons to wait that do not end by themselves: we give up and try again. */
 const NO_IMAGE: readonly string[] = [
   ...["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"],
   ...["ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed"],
 ];
-/** A busy kubelet says CreateContainerConfigError, too, when it could not read a Secret in time. */
+/** A busy kubelet also reports CreateContainerConfigError when it could not read a Secret in time. */
 const ABSENT = /not found|couldn't find/u;
 
 type Started = Result<Worker, RuntimeError>;
@@ -77,7 +77,7 @@ async function make(
 const secretNameOf = ({ name }: WorkerSpec): string =>
   `${name}-${randomBytes(SECRET_SUFFIX_BYTES).toString("hex")}`;
 
-/** What has not run is nobody's loss; its name is free at once. */
+/** It has not run, so nothing is lost; its name is free at once. */
 async function remove(
   { kubernetes, namespace, log }: KubernetesContext,
   name: string,
@@ -163,7 +163,7 @@ const hopeless = (code: "refused" | "no-image", why: string): Settled => ({
   why,
 });
 
-/** Waits until it is decided whether the container runs. */
+/** Waits until it is known whether the container runs. */
 async function settledContainer(
   context: KubernetesContext,
   uid: string,
@@ -205,7 +205,7 @@ function whyWaiting(containers: readonly ContainerSeen[]): string {
   return [waiting.reason, waiting.message].filter((text) => text !== "").join(": ") || "no reason";
 }
 
-/** A quota or Pod Security: the Job's controller tries for ever, and says so in an event only. */
+/** A quota or Pod Security: the Job controller retries for ever, and reports that only in an event. */
 async function whyNoPod(
   { kubernetes, namespace, log }: KubernetesContext,
   uid: string,

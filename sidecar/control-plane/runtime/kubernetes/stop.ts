@@ -1,14 +1,14 @@
 /**
- * Stopping one incarnation: its Job is deleted by uid, in the foreground, so that it stays until its
- * pods are gone; the kubelet gives them their grace. Right before, it must still be what the plan took it
- * for. Confirmed by the watch, not by the answer.
+ * Stops one incarnation: its Job is deleted by uid, in the foreground, so that it stays until its pods are
+ * gone; the kubelet gives them their grace period. Right before, the Job must still be the one that the
+ * plan meant. The watch confirms the end, not the answer.
  */
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError, Worker } from "../runtime.ts";
 import { fail, type KubernetesContext, runtimeError, whenSeen } from "./context.ts";
 import type { JobSeen } from "./observed.ts";
 
-/** Beyond the grace: the kubelet, the garbage collector and the Job's controller take their turns. */
+/** Added to the grace period: time for the kubelet, the garbage collector and the Job controller. */
 const GONE_MS_MAX = 60_000;
 
 export async function stopWorker(
@@ -41,7 +41,7 @@ export async function stopWorker(
   return ok(null);
 }
 
-/** A uid never changes hands; labels and annotations may be changed. */
+/** A uid is never reused; labels and annotations may change. */
 const isMeant = ({ name, owned }: JobSeen, worker: Worker): boolean =>
   name === worker.name && owned?.clientId === worker.clientId && owned.fleet === worker.fleet;
 

@@ -3,13 +3,13 @@ import { constants } from "node:os";
 import type { Foreign, Listing, Worker } from "../runtime.ts";
 import type { ContainerSeen, JobSeen, PodSeen } from "./observed.ts";
 
-/** A shell's way to say that a signal ended it. */
+/** A shell's exit code for the end by a signal is this plus the signal's number. */
 const SIGNAL_BASE = 128;
 
 export type Seen = {
   readonly jobs: ReadonlyMap<string, JobSeen>;
   readonly pods: ReadonlyMap<string, PodSeen>;
-  /** Is a start of this name under way in this process? */
+  /** Whether a start of this name is under way in this process. */
   readonly isStarting: (name: string) => boolean;
 };
 
@@ -28,7 +28,7 @@ export function listingOf(seen: Seen, namespace: string): Listing {
   return { workers, foreign };
 }
 
-/** Its Job was deleted by somebody, but it runs for as long as its grace: it must not be joined yet. */
+/** Somebody deleted its Job, but it runs until its grace period ends: no second worker may start yet. */
 function leftBehind({ container, createdAtMs, jobName, jobUid, owned }: PodSeen): Worker[] {
   if (container.kind === "ended") return [];
   const startedAtMs = container.kind === "running" ? container.startedAtMs : createdAtMs;
@@ -65,7 +65,7 @@ export function workerOf(
   };
 }
 
-/** Its pod goes, and it is no exit: it waits until it is resumed. */
+/** Its pod is removed, but that is no exit: it waits until it is resumed. */
 const isHeld = ({ suspended, released, finished }: JobSeen): boolean =>
   suspended && released && !finished;
 
@@ -76,7 +76,7 @@ function stateOf(job: JobSeen, pod: PodSeen | undefined, isStarting: boolean): W
   if (container?.kind === "ended") return "exited";
   if (pod?.deleting === true) return "stopping";
   if (container?.kind === "running") return "running";
-  // Nobody will let it begin: its start was cut off before its secret was made.
+  // It will not be resumed: its start was cut off before its Secret was created.
   if (job.finished || (job.suspended && !isStarting)) return "exited";
   return "starting";
 }

@@ -1,11 +1,13 @@
-/** What the parts of the process runtime share: where things are, and what only memory knows. */
+/** What the parts of the process runtime share: paths, and state that is only in memory. */
+
 import { join } from "node:path";
+import type { Clock } from "../../../../shared/clock.ts";
 import type { Log } from "../../../../shared/log.ts";
 import type { Lock } from "./lock.ts";
 import type { Exit, ProcessId } from "./name-file.ts";
 
 export type Child = {
-  /** Resolves when the exit is known to `exit`. */
+  /** Resolves when `exit` is set. */
   readonly exited: Promise<void>;
   readonly exit: () => Exit | undefined;
 };
@@ -13,24 +15,21 @@ export type Child = {
 export type ProcessContext = {
   readonly workers: string;
   readonly logs: string;
-  /** Files that are not linked to a name yet; what a kill leaves there is removed by age. */
+  /** Files that are not linked to a name yet; leftovers of a kill are removed by age. */
   readonly drafts: string;
   readonly command: readonly string[];
   readonly graceMs: number;
-  /** PATH, HOME and the like; a spec's own values win. */
+  /** Such as PATH and HOME; a spec's own values win. */
   readonly environment: Readonly<Record<string, string>>;
   readonly bootId: string;
   readonly lock: Lock;
   readonly log: Log;
-  /** Unix time in ms; shown, never decided on. */
-  readonly nowMs: () => number;
-  /** Monotonic time in ms. */
-  readonly monotonicMs: () => number;
+  readonly clock: Clock;
   /** Our own children, running or exited and not removed yet, by token. */
   readonly children: Map<string, Child>;
-  /** Running workers that are not our children, by token, as of the last listing. */
+  /** Running workers that are not our children, by token, from the last listing. */
   readonly adopted: Map<string, ProcessId>;
-  /** Monotonic time of the first SIGTERM, by token: an interrupted stop goes on where it was. */
+  /** Monotonic time of the first SIGTERM, by token: a repeated stop continues the same grace period. */
   readonly terminated: Map<string, number>;
   readonly listeners: Set<() => void>;
 };

@@ -1,4 +1,4 @@
-/** How the process runtime words its errors: what was tried, on which path, the errno, what to do. */
+/** Error texts of the process runtime: what was tried, on which path, the errno, what to do. */
 import { errnoOf } from "../../../../shared/linux/errno.ts";
 import { err, type Result } from "../../../../shared/result.ts";
 import type { RuntimeError } from "../runtime.ts";
@@ -11,7 +11,7 @@ export function fail(
   return err({ code, retry, detail });
 }
 
-/** The state directory did not let us do something; another try may. */
+/** An operation on the state directory failed; a later try may succeed. */
 export function unavailable(action: string, path: string, cause: unknown): RuntimeError {
   const reason = errnoOf(cause) || (cause instanceof Error ? cause.message : String(cause));
   const detail = `${action} ${path} failed: ${reason}; STATE_DIR must be a local directory with free space that this user may write`;

@@ -1,4 +1,4 @@
-/** What changes a name file at a worker's end: the exit of our own child, and the removal. */
+/** Changes to a name file at a worker's end: the exit of our own child, and the removal. */
 import { closeSync, constants, openSync, unlinkSync } from "node:fs";
 import { errnoOf } from "../../../../shared/linux/errno.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
@@ -9,7 +9,7 @@ import { appendLine, type Exit, readWorkerFile, workerPath } from "./name-file.t
 
 const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW;
 
-/** Memory keeps the exit as well: when it cannot be written, only our successor says `unknown`. */
+/** The exit is also kept in memory: if it cannot be written, only our successor reports `unknown`. */
 export async function recordExit(
   context: ProcessContext,
   name: string,
@@ -38,10 +38,10 @@ export async function recordExit(
     context.log.warn("a worker's exit was not written down", { name, reason });
 }
 
-/** Longer than the lock waits by itself. */
+/** Longer than the lock itself waits. */
 const LOCK_MS = 10_000;
 
-/** Removes the name file if that incarnation still holds it. */
+/** Removes the name file if it still belongs to that incarnation. */
 export async function removeFile(
   context: ProcessContext,
   name: string,

@@ -1,4 +1,4 @@
-/** Listing: the name files of the state directory, each held against /proc. */
+/** Listing: compares each name file of the state directory with /proc. */
 import { readStat } from "../../../../shared/linux/proc-stat.ts";
 import { ok, type Result } from "../../../../shared/result.ts";
 import type { Foreign, Listing, RuntimeError, Worker } from "../runtime.ts";
@@ -9,7 +9,7 @@ import { resolveWhenFree } from "./recover.ts";
 
 /** The event loop gets a turn after this many files. */
 const FILES_PER_TURN = 256;
-/** A child that has ended is reaped in the next turn of the event loop. */
+/** An ended child is reaped in the next turn of the event loop. */
 const REAP_MS_MAX = 1000;
 
 export async function listWorkers(context: ProcessContext): Promise<Result<Listing, RuntimeError>> {

@@ -1,33 +1,36 @@
 /**
- * One lock for the state directory, between processes. It covers the whole of a start (from the name
- * to the pid) and every removal, so that who holds it knows: no start is in flight, and the file that
- * was read is the file that is removed. The kernel lets go of it when its holder dies.
+ * One lock for the state directory, between processes. It is held during a whole start (from the name to
+ * the pid) and during every removal. So its holder knows that no start is in flight, and that the file that
+ * was read is the file that is removed. The kernel releases it when its holder dies.
  *
  * It is SQLite's file lock (https://sqlite.org/lockingv3.html), since Bun has no `flock`: an exclusive
  * transaction that never writes, on an empty file.
  */
+
 import { Database } from "bun:sqlite";
-import { sleep } from "../../../../shared/deadline.ts";
+import { systemClock } from "../../../../shared/clock.ts";
+import { startDeadline } from "../../../../shared/deadline.ts";
 import { errnoOf } from "../../../../shared/linux/errno.ts";
-import { err, ok, type Result } from "../../../../shared/result.ts";
+import { err, flatten, ok, type Result } from "../../../../shared/result.ts";
+import { ALWAYS, retry } from "../../../../shared/retry.ts";
 import type { RuntimeError } from "../runtime.ts";
 import { fail, unavailable } from "./error.ts";
 
-/** A holder needs a few ms; one that was stopped (SIGSTOP) keeps it. */
+/** A holder needs a few ms; a holder that is paused (SIGSTOP) keeps it. */
 const WAIT_MS_MAX = 2000;
-const RETRY_MS = 5;
+const PACE = { baseMs: 5, maxMs: 5, certain: 1, clock: systemClock };
 
 export type Lock = {
-  /** Runs `act` while holding the lock, or answers `busy` at once. */
+  /** Runs `act` while holding the lock, or returns `busy` at once. */
   readonly attempt: <T>(act: () => T) => Result<T, "busy" | RuntimeError>;
-  /** The same, waiting up to 2 s. `act` has run exactly when a value is returned. */
+  /** The same, but waits up to 2 s. `act` has run if and only if a value is returned. */
   readonly hold: <T>(act: () => T, signal: AbortSignal) => Promise<Result<T, RuntimeError>>;
 };
 
 export function openLock(path: string): Result<Lock, RuntimeError> {
   try {
     const database = new Database(path, { create: true, readwrite: true });
-    // Without it the lock would need a file for its journal, which a full disk refuses.
+    // Otherwise the lock would need a journal file, which fails on a full disk.
     database.run("PRAGMA journal_mode = MEMORY");
     const attempt = <T>(act: () => T) => locked(database, path, act);
     return ok({ attempt, hold: (act, signal) => hold(() => attempt(act), path, signal) });
@@ -60,15 +63,14 @@ async function hold<T>(
   path: string,
   signal: AbortSignal,
 ): Promise<Result<T, RuntimeError>> {
-  const endsAt = performance.now() + WAIT_MS_MAX;
-  for (;;) {
+  const deadline = startDeadline({ deadlineMs: WAIT_MS_MAX, signal });
+  const detail = `another control plane held ${path} for ${WAIT_MS_MAX} ms; is one stopped in the middle of a start?`;
+  const busy = fail("unavailable", "transient", detail);
+  const once = (): Result<Result<T, RuntimeError>, RuntimeError> => {
     const done = attempt();
-    if (done.ok) return done;
-    if (done.error !== "busy") return err(done.error);
-    if (signal.aborted || performance.now() > endsAt) {
-      const detail = `another control plane held ${path} for ${WAIT_MS_MAX} ms; is one stopped in the middle of a start?`;
-      return fail("unavailable", "transient", detail);
-    }
-    await sleep(RETRY_MS, signal);
-  }
+    if (done.ok) return ok(done);
+    return done.error === "busy" ? busy : ok(err(done.error));
+  };
+  const policy = { ...PACE, deadline, again: ALWAYS };
+  return flatten(await retry(() => Promise.resolve(once()), policy));
 }

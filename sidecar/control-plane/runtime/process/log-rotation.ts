@@ -1,8 +1,9 @@
 /**
- * Bounds the logs of workers. A worker writes to its log by itself and keeps it open, so a log that
- * has grown too long is copied and cut in place (logrotate's `copytruncate`): lines that are written
- * between the two are lost. Kept per worker: `<name>.log`, `.log.1`, `.log.2`.
+ * Limits the size of workers' logs. A worker writes to its log itself and keeps it open, so a log that is
+ * too long is copied and truncated in place (logrotate's `copytruncate`): lines that are written in between
+ * are lost. Kept per worker: `<name>.log`, `.log.1`, `.log.2`.
  */
+
 import {
   closeSync,
   constants,
@@ -17,11 +18,12 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import type { Clock } from "../../../../shared/clock.ts";
 
-/** Rotation blocks: this many in one go, the others with the next. */
+/** Rotation blocks, so only this many are rotated at once; the others follow later. */
 const ROTATIONS_MAX = 4;
 const CHUNK_BYTES = 1024 * 1024;
-/** Logs of a worker that is no more. */
+/** Age at which logs without a worker are removed. */
 const KEEP_MS = 7 * 24 * 60 * 60 * 1000;
 const FILE_MODE = 0o600;
 const LOG_NAME = /^(.+)\.log(\.[12])?$/u;
@@ -29,13 +31,13 @@ const LOG_NAME = /^(.+)\.log(\.[12])?$/u;
 export type RotateOptions = {
   readonly directory: string;
   readonly bytesMax: number;
-  /** Has the name a worker? Logs of others go when they are a week old. */
+  /** Whether a worker has this name. Other logs are removed when they are a week old. */
   readonly isHeld: (name: string) => boolean;
-  readonly nowMs: () => number;
+  readonly clock: Clock;
   readonly onError: (path: string, cause: unknown) => void;
 };
 
-/** One look at all logs. A log that cannot be handled is told and left. */
+/** Checks all logs once. A log that cannot be rotated is reported and left. */
 export function rotateLogs(options: RotateOptions): void {
   let left = ROTATIONS_MAX;
   for (const file of readdirSync(options.directory)) {
@@ -47,7 +49,7 @@ export function rotateLogs(options: RotateOptions): void {
       if (match[2] === undefined && size > options.bytesMax && left > 0) {
         left -= 1;
         rotateLog(path, options.bytesMax);
-      } else if (options.nowMs() - mtimeMs > KEEP_MS && !options.isHeld(match[1] ?? "")) {
+      } else if (options.clock.nowMs() - mtimeMs > KEEP_MS && !options.isHeld(match[1] ?? "")) {
         unlinkSync(path);
       }
     } catch (cause) {
@@ -57,8 +59,8 @@ export function rotateLogs(options: RotateOptions): void {
 }
 
 /**
- * Copies the last `bytesMax` bytes to `.1` (which becomes `.2`) and cuts the log. On a disk that is
- * too full for the copy the log is cut all the same: the bound holds, the lines are lost.
+ * Copies the last `bytesMax` bytes to `.1` (which becomes `.2`) and truncates the log. If the disk is too
+ * full for the copy, the log is truncated all the same: the limit is kept, the lines are lost.
  * @throws what the file system throws
  */
 function rotateLog(path: string, bytesMax: number): void {
@@ -87,7 +89,7 @@ function copyTail(log: number, to: string, bytesMax: number): void {
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
     const { size } = fstatSync(log);
     let at = Math.max(0, size - bytesMax);
-    // Bounded by what was there when we looked: a worker may write faster than we copy.
+    // Copies only what was there at the start: a worker may write faster than we copy.
     while (at < size) {
       const length = readSync(log, chunk, 0, Math.min(chunk.length, size - at), at);
       if (length === 0) break;

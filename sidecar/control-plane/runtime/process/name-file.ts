@@ -1,14 +1,14 @@
 /**
- * The name file of a worker, `<state dir>/workers/<name>.json`: it makes the name unique and says
- * which process holds it. A journal of at most three lines, so that nothing half-written counts:
+ * The name file of a worker, `<state dir>/workers/<name>.json`: it makes the name unique and says which
+ * process has it. It is a journal of at most three lines, so that no partly written line counts:
  *
  *     {"kind":"outrider-worker","name":…,"token":…,…}   before the spawn, whole from the first moment
  *     {"pid":…,"startTicks":…,"bootId":…}               after it
  *     {"exit":…}                                        when our own child ended
  *
- * The first line is written elsewhere and linked to the name, which fails when the name exists; later
- * lines are appended to that inode, so a writer that lost the name writes into nothing. Each later
- * line begins with a line end: a torn one before it stays alone and is skipped.
+ * The first line is written elsewhere and linked to the name, which fails when the name exists; later lines
+ * are appended to that inode, so a writer that lost the name changes nothing. Each later line begins with a
+ * newline, so that a torn line before it is skipped.
  */
 import {
   closeSync,
@@ -33,7 +33,7 @@ const FILE_BYTES_MAX = 16 * 1024;
 const SUFFIX = ".json";
 /** Opening must neither follow a link out of the directory nor wait for a pipe's other end. */
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-/** What says "this is not one of our files"; any other errno says "cannot look now". */
+/** The errors that mean "not one of our files"; any other errno means "cannot be read now". */
 const NOT_OURS: readonly string[] = ["EACCES", "EPERM", "ELOOP", "ENXIO", "EISDIR", "ENODEV"];
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -72,7 +72,7 @@ export type WorkerFile = {
 
 export type Seen =
   | { readonly kind: "absent" }
-  /** Empty, or nothing but NUL: what a full disk or a power cut leaves of a file of ours. */
+  /** Empty, or only NUL: a full disk or a power cut can leave one of our files so. */
   | { readonly kind: "debris" }
   | { readonly kind: "foreign"; readonly detail: string }
   | { readonly kind: "worker"; readonly file: WorkerFile };
@@ -80,7 +80,7 @@ export type Seen =
 export const workerPath = (directory: string, name: string): string =>
   join(directory, `${name}${SUFFIX}`);
 
-/** Names that are held, by whatever; the order is the directory's. */
+/** All names that are taken, in the directory's order. */
 export function heldNames(directory: string): Result<readonly string[], RuntimeError> {
   try {
     const files = readdirSync(directory).filter((file) => file.endsWith(SUFFIX));
@@ -90,7 +90,7 @@ export function heldNames(directory: string): Result<readonly string[], RuntimeE
   }
 }
 
-/** Without the directory nobody knows what runs: that is an error, not an absent file. */
+/** Without the directory it is not known what runs: that is an error, not an absent file. */
 export function readWorkerFile(directory: string, name: string): Result<Seen, RuntimeError> {
   const path = workerPath(directory, name);
   try {
@@ -135,7 +135,7 @@ function parseWorkerFile(text: string, name: string, path: string): Seen {
   const header = v.safeParse(Header, lines[0]);
   if (!header.success) return { kind: "foreign", detail: `${path} was not written by Outrider` };
   if (header.output.name !== name) {
-    return { kind: "foreign", detail: `${path} speaks of another name, ${header.output.name}` };
+    return { kind: "foreign", detail: `${path} is for another name, ${header.output.name}` };
   }
   const later = lines.slice(1);
   const found = later.find((line) => v.is(Process, line));
@@ -161,7 +161,7 @@ function parseLine(line: string): unknown {
 export const headerLine = (header: Omit<Header, "kind">): string =>
   JSON.stringify({ kind: "outrider-worker", ...header } satisfies Header);
 
-/** One more line, to a descriptor of that inode. @throws what `write` throws; also on a short write */
+/** Appends one more line through a descriptor of that inode. @throws what `write` throws; also on a short write */
 export function appendLine(fd: number, line: ProcessId | { readonly exit: Exit }): void {
   const bytes = Buffer.from(`\n${JSON.stringify(line)}`);
   if (writeSync(fd, bytes) !== bytes.length) throw Object.assign(new Error(), { code: "ENOSPC" });

@@ -1,6 +1,6 @@
 /**
- * What /proc says (proc(5)): whether a process is still the one we started, who is in a group, which
- * processes carry a token in their environment. Zombies count as gone: nothing of them runs.
+ * Reads /proc (proc(5)): whether a process is still the one we started, which processes are in a group, and
+ * which have a token in their environment. Zombies count as gone, because they do not run.
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { errnoOf } from "../../../../shared/linux/errno.ts";
@@ -12,17 +12,17 @@ const TOKEN = "OUTRIDER_INSTANCE=";
 /** `flags:` of fdinfo is octal; O_ACCMODE of a descriptor that cannot write is 0. */
 const ACCESS_MODE = 3;
 
-/** @throws what reading throws: without /proc this runtime cannot work */
+/** @throws if /proc cannot be read: this runtime cannot work without it */
 export const readBootId = (): string => readFileSync(BOOT_ID, "utf8").trim();
 
-/** Is that very process still running? Its number alone says nothing: numbers are used again. */
+/** Whether that very process still runs. The pid alone says nothing: pids are reused. */
 export function processLives(id: ProcessId, bootId: string): boolean {
   if (id.bootId !== bootId) return false;
   const stat = readStat(id.pid);
   return stat?.alive === true && stat.startTicks === id.startTicks;
 }
 
-/** Is there a process, of whatever user, or a zombie of that number? Costs a tenth of `processLives`. */
+/** Whether there is a process, of any user, or a zombie with that pid. Costs a tenth of `processLives`. */
 export function numberInUse(pid: number): boolean {
   try {
     return process.kill(pid, 0);
@@ -48,7 +48,7 @@ export function readGroups(): ReadonlyMap<number, readonly number[]> {
   return groups;
 }
 
-/** The value of OUTRIDER_INSTANCE a process was started with; undefined also when not ours to read. */
+/** The value of OUTRIDER_INSTANCE with which a process was started; undefined also if we may not read it. */
 export function readToken(pid: number): string | undefined {
   const text = attempt(() => readFileSync(`/proc/${pid}/environ`, "latin1"));
   const found = text?.split("\0").find((entry) => entry.startsWith(TOKEN));
@@ -60,12 +60,12 @@ export type Trace =
   /** A process without a token may write to the log: a start that has not reached its `exec`. */
   | { readonly kind: "unclear"; readonly pid: number };
 
-/** One start to look for: the token it gave, the log that was open for its process before it ran. */
+/** One start to look for: its token, and the log that was opened for its process. */
 export type Sought = { readonly token: string; readonly log: string };
 
 /**
- * What is left of starts whose control plane died, by token. Between `fork` and `exec` a process has
- * not its environment yet, but holds the log open: read in this order, one of the two is seen.
+ * Finds the processes of starts whose control plane died, by token. Between `fork` and `exec` a process
+ * does not have its environment yet, but has the log open: read in this order, one of the two is seen.
  */
 export function findTraces(sought: readonly Sought[]): ReadonlyMap<string, Trace> {
   const traces = new Map<string, Trace>();
@@ -90,17 +90,17 @@ export function findWriter(log: string): number | undefined {
   return allPids().find((pid) => pid !== process.pid && writtenLogs(pid, byLog).length > 0);
 }
 
-/** Of several processes with one token the worker is the one that leads their session. */
+/** Of several processes with one token, the worker is the session leader. */
 function traceOf(pid: number, known: Trace | undefined): Trace | undefined {
   const stat = readStat(pid);
   if (stat?.alive !== true) return known;
   if (stat.session === pid) return { kind: "process", pid, startTicks: stat.startTicks };
   if (known?.kind === "process") return known;
-  // The leader may be gone and its group left: 0 is the start time of nobody who lives.
+  // The leader may be gone while its group is left: no live process has start time 0.
   return { kind: "process", pid: stat.session, startTicks: 0 };
 }
 
-/** The values of those files that the process may write to. */
+/** The values for those files to which the process may write. */
 function writtenLogs(pid: number, of: ReadonlyMap<string, string>): readonly string[] {
   const base = `/proc/${pid}`;
   const fds = attempt(() => readdirSync(`${base}/fd`)) ?? [];
@@ -114,7 +114,7 @@ function writtenLogs(pid: number, of: ReadonlyMap<string, string>): readonly str
   });
 }
 
-/** A process may end between any two reads, and another user's cannot be read: both say nothing. */
+/** A process may end between any two reads, and another user's cannot be read: neither is an error. */
 function attempt<T>(read: () => T): T | undefined {
   try {
     return read();

@@ -1,7 +1,7 @@
 /**
- * A name file without a pid: its control plane died between writing the file and writing the pid, or
- * is there right now. Under the lock it can only be the former: then the worker is the process that
- * carries the token; when nobody does, the start never happened and the file goes.
+ * Handles a name file without a pid: its control plane died between writing the file and writing the pid,
+ * or is doing that right now. Under the lock it must have died: then the worker is the process that has the
+ * token. If there is none, the start never happened, and the file is removed.
  */
 import { closeSync, constants, openSync, unlinkSync } from "node:fs";
 import { err, ok, type Result } from "../../../../shared/result.ts";
@@ -18,14 +18,14 @@ import { findTraces, findWriter, type Trace } from "./proc-table.ts";
 
 export type Resolved =
   | { readonly kind: "process"; readonly file: WorkerFile; readonly process: ProcessId }
-  /** A start is in flight, or cannot be told from one. */
+  /** A start is in flight, or may be. */
   | { readonly kind: "starting"; readonly file: WorkerFile }
-  /** By something that its file does not tell. */
+  /** The name is taken by something that its file does not describe. */
   | { readonly kind: "held" }
-  /** Gone, or no longer in question: look again. */
+  /** Gone, or no longer without a pid: look again. */
   | { readonly kind: "free" };
 
-/** For list: does not wait for the lock. Files whose start may be in flight are `starting`. */
+/** For listing: does not wait for the lock. Files whose start may be in flight are `starting`. */
 export function resolveWhenFree(
   context: ProcessContext,
   files: readonly WorkerFile[],
@@ -39,7 +39,7 @@ export function resolveWhenFree(
   return ok(new Map(files.map((file) => [file.header.name, starting(file)])));
 }
 
-/** To be called while holding the lock. */
+/** Call it while holding the lock. */
 export function resolveLocked(
   context: ProcessContext,
   names: readonly string[],
@@ -68,7 +68,7 @@ export function resolveLocked(
   return resolved;
 }
 
-/** It says nothing of who holds the name: only where no process writes to that worker's log it is free. */
+/** An empty file does not say what has the name: it is free only if no process writes to that worker's log. */
 function clearDebris(context: ProcessContext, name: string): Resolved {
   const path = workerPath(context.workers, name);
   const pid = findWriter(logPath(context, name));
@@ -120,7 +120,7 @@ function remove(path: string): boolean {
   }
 }
 
-/** When it cannot be written down (a full disk), the next listing finds the process again. */
+/** If it cannot be written (a full disk), the next listing finds the process again. */
 function record(path: string, process: ProcessId): void {
   try {
     const fd = openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW);

@@ -3,12 +3,14 @@
  *
  * Invariants (test/contract/runtime.ts, test/sidecar/runtime/):
  *  - at most one process runs per name, wherever this process is killed;
- *  - a worker outlives us and is adopted by whoever opens the same state directory;
- *  - a signal goes to the process that the name file names by pid and start time, or to nobody;
+ *  - a worker outlives us and is adopted by the next control plane with the same state directory;
+ *  - a signal goes only to the process that the name file identifies by pid and start time;
  *  - a name file that we did not write is neither changed nor removed.
  */
+
 import { mkdirSync, readdirSync, realpathSync, statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
+import type { Clock } from "../../../../shared/clock.ts";
 import { errnoOf } from "../../../../shared/linux/errno.ts";
 import type { Log } from "../../../../shared/log.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
@@ -27,14 +29,14 @@ import { watcher } from "./watch.ts";
 const GRACE_MS = 10_000;
 const LOG_BYTES_MAX = 10 * 1024 * 1024;
 const ROTATE_INTERVAL_MS = 10_000;
-/** What a kill left among the drafts; a start needs a few ms. */
+/** Age of drafts that a kill has left; a start needs only a few ms. */
 const DRAFT_AGE_MS_MAX = 60 * 60 * 1000;
 const DIRECTORY_MODE = 0o700;
-/** What a worker gets of our own environment: enough to find programs and to print dates. */
+/** The variables of our own environment that a worker gets: enough to find programs and to print dates. */
 const PASSED_ON = ["PATH", "HOME", "TZ", "LANG"] as const;
 
 export type ProcessRuntimeOptions = {
-  /** Made when absent, with mode 0700. */
+  /** Created if absent, with mode 0700. */
   readonly stateDir: string;
   /** Program and arguments of every worker; no shell is involved. */
   readonly command: readonly string[];
@@ -42,12 +44,11 @@ export type ProcessRuntimeOptions = {
   /** Our own environment; PATH, HOME, TZ and LANG of it are passed on. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
-  /** Unix time in ms. */
-  readonly nowMs: () => number;
+  readonly clock: Clock;
   readonly graceMs?: number;
   readonly logBytesMax?: number;
   readonly pid?: number;
-  /** Set where the image reaps (an init) or a few zombies do no harm. */
+  /** Set if an init reaps zombies, or a few of them do no harm. */
   readonly pid1Allowed?: boolean;
 };
 
@@ -87,7 +88,7 @@ function openContext(options: ProcessRuntimeOptions): Result<Opened, RuntimeErro
   const lock = openLock(join(stateDir, "lock"));
   if (!lock.ok) return lock;
   const drafts = join(stateDir, "drafts");
-  sweepDrafts(drafts, options.nowMs());
+  sweepDrafts(drafts, options.clock.nowMs());
   const passedOn = PASSED_ON.flatMap((name) => {
     const value = options.environment[name];
     return value === undefined ? [] : [[name, value] as const];
@@ -102,8 +103,7 @@ function openContext(options: ProcessRuntimeOptions): Result<Opened, RuntimeErro
     bootId: readBootId(),
     lock: lock.value,
     log: options.log,
-    nowMs: options.nowMs,
-    monotonicMs: () => performance.now(),
+    clock: options.clock,
     children: new Map(),
     adopted: new Map(),
     terminated: new Map(),
@@ -132,21 +132,21 @@ function sweepDrafts(directory: string, nowMs: number): void {
   }
 }
 
-/** Looks at the logs at most every 10 s, however often it is called. */
+/** Checks the logs at most every 10 s, however often it is called. */
 function rotator(context: ProcessContext, bytesMax: number): () => void {
   let nextAtMs = Number.NEGATIVE_INFINITY;
   return () => {
-    if (context.monotonicMs() < nextAtMs) return;
-    nextAtMs = context.monotonicMs() + ROTATE_INTERVAL_MS;
+    if (context.clock.monotonicMs() < nextAtMs) return;
+    nextAtMs = context.clock.monotonicMs() + ROTATE_INTERVAL_MS;
     const onError = (path: string, cause: unknown) => {
       context.log.warn("a worker's log was not rotated", { path, reason: errnoOf(cause) });
     };
     const isHeld = (name: string) =>
       statSync(workerPath(context.workers, name), { throwIfNoEntry: false }) !== undefined;
-    const { logs: directory, nowMs } = context;
+    const { logs: directory, clock } = context;
     try {
-      // Under the lock: of two control planes on this directory one rotates.
-      context.lock.attempt(() => rotateLogs({ directory, bytesMax, isHeld, nowMs, onError }));
+      // Under the lock, so that only one of two control planes on this directory rotates.
+      context.lock.attempt(() => rotateLogs({ directory, bytesMax, isHeld, clock, onError }));
     } catch (cause) {
       onError(directory, cause);
     }

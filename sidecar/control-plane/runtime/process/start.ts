@@ -1,14 +1,15 @@
 /**
- * Starting a worker: the name first, then the process, then its pid; see process-file.ts. All of it
- * happens under the lock and without a pause, so a kill of ours leaves a name without a pid at worst,
- * which process-resolve.ts clears up.
+ * Starts a worker: first its name, then the process, then its pid; see name-file.ts. All of it happens
+ * under the lock and synchronously, so a kill of this process leaves at worst a name without a pid, which
+ * recover.ts resolves.
  */
+
 import { randomBytes } from "node:crypto";
 import { closeSync, constants, linkSync, openSync, unlinkSync } from "node:fs";
 import { type FileHandle, open, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
-import { sleep } from "../../../../shared/deadline.ts";
+import { sleep } from "../../../../shared/clock.ts";
 import { errnoOf } from "../../../../shared/linux/errno.ts";
 import { readStat } from "../../../../shared/linux/proc-stat.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
@@ -19,16 +20,16 @@ import { recordExit } from "./exit.ts";
 import { appendLine, type Exit, headerLine, type ProcessId, workerPath } from "./name-file.ts";
 import { resolveLocked } from "./recover.ts";
 
-/** A worker that ends within it did not start: a wrong argument, a missing library. */
+/** A worker that ends within this time has failed to start: a wrong argument, a missing library. */
 const CONFIRM_MS = 100;
 const FILE_MODE = 0o600;
 const LOG_FLAGS =
   constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
 const TOKEN_BYTES = 16;
-/** It becomes a file's name. */
+/** It becomes a file name. */
 const NAME = /^[a-z0-9][a-z0-9.-]{0,199}$/u;
 const VARIABLE = /^[^=\0]+$/u;
-/** Errno of a spawn that the same command will always give. */
+/** Errors of a spawn that the same command will always give. */
 const NOT_EXECUTABLE: readonly string[] = ["ENOENT", "EACCES", "ENOEXEC", "ENOTDIR", "ELOOP"];
 
 type Launched = { readonly child: Subprocess; readonly process: ProcessId };
@@ -42,7 +43,7 @@ export async function startWorker(
   if (wrong !== undefined) return fail("invalid-spec", "terminal", wrong);
   if (signal.aborted) return fail("timeout", "transient", `${spec.name} was not started: too late`);
   const token = randomBytes(TOKEN_BYTES).toString("hex");
-  const startedAtMs = context.nowMs();
+  const startedAtMs = context.clock.nowMs();
   const draft = join(context.drafts, token);
   let file: FileHandle | undefined;
   try {
@@ -73,7 +74,7 @@ function specError(spec: WorkerSpec): string | undefined {
   return bad && `the variable ${JSON.stringify(bad[0])} cannot be passed on: NUL or = in it`;
 }
 
-/** To be called while holding the lock. */
+/** Call it while holding the lock. */
 function launch(
   context: ProcessContext,
   spec: WorkerSpec,
@@ -90,7 +91,7 @@ function launch(
     return spawned;
   }
   const child = spawned.value;
-  // A child that ended is a zombie until the event loop turns, so its start time can be read.
+  // An ended child stays a zombie until the event loop turns, so its start time can be read.
   const startTicks = readStat(child.pid)?.startTicks ?? 0;
   const process = { pid: child.pid, startTicks, bootId: context.bootId };
   try {
@@ -98,7 +99,7 @@ function launch(
     keep(context, spec.name, token, child);
     return ok({ child, process });
   } catch (cause) {
-    // Its file stays without a pid; it is cleared up once no process carries the token.
+    // Its file stays without a pid; it is removed once no process has the token.
     globalThis.process.kill(-child.pid, "SIGKILL");
     return err(unavailable("writing the pid to", path, cause));
   }
@@ -136,7 +137,7 @@ function spawn(
   }
   try {
     const child = Bun.spawn([...context.command], {
-      // `setsid`: neither a signal to our group nor our terminal's end reaches it.
+      // `setsid`: neither a signal to our group nor the end of our terminal reaches it.
       detached: true,
       stdin: "ignore",
       stdout: log,
@@ -162,7 +163,7 @@ function spawn(
   }
 }
 
-/** Whether the program can be found and executed, before something is stopped for it. */
+/** Checks that the program can be found and executed, before a worker is stopped for it. */
 export function programError({ command, environment }: ProcessContext): Result<null, RuntimeError> {
   const [program = ""] = command;
   const path = environment["PATH"];
@@ -180,14 +181,14 @@ function spawnError(program: string, cause: unknown): RuntimeError {
   const errno = errnoOf(cause) || (cause instanceof Error ? cause.name : "unknown error");
   if (NOT_EXECUTABLE.includes(errno)) return notExecutable(program, errno);
   if (errno === "E2BIG") {
-    const detail = `${program} was not started: E2BIG, its environment is longer than the kernel takes; shorten WORKER_ENV_FILE`;
+    const detail = `${program} was not started: E2BIG, its environment is longer than the kernel accepts; shorten WORKER_ENV_FILE`;
     return { code: "invalid-spec", retry: "terminal", detail };
   }
   const detail = `${program} was not started: ${errno}; raise the limit of processes, open files or memory`;
   return { code: "unavailable", retry: "transient", detail };
 }
 
-/** Remembers the child until it is removed, and writes its exit down. */
+/** Remembers the child until it is removed, and records its exit. */
 function keep(context: ProcessContext, name: string, token: string, child: Subprocess): void {
   let exit: Exit | undefined;
   const exited = child.exited.then(async (code) => {

@@ -1,8 +1,8 @@
 /**
- * Stopping one incarnation: SIGTERM to its group, SIGKILL after the grace, and its name is free only
- * when nobody of the group is left. What a signal goes to is looked up right before it is sent.
+ * Stops one incarnation: SIGTERM to its group, SIGKILL after the grace period. Its name is free only when
+ * no process of the group is left. The target of a signal is checked right before it is sent.
  */
-import { sleep } from "../../../../shared/deadline.ts";
+import { sleep } from "../../../../shared/clock.ts";
 import { errnoOf } from "../../../../shared/linux/errno.ts";
 import { readStat } from "../../../../shared/linux/proc-stat.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
@@ -16,9 +16,9 @@ import { resolveLocked } from "./recover.ts";
 
 const POLL_MS_MIN = 10;
 const POLL_MS_MAX = 100;
-/** SIGKILL is not refused, but a process in an uninterruptible wait (a dead disk) outlives it. */
+/** SIGKILL cannot be ignored, but a process in an uninterruptible wait (a dead disk) outlives it. */
 const KILL_MS_MAX = 10_000;
-/** A look at all of /proc serves every stop that asks within this time. */
+/** One scan of /proc serves all stops within this time. */
 const GROUPS_AGE_MS_MAX = 50;
 
 export type Stop = (worker: Worker, signal: AbortSignal) => Promise<Result<null, RuntimeError>>;
@@ -27,9 +27,9 @@ export function stopper(context: ProcessContext): Stop {
   let groups = readGroups();
   let readAtMs = Number.NEGATIVE_INFINITY;
   const membersOf = (group: number): readonly number[] => {
-    if (context.monotonicMs() - readAtMs > GROUPS_AGE_MS_MAX) {
+    if (context.clock.monotonicMs() - readAtMs > GROUPS_AGE_MS_MAX) {
       groups = readGroups();
-      readAtMs = context.monotonicMs();
+      readAtMs = context.clock.monotonicMs();
     }
     return groups.get(group) ?? [];
   };
@@ -60,7 +60,11 @@ async function find(
   if (!seen.ok) return seen;
   const gone = fail("not-found", "terminal", `${name} is not instance ${instance} any more`);
   if (seen.value.kind === "debris") {
-    return fail("unavailable", "transient", `${name} cannot be told: its file has become empty`);
+    return fail(
+      "unavailable",
+      "transient",
+      `${name} cannot be identified: its file has become empty`,
+    );
   }
   if (seen.value.kind !== "worker" || seen.value.file.header.token !== instance) return gone;
   if (seen.value.file.process !== undefined) return ok(seen.value.file);
@@ -69,7 +73,7 @@ async function find(
   if (held.value === undefined || held.value.kind === "free") return gone;
   if (held.value.kind === "held" || held.value.file.header.token !== instance) return gone;
   if (held.value.kind === "process") return ok(held.value.file);
-  const detail = `${name} cannot be told from a start in flight; try again`;
+  const detail = `${name} may be a start in flight; try again`;
   return fail("unavailable", "transient", detail);
 }
 
@@ -79,7 +83,7 @@ type Target = {
   readonly membersOf: (group: number) => readonly number[];
 };
 
-/** Resolves when nobody of the group lives. */
+/** Resolves when no process of the group is left. */
 async function end(
   context: ProcessContext,
   target: Target,
@@ -94,7 +98,7 @@ async function end(
     const alive = processLives(process, context.bootId);
     wasAlive ||= alive;
     if (!alive && !groupLives(target, wasAlive)) return ok(null);
-    const nowMs = context.monotonicMs();
+    const nowMs = context.clock.monotonicMs();
     const step = nextStep(context, worker.instance, nowMs);
     if (step === "SIGKILL") killedAtMs = Math.min(killedAtMs, nowMs);
     const refused = step && signalGroup(process.pid, step, worker.name);
@@ -134,12 +138,11 @@ function nextStep(
 }
 
 /**
- * Is somebody left of the group whose leader is gone? The number of a group that has members is not
- * given to a new process, but one that had none for a moment is: unless we saw the leader alive, a
- * member must carry the token.
+ * Whether a process of the group is left although its leader is gone. The id of a group with members is not
+ * reused, but one without members may be. So unless we saw the leader alive, a member must have the token.
  */
 function groupLives({ worker, process, membersOf }: Target, wasAlive: boolean): boolean {
-  // A negative number asks for the group.
+  // A negative number means the group.
   if (!numberInUse(-process.pid)) return false;
   const holder = readStat(process.pid);
   if (

@@ -1,16 +1,17 @@
 /**
- * Noticing changes that nobody reports: exits of adopted workers, which are not our children, and
- * name files that another control plane makes or removes. Own exits are reported by the kernel.
+ * Notices changes that are not reported to us: exits of adopted workers, which are not our children, and
+ * name files that another control plane creates or removes. The kernel reports the exits of our own
+ * children.
  */
 import { statSync } from "node:fs";
 import { notify, type ProcessContext } from "./context.ts";
 import { numberInUse, processLives } from "./proc-table.ts";
 
 const POLL_MS = 500;
-/** Asking whether a number is in use is cheap; whether its holder is a zombie or another, is not. */
+/** It is cheap to ask whether a pid is in use, but not whether it is a zombie or another process. */
 const POLLS_PER_CLOSE_LOOK = 10;
 
-/** One timer for all who watch; it ends with the last of them. */
+/** One timer for all subscribers; it ends with the last of them. */
 export function watcher(
   context: ProcessContext,
   everyPoll: () => void,
@@ -51,7 +52,10 @@ function forgetEnded(context: ProcessContext, closely: boolean): boolean {
   return ended;
 }
 
-/** Of the directory: it grows with every name made or removed. What cannot be asked is for the listing to say. */
+/**
+ * The directory's modification time, which changes with every name. If it cannot be read, the listing will
+ * report that.
+ */
 function changeTime(directory: string): bigint | undefined {
   try {
     return statSync(directory, { bigint: true, throwIfNoEntry: false })?.mtimeNs;

@@ -1,6 +1,7 @@
 /** One call's deadline on a connection that others use too. */
+
 import { afterEach, expect, test } from "bun:test";
-import { sleep } from "../../../../shared/deadline.ts";
+import { sleep } from "../../../../shared/clock.ts";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import { openBrokerConnection } from "../../../../shared/kafka/connection/connection.ts";
 import { type PlayedBroker, playBroker, playedRequest } from "../played-broker.ts";

@@ -1,6 +1,7 @@
 /** The leader of a partition moves while the old one still has a fetch of ours. */
+
 import { expect, test } from "bun:test";
-import { sleep } from "../../../../shared/deadline.ts";
+import { sleep } from "../../../../shared/clock.ts";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import { encodeBatch, encodeRecord } from "../../../../shared/kafka/batch/encode.ts";
 import { openConsumer } from "../../../../shared/kafka/consumer/consumer.ts";

@@ -1,6 +1,7 @@
 /** A fence while another member joins: a broker answers one request of a connection after the other. */
+
 import { afterEach, expect, test } from "bun:test";
-import { sleep } from "../../../../shared/deadline.ts";
+import { sleep } from "../../../../shared/clock.ts";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import {
   electionProtocol,

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { sleep } from "../../../../shared/deadline.ts";
+import { sleep } from "../../../../shared/clock.ts";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import { decodeBatches } from "../../../../shared/kafka/batch/decode.ts";
 import { openProducer } from "../../../../shared/kafka/producer/producer.ts";

@@ -41,7 +41,7 @@ type Row = {
   readonly want: readonly [CheckStatus, string];
 };
 const STARTING = "starting for 30s, no answer yet";
-const PROGRESS = `${STARTING}; it read and wrote 4.0 MiB, of it 3.0 MiB since the round before`;
+const PROGRESS = `${STARTING}; it read and wrote 4.0 MiB, of it 3.0 MiB since the last round`;
 const BLIND = `${STARTING}; what it reads and writes cannot be seen: ECONNREFUSED`;
 const SILENT = "the listener accepts connections and is silent: no answer within 2000 ms";
 
@@ -71,14 +71,14 @@ const rows: readonly Row[] = [
   {
     when: "one that holds us back by a quota is alive",
     answer: { kind: "throttled", detail: "ApiVersions: for 900 ms", durationMs: 2000 },
-    want: ["pass", "alive, and holds us back: ApiVersions: for 900 ms"],
+    want: ["pass", "alive, but a quota mutes us: ApiVersions: for 900 ms"],
   },
   {
     when: "connections that are ended at once tell nothing, also of one that had answered",
     answer: cut,
     want: [
       "unknown",
-      "a connection is taken and ended at once (a limit such as max.connections.per.ip, or a proxy?), and none is open: ECONNRESET",
+      "a connection is accepted and closed at once (a limit such as max.connections.per.ip, or a proxy?), and none is open: ECONNRESET",
     ],
   },
   {
@@ -93,7 +93,7 @@ const rows: readonly Row[] = [
     portHolder: "kafka",
     want: [
       "unknown",
-      "the connection is refused, but process 42 of Kafka's is seen to listen on that port: ECONNREFUSED",
+      "the connection is refused, but process 42 of Kafka listens on that port: ECONNREFUSED",
     ],
   },
   {
@@ -102,7 +102,7 @@ const rows: readonly Row[] = [
     portHolder: "somebody",
     want: [
       "unknown",
-      "the connection is refused, but somebody listens on that port, and whose socket it is cannot be seen: ECONNREFUSED",
+      "the connection is refused, but something listens on that port, but its owner cannot be seen: ECONNREFUSED",
     ],
   },
   {
@@ -136,7 +136,7 @@ const rows: readonly Row[] = [
     before: starting({ ageMs: 28_000 }),
     want: [
       "unknown",
-      `${STARTING}; it read and wrote 4.0 MiB, of it 0 B since the round before: ECONNREFUSED`,
+      `${STARTING}; it read and wrote 4.0 MiB, of it 0 B since the last round: ECONNREFUSED`,
     ],
   },
   {
@@ -169,7 +169,10 @@ const rows: readonly Row[] = [
   {
     when: "silent without a connection fails, in other words",
     answer: { ...silent, connected: false },
-    want: ["fail", "nobody takes or refuses a connection at its address: no answer within 2000 ms"],
+    want: [
+      "fail",
+      "a connection to its address is neither accepted nor refused: no answer within 2000 ms",
+    ],
   },
   {
     when: "silent and hidden fails",
@@ -191,7 +194,7 @@ const rows: readonly Row[] = [
     lagMs: 500,
     want: [
       "unknown",
-      "no answer within 2000 ms, but we ourselves were held up for 500ms: too little CPU for the sidecar?",
+      "no answer within 2000 ms, but our own timer was late by 500ms: too little CPU for the sidecar?",
     ],
   },
   {

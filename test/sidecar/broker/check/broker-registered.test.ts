@@ -14,11 +14,11 @@ tableOf("checkBrokerRegistered", checkBrokerRegistered, [
   {
     when: "fails when it is not there, and names a few that are",
     of: metadataOf({}, [9, 1, 2, 3, 4]),
-    want: ["fail", "broker 0 is none of the brokers (1, 2, 3 and 2 more)"],
+    want: ["fail", "broker 0 is not among the brokers (1, 2, 3 and 2 more)"],
   },
   {
     when: "fails when nobody is there",
     of: metadataOf({}, []),
-    want: ["fail", "broker 0 is none of the brokers (none)"],
+    want: ["fail", "broker 0 is not among the brokers (none)"],
   },
 ]);

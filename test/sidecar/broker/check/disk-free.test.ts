@@ -16,7 +16,10 @@ tableOf("checkDiskFree", checkDiskFree, [
   {
     when: "less than 10 % warns",
     of: free(99),
-    want: ["warn", "little room, at least 10.0 % wanted: /data/1 has 9.9 % free (99 B of 1000 B)"],
+    want: [
+      "warn",
+      "little free space, at least 10.0 % wanted: /data/1 has 9.9 % free (99 B of 1000 B)",
+    ],
   },
   {
     when: "a directory that tells nothing does not count",

@@ -25,7 +25,7 @@ const rows: readonly Row[] = [
   {
     when: "new connections that its process leaves waiting are unknown at the first look",
     backlog: backlog(),
-    want: ["unknown", held("whether it works is not seen yet")],
+    want: ["unknown", held("whether it is at work is not known yet")],
   },
   {
     when: "they fail at the first look of one that looks only when asked, and so looks again",
@@ -74,7 +74,7 @@ const rows: readonly Row[] = [
     when: "another process's work does not count",
     backlog: backlog(),
     was: backlog({ pid: 41, atMs: 50_000 }),
-    want: ["unknown", held("whether it works is not seen yet")],
+    want: ["unknown", held("whether it is at work is not known yet")],
   },
   {
     when: "a new connection that its process has taken, and leaves without an answer, fails",

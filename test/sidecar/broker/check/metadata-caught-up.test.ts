@@ -12,12 +12,12 @@ tableOf("checkMetadataCaughtUp", checkMetadataCaughtUp, [
   {
     when: "2 s behind by the leader's clock passes",
     of: own(2000, 4),
-    want: ["pass", "voter, 4 records behind, had all of them 2s ago (at most 2s)"],
+    want: ["pass", "voter, 4 records behind, was caught up 2s ago (at most 2s)"],
   },
   {
     when: "2.1 s behind warns",
     of: own(2100, 1),
-    want: ["warn", "voter, 1 record behind, had all of them 2.1s ago (at most 2s)"],
+    want: ["warn", "voter, 1 record behind, was caught up 2.1s ago (at most 2s)"],
   },
   {
     when: "a voter that never had everything warns",
@@ -27,12 +27,12 @@ tableOf("checkMetadataCaughtUp", checkMetadataCaughtUp, [
   {
     when: "the leader itself passes",
     of: { quorum: readIn(quorum([replica(0), replica(1, 99_000)], { leaderId: 0 })) },
-    want: ["pass", "voter, 0 records behind, had all of them 0s ago (at most 2s)"],
+    want: ["pass", "voter, 0 records behind, was caught up 0s ago (at most 2s)"],
   },
   {
     when: "an observer passes as well",
     of: { quorum: readIn(quorum([replica(1)], { observers: [replica(0, 500, 1)] })) },
-    want: ["pass", "observer, 1 record behind, had all of them 500ms ago (at most 2s)"],
+    want: ["pass", "observer, 1 record behind, was caught up 500ms ago (at most 2s)"],
   },
   {
     when: "without times 100 records pass",

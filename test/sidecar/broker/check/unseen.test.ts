@@ -20,7 +20,7 @@ const OFFLINE = [dir("/data/0", { contents: "unread", errorCode: 56 }), dir("/da
 const UNREAD = [dir("/data/0", { contents: "unread" }), dir("/data/1")];
 
 test("checkReplicasInSync() is unknown while topics are hidden from us, and fails for those that are not", () => {
-  const reason = "2 replicas here of topics that are not shown to us";
+  const reason = "2 replicas here of topics that are hidden from us";
   const hidden = { replicas: 2, reason };
   const seen = snapshot({ hidden });
   expect(said(checkReplicasInSync(seen, SETTINGS))).toEqual(["unknown", reason]);
@@ -30,7 +30,7 @@ test("checkReplicasInSync() is unknown while topics are hidden from us, and fail
 
 test("checkFutureReplicas() is unknown while an online directory was not read lately", () => {
   const unread = checkFutureReplicas(snapshot({ logDirs: readIn(UNREAD) }), SETTINGS);
-  expect(said(unread)).toEqual(["unknown", "what lies in /data/0 could not be read lately"]);
+  expect(said(unread)).toEqual(["unknown", "the contents of /data/0 could not be read lately"]);
   expect(checkFutureReplicas(snapshot({ logDirs: readIn(OFFLINE) }), SETTINGS).status).toBe("pass");
 });
 
@@ -42,12 +42,16 @@ const restartOf = (
   const seen = snapshot({ ...metadataOf(topics), quorum: absent("ZooKeeper"), logDirs });
   return said(checkRestartSafe(seen, restartRisk(seen)));
 };
-const NOBODY_LOOKED = "whether replicas are here of topics not shown to us could not be asked";
+const NOBODY_LOOKED = "could not ask whether there are replicas of topics that are hidden from us";
 
 test.each([
   ["could not be read", failed("no answer in 2 s"), "no answer in 2 s"],
   ["are not named", readIn([]), "no directory named (missing permission: DESCRIBE on cluster?)"],
-  ["have contents that were not read", readIn(UNREAD), "what lies in /data/0 has not been read"],
+  [
+    "have contents that were not read",
+    readIn(UNREAD),
+    "the contents of /data/0 have not been read",
+  ],
 ] as const)("checkRestartSafe() is unknown while directories %s", (_what, logDirs, why) => {
   expect(restartOf(logDirs, {})).toEqual(["unknown", `${NOBODY_LOOKED}: ${why}`]);
   const needed = { a: [partition(0, [0, 1], [0])] };

@@ -1,9 +1,12 @@
 /** `sidecar check` where no sidecar runs: what it finds by itself, and that no brake holds it. */
+
 import { afterEach, expect, test } from "bun:test";
+import { systemClock } from "../../../../shared/clock.ts";
 import { EXIT } from "../../../../shared/exit.ts";
 import { openLog } from "../../../../shared/log.ts";
 import { readBrokerConfig } from "../../../../sidecar/broker/config.ts";
 import { checkProbe } from "../../../../sidecar/broker/exec/probe.ts";
+import { clockOf } from "../../../clock.ts";
 import { fixedHost } from "../../../shared/config/fixed-host.ts";
 import { filesFrom } from "../process/recorded-files.ts";
 
@@ -38,13 +41,15 @@ test("a silent broker is told dead, also while all others are silent: it remembe
     ...{ config, port: 0, files: filesFrom(() => ({})), ownPid: process.pid, ownAgeMs: () => 1 },
     resolve: () => Promise.resolve(),
     log: openLog({
-      ...{ level: "error", format: "text", nowMs: Date.now, secrets: () => [] },
+      ...{ level: "error", format: "text", clock: systemClock, secrets: () => [] },
       write: (line) => said.push(line),
     }),
-    monotonicMs: () => {
-      nowMs += CLOCK_STEP_MS;
-      return nowMs;
-    },
+    clock: clockOf({
+      monotonicMs: () => {
+        nowMs += CLOCK_STEP_MS;
+        return nowMs;
+      },
+    }),
     say: (line) => said.push(line),
     signal: new AbortController().signal,
   });

@@ -1,11 +1,14 @@
 /** Kafka's memory as metrics: the original's names, and what is not known is not there. */
+
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { systemClock } from "../../../../shared/clock.ts";
 import { openLog } from "../../../../shared/log.ts";
 import { openMetrics } from "../../../../shared/metrics.ts";
 import type { Memory } from "../../../../sidecar/broker/memory/cgroup.ts";
 import type { MemoryFigures } from "../../../../sidecar/broker/memory/cgroup-files.ts";
 import { openMemoryGauges } from "../../../../sidecar/broker/memory/metrics.ts";
+import { clockOf } from "../../../clock.ts";
 
 const FRESH_MS = 1000;
 
@@ -36,9 +39,9 @@ function openGauges(first: Memory) {
       level: "info",
       format: "text",
       write: (line) => lines.push(line),
-      nowMs: Date.now,
+      clock: systemClock,
     }),
-    monotonicMs: () => nowMs,
+    clock: clockOf({ monotonicMs: () => nowMs }),
   });
   return {
     gauges,

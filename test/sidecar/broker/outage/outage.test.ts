@@ -1,5 +1,7 @@
 /** A silence of the local broker, and the others on real sockets: who counts as silent with it, and until when it is shared. */
+
 import { afterEach, describe, expect, test } from "bun:test";
+import { systemClock } from "../../../../shared/clock.ts";
 import { openOutageWatch } from "../../../../sidecar/broker/outage/outage.ts";
 import {
   countPeers,
@@ -9,6 +11,7 @@ import {
 import { openRoundClock } from "../../../../sidecar/broker/read/round-clock.ts";
 import type { ListenerAnswer } from "../../../../sidecar/broker/snapshot.ts";
 import { freePort } from "../../../bed/port.ts";
+import { clockOf } from "../../../clock.ts";
 import { playBroker } from "../../../shared/kafka/played-broker.ts";
 
 const DEADLINE_MS = 400;
@@ -43,7 +46,7 @@ async function refusing() {
 function peersOf(others: PeerOptions["others"], changed: Partial<PeerOptions> = {}) {
   const peers = openPeers({
     ...{ brokerId: 0, others, isSelfAmong: false, settings: { clientId: "x", brokers: [] } },
-    ...{ credentials: () => "", log: () => {}, monotonicMs: () => performance.now() },
+    ...{ credentials: () => "", log: () => {}, clock: systemClock },
     ...changed,
   });
   closing.push(peers.rest);
@@ -53,7 +56,7 @@ function peersOf(others: PeerOptions["others"], changed: Partial<PeerOptions> = 
 async function inRound<T>(act: (clock: ReturnType<typeof openRoundClock>) => Promise<T>) {
   const clock = openRoundClock({
     deadlineMs: DEADLINE_MS,
-    monotonicMs: () => performance.now(),
+    clock: systemClock,
     signal: new AbortController().signal,
   });
   try {
@@ -173,7 +176,7 @@ describe("openSilenceWatch()", () => {
     let counts = 0;
     let rests = 0;
     const watch = openOutageWatch({
-      monotonicMs: () => nowMs,
+      clock: clockOf({ monotonicMs: () => nowMs }),
       peers: {
         count: () => {
           counts += 1;

@@ -147,7 +147,7 @@ const rows: readonly Row[] = [
     of: { quorum: readIn(quorum([replica(0, 9000, 70), replica(1), replica(2)])) },
     want: only({
       "restart-safe":
-        "metadata log not caught up: voter, 70 records behind, had all of them 9s ago (at most 2s)",
+        "metadata log not caught up: voter, 70 records behind, was caught up 9s ago (at most 2s)",
     }),
   },
   {
@@ -175,7 +175,7 @@ const rows: readonly Row[] = [
     want: only({
       ready: "failed to describe log dirs: DescribeLogDirs: no answer",
       "restart-safe":
-        "not safe to stop: whether replicas are here of topics not shown to us could not be asked: DescribeLogDirs: no answer",
+        "not safe to stop: could not ask whether there are replicas of topics that are hidden from us: DescribeLogDirs: no answer",
     }),
   },
   {

@@ -1,4 +1,5 @@
 /** The probes' bodies, byte for byte in the original's keys, and the routes that serve them. */
+
 import { describe, expect, test } from "bun:test";
 import { BUILD } from "../../../../shared/build-info.ts";
 import { openApp } from "../../../../shared/http.ts";
@@ -8,6 +9,7 @@ import type { EvaluatedRound } from "../../../../sidecar/broker/check/evaluate.t
 import { openBrokerMetrics } from "../../../../sidecar/broker/metrics.ts";
 import type { Readings } from "../../../../sidecar/broker/probe/status.ts";
 import { brokerRoutes, PROBE_PATHS } from "../../../../sidecar/broker/routes.ts";
+import { clockOf } from "../../../clock.ts";
 import {
   dir,
   failed,
@@ -18,7 +20,12 @@ import {
   SETTINGS,
 } from "../snapshot-sample.ts";
 
-const log = openLog({ level: "error", format: "json", write: () => undefined, nowMs: () => 0 });
+const log = openLog({
+  level: "error",
+  format: "json",
+  write: () => undefined,
+  clock: clockOf({ nowMs: () => 0 }),
+});
 
 type World = {
   readonly round?: EvaluatedRound;
@@ -34,7 +41,7 @@ function open({ round, nowMs = 5, wrong, futureReplicas = "warn" }: World) {
     misconfigured: wrong,
     staleAfterMs: 6000,
     gates: { liveness: "local", futureReplicas },
-    monotonicMs: () => nowMs,
+    clock: clockOf({ monotonicMs: () => nowMs }),
   };
   const metrics = openMetrics();
   const { probed } = openBrokerMetrics(metrics, readings);

@@ -1,5 +1,7 @@
 /** A connection to the local broker that outlives its credentials, on a played broker with SASL. */
+
 import { afterEach, expect, test } from "bun:test";
+import { systemClock } from "../../../../shared/clock.ts";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import type { KafkaSettings } from "../../../../shared/kafka/settings.ts";
 import { openRenewableConnection } from "../../../../sidecar/broker/read/connection.ts";
@@ -59,7 +61,7 @@ async function open(changed: Partial<Kafka> = {}) {
     log: (level, message) => {
       if (level === "warn") warned.push(message);
     },
-    monotonicMs: () => performance.now(),
+    clock: systemClock,
   });
   closing.push(() => connection.drop("the test is over"), broker.close);
   return { kafka, ours, authenticated, warned, broker, connection };
@@ -141,13 +143,13 @@ test("openStandingQuestion() asks once while the broker holds it, and again once
     settings: { clientId: "x", brokers: [] },
     credentials: () => "",
     log: () => {},
-    monotonicMs: () => performance.now(),
+    clock: systemClock,
   });
   closing.push(() => connection.drop("the test is over"));
   const question = openSingleFlight({
     connection,
     request: () => ASK,
-    monotonicMs: () => performance.now(),
+    clock: systemClock,
   });
   const first = question.ask();
   expect(question.ask()).toBe(first);

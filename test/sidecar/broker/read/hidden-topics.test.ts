@@ -1,10 +1,13 @@
 /** Topics with replicas here that the metadata does not show: refused, deleted, or not known. */
+
 import { describe, expect, test } from "bun:test";
+import { systemClock } from "../../../../shared/clock.ts";
 import type { ClusterMetadata, TopicMetadata } from "../../../../shared/kafka/api/metadata.ts";
 import type { KafkaError } from "../../../../shared/kafka/error.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import { openHiddenReader } from "../../../../sidecar/broker/read/hidden-topics.ts";
 import { openRoundClock } from "../../../../sidecar/broker/read/round-clock.ts";
+import { clockOf } from "../../../clock.ts";
 import { cluster, dir, failed, partition, readIn } from "../snapshot-sample.ts";
 
 const UNKNOWN_TOPIC = 3;
@@ -34,11 +37,11 @@ function open(answer: { errorCode: number | undefined }) {
           : ok({ ...cluster({}), topics: names.map(topicOf) });
       return Promise.resolve(known);
     },
-    monotonicMs: () => nowMs,
+    clock: clockOf({ monotonicMs: () => nowMs }),
   });
   const read = async (here: Parameters<typeof hidden>[1], metadata = SHOWN) => {
     const clock = openRoundClock({
-      ...{ deadlineMs: 1000, monotonicMs: () => performance.now() },
+      ...{ deadlineMs: 1000, clock: systemClock },
       signal: new AbortController().signal,
     });
     try {
@@ -56,7 +59,7 @@ function open(answer: { errorCode: number | undefined }) {
 const MISSING = {
   replicas: 2,
   reason:
-    "2 replicas here of topics that are not shown to us (missing permission: DESCRIBE on topic bills)",
+    "2 replicas here of topics that are hidden from us (missing permission: DESCRIBE on topic bills)",
 };
 
 describe("openHiddenReader()", () => {
@@ -106,7 +109,7 @@ describe("openHiddenReader()", () => {
     const answer: { errorCode: number | undefined } = { errorCode: undefined };
     const { read, later } = open(answer);
     const reason =
-      "2 replicas here of topics that are not shown to us: whether bills may not be seen or was deleted could not be asked";
+      "2 replicas here of topics that are hidden from us: could not ask whether bills is hidden or was deleted";
     expect(await read(dirs({ bills: 2 }))).toEqual({ replicas: 2, reason });
     answer.errorCode = REFUSED;
     expect(await read(dirs({ bills: 2 }))).toEqual(MISSING);

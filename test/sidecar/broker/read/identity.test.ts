@@ -1,10 +1,13 @@
 /** Who answers, asked of a played broker: its own word, then what it leads, and how long that takes to be believed. */
+
 import { afterEach, expect, test } from "bun:test";
+import { systemClock } from "../../../../shared/clock.ts";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import type { TopicMetadata } from "../../../../shared/kafka/api/metadata.ts";
 import { openRenewableConnection } from "../../../../sidecar/broker/read/connection.ts";
 import { openIdentityReader } from "../../../../sidecar/broker/read/identity.ts";
 import { openRoundClock } from "../../../../sidecar/broker/read/round-clock.ts";
+import { clockOf } from "../../../clock.ts";
 import { type PlayedAnswer, playBroker } from "../../../shared/kafka/played-broker.ts";
 import { cluster, partition } from "../snapshot-sample.ts";
 
@@ -56,16 +59,16 @@ async function open(said: () => PlayedAnswer, leads: () => boolean | number = ()
     [[CONFIGS, 1, 3]],
   );
   let laterMs = 0;
-  const monotonicMs = () => performance.now() + laterMs;
+  const clock = clockOf({ monotonicMs: () => performance.now() + laterMs });
   const connection = openRenewableConnection({
     ...{ address: played.address, settings: { clientId: "x", brokers: [] }, log: () => {} },
-    ...{ credentials: () => "", monotonicMs },
+    ...{ credentials: () => "", clock },
   });
   closing.push(played.close, () => connection.drop("over"));
-  const identity = openIdentityReader({ brokerId: 1, connection, monotonicMs });
+  const identity = openIdentityReader({ brokerId: 1, connection, clock });
   const read = async (shown: readonly TopicMetadata[] | undefined) => {
     const clock = openRoundClock({
-      ...{ deadlineMs: 300, monotonicMs: () => performance.now() },
+      ...{ deadlineMs: 300, clock: systemClock },
       signal: new AbortController().signal,
     });
     try {

@@ -19,7 +19,7 @@ const asked = (partitionId: number, leader: number, errorCode: number): AskedPar
 
 describe("evidenceOf()", () => {
   const rows: readonly [string, readonly AskedPartition[], object][] = [
-    ["nothing led", [], { kind: "none", why: "node 1 leads no partition that is shown to us" }],
+    ["nothing led", [], { kind: "none", why: "node 1 leads no partition that we may see" }],
     ["it leads one of its own", [asked(0, 1, NOT_LEADER), asked(1, 1, 0)], { kind: "same" }],
     [
       "it leads none of its own, and one of node 2",

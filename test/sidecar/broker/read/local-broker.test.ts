@@ -1,8 +1,10 @@
 /** A round of reads on a played broker: what hangs holds up nothing else, and who is silent is told from who is away. */
+
 import { afterEach, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock } from "../../../../shared/clock.ts";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import type { TlsSettings } from "../../../../shared/kafka/settings.ts";
 import { err } from "../../../../shared/result.ts";
@@ -14,6 +16,7 @@ import { openLocalBroker } from "../../../../sidecar/broker/read/local-broker.ts
 import { openRoundClock } from "../../../../sidecar/broker/read/round-clock.ts";
 import { createAuthority } from "../../../bed/certificate.ts";
 import { freePort } from "../../../bed/port.ts";
+import { clockOf } from "../../../clock.ts";
 import golden from "../../../shared/kafka/api/describe-golden.json" with { type: "json" };
 import { type PlayedAnswer, playBroker } from "../../../shared/kafka/played-broker.ts";
 import { openCutter } from "./connection-cutter.ts";
@@ -80,13 +83,13 @@ function reader(
     askOther: () => Promise.reject(new Error("nobody else is there")),
     askAny: async (request) => await (broker?.ask(request) ?? err(NOBODY)),
     log: () => {},
-    monotonicMs: () => performance.now() + laterMs(),
+    clock: clockOf({ monotonicMs: () => performance.now() + laterMs() }),
   });
   closing.push(local.close);
   const read = async () => {
     const clock = openRoundClock({
       deadlineMs: DEADLINE_MS,
-      monotonicMs: () => performance.now(),
+      clock: systemClock,
       signal: new AbortController().signal,
     });
     const reads = await local.read(clock);
@@ -277,7 +280,7 @@ test("read() asks a broker where a controller does not know who leads", async ()
   const other = await open(new Map());
   const broker = openRenewableConnection({
     ...{ address: other.played.address, settings: { clientId: "x", brokers: [] } },
-    ...{ credentials: () => "", log: () => {}, monotonicMs: () => performance.now() },
+    ...{ credentials: () => "", log: () => {}, clock: systemClock },
   });
   closing.push(() => broker.drop("over"));
   const { read } = reader(old.played.address.port, undefined, () => 0, broker);

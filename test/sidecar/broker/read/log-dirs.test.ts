@@ -1,9 +1,12 @@
 /** What lies in the directories is no figure before it was read, nor long after. */
+
 import { afterEach, expect, test } from "bun:test";
+import { systemClock } from "../../../../shared/clock.ts";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import { openRenewableConnection } from "../../../../sidecar/broker/read/connection.ts";
 import { openLogDirReader } from "../../../../sidecar/broker/read/log-dirs.ts";
 import { openRoundClock } from "../../../../sidecar/broker/read/round-clock.ts";
+import { clockOf } from "../../../clock.ts";
 import golden from "../../../shared/kafka/api/describe-golden.json" with { type: "json" };
 import { playBroker } from "../../../shared/kafka/played-broker.ts";
 
@@ -18,7 +21,7 @@ afterEach(() => {
 test("read() shows contents once they were read, and forgets them after 15 minutes", async () => {
   let passedMs = 0;
   let holds = true;
-  const monotonicMs = () => performance.now() + passedMs;
+  const clock = clockOf({ monotonicMs: () => performance.now() + passedMs });
   const connectionTo = async (isHeld: () => boolean) => {
     const played = await playBroker(
       () =>
@@ -29,19 +32,19 @@ test("read() shows contents once they were read, and forgets them after 15 minut
     );
     const settings = { clientId: "x", brokers: [] };
     const options = { address: played.address, settings, credentials: () => "", log: () => {} };
-    const connection = openRenewableConnection({ ...options, monotonicMs });
+    const connection = openRenewableConnection({ ...options, clock });
     closing.push(() => connection.drop("the test is over"), played.close);
     return connection;
   };
   const replicas = await connectionTo(() => holds);
   const reader = openLogDirReader({
-    ...{ directories: await connectionTo(() => false), replicas, monotonicMs },
+    ...{ directories: await connectionTo(() => false), replicas, clock },
   });
   const contents = async () => {
     const { signal } = new AbortController();
     const clock = openRoundClock({
       deadlineMs: 2000,
-      monotonicMs: () => performance.now(),
+      clock: systemClock,
       signal,
     });
     const read = await reader.read(clock);

@@ -1,8 +1,11 @@
 /** Which topics are asked for, and how often, on a played broker. */
+
 import { afterEach, expect, test } from "bun:test";
+import { systemClock } from "../../../../shared/clock.ts";
 import { openRenewableConnection } from "../../../../sidecar/broker/read/connection.ts";
 import { openMinInsyncReader } from "../../../../sidecar/broker/read/min-insync.ts";
 import { openRoundClock } from "../../../../sidecar/broker/read/round-clock.ts";
+import { clockOf } from "../../../clock.ts";
 import { playBroker } from "../../../shared/kafka/played-broker.ts";
 import { cluster, partition } from "../snapshot-sample.ts";
 import { playedConfigs } from "./played-answers.ts";
@@ -25,7 +28,7 @@ const { topics } = cluster(
 
 async function open(refused: ReadonlySet<string>) {
   let passedMs = 0;
-  const monotonicMs = () => performance.now() + passedMs;
+  const clock = clockOf({ monotonicMs: () => performance.now() + passedMs });
   const requests: (readonly string[])[] = [];
   const played = await playBroker(
     (_key, body) => {
@@ -40,14 +43,14 @@ async function open(refused: ReadonlySet<string>) {
   );
   const settings = { clientId: "x", brokers: [] };
   const options = { address: played.address, settings, credentials: () => "", log: () => {} };
-  const connection = openRenewableConnection({ ...options, monotonicMs });
+  const connection = openRenewableConnection({ ...options, clock });
   closing.push(() => connection.drop("the test is over"), played.close);
-  const reader = openMinInsyncReader({ brokerId: 0, connection, monotonicMs });
+  const reader = openMinInsyncReader({ brokerId: 0, connection, clock });
   const read = async () => {
     const { signal } = new AbortController();
     const clock = openRoundClock({
       deadlineMs: 5000,
-      monotonicMs: () => performance.now(),
+      clock: systemClock,
       signal,
     });
     const reading = await reader.read(topics, clock);

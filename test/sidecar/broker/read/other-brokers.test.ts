@@ -98,7 +98,7 @@ describe("checkNames()", () => {
     await cluster.checkNames();
     expect(cluster.unresolved()).toEqual([DEAD_NAME]);
     expect(told).toEqual([
-      ["replicas whose names do not resolve are passed over", { lost: [DEAD_NAME] }],
+      ["replicas whose names do not resolve are skipped", { lost: [DEAD_NAME] }],
     ]);
     expect((await cluster.metadata(CALL)).ok).toBe(true);
     names.add(DEAD_NAME);

@@ -1,5 +1,7 @@
 /** A broker that delays or refuses us is no silent one, and the connection that we have is not given up. */
+
 import { afterEach, expect, test } from "bun:test";
+import { systemClock } from "../../../../shared/clock.ts";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import type { KafkaSettings } from "../../../../shared/kafka/settings.ts";
 import { openRenewableConnection } from "../../../../sidecar/broker/read/connection.ts";
@@ -29,14 +31,14 @@ function pinged(port: number, security: Pick<KafkaSettings, "sasl"> = {}) {
     settings: { clientId: "x", brokers: [], ...security },
     credentials: () => "",
     log: () => {},
-    monotonicMs: () => performance.now(),
+    clock: systemClock,
   });
   closing.push(() => connection.drop("the test is over"));
   const ping = openPing(connection);
   const round = async () => {
     const clock = openRoundClock({
       deadlineMs: ROUND_MS,
-      monotonicMs: () => performance.now(),
+      clock: systemClock,
       signal: new AbortController().signal,
     });
     const { answer } = await ping.seek(clock);
@@ -62,7 +64,7 @@ test("a quota that mutes the connection is no silence until its time has passed,
   for (const _muted of [1, 2]) {
     const answer = await round();
     expect(answer).toMatchObject({ kind: "throttled" });
-    expect(JSON.stringify(answer)).toContain("the broker's quota holds us back for");
+    expect(JSON.stringify(answer)).toContain("the broker's quota mutes us for");
   }
   expect(await round()).toMatchObject({ kind: expect.stringMatching(/answered|throttled/u) });
   expect(await round()).toMatchObject({ kind: "answered" });
@@ -131,7 +133,7 @@ test("a broker that authenticates us and answers nothing after it is silent", as
   }
 });
 
-test("taken and ended at once is told from refused", async () => {
+test("accepted and closed at once is told from refused", async () => {
   const { address } = await played({ takes: () => false });
   expect(await pinged(address.port).round()).toMatchObject({ kind: "cut" });
   const refused = await pinged(await freePort()).round();

@@ -4,14 +4,17 @@ import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 const int = (writer: ByteWriter, value: number) => writer.int32(value);
 
 /** To Metadata 12: one broker, one topic with one partition. */
-export const playedMetadata = (): ByteWriter =>
+export const playedMetadata = (): ByteWriter => clusterMetadata("cluster", "b", 9092);
+
+/** The same of a cluster with this id, and of a broker at this address. */
+export const clusterMetadata = (clusterId: string, host: string, port: number): ByteWriter =>
   new ByteWriter()
     .noTags()
     .int32(0)
     .compactArray([0], (row, id) =>
-      row.int32(id).compactString("b").int32(9092).uvarint(0).noTags(),
+      row.int32(id).compactString(host).int32(port).uvarint(0).noTags(),
     )
-    .compactString("cluster")
+    .compactString(clusterId)
     .int32(0)
     .compactArray(["orders"], (topic, name) =>
       topic

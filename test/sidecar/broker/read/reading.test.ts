@@ -9,9 +9,9 @@ const asked = (throttledForMs: number, sentMs: number | undefined = 1) => ({
 });
 
 test.each([
-  ["a quota that holds us still", 300, ": the broker's quota holds us back for 300 ms"],
-  ["one that did until 40 ms ago", -40, ": the broker's quota holds us back for 0 ms"],
-  ["one that did in the first ms", -1999, ": the broker's quota holds us back for 0 ms"],
+  ["a quota that holds us still", 300, ": the broker's quota mutes us for 300 ms"],
+  ["one that did until 40 ms ago", -40, ": the broker's quota mutes us for 0 ms"],
+  ["one that did in the first ms", -1999, ": the broker's quota mutes us for 0 ms"],
 ] as const)("lateError() lays it to %s", (_when, throttledForMs, says) => {
   const error = lateError("Metadata", WAITED_MS, asked(throttledForMs));
   expect(error.isThrottled).toBe(true);

@@ -1,9 +1,12 @@
 /** Replicas that a reassignment adds, asked of a played broker, and of another one where that is no controller. */
+
 import { afterEach, expect, test } from "bun:test";
+import { systemClock } from "../../../../shared/clock.ts";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import { openRenewableConnection } from "../../../../sidecar/broker/read/connection.ts";
 import { openAddingReader } from "../../../../sidecar/broker/read/reassignments.ts";
 import { openRoundClock } from "../../../../sidecar/broker/read/round-clock.ts";
+import { clockOf } from "../../../clock.ts";
 import { type PlayedAnswer, playBroker } from "../../../shared/kafka/played-broker.ts";
 import { cluster, failed, partition, readIn } from "../snapshot-sample.ts";
 
@@ -49,7 +52,7 @@ async function connectTo(answer: () => PlayedAnswer) {
   }, [[REASSIGNMENTS, 0, 0]]);
   const connection = openRenewableConnection({
     ...{ address: played.address, settings: { clientId: "x", brokers: [] }, log: () => {} },
-    ...{ credentials: () => "", monotonicMs: () => performance.now() },
+    ...{ credentials: () => "", clock: systemClock },
   });
   closing.push(played.close, () => connection.drop("over"));
   return { connection, questions: () => questions };
@@ -61,7 +64,7 @@ async function open(own: () => PlayedAnswer, other: () => PlayedAnswer = () => a
   let others = 0;
   const adding = openAddingReader({
     ...{ brokerId: 2, connection: asked.connection },
-    monotonicMs: () => performance.now() + laterMs,
+    clock: clockOf({ monotonicMs: () => performance.now() + laterMs }),
     askAny: (request) => {
       others += 1;
       return controller.connection.ask(request);
@@ -72,7 +75,7 @@ async function open(own: () => PlayedAnswer, other: () => PlayedAnswer = () => a
   };
   const read = async (metadata: Parameters<typeof adding>[0]) => {
     const clock = openRoundClock({
-      ...{ deadlineMs: 2000, monotonicMs: () => performance.now() },
+      ...{ deadlineMs: 2000, clock: systemClock },
       signal: new AbortController().signal,
     });
     try {

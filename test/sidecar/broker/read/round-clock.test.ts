@@ -1,5 +1,7 @@
 /** A round's time: what counts, and what was our own standing still. */
+
 import { afterEach, expect, test } from "bun:test";
+import { systemClock } from "../../../../shared/clock.ts";
 import { openRoundClock, type RoundClock } from "../../../../sidecar/broker/read/round-clock.ts";
 
 const DEADLINE_MS = 300;
@@ -10,7 +12,7 @@ afterEach(() => clock?.stop());
 function open(signal = new AbortController().signal): RoundClock {
   clock = openRoundClock({
     deadlineMs: DEADLINE_MS,
-    monotonicMs: () => performance.now(),
+    clock: systemClock,
     signal,
   });
   return clock;

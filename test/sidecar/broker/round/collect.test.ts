@@ -1,5 +1,7 @@
 /** A snapshot of a silent or healthy local broker, and a played cluster: whom it asks, and whom it believes. */
+
 import { afterEach, expect, test } from "bun:test";
+import { systemClock } from "../../../../shared/clock.ts";
 import { openOutageWatch } from "../../../../sidecar/broker/outage/outage.ts";
 import { openLocalBroker } from "../../../../sidecar/broker/read/local-broker.ts";
 import { openOtherBrokers } from "../../../../sidecar/broker/read/other-brokers.ts";
@@ -17,7 +19,6 @@ afterEach(() => {
   for (const close of closing.splice(0)) close();
 });
 
-const monotonicMs = () => performance.now();
 const log = () => {};
 
 function snapshotsOf(localPort: number, otherPort: number) {
@@ -25,7 +26,7 @@ function snapshotsOf(localPort: number, otherPort: number) {
     ...{ brokerId: 0, address: { host: LOOPBACK, port: localPort }, settings: SETTINGS },
     askOther: () => Promise.reject(new Error("nobody leads")),
     askAny: () => Promise.reject(new Error("nobody leads")),
-    ...{ credentials: () => "", log, monotonicMs },
+    ...{ credentials: () => "", log, clock: systemClock },
   });
   const cluster = openOtherBrokers({
     others: [`${LOOPBACK}:${otherPort}`],
@@ -37,7 +38,7 @@ function snapshotsOf(localPort: number, otherPort: number) {
     counted += 1;
     return Promise.resolve({ known: 2, asked: 2, answered: 0, untaken: 0 });
   };
-  const silence = openOutageWatch({ peers: { count, rest: () => {} }, monotonicMs });
+  const silence = openOutageWatch({ peers: { count, rest: () => {} }, clock: systemClock });
   const finder = {
     asking: () => () => {},
     portHolder: () => undefined,
@@ -46,7 +47,15 @@ function snapshotsOf(localPort: number, otherPort: number) {
     look: () => ({ kind: "hidden", reason: "not looked for" }) as const,
   };
   const snapshots = openSnapshots({
-    ...{ brokerId: 0, deadlineMs: DEADLINE_MS, local, cluster, silence, finder, monotonicMs },
+    ...{
+      brokerId: 0,
+      deadlineMs: DEADLINE_MS,
+      local,
+      cluster,
+      silence,
+      finder,
+      clock: systemClock,
+    },
   });
   return {
     take: () => snapshots.take(new AbortController().signal),

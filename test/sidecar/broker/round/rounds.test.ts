@@ -1,5 +1,7 @@
 /** Rounds: their pace, and what goes wrong in one. */
+
 import { afterEach, expect, test } from "bun:test";
+import { systemClock } from "../../../../shared/clock.ts";
 import { evaluate } from "../../../../sidecar/broker/check/evaluate.ts";
 import { openRounds } from "../../../../sidecar/broker/round/rounds.ts";
 import type { BrokerSnapshot } from "../../../../sidecar/broker/snapshot.ts";
@@ -33,7 +35,7 @@ function open(take: Take) {
       }
     },
     evaluate: (now, before) => evaluate(now, SETTINGS, before),
-    monotonicMs: () => performance.now(),
+    clock: systemClock,
     onRound: () => {},
     onDefect: (cause) => defects.push(cause),
   });

@@ -1,4 +1,5 @@
 /** Folding a batch of heartbeats: whose beat counts, whose is only shown, which ticks are our own. */
+
 import { describe, expect, test } from "bun:test";
 import type { KafkaRecord } from "../../../../shared/kafka/batch/record.ts";
 import { toBytes } from "../../../../shared/protocol/json.ts";
@@ -11,6 +12,7 @@ import {
   createBeatCounts,
   foldBeats,
 } from "../../../../sidecar/control-plane/heartbeat/fold.ts";
+import { clockOf } from "../../../clock.ts";
 import { A, B, clusterOf } from "../sample.ts";
 
 const TIMES = { heartbeatTimeoutMs: 12_000, cleanupTimeoutMs: 30_000 };
@@ -67,7 +69,7 @@ function openFold() {
     },
     unregistered: (clientId) => seen.unregistered.push(clientId),
     refused: ({ error }) => refused.push(error.code),
-    nowMs: () => 0,
+    clock: clockOf({ nowMs: () => 0 }),
   };
   const fold = (...records: readonly KafkaRecord[]) =>
     foldBeats(deps, {

@@ -1,9 +1,11 @@
 /** Between a plan and its acts: how long a fence is good for, and when a new leader may act at all. */
+
 import { describe, expect, test } from "bun:test";
 import type { KafkaError } from "../../../../shared/kafka/error.ts";
 import { err, ok } from "../../../../shared/result.ts";
 import { createFleet } from "../../../../sidecar/control-plane/fleet/fleet.ts";
 import { type FenceDeps, openFence } from "../../../../sidecar/control-plane/leader/fence.ts";
+import { clockOf } from "../../../clock.ts";
 import { openBench } from "../leader.ts";
 
 const ACT_WINDOW_MS = 5_000;
@@ -35,7 +37,7 @@ function gateAt(hadPredecessor: boolean) {
       readOffsets: () => Promise.resolve(ok({ read_at: "", topics: [] })),
       putBackOffsets: () => Promise.resolve(),
     },
-    monotonicMs: () => clock.ms,
+    clock: clockOf({ monotonicMs: () => clock.ms }),
     recorder: {
       event: () => undefined,
       beat: () => undefined,

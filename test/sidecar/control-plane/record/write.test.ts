@@ -1,4 +1,5 @@
 /** The leader's writes: repeated until they are written, and never for ever because of one record. */
+
 import { describe, expect, test } from "bun:test";
 import { err, ok } from "../../../../shared/result.ts";
 import {
@@ -7,6 +8,7 @@ import {
   TermLost,
 } from "../../../../sidecar/control-plane/record/write.ts";
 import { until } from "../../../bed/condition.ts";
+import { clockOf } from "../../../clock.ts";
 
 /** Kafka's default message.max.bytes. */
 const MESSAGE_BYTES_MAX = 1_048_588;
@@ -34,7 +36,7 @@ function brokerWith(failures = 0) {
       },
     },
     signal: ended.signal,
-    random: () => 0,
+    clock: clockOf({ random: () => 0 }),
     warn: () => undefined,
     trouble: () => undefined,
   };

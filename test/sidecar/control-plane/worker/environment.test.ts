@@ -1,4 +1,5 @@
 /** From the configuration to the workers' settings, and which runtime is chosen. */
+
 import { describe, expect, test } from "bun:test";
 import { openLog } from "../../../../shared/log.ts";
 import { err, ok } from "../../../../shared/result.ts";
@@ -9,6 +10,7 @@ import {
   type Surroundings,
 } from "../../../../sidecar/control-plane/worker/environment.ts";
 import { specHashOf, workerSpec } from "../../../../sidecar/control-plane/worker/spec.ts";
+import { clockOf } from "../../../clock.ts";
 import { A } from "../sample.ts";
 
 type Variables = Readonly<Record<string, string>>;
@@ -28,9 +30,8 @@ function worldOf(environment: Variables, existing: readonly string[] = []) {
       path === ENV_FILE
         ? ok("SASL_USERNAME=worker\nSASL_PASSWORD='own secret'\n")
         : err(`no ${path}`),
-    nowMs: () => 0,
-    random: () => 0,
-    log: openLog({ level: "info", format: "json", write, nowMs: () => 0 }),
+    clock: clockOf({ nowMs: () => 0, random: () => 0 }),
+    log: openLog({ level: "info", format: "json", write, clock: clockOf({ nowMs: () => 0 }) }),
     signal: AbortSignal.abort(),
   };
   return { around, lines };

@@ -2,12 +2,14 @@
  * Spec hashes as version 0.1 made them. An upgrade with nothing new set must not change one: it would
  * replace every worker of the fleet.
  */
+
 import { expect, test } from "bun:test";
 import { openLog } from "../../../../shared/log.ts";
 import { err, ok } from "../../../../shared/result.ts";
 import { readControlPlaneConfig } from "../../../../sidecar/control-plane/config.ts";
 import { openWorkers } from "../../../../sidecar/control-plane/worker/environment.ts";
 import { specHashOf } from "../../../../sidecar/control-plane/worker/spec.ts";
+import { clockOf } from "../../../clock.ts";
 
 type Variables = Readonly<Record<string, string>>;
 
@@ -37,8 +39,17 @@ function hashOf(environment: Variables): string {
   if (!config.ok) throw new Error(JSON.stringify(config.error));
   const opened = openWorkers(config.value, {
     ...{ environment, hostname: "host", executable: "/bin/sidecar", readFile },
-    ...{ exists: () => false, nowMs: () => 0, random: () => 0, signal: AbortSignal.abort() },
-    log: openLog({ level: "error", format: "json", write: () => {}, nowMs: () => 0 }),
+    ...{
+      exists: () => false,
+      clock: clockOf({ nowMs: () => 0, random: () => 0 }),
+      signal: AbortSignal.abort(),
+    },
+    log: openLog({
+      level: "error",
+      format: "json",
+      write: () => {},
+      clock: clockOf({ nowMs: () => 0 }),
+    }),
   });
   if (!opened.ok) throw new Error(opened.error);
   return specHashOf(opened.value("any fleet"));

@@ -1,4 +1,5 @@
 /** What an engine says of itself, played where no real one says so: too old, too new, no engine at all. */
+
 import { afterEach, describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,6 +7,7 @@ import { join } from "node:path";
 import type { Server } from "bun";
 import { openLog } from "../../../../../shared/log.ts";
 import { dockerRuntime } from "../../../../../sidecar/control-plane/runtime/docker/runtime.ts";
+import { clockOf } from "../../../../clock.ts";
 
 let server: Server<undefined> | undefined;
 let directory = "";
@@ -35,8 +37,13 @@ async function openAgainst(version: unknown) {
       isPublic: () => false,
     },
     takeOver: false,
-    log: openLog({ level: "error", format: "json", write: () => undefined, nowMs: () => 0 }),
-    random: () => 0,
+    log: openLog({
+      level: "error",
+      format: "json",
+      write: () => undefined,
+      clock: clockOf({ nowMs: () => 0 }),
+    }),
+    clock: clockOf({ random: () => 0 }),
     signal: new AbortController().signal,
     openMsMax: 0,
   });

@@ -1,9 +1,11 @@
 /** Listing on an engine that is played: what is remembered of a container, and what may change of it. */
+
 import { expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dockerRuntime } from "../../../../../sidecar/control-plane/runtime/docker/runtime.ts";
+import { clockOf } from "../../../../clock.ts";
 import { listOf, silentLog } from "../../../../contract/runtime-subject.ts";
 
 const STATE = { Status: "running", Running: true, Paused: false, OOMKilled: false, ExitCode: 0 };
@@ -42,7 +44,12 @@ test("list() judges a renamed container of the original by its name of now", asy
         ...{ image: "i", network: "n", memoryBytes: 1, cpuMillis: 1, secrets: "env" },
         isPublic: () => false,
       },
-      ...{ takeOver: true, log: silentLog, random: () => 0, signal: new AbortController().signal },
+      ...{
+        takeOver: true,
+        log: silentLog,
+        clock: clockOf({ random: () => 0 }),
+        signal: new AbortController().signal,
+      },
     });
     if (!opened.ok) throw new Error(opened.error.detail);
     const found = async () => (await listOf(opened.value)).foreign[0]?.takeOver?.name;

@@ -1,4 +1,5 @@
 /** Following events of an engine that is played: streams that end at once, and a clock that is set back. */
+
 import { describe, expect, test } from "bun:test";
 import { ok } from "../../../../../shared/result.ts";
 import type { EventOptions } from "../../../../../sidecar/control-plane/runtime/docker/engine.ts";
@@ -7,6 +8,7 @@ import {
   watchEvents,
 } from "../../../../../sidecar/control-plane/runtime/docker/watch.ts";
 import { until } from "../../../../bed/condition.ts";
+import { clockOf } from "../../../../clock.ts";
 import { silentLog } from "../../../../contract/runtime-subject.ts";
 
 const PATIENCE = { deadlineMs: 10_000, intervalMs: 5 } as const;
@@ -33,7 +35,7 @@ async function onPlay(
   const ended = new AbortController();
   let changes = 0;
   const context: Watched = {
-    ...{ died, log: silentLog, random: () => 0.5, monotonicMs: () => performance.now() },
+    ...{ died, log: silentLog, clock: clockOf({ random: () => 0.5 }) },
     engine: {
       openedAtSeconds: OPENED,
       events: async (options, signal) => {

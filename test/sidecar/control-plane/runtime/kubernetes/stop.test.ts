@@ -1,9 +1,11 @@
 /** Stopping on an API server that is played, for what changes between a listing and the deletion. */
+
 import { afterEach, expect, test } from "bun:test";
 import { openKubernetes } from "../../../../../shared/kubernetes/kubernetes.ts";
 import { workerJob } from "../../../../../sidecar/control-plane/runtime/kubernetes/manifest.ts";
 import { kubernetesRuntime } from "../../../../../sidecar/control-plane/runtime/kubernetes/runtime.ts";
 import { until } from "../../../../bed/condition.ts";
+import { clockOf } from "../../../../clock.ts";
 import { codeOf, listOf, silentLog, specOf, value } from "../../../../contract/runtime-subject.ts";
 
 const PATIENCE = { deadlineMs: 10_000, intervalMs: 5 } as const;
@@ -78,7 +80,14 @@ test("stop() leaves a Job alone that is not ours any more", async () => {
   const kubernetes = openKubernetes({ credentials, fieldManager: "outrider", userAgent: "test" });
   const runtime = value(
     await kubernetesRuntime({
-      ...{ ...SETTINGS, kubernetes, namespace: "workers", log: silentLog, random: () => 0, signal },
+      ...{
+        ...SETTINGS,
+        kubernetes,
+        namespace: "workers",
+        log: silentLog,
+        clock: clockOf({ random: () => 0 }),
+        signal,
+      },
     }),
   );
   const [worker] = (await listOf(runtime)).workers;

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock } from "../../../../../shared/clock.ts";
 import { rotateLogs } from "../../../../../sidecar/control-plane/runtime/process/log-rotation.ts";
 
 let directory: string;
@@ -17,7 +18,7 @@ const rotate = (held: readonly string[] = ["a"]) =>
     directory,
     bytesMax: 10,
     isHeld: (name) => held.includes(name),
-    nowMs: () => Date.now(),
+    clock: systemClock,
     onError: (path) => errors.push(path),
   });
 const put = async (file: string, text: string) => await writeFile(join(directory, file), text);
