@@ -35,8 +35,10 @@ export type RunOptions = {
   readonly onStart: (child: BedProcess) => void;
 };
 
-/** Of a job of several files: most of them wait for a timer, or a socket. */
-const WORKERS = 4;
+/** Of a job of several files: most of them wait for a timer, or a socket. With more, some come too late to theirs. */
+const WORKERS = 2;
+/** Of one test, where it sets none itself: a property that takes a second takes ten on a busy machine. */
+const TEST_MS = 30_000;
 
 export async function runJob(job: Job, number: number, options: RunOptions): Promise<Outcome> {
   const temporary = join(options.directory, String(number));
@@ -82,6 +84,7 @@ function wordsOf(job: Job, report: string, seed: number): readonly string[] {
     "--only-failures",
     ...job.paths.map((path) => `./${path}`),
     ...(job.paths.length > 1 ? [`--parallel=${WORKERS}`] : []),
+    `--timeout=${TEST_MS}`,
     ...["--randomize", `--seed=${seed}`],
     ...["--reporter=junit", `--reporter-outfile=${report}`],
   ];
