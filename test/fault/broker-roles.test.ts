@@ -35,7 +35,7 @@ const well = ({ code }: Probed) => code === 200;
 const dead = ({ code }: Probed) => code === 503;
 const leaderless = ({ body }: Probed) => body.error === "no controller elected";
 
-const LOST = /no controller elected|said to lead.*does not answer/u;
+const LOST = /no controller elected|should lead the quorum, does not answer/u;
 
 const statuses = (probed: Probed) =>
   Object.fromEntries(probed.body.checks.map(({ check, status }) => [check, status]));

@@ -75,7 +75,7 @@ const startsAnew = ({ body }: Probed): boolean =>
 /** A sidecar that was short of CPU in the round in which it first heard nothing may wait for one more. */
 function starvedMs({ intervalMs }: Times, { body }: Probed): number {
   const isStarved = body.checks.some(
-    ({ check, reason }) => check === "broker-answers" && reason.includes("we ourselves were held"),
+    ({ check, reason }) => check === "broker-answers" && reason.includes("our own timer was late"),
   );
   return isStarved ? 2 * intervalMs : 0;
 }
