@@ -1,12 +1,12 @@
-/** Gauges of the clusters by what they are; counted in one pass over the fleet for each rendering. */
+/** Gauges of clusters by status and state, counted in one pass over the fleet for each rendering. */
 import type { Metrics } from "../../shared/metrics.ts";
 import { STATES, type State } from "../../shared/protocol/ledger.ts";
 import { countClusters } from "./fleet/counts.ts";
 import type { Cluster } from "./fleet/fleet.ts";
 
 /**
- * The original's gauge knows three; there `registered` counts as active, `withdrawn` nowhere, and `dead`
- * only until its clean-up is done: the original forgets a cluster then.
+ * The original's gauge has three statuses: `registered` counts as active, `withdrawn` does not count, and
+ * `dead` counts only until its clean-up is done, because then the original forgets the cluster.
  */
 const SEED_STATUS = ["active", "stale", "dead"] as const;
 const SEED_STATUS_OF = {
@@ -17,7 +17,7 @@ const SEED_STATUS_OF = {
   withdrawn: undefined,
 } as const satisfies Record<State, (typeof SEED_STATUS)[number] | undefined>;
 
-/** Of the ledger while we do not lead. */
+/** From the ledger if we do not lead. */
 export function openClusterGauges(metrics: Metrics, clusters: () => Iterable<Cluster>): void {
   const seed = metrics.gauge({
     name: "kg_control_plane_clusters_total",

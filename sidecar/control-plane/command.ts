@@ -83,7 +83,7 @@ const run = ({ config, log, runtime, workerOf }: Parts, shell: Shell): Promise<E
     sessionTimeoutMs: config.sessionTimeoutMs,
     topicPartitions: config.topicPartitions,
     fleet: config.fleet,
-    // Readers of this instance's leader record see where it ran.
+    // The instance's leader record shows where it ran.
     instance: `${shell.hostname}/${shell.pid}`,
     runtime,
     workerOf,

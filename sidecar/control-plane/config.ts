@@ -1,6 +1,6 @@
 /**
- * The variables of `sidecar control-plane` and of the operator's commands (docs/operating.md is made from
- * them), and the rules across them.
+ * The variables of `sidecar control-plane` and of the operator's commands (docs/operating.md is generated
+ * from them), and the rules across them.
  */
 import type { Host } from "../../shared/config/host.ts";
 import { CONNECTION_CHECKS, KAFKA_TABLE } from "../../shared/config/kafka.ts";
@@ -21,15 +21,15 @@ import { WORKER_TABLE } from "./worker-config.ts";
 
 const NAME_CHARS_MAX = 253;
 const WATERMARK_MAX_MS = 2000;
-/** Observed time must be much finer than what is judged by it (docs/architecture.md, Time). */
+/** Ticks must be much more frequent than the deadlines that depend on them (docs/reconcile.md, Time). */
 const WATERMARKS_PER_TIMEOUT = 12;
-/** Kafka's `group.min.session.timeout.ms`: less is refused by the broker, and kafkajs ends on it. */
+/** Kafka's `group.min.session.timeout.ms`: the broker refuses less, and kafkajs would end. */
 const SESSION_MIN_MS = 6000;
 /** Kafka's `group.max.session.timeout.ms`. */
 const SESSION_MAX_MS = 1_800_000;
 const HEARTBEAT_TIMEOUT_DEFAULT = "2m";
 
-/** What every command that speaks for a fleet needs. */
+/** The variables of every command that speaks for a fleet. */
 export const OPERATOR_TABLE = {
   fleet: optional({
     name: "FLEET",
@@ -60,7 +60,7 @@ const TIME_TABLE = {
     name: "RECONCILE_INTERVAL",
     schema: duration({ minMs: 100 }),
     default: "30s",
-    describe: "Time between two resyncs with the runtime; what happens is acted on at once",
+    describe: "Time between two resyncs with the runtime; reported changes are acted on at once",
     seed: true,
   }),
   watermarkIntervalMs: withDefault({
@@ -80,7 +80,7 @@ const TIME_TABLE = {
     name: "SESSION_TIMEOUT",
     schema: duration({ minMs: SESSION_MIN_MS, maxMs: SESSION_MAX_MS }),
     default: "10s",
-    describe: "Silence after which Kafka takes the lead away from a control plane",
+    describe: "Silence after which Kafka takes leadership away from a control plane",
   }),
   actWindowMs: withDefault({
     name: "ACT_WINDOW",
@@ -90,7 +90,7 @@ const TIME_TABLE = {
   }),
 } as const;
 
-/** Whose control planes elect, and have elected: what `check kafka` asks for. */
+/** The fleet's present and former names, for `check kafka`. */
 export const FLEET_TABLE = {
   ...OPERATOR_TABLE,
   fleetAliases: optional({
@@ -114,7 +114,7 @@ export const CONTROL_PLANE_TABLE = {
     name: "TOPIC_PARTITIONS",
     schema: integer({ min: 1, max: 1000 }),
     default: "6",
-    describe: "Partitions of the heartbeat topic, when we make it",
+    describe: "Partitions of the heartbeat topic, when we create it",
   }),
   metricsPort: withDefault({
     name: "METRICS_PORT",

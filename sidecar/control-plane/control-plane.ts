@@ -1,6 +1,6 @@
 /**
- * The control plane, put together: HTTP at once, then one session after the other with Kafka, which is waited for
- * as long as it takes. Runs until the signal; the order of shutdown stands at the end.
+ * Puts the control plane together: HTTP at once, then one session after the other with Kafka; it waits for
+ * Kafka as long as it takes. Runs until the signal; the order of shutdown is at the end.
  */
 
 import type { BuildInfo } from "../../shared/build-info.ts";
@@ -100,7 +100,7 @@ function healthOf(session: Session, nowMs: number): Health {
   const epoch = term?.epoch ?? null;
   const { ready, detail } = judgeTroubles(session.troubles(), nowMs);
   if (standby?.ready() !== true) {
-    // Before Kafka can be asked there is nothing else to wait for; a ledger that is being read is.
+    // Until Kafka answers, that is what we wait for; then for the ledger.
     return {
       ready: ready && standby === undefined,
       role: "starting",

@@ -1,17 +1,17 @@
-/** What has been read and not yet been taken in by a round, and the loop's alarm clock. */
+/** What has been read but not yet processed by a round, and the loop's wake-up. */
 import type { ReadBatch } from "../../shared/kafka/consumer/delivery.ts";
 import type { Refused } from "../../shared/protocol/quarantine.ts";
 import type { Crossing } from "./fleet/expiry.ts";
 import type { RegistryRecord } from "./registry/order.ts";
 
-/** Registry records that may wait for a round before reading pauses. */
+/** How many registry records may wait for a round before reading pauses. */
 const REGISTRY_WAITING_MAX = 200_000;
-/** An alarm at least this often, ms: a lost wake-up costs a second, not for ever. */
+/** The loop wakes at least this often, ms, so that a lost wake-up only costs a second. */
 const SLEEP_MAX_MS = 1_000;
 
 export type Taken = {
   readonly registry: readonly RegistryRecord[];
-  /** Next offset per registry partition that was read since. */
+  /** The next offset of each registry partition that was read since. */
   readonly applied: ReadonlyMap<number, number>;
   readonly corrupt: readonly Refused[];
   readonly crossed: readonly Crossing[];
@@ -23,10 +23,10 @@ export type Inbox = {
   readonly crossed: (crossed: readonly Crossing[]) => void;
   readonly ticked: () => void;
   readonly wake: () => void;
-  /** The term is over: nothing is taken any more, and no reader may wait for it. */
+  /** The term is over: nothing is processed any more, and no reader may wait for that. */
   readonly close: () => void;
   readonly take: () => Taken;
-  /** Resolves on a wake-up, at `atMs` (monotonic), or when the signal ends it. */
+  /** Resolves on a wake-up, at `atMs` (monotonic), or when the signal aborts. */
   readonly wait: (atMs: number | undefined, signal: AbortSignal) => Promise<void>;
 };
 
@@ -39,7 +39,7 @@ export function createInbox(monotonicMs: () => number): Inbox {
   let awake = false;
   let ring: (() => void) | undefined;
   let paused: (() => void)[] = [];
-  /** Before the first round nobody takes anything: promotion reads the registry to its end first. */
+  /** Before the first round nothing is processed: promotion first reads the registry to its end. */
   let isServed = false;
   let isClosed = false;
 

@@ -14,12 +14,12 @@ import {
 import { electionGroup, type FleetIdentity, formerGroups } from "./leader/identity.ts";
 
 const WORKER_GROUPS = "kg-builder-";
-/** A group of the workers' that none has: what is allowed for it is allowed for all. */
+/** A worker group that does not exist: what is allowed for it is allowed for all worker groups. */
 const SOME_GROUP = `${WORKER_GROUPS}outrider-check`;
 
 /** What READ on the workers' groups and topics is for. */
 const NOT_PUT_BACK =
-  "the offsets of a cluster that was dead for longer than offsets.retention.minutes are not put back";
+  "the offsets of a cluster that was dead for longer than offsets.retention.minutes are lost";
 
 const made = (topic: string, operations: readonly Operation[]) => ({
   topic,
@@ -54,7 +54,7 @@ export const controlPlaneNeeds = (clusterId: string, identity: FleetIdentity): N
   cluster: [],
 });
 
-/** Of any cluster's worker. */
+/** The needs of any cluster's worker. */
 export const WORKER_NEEDS: Needs = {
   topics: [{ topic: CLUSTER_INFO, operations: ["READ"], madeBy: "the control plane" }],
   groups: [{ group: SOME_GROUP, prefix: WORKER_GROUPS, operations: ["READ"] }],

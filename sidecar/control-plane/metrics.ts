@@ -1,6 +1,6 @@
 /**
- * The control plane's metrics: the original's three names, kept, and ours (`outrider_*`).
- * What is an age or a size is worked out when the metrics are read.
+ * The control plane's metrics: the original's three, and ours (`outrider_*`). Ages and sizes are computed
+ * when the metrics are read.
  */
 import type { Clock } from "../../shared/clock.ts";
 import type { Metrics } from "../../shared/metrics.ts";
@@ -17,12 +17,12 @@ const SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
 const AGE_SECONDS = [1, 5, 15, 30, 45, 60, 90, 120, 180, 300, 600];
 const SKEW_SECONDS = [-3600, -300, -60, -10, -1, -0.1, 0, 0.1, 1, 10, 60, 300, 3600];
 const ROUND_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
-/** Codes of a refusal; what a later version adds counts as `_other` past this. */
+/** How many refusal codes have a label of their own; beyond this, codes of a later version count as `_other`. */
 const REASONS_MAX = 16;
 const ACTIONS = ["start", "stop", "delete-group"] as const satisfies readonly Act["kind"][];
 export type MetricSources = {
   readonly term: () => Term | undefined;
-  /** Of the ledger while we do not lead. */
+  /** From the ledger if we do not lead. */
   readonly clusters: () => Iterable<Cluster>;
   readonly clock: Clock;
   readonly quarantineDropped: () => number;
@@ -55,7 +55,7 @@ export function openRecorder(metrics: Metrics): Recorder {
   });
   const ticksFailed = metrics.counter({
     name: "outrider_tick_failures_total",
-    help: "Ticks that were not written: no time passes on that partition meanwhile",
+    help: "Ticks that were not written: meanwhile no cluster of that partition ages",
   });
   const fences = metrics.histogram({
     name: "outrider_fence_seconds",
@@ -131,7 +131,7 @@ function openBeats(metrics: Metrics): Recorder["beat"] {
   });
   const skew = metrics.histogram({
     name: "outrider_heartbeat_skew_seconds",
-    help: "Broker's append time less the sender's timestamp; shown, never believed",
+    help: "The broker's append time minus the sender's timestamp; shown, never decided on",
     buckets: SKEW_SECONDS,
   });
   return (ageMs, skewMs) => {
@@ -145,7 +145,7 @@ export function openControlPlaneMetrics(metrics: Metrics, readings: MetricSource
   openClusterGauges(metrics, readings.clusters);
   const gauge = gaugesOf(metrics);
   openStandingGauges(gauge, readings);
-  /** Counting the fleet for the brake is done once for a rendering. */
+  /** The fleet is counted for the brake only once per rendering. */
   let conditions: FleetConditions | undefined;
   metrics.beforeText(() => {
     conditions = term()?.conditions();
@@ -159,8 +159,10 @@ export function openControlPlaneMetrics(metrics: Metrics, readings: MetricSource
     term()?.leaderState.actual.underAlias(),
   );
   gauge("orphan_workers", "Workers of this fleet without a registration", () => orphans()?.orphans);
-  gauge("orphans_held", "The same, while they are too many to be believed", () =>
-    orphans()?.holds === true ? orphans()?.orphans : 0,
+  gauge(
+    "orphans_held",
+    "Workers without a registration that a hold keeps from being stopped",
+    () => (orphans()?.holds === true ? orphans()?.orphans : 0),
   );
   gauge(
     "tick_age_seconds",
@@ -176,7 +178,7 @@ export function openControlPlaneMetrics(metrics: Metrics, readings: MetricSource
   gauge("held_clusters", "Clusters whose clean-up waits", () => term()?.leaderState.held.size);
   gauge(
     "unregistered_beats",
-    "Beats of this term for ids not registered",
+    "Beats of this term for ids without a registration",
     () => term()?.counts.unregisteredBeats,
   );
   gauge(
@@ -200,7 +202,7 @@ const gaugesOf =
     metrics.beforeText(() => metric.set(read() ?? 0));
   };
 
-/** Who leads, as seen from here. */
+/** Who leads, as this control plane sees it. */
 function openStandingGauges(gauge: AddGauge, readings: MetricSources): void {
   const { term } = readings;
   gauge("leader", "1 while this control plane leads", () => (term() === undefined ? 0 : 1));
@@ -219,7 +221,7 @@ function openStandingGauges(gauge: AddGauge, readings: MetricSources): void {
 const LEADERLESS_MS = 25_000;
 const TICKS_MISSED = 3;
 
-/** As far as can be seen from here: while Kafka cannot be read, nobody is. */
+/** As far as this control plane can see: while Kafka cannot be read, it sees no leader. */
 function nobodyLeads(readings: MetricSources): boolean {
   const {
     term,
@@ -237,7 +239,7 @@ function nobodyLeads(readings: MetricSources): boolean {
   return monotonicMs() - seenMs > patienceMs;
 }
 
-/** Of the slowest partition: on it no time passes while this grows. */
+/** For the slowest partition: while this grows, its clusters do not age. */
 function tickAge({ term, clock: { monotonicMs } }: MetricSources): number | undefined {
   const now = term();
   if (now === undefined) return undefined;

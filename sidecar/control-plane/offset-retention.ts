@@ -1,4 +1,4 @@
-/** How long Kafka keeps the offsets of a group that nobody is in, and what that means for clusters. */
+/** How long Kafka keeps the offsets of an empty group, and what that means for clusters. */
 import { brokerSetting } from "../../shared/kafka/admin/topic-configs.ts";
 import type { KafkaClient } from "../../shared/kafka/cluster/client.ts";
 import type { Log } from "../../shared/log.ts";
@@ -6,10 +6,10 @@ import type { Log } from "../../shared/log.ts";
 const SETTING = "offsets.retention.minutes";
 const CALL_MS = 10_000;
 const MINUTE_MS = 60_000;
-/** Kafka's default. With less the offsets of a long weekend may be gone. */
+/** Kafka's default. With less, offsets may be gone after a long weekend. */
 const RETENTION_MIN_MS = 7 * 24 * 60 * MINUTE_MS;
 
-/** Warns where it is short. That it may not be read is no trouble: Kafka's default is long enough. */
+/** Warns if it is short. No permission to read it is no problem: Kafka's default is long enough. */
 export async function warnOfOffsetRetention(client: KafkaClient, log: Log): Promise<void> {
   const read = await brokerSetting(client, SETTING, { deadlineMs: CALL_MS });
   if (!read.ok) {
@@ -20,7 +20,7 @@ export async function warnOfOffsetRetention(client: KafkaClient, log: Log): Prom
   if (read.value === "" || !(minutes * MINUTE_MS < RETENTION_MIN_MS)) return;
   log.warn(
     `Kafka forgets the offsets of a group ${minutes} minutes after its last member has left. Those of ` +
-      "dead clusters are kept in the ledger and put back. Not kept are those of workers that cannot run " +
+      "dead clusters are kept in the ledger and committed again. Not kept are those of workers that cannot run " +
       "for longer (crash loop, blocked), or that end while no control plane runs: they begin where " +
       "their settings say",
     { setting: SETTING, minutes, mend_with: `${SETTING}=10080 in the brokers' server.properties` },

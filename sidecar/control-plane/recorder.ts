@@ -1,4 +1,4 @@
-/** What a term reports as it goes; the metrics take it in. */
+/** What a term reports for the metrics. */
 import type { Refusal } from "../../shared/protocol/quarantine.ts";
 import type { Event } from "./act/outcome.ts";
 

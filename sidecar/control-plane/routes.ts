@@ -1,4 +1,7 @@
-/** Health, metrics and the API, all on METRICS_PORT. Routes render what is known; only a lag is asked for. */
+/**
+ * Health, metrics and the API, all on METRICS_PORT. Routes render what is known; only the lag is asked from
+ * Kafka.
+ */
 import type { App } from "../../shared/http.ts";
 import type { Metrics } from "../../shared/metrics.ts";
 import { type ClientId, isClientId } from "../../shared/protocol/client-id.ts";
@@ -23,9 +26,9 @@ export type RouteDeps = {
   readonly health: () => Health;
   readonly term: () => Term | undefined;
   readonly clusters: () => ReadonlyMap<ClientId, Cluster>;
-  /** The ledger has been read once: before, no cluster is known, which is not the same as none. */
+  /** The ledger has been read once: before, "none known yet" is not "no clusters". */
   readonly isKnown: () => boolean;
-  /** Bounded; a Kafka that does not answer is a reason, not an error. */
+  /** With a deadline; if Kafka does not answer, the result is a reason, not an error. */
   readonly lagOf: (clientId: ClientId) => Promise<Lag>;
 };
 
@@ -95,7 +98,7 @@ function listClusters(deps: RouteDeps, { state, limit, after }: Query) {
     next: matching.length > page.length ? page.at(-1)?.clientId : null,
     leader: term === undefined ? null : { epoch: term.epoch },
     rollout: term === undefined ? null : viewRollout(term.leaderState),
-    /** Senders that beat and are not registered, or were withdrawn: shown, never acted on. */
+    /** Senders that beat although they are unregistered or withdrawn: shown, never acted on. */
     unregistered: Object.fromEntries(term?.counts.unregistered ?? []),
   };
 }

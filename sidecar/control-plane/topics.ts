@@ -1,4 +1,4 @@
-/** Making the topics that are absent, and what follows from how the existing ones are made. */
+/** Creates missing topics, and decides what the settings of existing ones mean. */
 
 import { ensureTopics, type TopicReport } from "../../shared/kafka/admin/topics.ts";
 import type { KafkaClient } from "../../shared/kafka/cluster/client.ts";
@@ -18,7 +18,7 @@ const CALL_MS = 30_000;
 export type TopicFindings = {
   /** Registrations may be missing from it: orphans are not stopped. */
   readonly registryHarmful: boolean;
-  /** Why this control plane must not lead; undefined when it may. */
+  /** Why this control plane must not lead; undefined if it may. */
   readonly mustNotLead: string | undefined;
 };
 
@@ -37,7 +37,7 @@ export async function prepareTopics(
     const harm = plans.find((plan) => plan.name === name)?.harmful(config ?? {});
     if (config !== undefined && harm !== undefined) {
       const mend = report.warnings.find(({ detail }) => detail.includes(harm))?.command;
-      harmful.set(name, mend === undefined ? harm : `${harm}; to mend it: ${mend}`);
+      harmful.set(name, mend === undefined ? harm : `${harm}; to fix it: ${mend}`);
     }
     if (config === undefined && name === REGISTRY) harmful.set(name, "it could not be described");
   }
@@ -59,17 +59,17 @@ function tell(report: TopicReport, log: Log): void {
   if (name !== REGISTRY || partitions === 1) return;
   log.warn(
     `topic ${name} has ${partitions} partitions: other clients partition differently, so that a ` +
-      "tombstone can lie away from its registration; ours has one",
+      "tombstone and its registration can be in different ones; ours has one",
     { topic: name, partitions },
   );
 }
 
-/** Who comes first makes it, and an agent knows the default of TOPIC_PARTITIONS alone. */
+/** The first program creates it, and an agent only knows the default of TOPIC_PARTITIONS. */
 function sayFewer(reports: readonly TopicReport[], wanted: number, log: Log): void {
   const partitions = reports.find(({ name }) => name === HEARTBEAT)?.partitions ?? wanted;
   if (partitions >= wanted) return;
   log.warn(
-    `topic ${HEARTBEAT} has ${partitions} partitions, and TOPIC_PARTITIONS is ${wanted}: an agent came first, or it was made with less; beats are read all the same`,
+    `topic ${HEARTBEAT} has ${partitions} partitions, and TOPIC_PARTITIONS is ${wanted}: an agent created it, or it was created with fewer; beats are read all the same`,
     {
       topic: HEARTBEAT,
       mend_with: `kafka-topics.sh --bootstrap-server <broker> --alter --topic ${HEARTBEAT} --partitions ${wanted}`,
@@ -78,10 +78,10 @@ function sayFewer(reports: readonly TopicReport[], wanted: number, log: Log): vo
 }
 
 const TOMBSTONE_SETTING = "delete.retention.ms";
-/** As in the topics that we make: whoever is away for a week still learns what was withdrawn. */
+/** As in the topics that we create: a control plane that was away for a week still learns what was withdrawn. */
 const TOMBSTONE_MIN_MS = 7 * 24 * 3_600_000;
 
-/** In a topic that somebody else made, Kafka's default of a day is short. */
+/** In a topic that somebody else created, Kafka's default of a day is short. */
 function warnOfShortTombstones({ name, config }: TopicReport, log: Log): void {
   if (config === undefined || (name !== REGISTRY && name !== CLUSTER_INFO)) return;
   const keptMs = Number(config[TOMBSTONE_SETTING] ?? Number.NaN);
@@ -89,7 +89,7 @@ function warnOfShortTombstones({ name, config }: TopicReport, log: Log): void {
   if (!isCompacted || !(keptMs < TOMBSTONE_MIN_MS)) return;
   const setting = `${TOMBSTONE_SETTING}=${TOMBSTONE_MIN_MS}`;
   log.warn(
-    `topic ${name} keeps a tombstone for ${keptMs} ms after compaction (${TOMBSTONE_SETTING}); whoever is ` +
+    `topic ${name} keeps a tombstone for ${keptMs} ms after compaction (${TOMBSTONE_SETTING}); a control plane that is ` +
       "away for longer never learns of it: a withdrawn cluster then ends by silence",
     {
       topic: name,

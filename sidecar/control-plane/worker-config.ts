@@ -1,4 +1,4 @@
-/** The variables about the workers: what runs, where, with how much of the machine. */
+/** The variables about the workers: what runs, where, and with which limits. */
 
 import { pemProblem } from "../../shared/config/kafka.ts";
 import { NEO4J_TABLE } from "../../shared/config/neo4j.ts";
@@ -32,7 +32,7 @@ const workerFile = (name: "CA" | "CERT" | "KEY", describe: string) =>
     name: `WORKER_TLS_${name}_FILE`,
     schema: path("a PEM file"),
     without: `no TLS_${name}_FILE, unless it is inherited`,
-    describe: `${describe}, as TLS_${name}_FILE on every runtime: a file of the control plane's, given to each worker as it is when the worker starts`,
+    describe: `${describe}: each worker gets it as TLS_${name}_FILE, on every runtime. A file of the control plane's; its content is copied when the worker starts`,
     open: (file, readFile) => {
       const content = fileSecret(file, readFile);
       if (!content.ok) return content;
@@ -102,7 +102,7 @@ export const WORKER_TABLE = {
     name: "PROCESS_AS_PID_1",
     schema: flag(),
     default: "false",
-    describe: "Let RUNTIME=process be PID 1 of a container although nothing reaps there",
+    describe: "Allow RUNTIME=process as PID 1 of a container, where nothing reaps zombies",
   }),
   workerNamespace: optional({
     name: "WORKER_NAMESPACE",
@@ -121,7 +121,7 @@ export const WORKER_TABLE = {
     schema: text(TEXT_CHARS_MAX, "a Secret's name"),
     without: "one is made for each worker, from NEO4J_PASS and WORKER_ENV_FILE",
     describe:
-      "Kubernetes Secret in WORKER_NAMESPACE whose keys are variables of every worker; nothing else secret is given to them then, and a key that a worker has as a plain variable, such as NEO4J_URI, is passed over",
+      "Kubernetes Secret in WORKER_NAMESPACE whose keys become variables of every worker. Workers then get no other secret; a key that is also a plain variable, such as NEO4J_URI, is ignored",
   }),
   kubeconfig: optional({
     name: "KUBECONFIG",
@@ -133,7 +133,7 @@ export const WORKER_TABLE = {
     name: "WORKER_ENV_FILE",
     schema: path("a file of NAME=value lines"),
     without: "no further variables",
-    describe: "The workers' own credentials: they are never given the control plane's",
+    describe: "The workers' own credentials; they never get the control plane's",
   }),
   workerSecrets: withDefault({
     name: "WORKER_SECRETS",
@@ -147,7 +147,7 @@ export const WORKER_TABLE = {
     schema: flag(),
     default: "false",
     describe:
-      "Give workers the control plane's own SASL and TLS variables after all; on Docker and Kubernetes TLS files go along, as they are when the worker starts",
+      "Give workers the control plane's own SASL and TLS variables; on Docker and Kubernetes its TLS files are copied when the worker starts",
   }),
   workerTlsCaFile: workerFile("CA", "Authorities that may sign the broker's certificate"),
   workerTlsCertFile: workerFile("CERT", "The workers' client certificate"),
@@ -156,21 +156,21 @@ export const WORKER_TABLE = {
     name: "WORKER_LABELS",
     schema: parsed(parseLabels, "name=value words, quoted as in a shell"),
     without: "no further labels",
-    describe: "On Docker: further labels of the workers' containers",
+    describe: "On Docker: more labels for the workers' containers",
   }),
   workerVolumes: optional({
     name: "WORKER_VOLUMES",
     schema: parsed(parseVolumes, "source:target words, each with :rw where it may be written"),
     without: "no volumes",
     describe:
-      "On Docker: volumes, by name, or directories of the engine's host that workers see, read-only; none that hands over the engine or the kernel",
+      "On Docker: volumes, by name, or directories of the engine's host, read-only for workers; none that gives control over the engine or the kernel",
   }),
   workerPodTemplate: optionalFile({
     name: "WORKER_POD_TEMPLATE",
     schema: path("a file with a partial pod template, YAML or JSON"),
     without: "nothing is added",
     describe:
-      "On Kubernetes: laid over the pod of every worker (metadata.labels and annotations, spec); read once, at the start",
+      "On Kubernetes: merged into the pod of every worker (metadata.labels and annotations, spec); read once, at the start",
     open: (file, readFile) => {
       const text = readFile(file);
       return text.ok ? parsePodTemplate(text.value) : text;

@@ -111,7 +111,10 @@ test(
         SOON,
       );
       await asAdmin(kafka, (admin) => admin.deleteTopics({ topics: [REGISTRY] }));
-      await one.child.waitForOutput(/the registry, or Kafka itself, was recreated/u, SOON.deadlineMs);
+      await one.child.waitForOutput(
+        /the registry, or Kafka itself, was recreated/u,
+        SOON.deadlineMs,
+      );
       await until(
         "its registration in the new one",
         async () => (await endsOf(kafka, REGISTRY).catch(() => [0]))[0] === 1,

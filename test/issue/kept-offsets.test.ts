@@ -107,7 +107,7 @@ test(
       expect(await committed(group, OTHER)).toEqual([4, 0]);
       expect(await committed(group, GONE)).toEqual([-1]);
       expect((await committed("kg-builder-there", OTHER))[0]).toBe(8);
-      expect(second.process.output()).toContain("put back the offsets of a group");
+      expect(second.process.output()).toContain("committed the offsets of a group again");
       await until(
         "nothing to be kept of one that runs",
         async () => (await keptOffsets("back")) === undefined,

@@ -124,7 +124,7 @@ test(
         "the reason",
         async () => {
           const seen = await plane.cluster("af-1");
-          if (!seen?.error?.includes("limit of memory")) throw new Error(JSON.stringify(seen));
+          if (!seen?.error?.includes("memory limit")) throw new Error(JSON.stringify(seen));
           return true;
         },
         { deadlineMs: RUN_MS },

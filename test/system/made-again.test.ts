@@ -103,7 +103,7 @@ test(
         await first.process.stop();
         await makeRegistryAgain();
         const preview = await fleet.run(["control-plane", "--plan"]);
-        expect(preview.output).toContain("the registry was made again");
+        expect(preview.output).toContain("the registry was recreated");
         const second = await fleet.start();
         await second.leads();
         await heldUntilAccepted({ fleet, sender }, second, before);

@@ -57,7 +57,7 @@ test(
         await writeFile(file, "ACT=eat\n");
         plane = await fleet.start({ WORKER_ENV_FILE: file });
         await plane.leads();
-        await untilHalted(plane, "its limit of memory");
+        await untilHalted(plane, "its memory limit");
         await twoRounds(plane);
         const now = await scene.running();
         const kept = IDS.filter((id) => now[workerName(id)] === before[workerName(id)]);

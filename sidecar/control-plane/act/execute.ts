@@ -1,7 +1,7 @@
 /**
- * Carrying out one step. Right before it, the fence must be younger than ACT_WINDOW and the term not
- * lost; else it is dropped and planned again. `stop` names an instance, `start` relies on the name
- * being unique, so an act that outlives its leader can hit nothing but what its intent names.
+ * Carries out one step. Right before it, the fence must be younger than ACT_WINDOW and the term not lost;
+ * otherwise the act is dropped and planned again. `stop` names an instance, and `start` relies on the name
+ * being unique. So an act that outlives its leader can only hit the worker that its intent names.
  */
 import { groupOf } from "../../../shared/protocol/client-id.ts";
 import type { KeptOffsets } from "../../../shared/protocol/ledger-facts.ts";
@@ -13,9 +13,9 @@ import type { Runtime } from "../runtime/runtime.ts";
 export type Executor = {
   readonly runtime: Runtime;
   readonly deleteGroup: (group: string) => Promise<Result<null, ActError>>;
-  /** Bounded well within ACT_WINDOW; never fails. */
+  /** Takes much less than ACT_WINDOW; never fails. */
   readonly putBackOffsets: (group: string, kept: KeptOffsets) => Promise<void>;
-  /** May an act begin now? */
+  /** Whether an act may begin now. */
   readonly mayAct: () => boolean;
   readonly signal: AbortSignal;
 };
@@ -40,7 +40,7 @@ export async function execute(act: Act, executor: Executor): Promise<ActOutcome>
   }
 }
 
-/** With the offsets that Kafka has forgotten put back, as far as that goes. */
+/** Starts the worker, after committing the offsets that Kafka has forgotten, if possible. */
 async function start(
   { clientId, spec, offsets }: Extract<Act, { kind: "start" }>,
   executor: Executor,
@@ -56,13 +56,13 @@ const TOO_LATE: ActOutcome = {
   kind: "failed",
   error: {
     code: "dropped",
-    detail: "the fence grew older than ACT_WINDOW before it could begin; planned again",
+    detail: "the fence was older than ACT_WINDOW before the act could begin; planned again",
   },
 };
 
 /**
- * A worker that would run on is stopped only when what its successor needs is there. That may take longer
- * than a fence lasts: then it is planned again, and found there at once.
+ * A running worker is stopped only when what its successor needs is there. That may take longer than a
+ * fence is valid: then it is planned again, and what it needs is there at once.
  * @returns undefined when it may be stopped
  */
 async function prepare(

@@ -1,4 +1,4 @@
-/** What is done to the workers' consumer groups: Kafka's answers as the leader needs them. */
+/** Operations on the workers' consumer groups, with Kafka's answers in the form that the leader needs. */
 import type { Call } from "../../../shared/deadline.ts";
 import { deleteGroup, describeGroup } from "../../../shared/kafka/admin/groups.ts";
 import type { GroupMember } from "../../../shared/kafka/api/describe-groups.ts";
@@ -23,7 +23,7 @@ export type Groups = {
     group: string,
     signal: AbortSignal,
   ) => Promise<Result<readonly GroupMember[], KafkaError>>;
-  /** Never fails: what went wrong is said. */
+  /** Never fails: errors are logged. */
   readonly putBackOffsets: (group: string, kept: KeptOffsets, call: Call) => Promise<void>;
 };
 
@@ -50,16 +50,16 @@ export function openGroups(client: KafkaClient, log: Log, nowMs: () => number): 
       const done = await putBackOffsets(client, group, kept, call);
       if (!done.ok) {
         log.warn(
-          "the offsets of a group could not be put back; if Kafka has forgotten them, its worker " +
+          "the offsets of a group could not be committed again; if Kafka has forgotten them, its worker " +
             "begins where its settings say",
           { group, kept: kept.read_at, error: done.error.detail },
         );
       } else if (done.value.partitions > 0) {
-        log.info("put back the offsets of a group that Kafka had forgotten", {
+        log.info("committed the offsets of a group again that Kafka had forgotten", {
           group,
           ...done.value,
         });
-      } else log.debug("put back no offsets", { group, detail: done.value.detail });
+      } else log.debug("committed no offsets again", { group, detail: done.value.detail });
     },
   };
 }

@@ -1,16 +1,16 @@
-/** Somebody is in the group of a withdrawn cluster, which can not be deleted therefore. Pure but for the leader's state. */
+/** The group of a withdrawn cluster has a member, so it cannot be deleted. Pure except for the leader's state. */
 import type { GroupMember } from "../../../shared/kafka/api/describe-groups.ts";
 import { type Cluster, setFact } from "../fleet/fleet.ts";
 import { strayOf } from "../fleet/stray.ts";
 import type { LeaderState } from "../state/leader-state.ts";
 
-/** A new life does not wait for longer: a hard-killed worker's own session was over after 47 s (tried). */
+/** A new registration waits no longer than this: the session of a killed worker was over after 47 s (measured). */
 const STRAY_MS_MAX = 60_000;
 const RETRY_MS = { min: 1_000, max: 10_000 } as const;
 
 /**
- * `members`: undefined where they could not be asked for. They are named, and it is tried again.
- * @returns whether a registration has waited for long enough: the group is given up for it
+ * `members`: undefined if they could not be asked for. They are shown, and the deletion is tried again.
+ * @returns whether a registration has waited long enough, so that the group is kept for it
  */
 export function groupHeld(
   leaderState: LeaderState,

@@ -1,9 +1,9 @@
 /**
- * The offsets of a dead cluster's group. Kafka forgets them `offsets.retention.minutes` (7 days) after
- * the group's last member left, and a commit from outside does not prolong that (tried): so they are
- * read when the worker has been stopped, kept in the ledger, and put back before the next start, only
- * where the group is gone altogether. A topic is known again by its id: without ids nothing is kept
- * or put back, for an old offset in a topic that was made again skips what is in it.
+ * The offsets of a dead cluster's group. Kafka forgets them `offsets.retention.minutes` (7 days) after the
+ * group's last member left, and a commit from outside does not extend that (tested). So they are read when
+ * the worker has been stopped, kept in the ledger, and committed again before the next start, only if the
+ * group is gone. A topic is recognised by its id. Without ids nothing is kept or committed again, because
+ * an old offset would skip the records of a recreated topic.
  */
 import { type Call, startDeadline } from "../../../shared/deadline.ts";
 import {
@@ -23,15 +23,15 @@ import { type KafkaError, protocolError } from "../../../shared/kafka/error.ts";
 import type { KeptOffsets } from "../../../shared/protocol/ledger-facts.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 
-/** Of the ledger's record, beside the registration and its headers. */
+/** Limit in the ledger's record, besides the registration and its headers. */
 const KEPT_CHARS_MAX = 200_000;
 
-/** It is not there: nothing of it is to be kept or put back. */
+/** The topic does not exist: no offset of it is kept or committed again. */
 const UNKNOWN_TOPIC = 3;
 
 type Answer<T> = Promise<Result<T, KafkaError>>;
 
-/** Of every topic of the group that we may describe, each with its id. */
+/** For every topic of the group that we may describe, with its id. */
 export async function readOffsets(
   client: KafkaClient,
   group: string,
@@ -64,11 +64,11 @@ const noId = (topic: string): KafkaError => ({
   code: "unsupported",
   retry: "terminal",
   detail:
-    `topic ${topic} has no id by which it would be known again after it was made anew: Kafka gives ids ` +
+    `topic ${topic} has no id by which a recreated one could be recognised: Kafka gives ids ` +
     "from inter.broker.protocol.version 2.8 on",
 });
 
-/** Those that exist; an error where one of them cannot be looked at. */
+/** Those that exist; an error if one of them cannot be described. */
 async function topicIds(
   client: KafkaClient,
   topics: readonly { readonly topic: string }[],
@@ -91,10 +91,10 @@ async function topicIds(
   return ok(ids);
 }
 
-/** How many partitions got their offset back; with the reason where that is none. */
+/** How many partitions got their offset back; if none, why. */
 export type PutBack = { readonly partitions: number; readonly detail: string };
 
-/** Before a start. Whatever goes wrong here is said, and never holds up the start. */
+/** Called before a start. An error is reported, and never delays the start. */
 export async function putBackOffsets(
   client: KafkaClient,
   group: string,
@@ -122,14 +122,14 @@ export async function putBackOffsets(
     topics.push({ topic, partitions: clamped(partitions, starts.value, ends.value) });
   }
   const some = topics.filter(({ partitions }) => partitions.length > 0);
-  if (some.length === 0) return ok({ partitions: 0, detail: "its topics were made again" });
+  if (some.length === 0) return ok({ partitions: 0, detail: "its topics were recreated" });
   const done = await commitOffsets(client, group, some, deadline.call());
   if (!done.ok) return done;
   const count = some.reduce((sum, { partitions }) => sum + partitions.length, 0);
   return ok({ partitions: count, detail: `as of ${kept.read_at}` });
 }
 
-/** Into what the log holds now; a partition whose ends are not known is left out. */
+/** Limits offsets to what the log has now; a partition whose ends are not known is left out. */
 export function clamped(
   kept: KeptOffsets["topics"][number]["partitions"],
   starts: Pick<PartitionOffsets, "offsets">,

@@ -1,6 +1,6 @@
 /**
- * What the outcome of an act, a listing or an exit changes in the leader's state. No I/O; monotonic and wall
- * times come in as values, and what shall be counted is told to `tell`.
+ * What the outcome of an act, a listing or an exit changes in the leader's state. No I/O; monotonic and
+ * wall times come in as values, and events for the metrics are passed to `tell`.
  */
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { type Cluster, foldWithdrawn, type Seen, setFact } from "../fleet/fleet.ts";
@@ -17,7 +17,7 @@ import { groupHeld } from "./held-group.ts";
 export type TimeReading = {
   readonly monotonicMs: number;
   readonly nowMs: number;
-  /** The joint clock's now: where a new sign of life begins. */
+  /** The joint clock's present time, for a new sign of life. */
   readonly seen: Seen;
 };
 
@@ -86,7 +86,7 @@ function started(
   });
   if (cluster === undefined) return;
   leaderState.unsaved.add(clientId);
-  // Where they were needed they are in the group again, and it goes on from there.
+  // If they were needed, they are in the group again, and the worker goes on from there.
   setFact(cluster, "offsets", undefined);
 }
 
@@ -120,7 +120,7 @@ function stopped(
   tell({ kind: "stopped", afterMs: askedMs === undefined ? undefined : at.monotonicMs - askedMs });
 }
 
-/** Nothing is left to be done for these withdrawn clusters: their groups are left to expire. */
+/** These withdrawn clusters are done: their groups are left to expire. */
 export function foldGroupsKept(
   leaderState: LeaderState,
   clientIds: readonly ClientId[],
@@ -132,7 +132,7 @@ export function foldGroupsKept(
   }
 }
 
-/** Done, or on with the registration that came meanwhile. */
+/** Done, or goes on with the registration that came meanwhile. */
 function endWithdrawal(leaderState: LeaderState, cluster: Cluster, at: TimeReading): void {
   const { clientId } = cluster;
   foldWithdrawn(cluster, at);
@@ -181,17 +181,17 @@ function failed(
   tell({ kind: "failed", action: act.kind });
 }
 
-/** Of a stop: the worker may be gone all the same. */
+/** For a stop: the worker may be gone nevertheless. */
 const UNANSWERED: readonly ActError["code"][] = ["timeout", "defect"];
 
-/** Of a start: waiting alone does not bring it about. One that is merely late has not failed. */
+/** For a start: waiting alone will not make it run. One that is only late has not failed. */
 const HOPELESS: readonly ActError["code"][] = ["ended", "refused", "invalid-spec", "no-image"];
 
 const countExit = (leaderState: LeaderState, clientId: ClientId): void => {
   leaderState.restarts.set(clientId, (leaderState.restarts.get(clientId) ?? 0) + 1);
 };
 
-/** A listing was taken in. */
+/** Applies a listing. */
 export function foldChanges(
   leaderState: LeaderState,
   changes: Changes,
@@ -202,7 +202,7 @@ export function foldChanges(
     ...changes.exits,
     ...exitsBeforeTerm(leaderState, changes.changed),
   ])) {
-    // What ends under an act is told by the act's outcome.
+    // The outcome of an act reports exits during it.
     if (!leaderState.busy.has(worker.clientId)) exited(leaderState, worker, at, outcomes.tell);
   }
   if (changes.foreign.size > 0) touchNamed(leaderState, changes.foreign, outcomes.runtime);
@@ -218,8 +218,8 @@ export function foldChanges(
 }
 
 /**
- * Workers that the ledger knows as running and that are listed as exited when this term first sees them:
- * they ended while nobody led, so nobody has counted it.
+ * Workers that are running according to the ledger, and exited in this term's first listing: they ended
+ * while no control plane led, so their exits were not counted yet.
  */
 function exitsBeforeTerm(leaderState: LeaderState, changed: Changes["changed"]): readonly Worker[] {
   return [...changed].flatMap((clientId) => {
@@ -231,7 +231,7 @@ function exitsBeforeTerm(leaderState: LeaderState, changed: Changes["changed"]):
   });
 }
 
-/** It runs, whoever brought that about: why it was not started is over, and what was kept of its group is old. */
+/** It runs, whoever started it: an earlier failure to start is over, and the kept offsets of its group are old. */
 function noteRunning(leaderState: LeaderState, clientId: ClientId): void {
   const { actual, busy, lastError, fleet, unsaved } = leaderState;
   if (!actual.workersOf(clientId).some(({ state }) => state === "running")) return;
@@ -259,7 +259,7 @@ function keepTimes(
   keep(leaderState.orphanSince, isUnregistered && workers.length > 0, at.seen.atMs);
 }
 
-/** Something foreign took a worker's name, or gave it back. */
+/** Something foreign took a worker's name, or released it. */
 function touchNamed(leaderState: LeaderState, names: ReadonlySet<string>, runtime: string): void {
   for (const cluster of leaderState.fleet.clusters.values()) {
     if (!workerNamesOf(cluster.clientId).some((name) => names.has(name))) continue;
@@ -268,7 +268,7 @@ function touchNamed(leaderState: LeaderState, names: ReadonlySet<string>, runtim
   }
 }
 
-/** It exited by itself: we would have taken it out of the listing. */
+/** It exited by itself: after a stop of ours it would not be in the listing. */
 function exited(leaderState: LeaderState, worker: Worker, at: TimeReading, tell: Report): void {
   const { clientId } = worker;
   const startedMs = leaderState.startedAtMs.get(clientId);
@@ -286,9 +286,9 @@ function exited(leaderState: LeaderState, worker: Worker, at: TimeReading, tell:
 }
 
 export const exitText = (exit: Worker["exit"] = "unknown"): string =>
-  exit === "oom" ? "was killed at its limit of memory (GB_MEMORY_LIMIT)" : `exited (${exit})`;
+  exit === "oom" ? "was killed at its memory limit (GB_MEMORY_LIMIT)" : `exited (${exit})`;
 
-/** All clusters and workers are looked at again: after promotion, and on each resync. */
+/** Marks all clusters and workers to be planned again: after promotion, and on each resync. */
 export function touchAll(leaderState: LeaderState, runtime: string): void {
   for (const cluster of leaderState.fleet.clusters.values()) {
     if (syncWorker(leaderState, cluster, runtime)) leaderState.unsaved.add(cluster.clientId);

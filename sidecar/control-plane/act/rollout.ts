@@ -1,4 +1,4 @@
-/** What a listing, and the end of a round, mean for the rollout. No I/O but the log. */
+/** What a listing, and the end of a round, mean for the rollout. No I/O except the log. */
 import type { Log } from "../../../shared/log.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import type { LeaderState } from "../state/leader-state.ts";
@@ -8,12 +8,12 @@ import { exitText } from "./outcome.ts";
 
 export type RolloutListed = {
   readonly changed: Iterable<ClientId>;
-  /** Monotonic, when the listing began. */
+  /** When the listing began, monotonic ms. */
   readonly beganMs: number;
   readonly minReadyMs: number;
 };
 
-/** A listing was taken in: who has run long enough, and whose successor a leader before us saw fail. */
+/** Applies a listing: which workers have run long enough, and which successors an earlier leader saw fail. */
 export function foldRollout(leaderState: LeaderState, listed: RolloutListed): void {
   const { rollout, actual } = leaderState;
   for (const [clientId, reason] of rollout.trials) {
@@ -31,7 +31,7 @@ export function foldRollout(leaderState: LeaderState, listed: RolloutListed): vo
   if (!waitsForSuccessor(leaderState)) rollout.unprepared = undefined;
 }
 
-/** Is a worker of another spec still there, of the cluster whose successor could not be made ready? */
+/** Whether the cluster whose successor could not be prepared still has a worker with another spec. */
 function waitsForSuccessor({ actual, rollout }: LeaderState): boolean {
   const { unprepared, specHash } = rollout;
   if (unprepared === undefined) return false;
@@ -48,7 +48,7 @@ function countCurrent({ actual, rollout }: LeaderState): number {
   return count;
 }
 
-/** @returns what says in the log that a rollout is halted, and that it goes on; to be called after each round */
+/** @returns a function to call after each round, which logs that a rollout is halted, and that it goes on */
 export function rolloutLog({ rollout, actual }: LeaderState, log: Log): () => void {
   let halted: string | undefined;
   return () => {

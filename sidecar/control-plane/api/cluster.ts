@@ -1,4 +1,4 @@
-/** What the API shows of a cluster: from the leader's state, or from the ledger while we do not lead. */
+/** What the API shows of a cluster: from the leader's state, or from the ledger if we do not lead. */
 import type { Audit } from "../../../shared/protocol/audit.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { groupOf } from "../../../shared/protocol/client-id.ts";
@@ -17,9 +17,9 @@ export type ClusterView = {
   readonly reason: string;
   readonly since: string;
   readonly withdrawal: Cluster["withdrawal"];
-  /** Observed seconds since the last sign of life; null where only the ledger is known. */
+  /** Observed seconds since the last sign of life; null if only the ledger is known. */
   readonly age_seconds: number | null;
-  /** Why its clean-up waits; null when it does not. */
+  /** Why its clean-up waits; null if it does not. */
   readonly held: string | null;
   readonly last_heartbeat: {
     readonly received_at: string;
@@ -36,12 +36,12 @@ export type ClusterView = {
     readonly instance: string;
     readonly state: string;
     readonly restarts: number;
-    /** Who else keeps it from running: `suspended by another`, `paused by another`. */
+    /** What keeps it from running: `suspended by another`, `paused by another`. */
     readonly held: string | null;
   } | null;
-  /** Two agents that beat in turn under this client id; null where there is one. */
+  /** Two agents that beat in turn under this client id; null if there is only one. */
   readonly conflict: { readonly instances: readonly string[]; readonly since: string } | null;
-  /** Members of its group that are not its worker; null where none was found. */
+  /** Members of its group that are not its worker; null if none was found. */
   readonly stray: Stray | null;
   readonly error: string | null;
   readonly registry: { readonly partition: number; readonly offset: number };
@@ -52,10 +52,10 @@ export type ClusterDetail = ClusterView & {
   readonly actions: readonly Audit[];
 };
 
-/** Records of cluster-info that the group has not committed; null with the reason when not known. */
+/** Records of cluster-info that the group has not committed; null, with the reason, if not known. */
 export type Lag = { readonly records: number | null; readonly detail: string };
 
-/** `conditions` are of this request: they count the whole fleet, once. */
+/** `conditions` are read once per request, because they count the whole fleet. */
 export function viewCluster(
   cluster: Cluster,
   term: Term | undefined,
@@ -104,10 +104,10 @@ const viewWorker = (clientId: ClientId, worker: LedgerWorker): ClusterView["work
   held: worker.held ?? null,
 });
 
-/** Why its last act failed, or its worker ended, or what holds its worker's name. */
+/** Why its last act failed, why its worker ended, or what holds its worker's name. */
 function errorOf({ clientId, facts, worker }: Cluster, { leaderState }: Term): string | null {
   const foreign = leaderState.actual.foreignOf(clientId);
-  const held = worker?.held && `its worker is ${worker.held}, and left alone until they let it go`;
+  const held = worker?.held && `its worker is ${worker.held}, and left alone until that ends`;
   const stray = facts?.stray && strayText(groupOf(clientId), facts.stray);
   return foreign?.detail ?? held ?? leaderState.lastError.get(clientId) ?? stray ?? null;
 }

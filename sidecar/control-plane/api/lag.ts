@@ -1,4 +1,4 @@
-/** How far a cluster's worker is behind: asked for when somebody looks, and bounded. */
+/** How far a cluster's worker is behind: asked on demand, with a deadline. */
 import { committedOffsets } from "../../../shared/kafka/admin/groups.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import { endOffsets } from "../../../shared/kafka/consumer/offsets.ts";

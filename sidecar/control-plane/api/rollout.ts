@@ -4,7 +4,7 @@ import { rolloutHalt } from "../plan/hold.ts";
 import type { LeaderState } from "../state/leader-state.ts";
 import { slotsOf } from "../state/rollout.ts";
 
-/** How workers are moved to the wanted spec; `halted` says at whom it stopped, and why. */
+/** The progress of a rollout to the wanted spec; `halted` says at which cluster it stopped, and why. */
 export function viewRollout(leaderState: LeaderState) {
   const { rollout, actual } = leaderState;
   return {

@@ -1,18 +1,19 @@
 /**
- * The brake: silence of many at once is our blindness, not their death.
+ * The brake: when many clusters are silent at the same time, a fault in between is more likely than the
+ * death of all.
  *
- * Observed time covers Kafka's absence and our own. What it does not cover is agents that cannot
- * reach a Kafka that we can (their network, a certificate, an ACL). Of the clusters that have beaten
- * since they were last cleaned up and whose worker is not yet gone, those past their stale deadline
- * are silent, and so are those heard again only lately: when a path heals the first beats must not
- * lift the brake from clusters whose own come a moment later. While at least `SILENT_MIN` and more
- * than `percent` are silent, no clean-up and no orphan stop. Held clusters stay in both counts, so the
- * brake holds until beats have returned or an operator releases those that may go. A pure function of
- * the state.
+ * Observed time covers Kafka's absence and our own. It does not cover agents that cannot reach a Kafka that
+ * we can reach (their network, a certificate, an ACL). Counted are the clusters that have beaten since they
+ * were last cleaned up and whose worker is not yet gone. Of these, clusters past their stale deadline are
+ * silent. Clusters that returned only recently count as silent, too: when a path is repaired, the first
+ * beats must not lift the brake from clusters whose beats come a little later. While at least `SILENT_MIN`
+ * and more than `percent` are silent, there is no clean-up and no orphan stop. Held clusters stay in both
+ * counts, so the brake holds until beats have returned or an operator releases them. A pure function of the
+ * state.
  */
 import type { Cluster } from "./fleet.ts";
 
-/** Fewer silent clusters than this are taken at their word. */
+/** With fewer silent clusters than this there is no brake. */
 const SILENT_MIN = 3;
 
 export type BrakeReading = {
@@ -36,6 +37,6 @@ export function readBrake(
   return { holds: silent >= SILENT_MIN && silent * 100 > percent * counted, silent, counted };
 }
 
-/** It has beaten, its worker is there (exited and restarting too), and nobody let it go. */
+/** It has beaten, it has a worker (also an exited or restarting one), and no operator has released it. */
 const counts = ({ beaten, worker, released, state }: Cluster): boolean =>
   beaten && !released && state !== "withdrawn" && worker !== null && worker.state !== "blocked";

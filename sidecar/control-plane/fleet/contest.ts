@@ -1,19 +1,18 @@
 /**
- * Two agents with one client id: a cloned host, a cluster restored beside the first. Each names itself
- * by the `instance_id` of its beats. One instance after another is a restart; an instance that comes
- * back after another has beaten lives beside it, and for longer than a stale deadline that is a
- * conflict. Pure; times are observed ms on the joint clock.
+ * Two agents with one client id: a cloned host, a cluster restored beside the first. Each has its own
+ * `instance_id` in its beats. A new instance after another is a restart. An instance that beats again after
+ * another has beaten runs beside it; if that lasts longer than a stale deadline, it is a conflict. Pure;
+ * times are observed ms on the joint clock.
  *
  * Invariants (test/sidecar/control-plane/fleet/contest.test.ts):
- *  - restarts, a crash loop and a rolling update are no conflict, in whatever number;
- *  - an instance that said `stopping` has ended, and is no rival of those that come after it;
- *  - a conflict ends when no two beat in turn for a stale deadline, however one of them ended: whoever
- *    stops one of two must not have the other's worker removed by that one's tombstone;
+ *  - restarts, a crash loop and a rolling update are no conflict, however many there are;
+ *  - an instance that said `stopping` has ended, and does not conflict with later ones;
+ *  - a conflict ends when no two have beaten in turn for a stale deadline, however one of them ended: when one of two is stopped, its tombstone must not remove the other's worker;
  *  - a beat without an `instance_id` says nothing about instances.
  */
 import type { Conflict } from "../../../shared/protocol/ledger-facts.ts";
 
-/** Instances that are told apart in one contest; beyond that the one is forgotten that has been silent for longest. */
+/** How many instances are distinguished; beyond that, the one that has been silent longest is forgotten. */
 const INSTANCES_MAX = 8;
 
 type Interrupted = {
@@ -30,9 +29,9 @@ export type Contest = {
   switchedMs: number;
 };
 
-/** Who beats under one client id; written in place, for it is there once for each cluster. */
+/** The instances that beat under one client id; updated in place, because there is one per cluster. */
 export type Agents = {
-  /** The instance that beat last, and has not said that it stops. */
+  /** The instance that beat last, unless it said `stopping`. */
   lastInstance: string | undefined;
   contest: Contest | undefined;
 };
@@ -46,7 +45,7 @@ export type ContestTime = {
   readonly staleAfterMs: number;
 };
 
-/** Takes a beat in. @returns the conflict as it now is; undefined: there is none (any more) */
+/** Folds a beat. @returns the present conflict; undefined: there is none (any more) */
 export function foldInstance(
   agents: Agents,
   known: Conflict | undefined,
@@ -54,7 +53,7 @@ export function foldInstance(
   at: ContestTime,
 ): Conflict | undefined {
   const { observedMs, staleAfterMs } = at;
-  // What a leader before us saw began no later than our term.
+  // A conflict that an earlier leader saw began, at the latest, with our term.
   if (known !== undefined) agents.contest ??= { interrupted: new Map(), switchedMs: 0 };
   const isOver =
     agents.contest !== undefined && observedMs - agents.contest.switchedMs > staleAfterMs;
@@ -75,7 +74,7 @@ export function foldInstance(
   return { instances: [last, beat.instance].toSorted(), since };
 }
 
-/** @returns for how long the instance that beats now has lived beside others, in ms */
+/** @returns for how long the instance that beats now has run beside others, in ms */
 function switchTo(agents: Agents, last: string, instance: string, observedMs: number): number {
   agents.contest ??= { interrupted: new Map(), switchedMs: observedMs };
   const { interrupted } = agents.contest;
@@ -85,7 +84,7 @@ function switchTo(agents: Agents, last: string, instance: string, observedMs: nu
   return observedMs - (interrupted.get(instance)?.sinceMs ?? observedMs);
 }
 
-/** In a crash loop each start is another instance: the one beside it is the one that keeps coming back. */
+/** In a crash loop each start is another instance; the one that runs beside it is the one that keeps coming back. */
 function forgetOne(interrupted: Map<string, Interrupted>, spared: readonly string[]): void {
   const [quietest] = [...interrupted]
     .filter(([instance]) => !spared.includes(instance))
@@ -93,7 +92,7 @@ function forgetOne(interrupted: Map<string, Interrupted>, spared: readonly strin
   if (quietest !== undefined) interrupted.delete(quietest[0]);
 }
 
-/** A conflict lasts until it is over by time: the tombstone of the one that stops comes right after. */
+/** A conflict ends only by time, because the tombstone of the one that stops comes right after its end. */
 function leave(agents: Agents, instance: string, inConflict: boolean): void {
   const { contest } = agents;
   contest?.interrupted.delete(instance);

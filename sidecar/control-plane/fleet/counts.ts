@@ -1,13 +1,13 @@
-/** The fleet in numbers, counted when somebody asks. Pure. */
+/** The fleet in numbers, counted on demand. Pure. */
 import type { State } from "../../../shared/protocol/ledger.ts";
 import type { Cluster } from "./fleet.ts";
 
 export type ClusterCounts = Record<State, number> & {
   readonly conflicts: number;
   readonly blocked: number;
-  /** With a member in their group that is not the worker. */
+  /** Clusters with a member in their group that is not the worker. */
   readonly strays: number;
-  /** Dead ones that have no worker of ours any more. */
+  /** Dead clusters without a worker of ours. */
   readonly cleaned: number;
 };
 

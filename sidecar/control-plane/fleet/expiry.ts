@@ -1,6 +1,6 @@
 /**
- * Which clusters have crossed a deadline of observed silence. A beat costs no heap operation: it only
- * moves `seen`; a deadline that comes up is looked at again and put back where it belongs now.
+ * Which clusters have crossed a deadline of observed silence. A beat needs no heap operation: it only moves
+ * `seen`. A deadline that comes up is checked again, and put back if it now lies later.
  */
 
 import { type Cluster, deadlineOf, type FleetSettings, type Seen } from "./fleet.ts";
@@ -10,12 +10,12 @@ import { createTimerHeap } from "./timer-heap.ts";
 export type Age = "fresh" | "stale" | "dead";
 
 export type Expiry = {
-  /** Puts the cluster's next deadline where it belongs; call after its state or clock changed. */
+  /** Schedules the cluster's next deadline; call it after its state or clock changed. */
   readonly schedule: (cluster: Cluster) => void;
-  /** Clusters whose deadline came up on these clocks, each with its age by now; not rescheduled. */
+  /** Clusters whose deadline came up on these clocks, each with its present age; not rescheduled. */
   readonly take: (clocks: readonly ClockIndex[]) => readonly Crossing[];
   readonly ageOf: (cluster: Cluster) => Age;
-  /** Past its stale deadline, or heard again for less than that since: what the brake counts. */
+  /** Past its stale deadline, or returned less than a stale deadline ago; for the brake. */
   readonly isSilent: (cluster: Cluster) => boolean;
   /** Observed ms since the last sign of life. */
   readonly ageMsOf: (cluster: Cluster) => number;
@@ -39,7 +39,7 @@ export function createExpiry(ages: Ages, settings: FleetSettings): Expiry {
     return ageMs > staleAfterMs ? "stale" : "fresh";
   };
 
-  /** Of many that return some come a little later: the first must not cost the last their workers. */
+  /** When many return, some come a little later: the return of the first must not stop the workers of the last. */
   const isSilent = (cluster: Cluster): boolean => {
     if (ageOf(cluster) !== "fresh") return true;
     const { returned } = cluster;
@@ -63,7 +63,7 @@ export function createExpiry(ages: Ages, settings: FleetSettings): Expiry {
     heaps[due.clock]?.add(due.atMs, { cluster, due });
   };
 
-  /** A deadline that came up: crossed, or put back where it belongs now. */
+  /** A deadline that came up: crossed, or scheduled again. */
   const cross = ({ cluster, due }: Entry): Crossing | undefined => {
     if (cluster.due !== due) return undefined;
     const age = ageOf(cluster);

@@ -1,11 +1,11 @@
 /**
- * The fleet, folded: what the ledger, the registry and the heartbeats say of each cluster.
+ * The fleet: what the ledger, the registry and the heartbeats say about each cluster.
  *
- * Pure: times come in as values, and what must be written or looked at again is returned, not done.
+ * Pure: times come in as values, and what must be written or planned again is returned, not done.
  * Invariants (test/sidecar/control-plane/fleet/fleet.test.ts):
  *  - a refused record changes nothing, and an accepted one is never judged again;
- *  - a beat of an unregistered or withdrawn cluster makes no state;
- *  - the fold of the ledger that a fleet writes is that fleet, but for what only a leader remembers.
+ *  - a beat of an unregistered or withdrawn cluster creates no state;
+ *  - folding the ledger that a fleet writes gives that fleet again, except for what only a leader remembers.
  */
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import type { Heartbeat } from "../../../shared/protocol/heartbeat.ts";
@@ -20,7 +20,7 @@ import { type Facts, factsOf } from "../../../shared/protocol/ledger-facts.ts";
 import type { Agents } from "./contest.ts";
 import type { ClockIndex } from "./observed-time.ts";
 
-/** A registration's own interval stretches the deadlines by these factors (docs/protocol.md). */
+/** A registration's own interval extends the deadlines by these factors (docs/protocol.md). */
 const STALE_INTERVALS = 4;
 const DEAD_INTERVALS = 10;
 
@@ -35,14 +35,14 @@ export type Seen = { readonly clock: ClockIndex; readonly atMs: number };
 /** A beat as it was read. */
 export type Beat = {
   readonly heartbeat: Heartbeat;
-  /** Broker's append time less the sender's timestamp, in ms; undefined where one is missing. */
+  /** The broker's append time minus the sender's timestamp, in ms; undefined if one is missing. */
   readonly skewMs: number | undefined;
   readonly atMs: number;
 };
 
 /**
- * What is kept of a cluster's last beat: one object per cluster, written in place. Keeping what was
- * parsed would make each beat outlive its batch, and the collector's work half of the fold.
+ * What is kept of a cluster's last beat: one object per cluster, updated in place. If parsed beats were
+ * kept, each would outlive its batch, and garbage collection would take half of the fold's time.
  */
 export type LastBeat = Agents & {
   atMs: number;
@@ -61,22 +61,22 @@ export type Cluster = {
   sinceMs: number;
   registry: Accepted;
   withdrawal: "pending" | "done" | null;
-  /** Withdrawn by a tombstone of the registry's history: its consumer group is left to expire. */
+  /** Withdrawn by a tombstone in the registry's history: its consumer group is left to expire. */
   groupKept: boolean;
   worker: LedgerWorker | null;
   clusterName: string;
   intervalSeconds: number | undefined;
-  /** What few clusters have, and the ledger keeps. */
+  /** Rare facts that the ledger keeps. */
   facts: Facts | undefined;
-  /** From here on: known to the leader alone. */
+  /** The following fields are known only to the leader. */
   seen: Seen;
-  /** The one entry among the deadlines that counts; undefined while there is none. */
+  /** The valid entry among the deadlines; undefined if there is none. */
   due: Seen | undefined;
-  /** Has sent a beat since its worker last started; the brake counts these. */
+  /** Has beaten since its worker last started; the brake counts these. */
   beaten: boolean;
-  /** An operator let it go although the brake holds. */
+  /** An operator released it although the brake holds. */
   released: boolean;
-  /** When it was last heard again after its stale deadline; undefined: not in this term. */
+  /** When it last returned after its stale deadline; undefined: not in this term. */
   returned: Seen | undefined;
   beat: LastBeat | undefined;
 };
@@ -97,7 +97,7 @@ export const createFleet = (): Fleet => ({
   epoch: NO_EPOCH,
 });
 
-/** What the accepted text says about its cluster; the text was validated when it was accepted. */
+/** Reads the accepted text, which was validated when it was accepted. */
 export type Described = {
   readonly clusterName: string;
   readonly intervalSeconds: number | undefined;
@@ -111,7 +111,7 @@ function enter(cluster: Cluster, state: State, reason: Reason, nowMs: number): v
   cluster.reason = reason;
 }
 
-/** A registration was accepted. It counts as a sign of life; a standing state is kept. */
+/** A registration was accepted. It counts as a sign of life; an `active` state is kept. */
 export function foldRegistration(
   fleet: Fleet,
   accepted: Accepted & { readonly clientId: ClientId },
@@ -145,7 +145,7 @@ export function foldRegistration(
   }
   if (wasSilent(known)) known.returned = at.seen;
   Object.assign(known, described, { registry, seen: at.seen, released: false });
-  // A kept group leaves nothing that a new life would have to wait for.
+  // If the group is kept, a new registration has nothing to wait for.
   if (known.withdrawal === "pending" && !known.groupKept) return known;
   known.withdrawal = null;
   known.groupKept = false;
@@ -154,7 +154,7 @@ export function foldRegistration(
   return known;
 }
 
-/** A tombstone was accepted. Of a cluster that nobody registered there may still be a group to delete. */
+/** A tombstone was accepted. Even an unregistered cluster may still have a group to delete. */
 export function foldTombstone(
   fleet: Fleet,
   accepted: Accepted & { readonly clientId: ClientId },
@@ -172,7 +172,10 @@ export function foldTombstone(
   return known;
 }
 
-/** Its worker is confirmed gone, and its group unless that is kept: done, or on with the registration that came meanwhile. */
+/**
+ * Its worker is confirmed gone, and so is its group, unless that is kept. The withdrawal is done, or the
+ * cluster goes on with the registration that came meanwhile.
+ */
 export function foldWithdrawn(cluster: Cluster, at: { seen: Seen; nowMs: number }): void {
   cluster.worker = null;
   cluster.beaten = false;
@@ -187,8 +190,8 @@ export function foldWithdrawn(cluster: Cluster, at: { seen: Seen; nowMs: number 
 }
 
 /**
- * A beat of this cluster was read. One that was withdrawn makes no state.
- * @returns whether its state changed
+ * A beat of this cluster was read. It does not change the state of a withdrawn cluster. @returns whether
+ * its state changed
  */
 export function foldBeat(cluster: Cluster, seen: Seen, beat: Beat): boolean {
   if (cluster.state === "withdrawn") return false;
@@ -208,7 +211,7 @@ function keepBeat(cluster: Cluster, { heartbeat, skewMs, atMs }: Beat): void {
   beat.atMs = atMs;
   beat.skewMs = skewMs;
   beat.sequence = heartbeat.sequence;
-  // Equal texts are not exchanged: the one that is kept is old and stays where it is.
+  // An equal text is not replaced, so that the old string stays in memory and the new one can be collected.
   if (beat.status !== heartbeat.status) beat.status = heartbeat.status;
   if (beat.reason !== heartbeat.reason) beat.reason = heartbeat.reason;
   if (beat.instanceId !== heartbeat.instance_id) beat.instanceId = heartbeat.instance_id;
@@ -225,7 +228,7 @@ const NO_BEAT: Readonly<LastBeat> = {
   contest: undefined,
 };
 
-/** Sets a fact of the ledger, or takes it away. */
+/** Sets or removes a fact of the ledger. */
 export function setFact<Name extends keyof Facts>(
   cluster: Cluster,
   name: Name,
@@ -235,7 +238,7 @@ export function setFact<Name extends keyof Facts>(
   cluster.facts = factsOf({ ...cluster.facts, [name]: fact });
 }
 
-/** Silence: past the stale deadline, or past the last one. */
+/** The cluster is silent: past its stale deadline, or past its last one. */
 export function foldSilence(cluster: Cluster, state: "stale" | "dead", nowMs: number): void {
   setFact(cluster, "conflict", undefined);
   if (cluster.beat !== undefined) cluster.beat.contest = undefined;

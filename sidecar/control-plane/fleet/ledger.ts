@@ -1,15 +1,15 @@
-/** The fleet and the ledger: reading its records into a fleet, and writing a cluster's. Pure. */
+/** The fleet and the ledger: folds ledger records into a fleet, and makes a cluster's record. Pure. */
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import type { ClusterStatus, LedgerRecord } from "../../../shared/protocol/ledger.ts";
 import { factsOf } from "../../../shared/protocol/ledger-facts.ts";
 import type { Cluster, Described, Fleet, Seen } from "./fleet.ts";
 
-/** Before the first beat of a term nothing is known of a cluster's partition: the joint clock. */
+/** Before the first beat of a term the cluster's partition is not known, so its clock is the joint one. */
 const UNSEEN: Seen = { clock: 0, atMs: 0 };
 
 export type Folded = "folded" | "older";
 
-/** Folds one ledger record, as a standby and a new leader read it. */
+/** Folds one ledger record, for a standby and a new leader. */
 export function foldLedger(
   fleet: Fleet,
   record: LedgerRecord,
@@ -70,8 +70,8 @@ export const toStatus = (cluster: Cluster, epoch: number): ClusterStatus => ({
 });
 
 /**
- * Withdrawn by history, its worker not yet gone. For 0.1, which does not know `group_kept`, `pending` is the
- * order to delete the group; under `done` both versions stop the worker and leave the group alone.
+ * Withdrawn by history, its worker not yet gone. 0.1 does not know `group_kept`, and would delete the group
+ * of a `pending` cluster; with `done` both versions stop the worker and leave the group alone.
  */
 const keepsWorker = ({ groupKept, withdrawal, worker }: Cluster): boolean =>
   groupKept && withdrawal === "pending" && worker !== null && worker.state !== "blocked";

@@ -2,11 +2,11 @@
  * Observed time: how old a cluster's last sign of life is, counting only time in which we would have
  * seen a newer one.
  *
- * The leader writes a tick into every heartbeat partition. When it reads its own tick back, it has
- * read all that was appended before, so that partition's clock advances to the moment the tick was
- * sent. While Kafka is away, while we are paused, cut off or behind, no tick comes back and no time
- * passes for anybody. One more clock, the joint one, advances with the slowest partition: it is for
- * clusters of which no beat has been read, whose partition is therefore not known.
+ * The leader writes a tick into every heartbeat partition. When it reads its own tick back, it has read all
+ * that was appended before, so that partition's clock advances to the time when the tick was sent. While
+ * Kafka is away, or we are paused, cut off or behind, no tick comes back, and no cluster ages. One more
+ * clock, the joint one, advances with the slowest partition. It is for clusters of which no beat has been
+ * read yet, so that their partition is not known.
  *
  * Invariants, each tested in test/sidecar/control-plane/fleet/observed-time.test.ts:
  *  - a clock never runs ahead of monotonic time, and never backwards;
@@ -16,9 +16,9 @@
  * Pure: monotonic times come in as values.
  */
 
-/** A step longer than this many tick intervals was not observed throughout: it is cut, and a gap. */
+/** A step longer than this many tick intervals was not fully observed: it is cut, and counts as a gap. */
 const STEP_INTERVALS_MAX = 2;
-/** Tick rounds remembered while unread, at most; older ones can no longer advance a clock. */
+/** How many unread tick rounds are remembered; older ones can no longer advance a clock. */
 const ROUNDS_REMEMBERED_MAX = 4096;
 
 export type AgeSettings = {
@@ -29,12 +29,12 @@ export type AgeSettings = {
 
 type Clock = {
   observedMs: number;
-  /** Tick round up to which this clock has advanced, and when that was sent; none yet: undefined. */
+  /** The tick round up to which this clock has advanced, and when that was sent; undefined: none yet. */
   at: { readonly round: number; readonly sentMs: number } | undefined;
   gapUntilMs: number;
 };
 
-/** Index of a clock: a heartbeat partition, or `joint` one past the last. */
+/** Index of a clock: a heartbeat partition, or, after the last one, `joint`. */
 export type ClockIndex = number;
 
 export type Ages = {
@@ -42,15 +42,15 @@ export type Ages = {
   readonly partitions: number;
   /** A tick round is about to be written; `sentMs` is monotonic. */
   readonly sent: (round: number, sentMs: number) => void;
-  /** Our tick of a round was read back. Returns the clocks that advanced. */
+  /** One of our ticks was read back. Returns the clocks that advanced. */
   readonly read: (partition: number, round: number) => readonly ClockIndex[];
   /** Observed time of a clock in ms since the leader's term began. */
   readonly observedMs: (clock: ClockIndex) => number;
   /** True while clean-ups on this clock wait for the end of a gap. */
   readonly inGap: (clock: ClockIndex) => boolean;
-  /** When the newest tick read back was sent, monotonic ms, of the partition that is slowest. */
+  /** When the newest tick that came back was sent, monotonic ms, for the slowest partition. */
   readonly slowestReadMs: () => number | undefined;
-  /** Likewise, of the one that is fastest. */
+  /** The same for the fastest partition. */
   readonly newestReadMs: () => number | undefined;
 };
 
@@ -97,7 +97,7 @@ export function createAges(settings: AgeSettings): Ages {
       .flatMap(({ at }) => at ?? [])
       .reduce<Clock["at"]>((best, at) => (at.round > (best?.round ?? -1) ? at : best), undefined);
 
-  /** The joint clock stands where the slowest partition stands. */
+  /** The joint clock has the time of the slowest partition. */
   const advanceJoint = (): boolean => {
     const at = slowest();
     return at !== undefined && advance(clockOf(partitions), at.round, at.sentMs);

@@ -1,17 +1,17 @@
 /**
- * Members of a cluster's group that are none of ours: they keep a withdrawn cluster's group from being
- * deleted, and take partitions from the worker of the next life. Pure.
+ * Members of a cluster's group that are not its worker: they keep a withdrawn cluster's group from being
+ * deleted, and take partitions from the worker after the next registration. Pure.
  */
 import type { GroupMember } from "../../../shared/kafka/api/describe-groups.ts";
 import type { Stray } from "../../../shared/protocol/ledger-facts.ts";
 
-/** Kept in the ledger and shown; a group has more than these only by mistake. */
+/** How many are kept in the ledger and shown; a group has more only by mistake. */
 const MEMBERS_MAX = 8;
 const CHARS_MAX = 200;
 
 /**
- * What is kept of those found; `since` is of the first time. Where nobody is named although the group is
- * not empty (they could not be asked for, or Kafka does not say), those that are known stay.
+ * Merges what was found with what was known; `since` is the first time. If no member is named although the
+ * group is not empty (they could not be asked for, or Kafka does not say), the known ones stay.
  */
 export function strayOf(
   members: readonly GroupMember[] | undefined,
@@ -32,9 +32,9 @@ export function strayOf(
 }
 
 /**
- * Whether one of them is still there, now that our worker may be in the group too. A client that joins
- * anew has another member id: then it is known by name and address, and by not being alone. One that was
- * never named may be any of those present: it is gone when nobody is.
+ * Whether one of them is still there, now that our worker may be in the group, too. A client that joins
+ * again has another member id; it is recognised by its name and address, if it is not the only member. A
+ * member that was never named may be any of those present: it is gone when the group is empty.
  */
 export function strayLives({ members }: Stray, present: readonly GroupMember[]): boolean {
   if (members.length === 0) return present.length > 0;

@@ -1,6 +1,6 @@
 /**
- * Deadlines in a binary heap, so that a round costs what is due and not the size of the fleet.
- * Entries are not removed when they become void: whoever takes one looks whether it still holds.
+ * Deadlines in a binary heap, so that the cost of a round depends on what is due, not on the size of the
+ * fleet. Obsolete entries are not removed: the caller checks whether an entry is still valid.
  */
 
 export type TimerHeap<T> = {

@@ -1,6 +1,6 @@
 /**
- * Whether anybody leads, seen from outside: the ticks of whoever does, read from the end of one heartbeat
- * partition on (a leader ticks in all of them). A leader that was deposed does not count.
+ * Whether any control plane leads, seen from outside: reads the leader's ticks from the end of one
+ * heartbeat partition on (a leader writes ticks into all of them). Ticks of a deposed leader do not count.
  */
 import type { Clock } from "../../../shared/clock.ts";
 import type { ReadBatch } from "../../../shared/kafka/consumer/delivery.ts";
@@ -13,7 +13,7 @@ import type { Tail } from "./tail.ts";
 export type SeenTick = { readonly atMs: number; readonly intervalMs: number };
 
 export type LeaderWatch = {
-  /** Begins anew, at these ends: the first partition that has one is read. */
+  /** Starts again at these ends, with the first partition that has one. */
   readonly follow: (ends: PartitionOffsets) => void;
   /** The newest tick; undefined before any. */
   readonly seen: () => SeenTick | undefined;
@@ -21,7 +21,7 @@ export type LeaderWatch = {
 
 export function openLeaderWatch(options: {
   readonly tail: Tail;
-  /** The epoch of the last leader that is known. */
+  /** The epoch of the last known leader. */
   readonly lastLeader: () => number | undefined;
   readonly clock: Clock;
 }): LeaderWatch {
@@ -54,6 +54,6 @@ export function openLeaderWatch(options: {
   };
 }
 
-/** Among very many beats only ticks are decoded. */
+/** Only ticks are decoded, among very many beats. */
 const isTickKey = (key: Uint8Array | null): boolean =>
   key?.byteLength === TICK_KEY.length && key[0] === TICK_KEY.charCodeAt(0);

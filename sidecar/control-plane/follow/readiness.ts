@@ -1,18 +1,18 @@
 /**
- * Whether a control plane is ready. Pure, but for a spot's memory of when its trouble began.
+ * Whether a control plane is ready. Pure, except that a spot remembers when its trouble began.
  *
- * It is ready while it leads or follows. It is not when Kafka answers and it can do neither, and not when
- * Kafka has been silent for longer than a minute: until then a Kafka that is only on its way, or restarts,
- * holds up neither an installation nor a rollout.
+ * It is ready while it leads or follows. It is not ready when Kafka answers but it can do neither, or when
+ * Kafka has been silent for longer than a minute. So a Kafka that starts or restarts within a minute delays
+ * neither an installation nor a rollout.
  */
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 
 const SILENCE_MAX_MS = 60_000;
 
-/** What stands in the way of leading or following. */
+/** A problem that prevents leading or following. */
 export type Trouble = {
   readonly detail: string;
-  /** Kafka answered, so that waiting alone need not help; false while it does not answer. */
+  /** Kafka answered, so waiting alone may not help; false while it does not answer. */
   readonly answered: boolean;
 };
 
@@ -21,9 +21,9 @@ export type LastingTrouble = Trouble & {
   readonly sinceMs: number;
 };
 
-/** One place where trouble can be. */
+/** One place where a problem can occur. */
 export type TroubleSpot = {
-  /** @returns true when this is said for the first time: log it */
+  /** @returns true when this is new: log it */
   readonly note: (trouble: Trouble | undefined) => boolean;
   readonly present: () => LastingTrouble | undefined;
 };
@@ -51,7 +51,7 @@ export const troubleOf = ({ code, detail }: Pick<KafkaError, "code" | "detail">)
   answered: !UNANSWERED.has(code),
 });
 
-/** The trouble to show, and whether it makes the control plane unready: what does comes first. */
+/** The problem to show, and whether it makes the control plane unready; one that does comes first. */
 export function judgeTroubles(
   troubles: readonly (LastingTrouble | undefined)[],
   nowMs: number,

@@ -1,6 +1,6 @@
 /**
  * What every control plane knows without leading: the ledger, folded, and `cluster.control`.
- * A leader takes the fleet over and changes it; when its term ends the ledger is read anew.
+ * A leader takes the fleet over and changes it; when its term ends, the ledger is read again.
  */
 
 import type { Clock } from "../../../shared/clock.ts";
@@ -22,7 +22,7 @@ import { describe } from "../registry/admission.ts";
 import { openLeaderWatch, type SeenTick } from "./leader-watch.ts";
 import type { Tail } from "./tail.ts";
 
-/** One call to Kafka, in ms. */
+/** Deadline of one call to Kafka, in ms. */
 const CALL_MS = 10_000;
 
 export type ControlEntry = { readonly offset: number; readonly record: ControlRecord };
@@ -32,23 +32,23 @@ export type Standby = {
   /** The offset of the newest `leader` record; undefined before any. */
   readonly lastLeader: () => number | undefined;
   /**
-   * Of which fleet the last leader said to be; undefined before any, and of one that did not say. Kept while
-   * `cluster.control` is read anew: what the ledger holds is still that fleet's.
+   * The fleet of the last leader; undefined before any, or if it did not say. Kept while `cluster.control`
+   * is read again, because the ledger still belongs to that fleet.
    */
   readonly lastFleet: () => string | undefined;
-  /** The newest tick of whoever leads, while we do not; undefined before any. */
+  /** The newest tick of another leader, while we do not lead; undefined before any. */
   readonly leaderTick: () => SeenTick | undefined;
-  /** Topic ids that an operator accepted, each with the offset of the record that says so. */
+  /** Topic ids that an operator accepted, each with the offset of that record. */
   readonly acceptedRegistries: () => ReadonlyMap<string, number>;
   /** Called with each control record as it is read. */
   readonly onControl: (listener: ((entry: ControlEntry) => void) | undefined) => void;
-  /** The fleet is a leader's from now on: it only hears what the ledger says, until `restart`. */
+  /** From now on a leader owns the fleet: until `restart`, ledger records are only passed to it. */
   readonly takeOver: (onLedger: (record: LedgerRecord) => void) => void;
-  /** The ledger's topic was made again: hear it from there on. */
+  /** The ledger's topic was recreated: follow it from there on. */
   readonly rereadLedger: (offset: number) => void;
-  /** Begins reading both topics from their start, with an empty fleet, and ticks from their end. */
+  /** Begins to read both topics from their start, with an empty fleet, and ticks from the end. */
   readonly restart: () => Promise<Result<null, KafkaError>>;
-  /** Resolves when both have been read to the end that they have now. */
+  /** Resolves when both have been read to their present end. */
   readonly caughtUp: (signal: AbortSignal) => Promise<Result<null, KafkaError | "aborted">>;
   /** True once a ledger has been read to its end. */
   readonly ready: () => boolean;
@@ -162,7 +162,7 @@ async function placesToStart(client: KafkaClient): Promise<Result<Places, KafkaE
   return ok({ status: status.value, control: control.value, ticks: ticks.value });
 }
 
-/** Of partition 0. */
+/** The end of partition 0. */
 function offsetOf(
   { offsets, errors }: PartitionOffsets,
   topic: string,

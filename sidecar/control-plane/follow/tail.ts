@@ -1,6 +1,7 @@
 /**
- * Following topics without a consumer group: where each partition has been read to, and waiting until
- * it has been read to a given offset. Handlers are per topic and may be exchanged when roles change.
+ * Follows topics without a consumer group: knows how far each partition has been read, and can wait until
+ * it has been read to a given offset. There is one handler per topic, which may be replaced when the role
+ * changes.
  */
 
 import type { Clock } from "../../../shared/clock.ts";
@@ -11,13 +12,13 @@ import type { KafkaLog } from "../../../shared/kafka/log.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 import { createTroubleSpot, type LastingTrouble, troubleOf } from "./readiness.ts";
 
-/** Longest time that a fetch waits for a first byte, in ms: bounds how late a close is noticed. */
+/** Longest time that a fetch waits for a first byte, in ms; it limits how late a close is noticed. */
 const FETCH_WAIT_MS = 250;
 
 export type Handler = (batch: ReadBatch) => void | Promise<void>;
 
 export type Tail = {
-  /** Reads a partition from an offset on and gives it to `handler`; again: moves there. */
+  /** Reads a partition from an offset on and passes it to `handler`; if it is read already, moves there. */
   readonly follow: (topic: string, partition: number, offset: number, handler: Handler) => void;
   readonly unfollow: (topic: string, partition: number) => void;
   /** Resolves when everything below `offset` has been handled. */
@@ -27,7 +28,7 @@ export type Tail = {
     offset: number,
     signal: AbortSignal,
   ) => Promise<Result<null, "aborted">>;
-  /** Kafka answers; else why not. */
+  /** Whether Kafka answers, or why not. */
   readonly trouble: () => LastingTrouble | undefined;
   readonly close: () => Promise<void>;
 };
@@ -38,7 +39,7 @@ type Waiter = { readonly place: string; readonly offset: number; readonly done: 
 export function openTail(options: {
   readonly client: KafkaClient;
   readonly log: KafkaLog;
-  /** Whatever is not about reachability. */
+  /** Problems other than reachability. */
   readonly onProblem: (problem: ReadProblem) => void;
   readonly clock: Clock;
 }): Tail {

@@ -1,7 +1,7 @@
 /**
- * Watches, while we lead or stand by, whether our topics are there and Kafka is still the same cluster. A topic
- * that is missing for a moment may be on its way to be made again by somebody, with settings of his own; one that
- * stays away is made by whoever owns the lead.
+ * While we lead or stand by, watches whether our topics exist and Kafka is still the same cluster. When a
+ * topic has been missing only for a short time, somebody may be about to recreate it with other settings;
+ * if it stays away, the leader recreates it.
  */
 import { type Clock, sleep } from "../../../shared/clock.ts";
 import type { TopicMetadata } from "../../../shared/kafka/api/metadata.ts";
@@ -21,7 +21,7 @@ export type KeeperDeps = {
   readonly topics: readonly string[];
   readonly mayMake: () => boolean;
   readonly make: () => Promise<Result<unknown, KafkaError>>;
-  /** Another cluster answers: nothing that is known holds there. */
+  /** Another cluster answers: nothing that we know applies to it. */
   readonly otherCluster: (clusterId: string) => void;
   readonly log: Pick<Log, "warn">;
   readonly clock: Clock;
@@ -51,7 +51,7 @@ const absentIn = (topics: readonly TopicMetadata[]): ReadonlySet<string> =>
     ),
   );
 
-/** Of those that are absent now, which have been for too long. Each is named once in so much time. */
+/** Of the absent topics, those that have been absent for too long; each is returned once per such period. */
 function rememberMissing(): (absent: ReadonlySet<string>, nowMs: number) => readonly string[] {
   const sinceMs = new Map<string, number>();
   return (absent, nowMs) => {
@@ -64,7 +64,7 @@ function rememberMissing(): (absent: ReadonlySet<string>, nowMs: number) => read
 }
 
 async function makeAgain({ make, log }: KeeperDeps, topics: readonly string[]): Promise<void> {
-  log.warn("topics of ours were deleted: they are made again", { topics });
+  log.warn("topics of ours were deleted: they are recreated", { topics });
   const made = await make();
-  if (!made.ok) log.warn("they could not be made", { topics, error: made.error.detail });
+  if (!made.ok) log.warn("they could not be created", { topics, error: made.error.detail });
 }

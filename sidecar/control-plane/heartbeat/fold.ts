@@ -1,5 +1,5 @@
 /**
- * Folding heartbeats: the hot path, 33,000 a second for a million clusters at 30 s. A beat moves its
+ * Folds heartbeats. This is the hot path: 33,000 a second for a million clusters at 30 s. A beat moves its
  * cluster's `seen`; only a change of state costs more.
  */
 
@@ -24,7 +24,7 @@ import {
 } from "../fleet/fleet.ts";
 import type { Ages, ClockIndex } from "../fleet/observed-time.ts";
 
-/** Ids of unregistered senders that are remembered, to be shown; what is beyond is only counted. */
+/** How many ids of unregistered senders are remembered and shown; further ones are only counted. */
 const UNREGISTERED_MAX = 1_000;
 
 export type BeatCounts = {
@@ -32,7 +32,7 @@ export type BeatCounts = {
   legacyKeys: number;
   unregisteredBeats: number;
   readonly unregistered: Map<ClientId, number>;
-  /** The last moment of each partition at which a beat was seen. */
+  /** The observed time of the last beat of each partition. */
   readonly seen: (Seen | undefined)[];
 };
 
@@ -53,19 +53,19 @@ export type BeatDeps = {
   readonly isOwn: (tick: Tick) => boolean;
   /** A registered cluster's beat; `ageMs` is how old its sign of life had become. */
   readonly beat: (ageMs: number, skewMs: number | undefined) => void;
-  /** Its state changed: to be written and planned. */
+  /** Its state changed: it must be written and planned. */
   readonly changed: (cluster: Cluster) => void;
-  /** A known cluster, withdrawn ones too, asks what became of it. */
+  /** A known cluster, perhaps a withdrawn one, asks for its standing. */
   readonly asked: (clientId: ClientId) => void;
-  /** Two agents beat in turn from now on, or do so no longer: to be written and said. */
+  /** Two agents beat in turn from now on, or no longer do: to be written and logged. */
   readonly conflictChanged: (cluster: Cluster) => void;
-  /** A beat of somebody not registered, or withdrawn: a worker of that name is not left alone yet. */
+  /** A beat of an unregistered or withdrawn cluster: a worker of that name is no orphan yet. */
   readonly unregistered: (clientId: ClientId) => void;
   readonly refused: (refused: Refused) => void;
   readonly clock: Clock;
 };
 
-/** Folds a batch; returns the clocks that own ticks in it advanced. */
+/** Folds a batch; returns the clocks that were advanced by our own ticks in it. */
 export function foldBeats(deps: BeatDeps, batch: ReadBatch): ReadonlySet<ClockIndex> {
   const advanced = new Set<ClockIndex>();
   const nowMs = deps.clock.nowMs();
@@ -120,7 +120,7 @@ function foldOne(deps: BeatDeps, partition: number, clientId: ClientId, beat: Be
   foldSender(deps, cluster, beat);
 }
 
-/** Which instance it is of: the same as before, nearly always. */
+/** Which instance sent it: nearly always the same as before. */
 function foldSender(deps: BeatDeps, cluster: Cluster, { heartbeat, atMs }: Beat): void {
   const { instance_id: instance, status } = heartbeat;
   const { beat: agents } = cluster;
@@ -141,7 +141,7 @@ function foldSender(deps: BeatDeps, cluster: Cluster, { heartbeat, atMs }: Beat)
   deps.conflictChanged(cluster);
 }
 
-/** All beats between two ticks were seen at one moment: one object serves them. */
+/** All beats between two ticks have the same observed time, so they share one object. */
 function seenNow({ ages, counts }: BeatDeps, partition: number): Seen {
   const atMs = ages.observedMs(partition);
   const last = counts.seen[partition];

@@ -79,7 +79,10 @@ export function heartbeatHandler({
   };
 }
 
-/** Each cluster is answered once in this time: a sender that always asks costs no record a beat. */
+/**
+ * Each cluster is answered at most once in this time, so that a sender that always asks does not cost one
+ * record per beat.
+ */
 const ANSWER_EVERY_MS = 10_000;
 
 function openAnswers(nowMs: () => number): (clientId: ClientId) => boolean {
@@ -87,7 +90,7 @@ function openAnswers(nowMs: () => number): (clientId: ClientId) => boolean {
   let sinceMs = nowMs();
   return (clientId) => {
     const atMs = nowMs();
-    // A wall clock that was set back must not silence us.
+    // A wall clock that was set back must not stop the answers.
     if (atMs < sinceMs || atMs - sinceMs > ANSWER_EVERY_MS) {
       answered.clear();
       sinceMs = atMs;
@@ -98,7 +101,7 @@ function openAnswers(nowMs: () => number): (clientId: ClientId) => boolean {
   };
 }
 
-/** Once when it begins and once when it ends. */
+/** Logs once when it begins and once when it ends. */
 function reportConflict(log: Log, { clientId, facts }: Cluster): void {
   const conflict = facts?.conflict;
   if (conflict === undefined) {

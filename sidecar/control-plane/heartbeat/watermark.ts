@@ -1,6 +1,7 @@
 /**
- * The tick: every interval a record into every heartbeat partition, acks=all, so that ticks fail
- * where beats fail. Reading it back proves that all that was appended before has been read (age.ts).
+ * Ticks: every interval a record into every heartbeat partition, with acks=all, so that ticks fail where
+ * beats fail. Reading a tick back proves that everything appended before it has been read
+ * (fleet/observed-time.ts).
  */
 import { type Clock, sleep } from "../../../shared/clock.ts";
 import type { Producer } from "../../../shared/kafka/producer/producer.ts";
@@ -19,7 +20,10 @@ export type TickOptions = {
   readonly failed: (partition: number, detail: string) => void;
 };
 
-/** Runs until the signal; never rejects. Partitions are independent: one without a leader stops alone. */
+/**
+ * Runs until the signal; never rejects. Partitions are independent: one without a leader does not stop the
+ * others.
+ */
 export async function runTicks(options: TickOptions): Promise<void> {
   const {
     ages,

@@ -1,7 +1,8 @@
 /**
- * Standing for election, while that is right: the group is joined when nothing stands against it, and left when
- * something does. Against it: topics of another fleet, and control planes of a version that elected per fleet,
- * which do not see the group: as long as there are some, they lead, and we stand by (an upgrade, a rollback).
+ * Decides when to stand for election: joins the group unless something forbids it, and leaves it once
+ * something does. Two things forbid it: topics of another fleet, and control planes of a version that
+ * elected per fleet and does not use this group. While there are any of these, they lead and we stand by
+ * (an upgrade, a rollback).
  */
 import { sleep } from "../../../shared/clock.ts";
 import type { Membership } from "../../../shared/kafka/election/membership.ts";
@@ -13,7 +14,7 @@ import type { Standby } from "../follow/standby.ts";
 import { type FleetIdentity, formerGroups, refuseFleet } from "./identity.ts";
 
 const LOOK_MS = 2_000;
-/** While we wait for something to end. */
+/** How often to look again while we wait. */
 const LOOK_SOON_MS = 500;
 
 export type CandidacyDeps = {
@@ -23,12 +24,12 @@ export type CandidacyDeps = {
   readonly membersOf: (group: string) => Promise<Result<number, KafkaError>>;
   readonly join: () => Result<Membership, KafkaError>;
   readonly trouble: TroubleSpot;
-  /** Why we stand by although we could stand for election; for people. */
+  /** Why we stand by, although nothing is wrong; for people. */
   readonly waiting: (detail: string | undefined) => void;
   readonly log: Pick<Log, "info" | "warn" | "error">;
-  /** Whether this process has ever led or stood by: then it steps back where it is refused, and does not end. */
+  /** Whether this process has ever led or stood by: then a refusal makes it step back, not end. */
   readonly history: { hasStood: boolean };
-  /** Ends the term, if any, so that its outcomes are written while the group is still ours. */
+  /** Ends the term, if any, so that its outcomes are written while we are still in the group. */
   readonly beforeLeaving: () => Promise<void>;
   readonly signal: AbortSignal;
 };
@@ -37,7 +38,7 @@ type Candidacy = { membership: Membership | undefined };
 
 /**
  * Runs until the signal; then the group has been left.
- * @returns an error of configuration: the fleet is refused, and this process never led nor stood by
+ * @returns an error of configuration if the fleet is refused and this process never led nor stood by
  */
 export async function runCandidacy(deps: CandidacyDeps): Promise<Result<null, string>> {
   const { signal } = deps;
@@ -53,7 +54,7 @@ export async function runCandidacy(deps: CandidacyDeps): Promise<Result<null, st
   return ended === undefined ? ok(null) : err(ended);
 }
 
-/** @returns why the process must end; undefined when it goes on */
+/** @returns why the process must end; undefined if it goes on */
 async function comply(
   { history, identity, standby, join }: CandidacyDeps,
   candidacy: Candidacy,
@@ -91,7 +92,7 @@ async function standingOf(deps: CandidacyDeps, isMember: boolean): Promise<Stand
     if (trouble.note(troubleOf(members.error))) {
       log.warn("whether an older control plane leads cannot be seen", { ...members.error });
     }
-    // What cannot be asked changes nothing.
+    // A failed question changes nothing.
     return isMember ? "candidate" : "unknown";
   }
   trouble.note(undefined);
@@ -99,7 +100,10 @@ async function standingOf(deps: CandidacyDeps, isMember: boolean): Promise<Stand
   return members.value === undefined ? "candidate" : "former";
 }
 
-/** @returns who is in a group of an older version, for people; an error where nobody was found and one cannot be asked */
+/**
+ * @returns what is in a group of an older version, for people; an error if none was found and a group
+ * cannot be asked
+ */
 async function formerMembers({
   identity,
   clusterId,

@@ -1,6 +1,6 @@
 /**
- * Between a plan and its acts: the fence, and how long it is good for. The fence is an offset commit
- * that only the group's owner can make; its age counts from before it was sent.
+ * The fence, between a plan and its acts, and how long it is valid. It is an offset commit that only the
+ * partition's owner can make; its age counts from before it was sent.
  */
 
 import type { Clock } from "../../../shared/clock.ts";
@@ -14,10 +14,10 @@ import type { Recorder } from "../recorder.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Promoted } from "./promotion.ts";
 
-/** A fence takes 7 ms; one that takes this long is tried again. */
+/** A fence usually takes 7 ms; after this time it is tried again. */
 const FENCE_MS = 3_000;
 const FENCE_RETRY_MS = 250;
-/** Of ACT_WINDOW: what follows in the same act must still begin within it. */
+/** Share of ACT_WINDOW: later steps of the same act must still begin within it. */
 const PUT_BACK_SHARE = 0.5;
 
 export type FenceDeps = {
@@ -34,9 +34,9 @@ export type FenceDeps = {
 };
 
 export type Fence = {
-  /** Resolves to undefined when nothing may be done for now; `openMs` then says when to ask again. */
+  /** Resolves to undefined if no act may begin for now; `openMs` then says when to ask again. */
   readonly fence: () => Promise<Executor | undefined>;
-  /** Monotonic ms at which asking again makes sense; undefined when that is now. */
+  /** When to ask again, monotonic ms; undefined: now. */
   readonly openMs: () => number | undefined;
 };
 
@@ -47,7 +47,7 @@ export function openFence(deps: FenceDeps): Fence {
     clock: { monotonicMs },
     ended,
   } = deps;
-  /** The leader before us may have an act in the runtime's hands for this long. */
+  /** For this long an act of the previous leader may still reach the runtime. */
   let closedUntilMs = promoted.hadPredecessor
     ? promoted.fencedAtMs + settings.actWindowMs
     : promoted.fencedAtMs;

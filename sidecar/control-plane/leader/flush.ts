@@ -1,4 +1,4 @@
-/** The last thing of a term: what was done before its end is said. */
+/** The last step of a term: writes what was done before its end. */
 import { sleep } from "../../../shared/clock.ts";
 import type { Producer } from "../../../shared/kafka/producer/producer.ts";
 import { AUDIT } from "../../../shared/protocol/topic.ts";
@@ -8,7 +8,7 @@ import type { LeaderState } from "../state/leader-state.ts";
 const FLUSH_MS = 1_000;
 const FLUSH_STEP_MS = 20;
 
-/** Acts under way get a moment, their outcomes one write. */
+/** Acts under way get a short time to end, their outcomes one write. */
 export async function flushAudits(leaderState: LeaderState, producer: Producer): Promise<void> {
   for (
     let waitedMs = 0;

@@ -1,4 +1,4 @@
-/** Following the heartbeat partitions from where they ended at promotion; one without a leader joins later. */
+/** Follows the heartbeat partitions from their ends at promotion; a partition without a leader is added later. */
 import { sleep } from "../../../shared/clock.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import { endOffsets } from "../../../shared/kafka/consumer/offsets.ts";
@@ -10,7 +10,7 @@ import type { Term } from "./term.ts";
 const CALL_MS = 5_000;
 const RETRY_MS = 2_000;
 
-/** Returns what ends it. */
+/** Returns a function that ends it. */
 export function followHeartbeats(deps: {
   readonly client: KafkaClient;
   readonly tail: Tail;
@@ -28,7 +28,10 @@ export function followHeartbeats(deps: {
     if (end === undefined) missing.add(partition);
     else follow(partition, end);
   }
-  /** Its beats of meanwhile are not read: the joint clock has not advanced for anybody there. */
+  /**
+   * Earlier beats there are not read: while it was missing, the joint clock stood still, so none of its
+   * clusters aged.
+   */
   const lookAgain = async (): Promise<void> => {
     const call = { deadlineMs: CALL_MS, signal: stopped.signal };
     while (missing.size > 0 && !stopped.signal.aborted) {

@@ -1,14 +1,14 @@
 /**
- * Which fleet a control plane is of, and whether it may lead what the one before led. Topics hold one fleet: two
- * that share them would depose each other for ever, and each would take the other's workers for foreign. The last
- * leader's record says whose they are, whoever leads now. Pure.
+ * To which fleet a control plane belongs, and whether it may lead after the last leader. A set of topics
+ * belongs to one fleet: two fleets that share topics would depose each other for ever, and each would take
+ * the other's workers for foreign. The last leader's record says which fleet they belong to. Pure.
  */
 
 export type FleetIdentity = {
   readonly name: string;
   /** FLEET is not set: the name is Kafka's cluster id. */
   readonly isDefault: boolean;
-  /** Former names, of which the workers are ours too. */
+  /** Former names; workers with these names are ours, too. */
   readonly aliases: readonly string[];
 };
 
@@ -22,7 +22,7 @@ export const identityOf = (
   aliases: aliases ?? [],
 });
 
-/** @returns why this fleet may not lead after that one, and what to set; undefined when it may */
+/** @returns why this fleet may not lead after that one, and what to set; undefined if it may */
 export function refuseFleet(
   { name, isDefault, aliases }: FleetIdentity,
   lastFleet: string | undefined,
@@ -31,17 +31,17 @@ export function refuseFleet(
     return undefined;
   const own = isDefault ? `"${name}" (FLEET is not set: Kafka's cluster id)` : `"${name}" (FLEET)`;
   return (
-    `these topics are of fleet "${lastFleet}", whose control plane led last (cluster.control); this one is of ` +
-    `fleet ${own}: set FLEET=${lastFleet}, or, where the fleet is to be renamed, FLEET_ALIASES=${lastFleet}`
+    `these topics belong to fleet "${lastFleet}", whose control plane led last (cluster.control); this one is of ` +
+    `fleet ${own}: set FLEET=${lastFleet}, or, to rename the fleet, FLEET_ALIASES=${lastFleet}`
   );
 }
 
-/** One group for all that share the topics, whatever their fleet. */
+/** One group for all control planes that share the topics, whatever their fleet. */
 export const electionGroup = (clusterId: string): string => `outrider-control-plane-${clusterId}`;
 
 /**
- * The groups in which a version that elected per fleet may lead: with this FLEET, or, where the upgrade
- * renames the fleet, with a former one. Without the group in which all elect now.
+ * The groups in which a version that elected per fleet may lead: for this FLEET, or, if the upgrade renames
+ * the fleet, for a former one. Without the group that all use now.
  */
 export const formerGroups = (
   { name, isDefault, aliases }: FleetIdentity,

@@ -1,7 +1,7 @@
 /**
- * Following, and leading whenever the group gives us the partition. One loop: each turn goes through the same
- * preparation, whether it is the first or follows a loss: topics, the ledger from its start where what we knew
- * of it no longer holds, and only then a promotion.
+ * Follows, and leads whenever the group assigns the partition to us. It is one loop: each turn makes the
+ * same preparation, whether it is the first or follows a loss: the topics, the ledger (from its start if
+ * what we knew is no longer valid), and only then a promotion.
  */
 
 import type { ReadProblem } from "../../../shared/kafka/consumer/delivery.ts";
@@ -16,22 +16,22 @@ import type { Term } from "./term.ts";
 const RETRY = { baseMs: 250, maxMs: 10_000 } as const;
 
 export type Leadership = {
-  /** For the group's membership. */
+  /** Settings of the group membership. */
   readonly onAssigned: (term: Generation) => void;
   readonly onLost: (reason: string) => void;
-  /** The own epoch as text while we lead, else "". */
+  /** Our epoch as text while we lead, else "". */
   readonly standing: () => string;
   readonly term: () => Term | undefined;
-  /** The partition is ours: to lead is for us. */
+  /** We own the partition, so we lead. */
   readonly owns: () => boolean;
   readonly onProblem: (problem: ReadProblem) => void;
-  /** Why we can neither lead nor follow; undefined when nothing is wrong. */
+  /** Why we can neither lead nor follow; undefined if nothing is wrong. */
   readonly trouble: () => LastingTrouble | undefined;
   /** Ends the term, if any; resolves when it is over. */
   readonly close: () => Promise<void>;
 };
 
-/** The ledger has been read before: the loop begins with waiting for the group. */
+/** The ledger has been read before: the loop begins by waiting for the group. */
 export function openLeadership(deps: LeadershipDeps): Leadership {
   const standing: StandbyParts = {
     owned: undefined,
@@ -51,7 +51,7 @@ export function openLeadership(deps: LeadershipDeps): Leadership {
     onLost: (reason) => {
       standing.owned = undefined;
       standing.promotion?.abort();
-      standing.term?.end(`the group gave the lead away: ${reason}`);
+      standing.term?.end(`the group took leadership away: ${reason}`);
     },
     standing: () => (standing.term === undefined ? "" : String(standing.term.epoch)),
     term: () => standing.term,
@@ -88,7 +88,7 @@ const untilWoken = (standing: StandbyParts): Promise<void> =>
     if (standing.closing.signal.aborted) resolve();
   });
 
-/** @returns false when it came to nothing and is tried again */
+/** @returns false if it failed and is tried again */
 async function turn(deps: LeadershipDeps, standing: StandbyParts): Promise<boolean> {
   const findings = await deps.prepare();
   if (!findings.ok) return fail(deps, standing, findings.error);
@@ -122,7 +122,10 @@ function fail(
   return false;
 }
 
-/** What the reader cannot mend by itself. A topic that changed shape ends the term: promotion looks anew. */
+/**
+ * Problems that the consumer cannot repair by itself. A topic that changed ends the term: the next
+ * promotion reads it again.
+ */
 function heedProblem(
   { log, standby }: LeadershipDeps,
   standing: StandbyParts,
@@ -139,7 +142,7 @@ function heedProblem(
       log.warn("a topic changed under us", { ...problem });
       standing.promotion?.abort();
       if (problem.topic === STATUS && term !== undefined) {
-        log.error("cluster.status lost what was in it; the leader writes its ledger again");
+        log.error("cluster.status lost its content; the leader writes its ledger again");
         standby.rereadLedger(0);
         term.rewriteLedger();
         return;

@@ -1,7 +1,7 @@
 /**
- * Reads the offsets of dead clusters' groups into the ledger, beside the rounds: after each stop, and on
- * each resync for those that have none yet. Reading changes nothing, so it
- * needs no fence; what was read is written as any change of a cluster is.
+ * Reads the offsets of dead clusters' groups into the ledger, concurrently with the rounds: after each
+ * stop, and on each resync for those that have none yet. Reading changes nothing, so it needs no fence; the
+ * result is written like any change of a cluster.
  */
 import { sleep } from "../../../shared/clock.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
@@ -16,7 +16,7 @@ const TRIES = 3;
 const RETRY_MS = 1_000;
 
 export type OffsetKeeper = {
-  /** Begins to read what is to be read, unless it does so already. */
+  /** Begins to read what is needed, unless it is reading already. */
   readonly run: () => void;
   readonly closed: () => Promise<void>;
 };
@@ -30,9 +30,9 @@ export function openOffsetKeeper(deps: {
 }): OffsetKeeper {
   const { leaderState, log, signal } = deps;
   let running: Promise<void> | undefined;
-  /** A missing permission, or a Kafka without topic ids, is said once: it is the same for every group. */
+  /** A missing permission, or a Kafka without topic ids, is logged once: it is the same for every group. */
   let refused = false;
-  /** Of whom it was said: they are tried again on each resync. */
+  /** The clusters for which it was logged; they are tried again on each resync. */
   const told = new Set<ClientId>();
 
   const giveUp = (clientId: ClientId, error: KafkaError): void => {
@@ -47,11 +47,11 @@ export function openOffsetKeeper(deps: {
     refused ||= error.code === "authorization" || error.code === "unsupported";
   };
 
-  /** @returns whether there is nothing more to do for it */
+  /** @returns whether nothing is left to do for it */
   const tryOnce = async (clientId: ClientId, isLast: boolean): Promise<boolean> => {
     const read = await deps.groups.readOffsets(groupOf(clientId), signal);
     const cluster = leaderState.fleet.clusters.get(clientId);
-    // It may have come back meanwhile: then its group moves on.
+    // It may have returned meanwhile: then its group moves on.
     if (cluster === undefined || !isGone(leaderState, clientId) || signal.aborted) return true;
     if (read.ok) {
       told.delete(clientId);

@@ -28,17 +28,17 @@ export type LeadershipDeps = Omit<
   readonly tail: Tail;
   readonly standby: Standby;
   readonly identity: FleetIdentity;
-  /** Makes the topics that are absent and judges the others. */
+  /** Creates missing topics and checks the others. */
   readonly prepare: () => Promise<Result<TopicFindings, KafkaError>>;
 };
 
-/** Where leading stands; one object, so that its steps can be functions of their own. */
+/** The state of leading; one object, so that its steps can be separate functions. */
 export type StandbyParts = {
   owned: Generation | undefined;
   term: Term | undefined;
-  /** What is known of the ledger no longer holds: it is read from its start. */
+  /** What is known about the ledger is no longer valid: it is read from its start. */
   isStale: boolean;
-  /** Ends the promotion under way: the lead was lost, a topic changed, it took too long, or we stop. */
+  /** Ends the promotion under way: leadership was lost, a topic changed, it took too long, or we stop. */
   promotion: AbortController | undefined;
   /** Ends the loop's wait. */
   wake: () => void;
@@ -49,10 +49,10 @@ export type StandbyParts = {
 type Deps = LeadershipDeps & Pick<TermDeps, "registryHarmful">;
 type NotLed = Pick<KafkaError, "code" | "detail">;
 
-/** Resolves when the term is over; an error means that none was begun. */
+/** Resolves when the term is over; an error means that none began. */
 export async function leadOnce(deps: Deps, standing: StandbyParts): Promise<Result<null, NotLed>> {
   const inbox = createInbox(deps.clock.monotonicMs);
-  /** A rebalance that leaves the partition with us gives a new generation to commit with. */
+  /** A rebalance that leaves the partition with us gives us a new generation for commits. */
   const fence = (call: Call): Promise<Result<null, KafkaError>> =>
     standing.owned === undefined ? Promise.resolve(err(NOT_OWNED)) : standing.owned.fence(call);
   const promotion = new AbortController();
@@ -71,7 +71,7 @@ export async function leadOnce(deps: Deps, standing: StandbyParts): Promise<Resu
     for (const partition of promoted.error.following ?? []) {
       deps.tail.unfollow(REGISTRY, partition);
     }
-    // Something changed, or we do not get to the end: what was read so far is not to be relied on.
+    // Something changed, or the end was not reached: what was read so far is not reliable.
     if (promoted.error.code === "aborted") standing.isStale = true;
     return err({ code: promoted.error.kafka ?? "invalid", detail: promoted.error.detail });
   }
@@ -107,14 +107,14 @@ async function serveTerm(
   standing.term = term;
   log.info("leading", { epoch, clusters: fleet.clusters.size });
   const lost = standing.owned === undefined || standing.closing.signal.aborted;
-  if (lost) term.end("the lead was lost while promoting");
+  if (lost) term.end("leadership was lost during the promotion");
   const stopFollowing = followHeartbeats({ ...deps, promoted, term });
   if (standby.lastLeader() !== epoch) term.end("a newer leader wrote its record meanwhile");
   const reason = await term.run();
   inbox.close();
   stopFollowing();
   standing.term = undefined;
-  // The term changed the fleet in memory; a standby knows only what the ledger says.
+  // The term changed the fleet in memory, but a standby must know only what the ledger says.
   standing.isStale = true;
   standby.onControl(undefined);
   for (const { partition } of registry) tail.unfollow(REGISTRY, partition);
@@ -133,7 +133,7 @@ function warnOfRegistry(
 ): void {
   if (!starts.some(({ madeAgain }) => madeAgain)) return;
   log.error(
-    "cluster.registry is not the one that the ledger knows (deleted and made again, or another " +
+    "cluster.registry is not the one that the ledger knows (recreated, or another " +
       "Kafka): it is read from its start on top of the ledger; clean-ups and orphan stops are held " +
       "until `sidecar accept-registry`",
   );

@@ -1,4 +1,4 @@
-/** What an operator's record in `cluster.control` changes in the leader's state. Pure but for the trail. */
+/** What an operator's record in `cluster.control` changes in the leader's state. Pure except for the audit trail. */
 import type { Audit } from "../../../shared/protocol/audit.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import type { ControlEntry } from "../follow/standby.ts";
@@ -6,7 +6,7 @@ import { acceptOrphans } from "../plan/orphan-share.ts";
 import type { AuditTrail } from "../record/audit.ts";
 import type { LeaderState } from "../state/leader-state.ts";
 
-/** @returns the decision's audit record; undefined for a record that is no operator's. */
+/** @returns the audit record of the decision; undefined for a record that is not an operator's. */
 export function foldControl(
   leaderState: LeaderState,
   { offset, record }: ControlEntry,
@@ -22,7 +22,7 @@ export function foldControl(
       const result =
         released === at.epoch
           ? `${release(leaderState, clients)} of ${clients.length} released`
-          : `ignored: released in epoch ${released}, this is ${at.epoch}; ages began anew, look again`;
+          : `ignored: released in epoch ${released}, this is ${at.epoch}; ages have started again, look again`;
       return trail.decision({ client_id: null, action: "release-brake", reason: where, result });
     }
     case "accept-registry": {
@@ -33,7 +33,7 @@ export function foldControl(
   }
 }
 
-/** Those still silent may go; one that beats again is protected again. */
+/** Releases those that are still silent; one that beats again is protected again. */
 function release(leaderState: LeaderState, clients: readonly ClientId[]): number {
   let released = 0;
   for (const clientId of clients) {
@@ -60,6 +60,6 @@ function accept(leaderState: LeaderState, topicId: string, readTopicId: string):
   const orphans = acceptOrphans(leaderState);
   for (const clientId of leaderState.held) leaderState.dirty.add(clientId);
   if (freed > 0) return "accepted";
-  if (orphans > 0) return `accepted: ${orphans} workers without a registration may go`;
+  if (orphans > 0) return `accepted: ${orphans} workers without a registration may be stopped`;
   return "nothing is held: the ledger knows this registry, and no worker is an orphan";
 }

@@ -1,7 +1,7 @@
 /**
- * Becoming leader. In this order: read ledger and control to their end, write the own `leader` record
- * (its offset is the epoch), fence, read the ledger to its end again (the leader before us may have
- * written until the fence), then the registry beyond `_applied`. Nothing is planned before.
+ * Becomes leader, in this order: read ledger and control to their end, write our own `leader` record (its
+ * offset is the epoch), fence, read the ledger to its end again (the previous leader may have written until
+ * the fence), then read the registry beyond `_applied`. Nothing is planned before.
  */
 
 import type { Clock } from "../../../shared/clock.ts";
@@ -24,12 +24,12 @@ import { type FleetIdentity, refuseFleet } from "./identity.ts";
 const CALL_MS = 10_000;
 
 export type PromoteError = {
-  /** `control-made-again` needs a person; the others are tried again. */
+  /** `control-made-again` needs a person; the others are retried. */
   readonly code: "kafka" | "fenced" | "control-made-again" | "aborted" | "other-fleet";
   readonly detail: string;
-  /** Of `kafka`: what Kafka said. */
+  /** For `kafka`: Kafka's error. */
   readonly kafka?: KafkaError["code"];
-  /** Registry partitions that are followed by now: nobody takes what they give. */
+  /** The registry partitions that are already followed; their records have no handler any more. */
   readonly following?: readonly number[];
 };
 
@@ -43,7 +43,7 @@ export type PromoteDeps = {
   readonly identity: FleetIdentity;
   readonly fence: () => Promise<Result<null, KafkaError>>;
   readonly clock: Clock;
-  /** Gets every batch of the registry, from the first on. */
+  /** Called with every batch of the registry, from the first on. */
   readonly onRegistry: (batch: ReadBatch) => void | Promise<void>;
   readonly signal: AbortSignal;
 };
@@ -52,16 +52,16 @@ export type RegistryStart = {
   readonly partition: number;
   readonly from: number;
   readonly applied: Applied;
-  /** Another topic id than the ledger's, or an end below what the ledger has judged. */
+  /** Its topic id is not the ledger's, or its end is below an offset that was judged. */
   readonly madeAgain: boolean;
-  /** An operator accepted this registry in the term before: that leader may not have got round to it. */
+  /** An operator accepted this registry in the previous term; that leader may not have acted on it. */
   readonly acceptedNow: boolean;
   /**
-   * Records below this offset are history: they were written before we looked, nobody knows how long
-   * before. 0 where the ledger says how far the partition was judged.
+   * Records below this offset are history: written at an unknown time before we read the end. 0 if the
+   * ledger says how far the partition was judged.
    */
   readonly historyEnd: number;
-  /** That history was judged, by older rules: only what these refused can be news. */
+  /** That history was judged by older rules: only records that these refused can be new. */
   readonly wasJudged: boolean;
 };
 
@@ -69,12 +69,12 @@ export type Promoted = {
   readonly epoch: number;
   readonly fleet: Fleet;
   readonly fencedAtMs: number;
-  /** False when nobody ever led before: then there is nobody's last act to wait for. */
+  /** False if no control plane ever led: then there is no last act to wait for. */
   readonly hadPredecessor: boolean;
   readonly topicId: string;
   readonly registry: readonly RegistryStart[];
   readonly heartbeatPartitions: number;
-  /** Where each heartbeat partition ended, beats are read from there on; none without a leader. */
+  /** The end of each heartbeat partition, from which beats are read; none for a partition without a leader. */
   readonly heartbeatEnds: ReadonlyMap<number, number>;
 };
 
@@ -83,7 +83,10 @@ const kafka = ({ code, detail }: KafkaError): PromoteError => ({
   kafka: code,
   detail,
 });
-/** An epoch below the ledger's is passed by further records; more than these need a person. */
+/**
+ * If the epoch is below the ledger's, more records are written to pass it, at most this many; beyond that a
+ * person is needed.
+ */
 const EPOCHS_PASSED_MAX = 1_000_000;
 const RECORDS_AT_ONCE_MAX = 5_000;
 const ABORTED: PromoteError = { code: "aborted", detail: "the term ended meanwhile" };
@@ -120,8 +123,8 @@ export async function promote(deps: PromoteDeps): Promise<Result<Promoted, Promo
 }
 
 /**
- * The epoch is the record's offset, and never falls: where cluster.control was made again it is written as
- * often as it takes to pass the ledger's.
+ * The epoch is the record's offset, and never decreases: if cluster.control was recreated, the record is
+ * repeated until its offset is above the ledger's epoch.
  */
 async function writeLeader(
   deps: PromoteDeps,
@@ -146,7 +149,7 @@ async function writeLeader(
   }
 }
 
-/** Begins to follow every registry partition where the ledger ends, and reads it to its end. */
+/** Begins to follow every registry partition at the offset that the ledger has, and reads it to its end. */
 async function readRegistry(
   deps: PromoteDeps,
   fleet: Fleet,
@@ -185,7 +188,7 @@ type Known = {
   readonly accepted: ReadonlyMap<string, number>;
 };
 
-/** Pure: where each partition is read from, and whether it is the one that the ledger speaks of. */
+/** Pure: from where each partition is read, and whether the registry is the one that the ledger knows. */
 export const registryStarts = (
   known: Known,
   starts: PartitionOffsets,
@@ -202,7 +205,7 @@ function registryStart(
   applied: Applied | undefined,
   { start, end }: { readonly start: number; readonly end: number },
 ): Omit<RegistryStart, "partition"> {
-  /** A word said before the ledger last spoke of this registry was about another loss. */
+  /** An acceptance from before the ledger's last record about this registry was for an earlier loss. */
   const isAccepted = (accepted.get(topicId) ?? -1) > (applied?.epoch ?? 0);
   const base = { topic_id: topicId, epoch, rules: RULES };
   const fromStart = { from: start, historyEnd: end, wasJudged: false, acceptedNow: false };
@@ -232,7 +235,7 @@ function madeAgain(ledgerEpoch: number, epoch: number): PromoteError {
     code: "control-made-again",
     detail:
       `the ledger (cluster.status) was written in epoch ${ledgerEpoch}, but the next epoch of ` +
-      `cluster.control is ${epoch}: cluster.control was deleted and made again, and more than ` +
+      `cluster.control is ${epoch}: cluster.control was recreated, and more than ` +
       `${EPOCHS_PASSED_MAX} epochs are missing. Not leading. Restore cluster.control`,
   };
 }

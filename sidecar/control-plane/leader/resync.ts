@@ -1,4 +1,4 @@
-/** Keeping up with the runtime: a listing whenever it says that something changed, and as a resync. */
+/** Keeps up with the runtime: lists the workers whenever it reports a change, and at each resync. */
 import { sleep } from "../../../shared/clock.ts";
 import { withDeadline } from "../../../shared/deadline.ts";
 import type { Log } from "../../../shared/log.ts";
@@ -12,7 +12,7 @@ import { isGone, type LeaderState } from "../state/leader-state.ts";
 import { nextProofMs } from "../state/rollout.ts";
 
 const LISTING_RETRY_MS = 1_000;
-/** Between two listings that look whether somebody has run long enough. */
+/** The shortest time between two listings that check whether a worker has run long enough. */
 const PROOF_PAUSE_MS = 100;
 const LISTING_MS_MAX = 30_000;
 
@@ -27,7 +27,7 @@ export type ResyncDeps = {
   readonly signal: AbortSignal;
 };
 
-/** Runs until the signal. Several changes during one listing make one more listing. */
+/** Runs until the signal aborts. Several changes during one listing cause one more listing. */
 export async function keepResyncing(deps: ResyncDeps): Promise<void> {
   const { runtime, signal, settings } = deps;
   let asked = new AbortController();
@@ -49,7 +49,7 @@ export async function keepResyncing(deps: ResyncDeps): Promise<void> {
   }
 }
 
-/** To the next resync; shorter where somebody will have run long enough for others to be replaced. */
+/** Time to the next resync; shorter if before that a worker will have run long enough for others to be replaced. */
 function pauseMs({ leaderState, settings }: ResyncDeps, nowMs: number): number {
   const { reconcileIntervalMs, workerMinReadyMs } = settings;
   const proofMs = nextProofMs(leaderState.rollout, workerMinReadyMs) ?? Number.POSITIVE_INFINITY;
@@ -81,7 +81,7 @@ async function listOnce(deps: ResyncDeps): Promise<boolean> {
   return listed.ok;
 }
 
-/** Now it is known what runs: what the ledger says of workers that are gone is put right. */
+/** Now it is known what runs: corrects the ledger about workers that are gone. */
 function afterBlindness(leaderState: LeaderState, runtime: string): void {
   lookAgain(leaderState, runtime);
   for (const clientId of leaderState.savedUnlisted) leaderState.unsaved.add(clientId);
@@ -89,8 +89,8 @@ function afterBlindness(leaderState: LeaderState, runtime: string): void {
 }
 
 /**
- * All clusters. One that died without a stop of ours (its worker was removed by hand, or had never run)
- * has offsets, too, and so has one whose offsets could not be read the last time.
+ * Checks all clusters: a cluster that died without a stop of ours (its worker was removed by hand, or never
+ * ran) has offsets, too, and so has one whose offsets could not be read before.
  */
 function lookAgain(leaderState: LeaderState, runtime: string): void {
   touchAll(leaderState, runtime);

@@ -1,10 +1,10 @@
 /**
- * One round of a leader, in this order: take in what was read, write (quarantine, then the ledger
+ * One round of a leader, in this order: apply what was read, write (quarantine, then the ledger
  * with `_applied`, then outcomes), plan what is dirty, fence, write the intents, begin the acts.
  *
- * Acts run beside the rounds and report back, so that a slow stop holds up nobody else. A write that
- * fails is retried by its caller before anything is planned again: nothing is done that the ledger
- * does not know.
+ * Acts run concurrently with the rounds and report back, so that a slow stop delays nothing else. The
+ * caller retries a failed write before anything is planned again: no act begins that the ledger does not
+ * know.
  */
 import { withDeadline } from "../../../shared/deadline.ts";
 import type { Audit } from "../../../shared/protocol/audit.ts";
@@ -25,8 +25,9 @@ import { type LeaderState, remember, touch } from "../state/leader-state.ts";
 import type { WorkerSettings } from "../worker/spec.ts";
 
 /**
- * A runtime that does not answer must not keep its cluster for ever: then the act counts as failed, and
- * what came of it is told by the next listing. Starting pulls an image, stopping waits out a grace.
+ * A runtime that does not answer must not block its cluster for ever: after this time the act counts as
+ * failed, and the next listing shows its effect. A start may pull an image; a stop may take a whole grace
+ * period.
  */
 const ACT_MS_MAX = {
   start: 120_000,
@@ -34,14 +35,14 @@ const ACT_MS_MAX = {
   "delete-group": 30_000,
 } as const satisfies Record<Act["kind"], number>;
 
-/** Consumer groups that one line of the log names. */
+/** How many consumer groups one log line names. */
 const GROUPS_NAMED_MAX = 20;
 
 export type RoundDeps = {
   readonly leaderState: LeaderState;
-  /** Of the registry that is read in this term. */
+  /** Topic id of the registry that is read in this term. */
   readonly topicId: string;
-  /** Of the registry, as far as it was read from its start. */
+  /** Which records of the registry are history, if it was read from its start. */
   readonly history: RegistryHistory;
   readonly ages: Ages;
   readonly trail: AuditTrail;
@@ -49,11 +50,11 @@ export type RoundDeps = {
   readonly outcomes: Outcomes;
   readonly readTime: () => TimeReading;
   readonly conditions: () => FleetConditions;
-  /** Each of the three retries until it is written, or throws when the term is lost. */
+  /** Each of the three retries until the write succeeds, or throws when the term is lost. */
   readonly saveQuarantine: (refused: readonly Refused[]) => Promise<void>;
   readonly saveLedger: () => Promise<void>;
   readonly saveAudits: (audits: readonly Audit[]) => Promise<void>;
-  /** Resolves to what the acts need; undefined when the fence was refused for now. */
+  /** Resolves to what the acts need; undefined if the fence is refused for now. */
   readonly fence: () => Promise<Executor | undefined>;
   readonly wake: () => void;
   readonly refusedSeen: (refused: readonly Refused[]) => void;
@@ -63,10 +64,10 @@ export type RoundDeps = {
 
 export type Round = {
   readonly registry: readonly RegistryRecord[];
-  /** Batches that could not be read at all. */
+  /** Batches that could not be decoded at all. */
   readonly corrupt: readonly Refused[];
   readonly crossed: readonly Crossing[];
-  /** Time advanced: look again at what was held. */
+  /** Time advanced: plan held clusters again. */
   readonly ticked: boolean;
 };
 
@@ -85,7 +86,7 @@ export async function runRound(deps: RoundDeps, input: Round): Promise<void> {
   await act(deps, planned.acts);
 }
 
-/** Each once: nothing changes until somebody does something about it. */
+/** Each is logged once: it stays so until somebody acts. */
 function tellBlocked({ leaderState, warn }: RoundDeps): void {
   for (const clientId of leaderState.blockedNews) {
     const held = leaderState.blocked.get(clientId);
@@ -111,10 +112,10 @@ function takeRegistry(deps: RoundDeps, records: readonly RegistryRecord[]): read
     leaderState.withdrawnHeardMs.delete(clientId);
     leaderState.acceptedOrphans.delete(clientId);
     if (withdrawal === "pending") {
-      // Its new life waits: what is in the group is looked at anew, now.
+      // Its new registration waits, so the group's members are checked again now.
       if (leaderState.groupHeldSince.has(clientId)) leaderState.backoffs.succeeded(clientId);
       leaderState.spawnAsked.delete(clientId);
-      // One that history withdrew is not stopped before it is silent.
+      // A cluster that history withdrew is not stopped before it is silent.
       if (!cluster.groupKept && leaderState.actual.workersOf(clientId).length > 0)
         leaderState.stopAsked.set(clientId, monotonicMs);
     } else if (leaderState.actual.workersOf(clientId).length === 0) {
@@ -136,8 +137,8 @@ function warnOf({ warn }: RoundDeps, { conflicts, outlived, changed }: Admitted)
   }
   for (const clientId of outlived) {
     warn(
-      "the ledger has a registration, and cluster.registry, which was made again, a tombstone; nobody " +
-        "knows which is newer: the registration is kept; silence ends it if that is wrong",
+      "the ledger has a registration, and the recreated cluster.registry has a tombstone; it is not " +
+        "known which is newer: the registration is kept; if that is wrong, silence ends the worker",
       { client_id: clientId },
     );
   }
@@ -151,7 +152,7 @@ function warnOf({ warn }: RoundDeps, { conflicts, outlived, changed }: Admitted)
   );
 }
 
-/** Deadlines that came up, and those that were held while they might be due no longer. */
+/** Handles deadlines that came up, and held ones that may no longer be held. */
 function takeSilence(
   deps: RoundDeps,
   { crossed, ticked }: Round,
@@ -170,7 +171,7 @@ function takeSilence(
   }
 }
 
-/** What was read since may have made it fresh, or withdrawn. */
+/** A record that was read since may have made it fresh or withdrawn. */
 function cross(deps: RoundDeps, cluster: Cluster, conditions: FleetConditions): void {
   const { expiry } = deps.leaderState;
   const age = expiry.ageOf(cluster);
@@ -184,7 +185,7 @@ function cross(deps: RoundDeps, cluster: Cluster, conditions: FleetConditions): 
   expiry.schedule(cluster);
 }
 
-/** Past the last deadline: dead, unless something holds it back. */
+/** Past the last deadline: dead, unless a hold applies. */
 function die(deps: RoundDeps, cluster: Cluster, conditions: FleetConditions): void {
   const { leaderState } = deps;
   if (cleanupHold(cluster, deps.ages, conditions) !== undefined) {
@@ -204,7 +205,7 @@ function silent(
   touch(leaderState, cluster);
 }
 
-/** What was written leaves the buffer, and not before: the rest is flushed when the term ends. */
+/** Records leave the buffer only after they were written; the rest is flushed when the term ends. */
 async function saveAudits(
   { leaderState, saveAudits: save }: RoundDeps,
   intents: readonly Audit[] = [],
@@ -215,13 +216,13 @@ async function saveAudits(
   leaderState.audits.splice(0, outcomes);
 }
 
-/** Fence, intents, acts: in this order, and nothing when one of the first two fails. */
+/** Fence, intents, acts: in this order, and no act if one of the first two fails. */
 async function act(deps: RoundDeps, acts: readonly Act[]): Promise<void> {
   if (acts.length === 0) return;
   const executor = await deps.fence();
   if (executor === undefined) return;
   const intents = deps.trail.intents(acts);
-  // Outcomes of meanwhile made room for these acts: in the audit, too, they come first.
+  // Outcomes since then made room for these acts, so they also come first in the audit.
   await saveAudits(deps, intents);
   acts.forEach((one, index) => {
     const intent = intents[index];

@@ -1,7 +1,7 @@
 /**
- * One stay on one Kafka cluster: its id, the topics, the ledger, the group. It ends when we stop, or when another
- * cluster answers at the same address (rebuilt, or another one): then all that is known of this one is dropped, and
- * the next session begins as the first did.
+ * One session with one Kafka cluster: its id, the topics, the ledger, the group. It ends when we stop, or
+ * when another cluster answers at the same address (it was rebuilt, or the address leads elsewhere). Then
+ * everything known about this cluster is dropped, and the next session begins as the first did.
  */
 
 import { memberCount } from "../../../shared/kafka/admin/groups.ts";
@@ -35,7 +35,7 @@ import type { LeadershipDeps } from "./one-term.ts";
 
 const CALL_MS = 10_000;
 const RETRY = { baseMs: 250, maxMs: 10_000 } as const;
-/** Beats of the membership per session timeout, as Kafka's own clients advise. */
+/** Group heartbeats per session timeout, as Kafka's own clients recommend. */
 const SESSION_BEATS = 4;
 const GROUP_CALL_MS = 5_000;
 const CATCH_UP_MS = 10_000;
@@ -54,16 +54,16 @@ export type SessionDeps = Omit<
   readonly signal: AbortSignal;
 };
 
-/** What has come up so far, for the routes. */
+/** The parts that exist so far, for the routes. */
 export type Session = {
   readonly client: KafkaClient;
   readonly standby: () => Standby | undefined;
   readonly lead: () => Leadership | undefined;
-  /** What stands in the way, wherever it does. */
+  /** The present problem, if any. */
   readonly troubles: () => readonly (LastingTrouble | undefined)[];
-  /** Why it stands by although it could stand for election. */
+  /** Why it stands by, although nothing is wrong. */
   readonly waiting: () => string | undefined;
-  /** Resolves when the session is over and everything of it is closed; an error is one of configuration. */
+  /** Resolves when the session is over and all its parts are closed; an error is one of configuration. */
   readonly ended: Promise<Result<null, string>>;
 };
 
@@ -204,13 +204,13 @@ function leave({ log }: SessionDeps, parts: Parts, was: string, is: string): voi
   if (parts.over.signal.aborted) return;
   log.error(
     "another Kafka cluster answers: rebuilt, or another one at the same address; what was known of the one " +
-      "before is dropped, and its workers go on",
+      "before is dropped, and its workers keep running",
     { was, is },
   );
   parts.over.abort();
 }
 
-/** Before the first promotion and before every other: is it still this cluster, and are the topics there? */
+/** Before every promotion: checks that it is still the same cluster, and that the topics exist. */
 async function prepareOn(
   deps: SessionDeps,
   client: KafkaClient,
@@ -232,7 +232,7 @@ async function keepCatchingUp(deps: SessionDeps, standby: Standby): Promise<void
   const { clock, signal } = deps;
   const catchUp = async (): Promise<Turn> => {
     if (standby.ready()) return "over";
-    // The end is asked for again now and then: a topic that was made again may never reach it.
+    // The end is asked for again from time to time, because a recreated topic may never reach the old one.
     const late = AbortSignal.timeout(CATCH_UP_MS);
     const caughtUp = await standby.caughtUp(AbortSignal.any([signal, late]));
     return caughtUp.ok ? "over" : "failed";
@@ -245,7 +245,7 @@ async function clusterIdOf(client: KafkaClient): Promise<Result<string, KafkaErr
   return metadata.ok ? ok(metadata.value.clusterId ?? "unknown") : metadata;
 }
 
-/** Tries for ever, and says what it waits for; undefined when we are stopped meanwhile. */
+/** Retries for ever, and reports what it waits for; undefined if we are stopped meanwhile. */
 async function untilDone<T>(
   { log, clock, signal }: SessionDeps,
   { coming }: Parts,

@@ -1,4 +1,4 @@
-/** Looks now and then whether strays have left the groups in which they were found. */
+/** Checks from time to time whether stray members have left the groups in which they were found. */
 import { sleep } from "../../../shared/clock.ts";
 import type { Log } from "../../../shared/log.ts";
 import { groupOf } from "../../../shared/protocol/client-id.ts";
@@ -7,7 +7,7 @@ import { type Cluster, setFact } from "../fleet/fleet.ts";
 import { strayLives } from "../fleet/stray.ts";
 import type { LeaderState } from "../state/leader-state.ts";
 
-/** Runs until the signal. While a withdrawal is pending, its own tries tell. */
+/** Runs until the signal aborts. While a withdrawal is pending, its own attempts show it. */
 export async function watchStrays(deps: {
   readonly leaderState: LeaderState;
   readonly groups: Pick<Groups, "members">;

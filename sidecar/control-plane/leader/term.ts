@@ -1,6 +1,6 @@
 /**
- * One term of a leader: everything between promotion and its end. Readers, the runtime's watch, ticks
- * and timers put things into the inbox and the leader's state and wake the loop; rounds work them off one by one.
+ * One term of a leader: everything between promotion and its end. Consumers, the runtime's watch, ticks and
+ * timers put events into the inbox and the leader's state and wake the loop; rounds process them.
  */
 import type { Clock } from "../../../shared/clock.ts";
 import type { Call } from "../../../shared/deadline.ts";
@@ -53,7 +53,7 @@ export type TermSettings = FleetSettings & {
   readonly reconcileIntervalMs: number;
   readonly actWindowMs: number;
   readonly brakePercent: number;
-  /** Former names of the fleet, of which the workers are ours too. */
+  /** Former names of the fleet; workers with these names are ours, too. */
   readonly fleetAliases: readonly string[];
   readonly workerMinReadyMs: number;
 };
@@ -64,7 +64,7 @@ export type TermDeps = {
   readonly settings: TermSettings;
   readonly worker: WorkerSettings;
   readonly instance: string;
-  /** The registry is not compacted: orphans are not stopped. */
+  /** True if the registry is not compacted: then orphans are not stopped. */
   readonly registryHarmful: boolean;
   readonly inbox: Inbox;
   readonly runtime: Runtime;
@@ -85,19 +85,19 @@ export type Term = {
   /** Monotonic ms. */
   readonly beganMs: number;
   readonly conditions: () => FleetConditions;
-  /** Why nothing can be written, and so nothing is done; undefined when all is well. */
+  /** Why nothing can be written, so that nothing is done; undefined if all is well. */
   readonly trouble: () => LastingTrouble | undefined;
   readonly onHeartbeats: (batch: ReadBatch) => void;
   readonly onLedger: (record: LedgerRecord) => void;
   readonly onControl: (entry: ControlEntry) => void;
-  /** The ledger topic lost what was in it: everything is written again. */
+  /** The ledger topic lost its content: everything is written again. */
   readonly rewriteLedger: () => void;
   readonly end: (reason: string) => void;
-  /** Runs until the term ends; resolves to why it did. */
+  /** Runs until the term ends; resolves to the reason. */
   readonly run: () => Promise<string>;
 };
 
-/** What the parts of a term share. */
+/** State that the parts of a term share. */
 type Parts = {
   readonly deps: TermDeps;
   readonly epoch: number;
@@ -199,7 +199,7 @@ function openParts(deps: TermDeps): Parts {
   };
 }
 
-/** Rounds, one after the other, until the term is over; what runs beside them ends with it. */
+/** Makes rounds, one after the other, until the term is over; concurrent tasks end with it. */
 async function runTerm(parts: Parts): Promise<string> {
   const { deps, leaderState, epoch, ended, end } = parts;
   const { inbox, recorder, clock } = deps;

@@ -54,7 +54,7 @@ async function perform(run: OperatorRun, deps: DeadDeps): Promise<ExitCode> {
   }
 }
 
-/** Without a terminal to ask on, the answer is no. */
+/** Without a terminal the answer is no. */
 async function ask(question: string, { complain }: Pick<Shell, "complain">): Promise<boolean> {
   if (!process.stdin.isTTY) {
     complain(`${question} Not asked: there is no terminal; give --yes`);

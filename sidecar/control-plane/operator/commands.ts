@@ -1,6 +1,6 @@
 /**
- * The operator's commands: `withdraw`, `release-brake`, `accept-registry`. Each shows what it is about
- * to do, asks, writes one record, and waits until the leader has taken it in (from the audit).
+ * The operator's commands: `withdraw`, `release-brake`, `accept-registry`. Each shows what it is about to
+ * do, asks, writes one record, and waits until the audit shows that the leader has acted on it.
  */
 import { EXIT, type ExitCode } from "../../../shared/exit.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
@@ -18,7 +18,7 @@ import { err, ok, type Result } from "../../../shared/result.ts";
 import { readLedger } from "./read-topic.ts";
 
 const CALL_MS = 10_000;
-/** How long the leader may take to answer: a failover fits. */
+/** How long the leader may take to answer: long enough for a failover. */
 const CONFIRM_MS = 30_000;
 
 export type OperatorDeps = {
@@ -49,8 +49,8 @@ export async function withdraw(
   if (conflict !== undefined && !force) {
     deps.say(
       `${clientId} is not withdrawn: two agents beat in turn under this client id (instances ` +
-        `${conflict.instances.join(" and ")}, since ${conflict.since}), so its worker serves one ` +
-        "that lives. Stop one of them, or give --force",
+        `${conflict.instances.join(" and ")}, since ${conflict.since}), so its worker also serves one ` +
+        "that is alive. Stop one of them, or give --force",
     );
     return EXIT.refused;
   }
@@ -76,7 +76,7 @@ export async function releaseBrake(deps: OperatorDeps): Promise<ExitCode> {
     .filter(({ state, worker }) => state === "stale" || (state === "dead" && worker !== null))
     .map(({ clientId }) => clientId);
   if (clients.length === 0) {
-    deps.say("no cluster is silent: the brake holds nobody");
+    deps.say("no cluster is silent: the brake holds no cluster");
     return EXIT.done;
   }
   const epoch = fleet.value.epoch;
@@ -111,7 +111,7 @@ export async function acceptRegistry(deps: OperatorDeps): Promise<ExitCode> {
 const CALL = { deadlineMs: CALL_MS } as const;
 const NAMES_SHOWN_MAX = 10;
 
-/** A record of this many ids of full length is well below OWN_VALUE_BYTES_MAX, and Kafka's limit. */
+/** With this many ids of full length a record is well below OWN_VALUE_BYTES_MAX and Kafka's limit. */
 const RELEASED_AT_ONCE_MAX = 4_000;
 
 const chunked = (clients: readonly ClientId[]): readonly ClientId[][] =>
@@ -197,7 +197,7 @@ async function awaitAnswer(
       for (const { value } of records) {
         const audit = decodeAudit(value);
         if (!audit.ok || !deed.answers(audit.value, written)) continue;
-        // What failed is tried again by the leader: only success, or the end of our patience, counts.
+        // The leader retries failed acts, so only success or our own timeout ends the wait.
         last = audit.value;
         if (audit.value.error === undefined) resolve(audit.value);
       }

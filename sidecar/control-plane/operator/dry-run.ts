@@ -73,7 +73,7 @@ function failed({ say }: DryRunDeps, error: KafkaError): ExitCode {
   return exitCodeOf(error);
 }
 
-/** Judges what lies beyond `_applied`, in memory. Returns what is worth saying about it. */
+/** Judges the records beyond `_applied`, in memory. Returns remarks about them. */
 async function foldRegistry(deps: DryRunDeps, fleet: Fleet): Promise<Result<Pending, KafkaError>> {
   const { client } = deps;
   const metadata = await client.metadata([REGISTRY, CONTROL], CALL);
@@ -104,7 +104,7 @@ async function foldRegistry(deps: DryRunDeps, fleet: Fleet): Promise<Result<Pend
   for (const { partition, applied } of from) fleet.applied.set(partition, applied);
   const lines = [
     ...(from.some(({ madeAgain }) => madeAgain)
-      ? ["the registry was made again: clean-ups and orphan stops would be held"]
+      ? ["the registry was recreated: clean-ups and orphan stops would be held"]
       : []),
     ...judged.refused.map(
       ({ partition, offset, error }) =>
@@ -136,7 +136,7 @@ async function readControl(deps: DryRunDeps): Promise<Result<Control, KafkaError
   return ok({ accepted, lastFleet });
 }
 
-/** As a leader sees it in its first moment: everybody at age zero. */
+/** As a new leader sees it at first: every cluster at age zero. */
 function planLines(
   deps: DryRunDeps,
   fleet: Fleet,
@@ -188,7 +188,7 @@ type Names = {
   readonly foreign: string | undefined;
 };
 
-/** What a withdrawal does in the end is said together with its first step. */
+/** The end of a withdrawal is printed together with its first step. */
 function stepLines(step: Step, of: Names): readonly string[] {
   switch (step.kind) {
     case "start":

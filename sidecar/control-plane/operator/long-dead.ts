@@ -1,25 +1,31 @@
-/** Which clusters `sidecar withdraw --dead-for` means, and whether anybody has listened long enough to say. Pure. */
+/**
+ * Which clusters `sidecar withdraw --dead-for` selects, and whether the leader has listened long enough to
+ * know. Pure.
+ */
 import { formatDuration } from "../../../shared/duration.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import type { Tick } from "../../../shared/protocol/message.ts";
 import type { Cluster, Fleet } from "../fleet/fleet.ts";
 
 const DAY_MS = 86_400_000;
-/** As many intervals without a beat are a dead cluster; of an unknown interval the default of the deadline. */
+/**
+ * After this many intervals without a beat a cluster is dead; if its interval is not known, the default
+ * deadline applies.
+ */
 const INTERVALS = 10;
 const UNKNOWN_MS = 300_000;
 
-/** Longest dead first. One whose tombstone is under way is not asked about again. */
+/** The longest dead first, without those whose tombstone is already under way. */
 export function longDead(fleet: Fleet, deadForMs: number, nowMs: number): readonly Cluster[] {
   return [...fleet.clusters.values()]
     .filter(({ state, sinceMs }) => state === "dead" && nowMs - sinceMs >= deadForMs)
     .sort((one, other) => one.sinceMs - other.sinceMs || (one.clientId < other.clientId ? -1 : 1));
 }
 
-/** Time for which the leader has listened to beats in this term, at least. */
+/** For at least how long the leader has listened to beats in this term. */
 export const listenedMs = ({ sequence, interval_ms }: Tick): number => sequence * interval_ms;
 
-/** A cluster that beats would have been heard within so long. */
+/** A beating cluster would have been heard within this time. */
 export const proofMs = (clusters: readonly Cluster[]): number =>
   clusters.reduce((most, { intervalSeconds }) => {
     const own = intervalSeconds === undefined ? UNKNOWN_MS : INTERVALS * intervalSeconds * 1000;
@@ -37,7 +43,7 @@ export function ageText(ms: number): string {
   return formatDuration(Math.floor(ms / 1000) * 1000);
 }
 
-/** Of those that were shown, the ones that still are as they were: nothing was heard or registered meanwhile. */
+/** Of those that were shown, the ones that are unchanged: no beat or registration came meanwhile. */
 export function stillDead(shown: readonly Cluster[], now: readonly Cluster[]): readonly ClientId[] {
   const offsets = new Map(now.map(({ clientId, registry }) => [clientId, registry.offset]));
   return shown

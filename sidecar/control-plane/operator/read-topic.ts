@@ -1,4 +1,4 @@
-/** Reading a topic's present content once, without following it: for the operator's commands and `--plan`. */
+/** Reads a topic's present content once, without following it: for the operator's commands and `--plan`. */
 
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import { openConsumer } from "../../../shared/kafka/consumer/consumer.ts";
@@ -19,7 +19,7 @@ const READ_MS = 60_000;
 
 type Source = { readonly client: KafkaClient; readonly log: KafkaLog };
 
-/** Gives every record from `from` (default: the start) up to the present end to `take`. */
+/** Calls `take` with every record from `from` (default: the start) up to the present end. */
 export async function readToEnd(
   { client, log }: Source,
   topic: string,
@@ -69,7 +69,7 @@ const tooLong = (topic: string): KafkaError => ({
   detail: `reading ${topic} to its end: not done within ${READ_MS} ms`,
 });
 
-/** The ledger as it is now, folded; empty where no control plane has made one yet. */
+/** The present ledger, folded; empty if no control plane has created one yet. */
 export async function readLedger(source: Source): Promise<Result<Fleet, KafkaError>> {
   const fleet = createFleet();
   const read = await readToEnd(source, STATUS, ({ records }) => {

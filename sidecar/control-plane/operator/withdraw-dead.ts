@@ -1,7 +1,7 @@
 /**
  * `sidecar withdraw --dead-for 30d`: lists the clusters that have been dead for longer, asks, and withdraws
- * them. The ledger alone does not say that a cluster is dead now: while no control plane led, nobody listened.
- * So a leader must be there, and have listened for as long as a living cluster may be silent.
+ * them. The ledger alone does not prove that a cluster is dead now: while no control plane led, no beat was
+ * read. So there must be a leader that has listened for as long as a living cluster may be silent.
  */
 import type { Clock } from "../../../shared/clock.ts";
 import { EXIT, type ExitCode } from "../../../shared/exit.ts";
@@ -21,9 +21,9 @@ import { ageText, deadLine, listenedMs, longDead, proofMs, stillDead } from "./l
 import { readLedger } from "./read-topic.ts";
 
 const CALL = { deadlineMs: 10_000 } as const;
-/** Ticks come every WATERMARK_INTERVAL, 2 s at most by default; a failover fits. */
+/** Ticks come every WATERMARK_INTERVAL, at most every 2 s by default; long enough for a failover. */
 const TICK_MS_MAX = 20_000;
-/** Without progress for so long, the rest is left to the leader. */
+/** Without progress for this long, the rest is left to the leader. */
 const QUIET_MS_MAX = 30_000;
 const AT_ONCE_MAX = 500;
 
@@ -63,7 +63,7 @@ function failed({ say }: DeadDeps, error: KafkaError): ExitCode {
   return exitCodeOf(error);
 }
 
-/** Why nobody can tell that they are dead now; undefined where somebody can. */
+/** Why it is not certain that they are dead now; undefined if it is. */
 async function whyUnheard(
   deps: DeadDeps,
   dead: readonly Cluster[],
@@ -73,17 +73,20 @@ async function whyUnheard(
   if (!tick.ok) return tick;
   if (tick.value === undefined) {
     return ok(
-      `no control plane leads (no tick within ${ageText(TICK_MS_MAX)}), so nobody listens whether these clusters beat; start one first`,
+      `no control plane leads (no tick within ${ageText(TICK_MS_MAX)}), so no beat of these clusters is read; start one first`,
     );
   }
   const [heardMs, wantedMs] = [listenedMs(tick.value), proofMs(dead)];
   if (heardMs >= wantedMs) return ok(undefined);
   return ok(
-    `the control plane has led for ${ageText(heardMs)} only, and one of these clusters may be silent for ${ageText(wantedMs)} and live; try again in ${ageText(wantedMs - heardMs)}`,
+    `the control plane has led for ${ageText(heardMs)} only, and one of these clusters may be silent for ${ageText(wantedMs)} and alive; try again in ${ageText(wantedMs - heardMs)}`,
   );
 }
 
-/** The next tick of the leader whose records the ledger has, or of a later one. That it may not be read is no sign that none comes. */
+/**
+ * Waits for the next tick of the leader whose records the ledger has, or of a later one. No permission to
+ * read it does not mean that there is none.
+ */
 async function nextTick(
   { client, log }: DeadDeps,
   epoch: number,
@@ -138,7 +141,9 @@ async function write(deps: DeadDeps, clientIds: readonly ClientId[]): Promise<Ex
     const records = some.map((key) => ({ key, value: null, headers }));
     const sent = await producer.send(REGISTRY, records, CALL);
     if (!sent.ok) {
-      say(`${at} of ${clientIds.length} tombstones are written; of the next it is not known`);
+      say(
+        `${at} of ${clientIds.length} tombstones are written; whether the next one is, is not known`,
+      );
       return failed(deps, sent.error);
     }
     for (const [n, clientId] of some.entries()) open.set(clientId, sent.value[n]?.offset ?? 0);
@@ -152,7 +157,7 @@ async function write(deps: DeadDeps, clientIds: readonly ClientId[]): Promise<Ex
   return EXIT.unconfirmed;
 }
 
-/** Takes out of `open` what the ledger says is done, until nothing is left or nothing comes. */
+/** Removes from `open` what is done according to the ledger, until nothing is left or nothing more comes. */
 async function awaitDone(
   { client, log }: DeadDeps,
   open: Map<string, number>,

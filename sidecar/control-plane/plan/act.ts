@@ -1,4 +1,4 @@
-/** An act: one step of a plan as it is carried out, and what can come of it. */
+/** An act: one step of a plan as it is carried out, and its possible outcomes. */
 import type { GroupMember } from "../../../shared/kafka/api/describe-groups.ts";
 import type { AuditAction } from "../../../shared/protocol/audit.ts";
 import { type ClientId, groupOf } from "../../../shared/protocol/client-id.ts";
@@ -11,7 +11,7 @@ export type Act =
       readonly kind: "start";
       readonly clientId: ClientId;
       readonly spec: WorkerSpec;
-      /** Put back first, where Kafka has forgotten them. */
+      /** Offsets to commit first, if Kafka has forgotten them. */
       readonly offsets: KeptOffsets | undefined;
     }
   | {
@@ -19,7 +19,7 @@ export type Act =
       readonly clientId: ClientId;
       readonly worker: Worker;
       readonly cause: StopCause;
-      /** What takes its place, where that has another spec. */
+      /** Its successor, if that has another spec. */
       readonly successor?: WorkerSpec;
     }
   | { readonly kind: "delete-group"; readonly clientId: ClientId };
@@ -31,12 +31,12 @@ export type ActError = {
     | "kafka"
     | "dropped"
     | "defect"
-    /** What a successor needs is not there: its predecessor was not stopped. */
+    /** What a successor needs is missing, so its predecessor was not stopped. */
     | "unprepared";
   readonly detail: string;
-  /** Of `ended`: which one. */
+  /** For `ended`: the instance. */
   readonly instance?: InstanceId;
-  /** Of `group-not-empty`: who is in it. */
+  /** For `group-not-empty`: its members. */
   readonly members?: readonly GroupMember[];
 };
 
@@ -46,7 +46,7 @@ export type ActOutcome =
   | { readonly kind: "group-deleted" }
   | { readonly kind: "failed"; readonly error: ActError };
 
-/** What the audit and the log say of an act. */
+/** The text about an act in the audit and the log. */
 export function describeAct(act: Act): { readonly action: AuditAction; readonly reason: string } {
   switch (act.kind) {
     case "start":
@@ -58,6 +58,6 @@ export function describeAct(act: Act): { readonly action: AuditAction; readonly 
   }
 }
 
-/** An exit brings another spec by the way: that must be told. */
+/** After an exit the successor may have another spec, which must be logged. */
 const nextOf = ({ cause, successor }: Extract<Act, { kind: "stop" }>): string =>
   cause === "exited" && successor !== undefined ? `; next spec ${successor.specHash}` : "";

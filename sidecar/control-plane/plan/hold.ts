@@ -1,9 +1,9 @@
-/** What holds the acts on the whole fleet, in words; shown where health is asked for. Pure. */
+/** What holds back acts on the whole fleet, as text for /health/ready. Pure. */
 import type { LeaderState } from "../state/leader-state.ts";
 import { describeHalt, haltOf } from "../state/rollout.ts";
 import { type FleetConditions, hasRegistration } from "./input.ts";
 
-/** @returns undefined when nothing does */
+/** @returns undefined if nothing does */
 export function describeHold(
   leaderState: LeaderState,
   conditions: FleetConditions,
@@ -27,13 +27,13 @@ export function describeHold(
   return `the brake holds: ${silent} of ${counted} clusters are silent; clean-ups wait until they beat, or for \`sidecar release-brake\``;
 }
 
-/** Shown until none is left: then FLEET_ALIASES may be unset. */
+/** Shown until there is none: then FLEET_ALIASES may be unset. */
 const describeAliases = (workers: number): string | undefined =>
   workers === 0
     ? undefined
     : `following the ledger; ${workers} workers under alias (FLEET_ALIASES)`;
 
-/** Why no more workers are replaced; undefined: a rollout goes on, or there is none. */
+/** Why no more workers are replaced; undefined if a rollout goes on, or there is none. */
 export function rolloutHalt({ rollout, actual }: LeaderState): string | undefined {
   const halt = haltOf(rollout, actual.count());
   return halt && describeHalt(halt, rollout);

@@ -1,4 +1,4 @@
-/** What the planner is told about one cluster, and why clean-ups wait. Pure: reads the leader's state only. */
+/** The planner's input about one cluster, and why clean-ups wait. Pure: only reads the leader's state. */
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { type BrakeReading, readBrake } from "../fleet/brake.ts";
 import type { Cluster } from "../fleet/fleet.ts";
@@ -9,16 +9,16 @@ import { freeRespawns, freeSlots } from "../state/rollout.ts";
 import { type OrphanReading, readOrphans } from "./orphan-share.ts";
 import type { Hold, PlanInput } from "./plan.ts";
 
-/** A worker that is starting or stopping for longer is stuck, and is stopped where that is due. */
+/** A worker that is starting or stopping for longer is stuck, and may be stopped. */
 const CHANGING_MAX_MS = 60_000;
 
-/** What holds for the whole fleet in one round. */
+/** Conditions of the whole fleet in one round. */
 export type FleetConditions = {
-  /** Counted when first asked for: a round costs what changed, not the size of the fleet. */
+  /** Counted on first use: the cost of a round depends on what changed, not on the size of the fleet. */
   readonly brake: () => BrakeReading;
   /** Likewise. */
   readonly orphans: () => OrphanReading;
-  /** The registry was made again, and nobody has said that this is right. */
+  /** The registry was recreated, and no operator has accepted it. */
   readonly registryMadeAgain: boolean;
   /** Not compacted: old registrations may be missing from it. */
   readonly registryHarmful: boolean;
@@ -53,7 +53,7 @@ export function readConditions(
   };
 }
 
-/** Why a cluster that is past its last deadline is not cleaned up; undefined: it is. */
+/** Why a cluster past its last deadline is not cleaned up; undefined: it is. */
 export function cleanupHold(
   cluster: Cluster,
   ages: Ages,
@@ -79,7 +79,7 @@ function orphanHold(
   return conditions.brake().holds ? "brake" : undefined;
 }
 
-/** Only of one withdrawn by history: any other tombstone is carried out at once. */
+/** Only for a cluster that history withdrew: any other tombstone is carried out at once. */
 function withdrawalHold(
   { actual }: LeaderState,
   cluster: Cluster,
@@ -136,7 +136,7 @@ export function planInputOf(
   };
 }
 
-/** A grace of one CLEANUP_TIMEOUT since then, on the joint clock; one that has not begun is not over. */
+/** A grace period of one CLEANUP_TIMEOUT since then, on the joint clock; one that has not begun is not over. */
 const isOver = (
   sinceMs: number | undefined,
   ages: Ages,
@@ -144,8 +144,9 @@ const isOver = (
 ): boolean => sinceMs !== undefined && ages.observedMs(ages.joint) - sinceMs > cleanupTimeoutMs;
 
 /**
- * One that has exited before, and was started again a moment ago: it may be in a crash loop. By the
- * runtime's clock and ours, which decides no more than an order: where theirs is ahead, it counts as settled.
+ * Whether it has exited before and was started again only recently: it may be in a crash loop. This
+ * compares the runtime's clock with ours, but only affects the order of replacements: if the runtime's
+ * clock is ahead, the worker counts as settled.
  */
 function isSettling(
   { startedAtMs, clientId }: Worker,

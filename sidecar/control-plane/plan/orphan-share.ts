@@ -1,13 +1,13 @@
 /**
- * Workers that nobody registered, seen together. One is a leftover; many at once are an empty, rebuilt or wrong
- * Kafka, and its registry must not stop a fleet. While at least `ORPHANS_MIN` and more than `percent` of the
- * workers listed as ours are orphans, none of them is stopped: registrations end it, or an operator who accepts
- * the registry. Pure.
+ * Workers without a registration, counted together. A single one is a leftover; many at the same time mean
+ * an empty, rebuilt or wrong Kafka, whose registry must not stop a fleet. While at least `ORPHANS_MIN` and
+ * more than `percent` of the workers listed as ours are orphans, none of them is stopped: registrations end
+ * it, or an operator who accepts the registry. Pure.
  */
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import type { LeaderState } from "../state/leader-state.ts";
 
-/** Fewer orphans than this are taken for leftovers. */
+/** Fewer orphans than this count as leftovers. */
 const ORPHANS_MIN = 3;
 
 export type OrphanReading = {
@@ -32,9 +32,8 @@ const isOrphan = (leaderState: LeaderState, clientId: ClientId): boolean =>
   !leaderState.actual.isUnderAlias(clientId);
 
 /**
- * An operator accepted the registry: those that are orphans now may go. Before the first listing it is not known
- * who they are: then the first one says.
- * @returns how many
+ * An operator accepted the registry: the present orphans may be stopped. Before the first listing they are
+ * not known, so that listing decides. @returns how many
  */
 export function acceptOrphans(leaderState: LeaderState): number {
   leaderState.orphansAcceptedUnlisted = !leaderState.actual.listed();

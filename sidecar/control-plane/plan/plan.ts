@@ -1,6 +1,6 @@
 /**
- * The plan for one cluster: what is so, in; the next step, out. All branches of the decision are
- * here, and only here: one row of docs/reconcile.md per `return`, the first that matches wins.
+ * The plan for one cluster: from the facts to the next step. All branches of the decision are here, and
+ * only here: one row of docs/reconcile.md per `return`; the first that matches wins.
  *
  * Pure: no clock, no I/O, no log. Properties, each tested in test/sidecar/control-plane/plan/plan.test.ts:
  *  - converged: carrying out the steps and planning again ends, and then yields none;
@@ -25,33 +25,33 @@ export type PlanInput = {
   readonly cluster: Cluster | undefined;
   /** Past its last deadline by observed time of this term. */
   readonly expired: boolean;
-  /** False while the runtime could not be listed: unknown is not none. */
+  /** False if the runtime could not be listed: "unknown" is not "none". */
   readonly listed: boolean;
-  /** Ours, of this fleet or of a former name of it. */
+  /** Our workers, with this fleet's name or a former one. */
   readonly workers: readonly Worker[];
   readonly foreign: Foreign | undefined;
   readonly specHash: string;
-  /** A worker has been starting or stopping past its deadline: it is taken for what it is now. */
+  /** A worker has been starting or stopping past its deadline: its present state counts. */
   readonly changingTooLong: boolean;
   /** An act on this cluster is under way. */
   readonly busy: boolean;
-  /** An act failed or the worker crashed a moment ago: not before its backoff is over. */
+  /** An act failed or the worker crashed recently, and the backoff is not over. */
   readonly backingOff: boolean;
   readonly holdCleanup: Hold | undefined;
   readonly holdOrphan: Hold | undefined;
-  /** Only of one that was withdrawn by the registry's history. */
+  /** Only for a cluster that the registry's history withdrew. */
   readonly holdWithdrawal: Hold | undefined;
   /** Its worker carries a former name of the fleet. */
   readonly underAlias: boolean;
-  /** It was listed without a registration for a CLEANUP_TIMEOUT of observed time. */
+  /** It has been listed without a registration for one CLEANUP_TIMEOUT of observed time. */
   readonly orphanExpired: boolean;
-  /** Withdrawn by history with a worker, and not yet without a beat for as long. */
+  /** Withdrawn by history with a worker, and not yet silent for that long. */
   readonly awaitsSilence: boolean;
   /** Its worker exited before and runs for less than WORKER_MIN_READY: it may be in a crash loop. */
   readonly settling: boolean;
-  /** May one more worker be replaced now? */
+  /** Whether one more worker may be replaced now. */
   readonly replaceable: boolean;
-  /** May one more exited worker be started with a spec that has only failed so far? */
+  /** Whether one more exited worker may be started with a spec that has only failed so far. */
   readonly respawnable: boolean;
 };
 
@@ -64,7 +64,7 @@ export type StopCause =
   | "taken-over"
   | "orphan";
 
-/** Is one stopped so that another takes its place? */
+/** Whether a worker is stopped so that another one takes its place. */
 export const isReplaced = (cause: StopCause): boolean =>
   cause === "spec-changed" || cause === "taken-over";
 
@@ -118,7 +118,7 @@ export function planCluster(input: PlanInput): Step {
   return planLive(input, cluster, newest);
 }
 
-/** Taken over only where an operator allowed it, and where another would be started at once. */
+/** Taken over only if an operator allowed it, and if ours would be started at once. */
 function planForeign(input: PlanInput, cluster: Cluster, { takeOver }: Foreign): Step {
   const isFresh = cluster.state === "registered" || cluster.state === "active";
   if (takeOver === undefined || !isFresh) return none("blocked");
@@ -126,7 +126,7 @@ function planForeign(input: PlanInput, cluster: Cluster, { takeOver }: Foreign):
   return input.replaceable ? stop(takeOver, "taken-over") : wait("replace-slot");
 }
 
-/** Fresh or stale: stale is a warning only. */
+/** Fresh or stale; stale is only a warning. */
 function planLive(input: PlanInput, cluster: Cluster, worker: Worker | undefined): Step {
   if (worker === undefined) {
     return input.backingOff ? wait("backoff") : { kind: "start", cause: "spawn" };
@@ -143,7 +143,7 @@ function planLive(input: PlanInput, cluster: Cluster, worker: Worker | undefined
   return input.replaceable ? stop(worker, "spec-changed") : wait("replace-slot");
 }
 
-/** The consumer group is kept: a beat or a registration resumes at its committed offsets. */
+/** The consumer group is kept: after a beat or a registration the worker resumes at its committed offsets. */
 function planDead(input: PlanInput, worker: Worker | undefined): Step {
   if (worker === undefined) return none("dead");
   if (worker.state === "exited") {
@@ -155,9 +155,9 @@ function planDead(input: PlanInput, worker: Worker | undefined): Step {
 }
 
 /**
- * Not held: a tombstone is somebody's word, not our conclusion. One of the history is an old word, and
- * compaction may have left it alone although it was refused: it stops nobody who beats, in a registry
- * that was made again it waits for an operator, and its group is kept in any case.
+ * No hold applies: somebody asked for the withdrawal, we did not conclude it. A tombstone of the history is
+ * old, and may be one that was refused, left behind by compaction. So it stops no cluster that beats; in a
+ * recreated registry it waits for an operator; and its group is always kept.
  */
 function planWithdrawn(input: PlanInput, cluster: Cluster, worker: Worker | undefined): Step {
   if (worker === undefined && cluster.withdrawal === "done") return none("withdrawn");
@@ -171,7 +171,7 @@ function planWithdrawn(input: PlanInput, cluster: Cluster, worker: Worker | unde
     if (cluster.groupKept) return none("group-kept");
     return backingOff ? wait("backoff") : { kind: "delete-group" };
   }
-  // It may be in the group, or come back to it.
+  // It may be in the group, or return to it.
   const { takeOver } = foreign;
   if (takeOver === undefined) return none("blocked");
   return backingOff ? wait("backoff") : stop(takeOver, "withdrawn");
@@ -188,6 +188,6 @@ function planOrphan(input: PlanInput, worker: Worker | undefined): Step {
 const isOnItsWay = ({ state, held }: Worker): boolean =>
   state === "stopping" || (state === "starting" && held === undefined);
 
-/** Oldest first; a tie is broken by the instance, so that every leader names the same one. */
+/** Oldest first; the instance breaks a tie, so that every leader chooses the same one. */
 const byAge = (a: Worker, b: Worker): number =>
   a.startedAtMs - b.startedAtMs || (a.instance < b.instance ? -1 : 1);

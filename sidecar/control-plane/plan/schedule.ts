@@ -1,4 +1,7 @@
-/** Planning what is dirty: which acts begin now, and where every other cluster waits. Pure but for the leader's state. */
+/**
+ * Plans what is dirty: which acts begin now, and what every other cluster waits for. Pure except for the
+ * leader's state.
+ */
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import type { Ages } from "../fleet/observed-time.ts";
 import type { LeaderState } from "../state/leader-state.ts";
@@ -8,7 +11,7 @@ import type { Act } from "./act.ts";
 import { type FleetConditions, planInputOf } from "./input.ts";
 import { isReplaced, planCluster, type Step } from "./plan.ts";
 
-/** Acts under way at the same time; what is beyond stays dirty until one ends. */
+/** How many acts may be under way at the same time; further ones stay dirty until one ends. */
 export const ACTS_AT_ONCE_MAX = {
   start: 32,
   stop: 256,
@@ -23,7 +26,7 @@ export type PlanDeps = {
 
 export type Planned = {
   readonly acts: readonly Act[];
-  /** Withdrawn clusters whose worker is gone and whose group is left to expire: nothing is to be done. */
+  /** Withdrawn clusters whose worker is gone and whose group is left to expire: nothing is left to do. */
   readonly groupsKept: readonly ClientId[];
 };
 
@@ -60,7 +63,7 @@ export function plannedActs(deps: PlanDeps, conditions: FleetConditions): Planne
 
 export const replaces = (act: Act): boolean => act.kind === "stop" && isReplaced(act.cause);
 
-/** Is it one that exited with another spec than it will be started with? */
+/** Whether its worker exited with another spec than the wanted one. */
 export const respawns = (act: Act): boolean =>
   act.kind === "stop" && act.cause === "exited" && act.successor !== undefined;
 
@@ -72,7 +75,7 @@ function take(room: Room, act: Act, { rollout }: LeaderState): void {
 
 type Room = { readonly acts: Record<Act["kind"], number>; slots: number; respawns: number };
 
-/** How many acts of each kind may begin; as many of those that queue are made dirty again. */
+/** How many acts of each kind may begin; that many of the queued clusters are made dirty again. */
 function openRoom(leaderState: LeaderState, monotonicMs: number): Room {
   const acts: Record<Act["kind"], number> = { ...ACTS_AT_ONCE_MAX };
   for (const kind of leaderState.busy.values()) acts[kind] -= 1;
@@ -96,7 +99,7 @@ function readmit(leaderState: LeaderState, queue: Set<ClientId>, countMax: numbe
   }
 }
 
-/** Where a cluster that needs no act now waits; nothing has to be looked at before its time. */
+/** Records what a cluster without an act waits for, so that it is planned again only then. */
 function settle({ leaderState, ages }: PlanDeps, clientId: ClientId, step: Step): void {
   leaderState.dirty.delete(clientId);
   noteBlocked(leaderState, clientId, step);
@@ -135,14 +138,14 @@ function settle({ leaderState, ages }: PlanDeps, clientId: ClientId, step: Step)
     case "registry-harmful":
     case "orphan-share":
       leaderState.held.add(clientId);
-      // An orphan's grace begins when nothing holds it any more.
+      // An orphan's grace period begins when nothing holds it any more.
       if (!leaderState.fleet.clusters.has(clientId)) {
         leaderState.orphanSince.set(clientId, ages.observedMs(ages.joint));
       }
   }
 }
 
-/** Each is news once, and again when something else holds the name. */
+/** Each is logged once, and again when something else has the name. */
 function noteBlocked(leaderState: LeaderState, clientId: ClientId, step: Step): void {
   if (step.kind !== "none" || step.why !== "blocked") {
     leaderState.blocked.delete(clientId);
@@ -178,7 +181,7 @@ function toAct(
   }
 }
 
-/** A worker that goes for another spec is told its successor's. */
+/** A worker that is replaced for another spec: its act names the successor's. */
 function stopOf(
   worker: WorkerSettings,
   clientId: ClientId,

@@ -1,6 +1,6 @@
 /**
- * The audit: every act is written before it is done and after, with acks=all, and is one log line.
- * The spawn line reads as the original's, for those who search their logs for it.
+ * The audit: every act is written before and after it is done, with acks=all, and logged in one line. The
+ * line of a spawn is the original's, for those who search their logs for it.
  */
 
 import type { Clock } from "../../../shared/clock.ts";
@@ -72,7 +72,7 @@ function intentLine(act: Act): string {
   }
 }
 
-/** As a record: keyed by cluster, so that one cluster's history stays in order. */
+/** Its record: keyed by cluster, so that one cluster's history stays in order. */
 export const auditRecord = (audit: Audit): OutRecord => ({
   key: audit.client_id ?? "fleet",
   value: encodeAudit(audit),

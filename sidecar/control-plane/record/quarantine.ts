@@ -1,6 +1,6 @@
 /**
- * Quarantine of refused heartbeats, beside the rounds: a flood of garbage must not slow the fleet
- * down. What does not fit the queue is counted and stays readable in its own topic for an hour.
+ * Quarantines refused heartbeats, concurrently with the rounds: a flood of garbage must not slow the fleet
+ * down. What does not fit the queue is counted, and stays in its own topic for an hour.
  */
 import type { Refused } from "../../../shared/protocol/quarantine.ts";
 import type { SaveOptions } from "./write.ts";

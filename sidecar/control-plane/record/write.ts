@@ -15,11 +15,11 @@ import { toStatus } from "../fleet/ledger.ts";
 import type { LeaderState } from "../state/leader-state.ts";
 import { auditRecord } from "./audit.ts";
 
-/** One try of a write, in ms; then it is tried again. */
+/** Deadline of one attempt, in ms; then it is tried again. */
 const WRITE_DEADLINE_MS = 10_000;
 const RETRY = { baseMs: 100, maxMs: 5_000 } as const;
 
-/** The term ended while something waited; its leader writes nothing any more. */
+/** The term ended while a write waited; its leader writes nothing more. */
 export class TermLost extends Error {
   constructor(reason: string) {
     super(`the term is over: ${reason}`);
@@ -32,7 +32,7 @@ export type SaveOptions = {
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly warn: (message: string, fields: Record<string, unknown>) => void;
-  /** Why nothing can be written for now; undefined when a write has succeeded again. */
+  /** Called with the reason why nothing can be written; with undefined when a write has succeeded again. */
   readonly trouble: (error: KafkaError | undefined) => void;
 };
 
@@ -57,7 +57,7 @@ async function writeUntilDone(
   trouble(undefined);
 }
 
-/** Changed clusters first, then `_applied`: what the ledger says was judged is in the ledger. */
+/** Changed clusters first, then `_applied`, so that everything that was judged is in the ledger. */
 export async function saveLedger(
   leaderState: LeaderState,
   epoch: number,
@@ -81,7 +81,7 @@ function* ledgerRecords(leaderState: LeaderState, epoch: number): Generator<OutR
     if (leaderState.actual.listed()) {
       yield { key: clientId, value: encodeStatus(status), partition: 0 };
     } else {
-      // What the last leader knew of its worker may be gone with the host: nobody must believe it.
+      // What the last leader knew about its worker may no longer be true, so it must not be believed.
       leaderState.savedUnlisted.add(clientId);
       yield { key: clientId, value: encodeStatus({ ...status, worker: null }), partition: 0 };
     }
@@ -120,10 +120,10 @@ export async function saveQuarantine(
   warn(`could not copy ${copies}; they stay where they are, and the fleet goes on`, { detail });
 }
 
-/** What is refused must never stop the topic: a copy that cannot be written is given up. */
+/** Refused records must never stop the topic: a copy that cannot be written is dropped. */
 const QUARANTINE_TRIES = 5;
 
-/** A copy that Kafka might refuse is made without what is too large: it must not stop the topic. */
+/** If the copy is too large for Kafka, it is written without key and value. */
 const COPIED_BYTES_MAX = 512 * 1024;
 
 function toQuarantine(refused: Refused): OutRecord {

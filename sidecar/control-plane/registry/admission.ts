@@ -1,6 +1,6 @@
 /**
- * Judging registry records: what is accepted changes the fleet, what is refused goes to quarantine
- * and changes nothing. Pure.
+ * Judges registry records: an accepted one changes the fleet; a refused one goes to the quarantine and
+ * changes nothing. Pure.
  */
 import { type ClientId, isClientId } from "../../../shared/protocol/client-id.ts";
 import { parseJson, toBytes } from "../../../shared/protocol/json.ts";
@@ -19,36 +19,36 @@ import {
 import { refusalOf } from "./identity.ts";
 import { inOrder, type RegistryRecord } from "./order.ts";
 
-/** Headers of an accepted record that the ledger keeps, at most, and characters of each. */
+/** How many headers of an accepted record the ledger keeps, and how many characters of each. */
 const HEADERS_KEPT_MAX = 16;
 const HEADER_CHARS_MAX = 1024;
 
 export type Admitted = {
   readonly changed: readonly Cluster[];
-  /** Their accepted record was found again, at another place in the registry. Nothing else changed. */
+  /** Their accepted record was found again, at another position in the registry. Nothing else changed. */
   readonly moved: readonly Cluster[];
   readonly refused: readonly Refused[];
   readonly registrations: number;
   readonly tombstones: number;
-  /** Clients of which a registration and a tombstone could not be ordered; the registration won. */
+  /** Clients whose registration and tombstone could not be ordered; the registration won. */
   readonly conflicts: readonly ClientId[];
-  /** Clients with a tombstone in the history whose registration in the ledger was kept. */
+  /** Clients with a tombstone in the history, whose registration in the ledger was kept. */
   readonly outlived: readonly ClientId[];
 };
 
 export type AdmitOptions = {
   readonly seen: Seen;
   readonly nowMs: number;
-  /** Of the registry that is read: a replay is one of the same topic only. */
+  /** Topic id of the registry that is read: a replay must be of the same topic. */
   readonly topicId?: string;
   readonly history?: RegistryHistory;
 };
 
-/** What of a registry that is read from its start was in it before we looked. */
+/** If a registry is read from its start: what was in it before we read its end. */
 export type RegistryHistory = {
   /** Per partition: records below this offset are history. */
   readonly ends: ReadonlyMap<number, number>;
-  /** Partitions whose history was judged, by older rules: only what these refused can be news. */
+  /** Partitions whose history was judged by older rules: only records that these refused can be new. */
   readonly judged: ReadonlySet<number>;
 };
 
@@ -69,7 +69,7 @@ export function admit(
   for (const record of ordered.records) {
     const message = read.get(record);
     const fromHistory = isHistory(record);
-    // What lies before the last of a history is over: it stops, starts and deletes nothing.
+    // Records of the history before the last one are over: they start, stop and delete nothing.
     if (message === undefined || (fromHistory && !history.last.has(record))) continue;
     const inConflict = ordered.conflicts.has(message.clientId);
     take(fleet, tally, record, message, { ...at, inConflict, fromHistory });
@@ -81,7 +81,7 @@ export function admit(
   };
 }
 
-/** What came of the records so far. */
+/** The result of the records so far. */
 type Tally = {
   readonly changed: Map<ClientId, Cluster>;
   readonly moved: Cluster[];
@@ -114,7 +114,7 @@ function take(
   tally.changed.set(clientId, fold(fleet, record, message, how));
 }
 
-/** The last of each client's records that may speak for it, after those before it. */
+/** The last record of each client that may speak for it. */
 function admitHistory(
   records: readonly RegistryRecord[],
   read: ReadonlyMap<RegistryRecord, RegistryMessage>,
@@ -147,21 +147,19 @@ function decodeAll(records: readonly RegistryRecord[]) {
   return { read, refused };
 }
 
-/** How one record is to be taken. */
+/** How one record is to be judged. */
 type How = AdmitOptions & {
-  /** A registration and a tombstone of its client could not be ordered. */
+  /** Its client's registration and tombstone could not be ordered. */
   readonly inConflict: boolean;
   readonly fromHistory: boolean;
 };
 
 /**
- * What a record says to somebody who has the ledger:
- *  - `replay`: it was judged, by a leader that died between writing a cluster and `_applied`, or by
- *    older rules: these have accepted this or another partition's record of the cluster;
- *  - `again`: what the ledger says, in a registry that was made again;
- *  - `outlived`: a tombstone in such a registry, of a cluster that the ledger has a registration of.
- *    Nobody knows which is newer: silence ends a wrong registration, nothing ends a wrong tombstone;
- *  - `new`: anything else. A history of the same topic is new, too: a partition that was added.
+ * What a record means, compared with the ledger:
+ *  - `replay`: it was judged already, by a leader that died between writing a cluster and `_applied`, or by older rules, which accepted this record or one of another partition;
+ *  - `again`: the same as in the ledger, in a recreated registry;
+ *  - `outlived`: a tombstone in such a registry, of a cluster that is registered in the ledger. It is not known which is newer: silence ends a wrong registration, nothing ends a wrong tombstone;
+ *  - `new`: anything else. So is the history of a partition that was added to the same topic.
  */
 function compare(
   { registry }: Cluster,
@@ -217,7 +215,7 @@ const placeOf = ({ partition, offset, headers }: RegistryRecord) => ({
   ),
 });
 
-/** A cluster's name is for people: an empty one, or one of any length, is no reason to refuse it. */
+/** A cluster's name is for people: an empty or a too long one is no reason to refuse the record. */
 const NAME_CHARS_MAX = 253;
 const isShown = (name: unknown): name is string =>
   typeof name === "string" && name !== "" && name.length <= NAME_CHARS_MAX;

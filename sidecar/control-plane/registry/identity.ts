@@ -1,7 +1,7 @@
 /**
- * Whether a record that is well-formed may speak for its cluster: not a tombstone that one of two
- * living agents wrote, and not one of an installation that another has replaced. Pure; what the
- * headers mean stands in docs/protocol.md.
+ * Whether a well-formed record may speak for its cluster: not a tombstone that one of two living agents
+ * wrote, and not one of an installation that another has replaced. Pure; docs/protocol.md explains the
+ * headers.
  */
 import { installationOf } from "../../../shared/protocol/installation.ts";
 import type { Accepted } from "../../../shared/protocol/ledger.ts";
@@ -19,12 +19,12 @@ import type { Cluster } from "../fleet/fleet.ts";
 
 type Headers = Readonly<Record<string, string>>;
 
-/** A cluster as far as it says who may speak for it. */
+/** The facts about a cluster that decide who may speak for it. */
 type Speaker = Pick<Cluster, "clientId" | "facts"> & {
   readonly registry: Pick<Accepted, "value" | "headers">;
 };
 
-/** Undefined: it may. A cluster that nobody registered yet has nothing to protect. */
+/** Undefined: it may. A cluster without a registration needs no protection. */
 export function refusalOf(
   cluster: Speaker | undefined,
   message: RegistryMessage,
@@ -40,7 +40,7 @@ export function refusalOf(
   return inConflict(cluster, "a registration of another installation is not accepted meanwhile");
 }
 
-/** What a person has withdrawn comes back when a person says so, and not at the next restart of a host. */
+/** A cluster that a person has withdrawn comes back when a person asks for it, not at the next restart of a host. */
 function refuseAutomatic(
   { clientId, registry }: Speaker,
   message: RegistryMessage,

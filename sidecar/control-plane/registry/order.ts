@@ -1,11 +1,10 @@
 /**
  * In which order the accepted records of one reading of the registry take effect.
  *
- * Order is offset order. Only a registry that was made with several partitions, by clients that
- * partition differently, can hold one key's records in two of them; then the broker's time decides
- * (LogAppendTime). With CreateTime no clock can be believed: a registration wins over a tombstone,
- * because silence ends a wrong registration and nothing ends a wrong tombstone; that is a conflict,
- * and shown. Pure.
+ * Order is offset order. Only if a registry has several partitions, and clients partition differently, can
+ * one key's records be in two of them; then the broker's time decides (LogAppendTime). With CreateTime no
+ * clock can be believed: a registration wins over a tombstone, because silence ends a wrong registration
+ * and nothing ends a wrong tombstone; this is shown as a conflict. Pure.
  */
 import { keyText } from "../../../shared/protocol/json.ts";
 
@@ -21,7 +20,7 @@ export type RegistryRecord = {
 
 export type Ordered = {
   readonly records: readonly RegistryRecord[];
-  /** Keys whose order had to be decided without a time to believe. */
+  /** Keys whose order had to be decided without a trusted time. */
   readonly conflicts: ReadonlySet<string>;
 };
 
@@ -65,7 +64,7 @@ function merged(group: readonly RegistryRecord[]): readonly RegistryRecord[] {
   });
 }
 
-/** Partitions whose last word is a tombstone come first, so that a registration has the last word. */
+/** Partitions whose last record is a tombstone come first, so that a registration wins. */
 function registrationsLast(group: readonly RegistryRecord[]): {
   readonly sorted: readonly RegistryRecord[];
   readonly conflict: boolean;

@@ -1,29 +1,29 @@
 /**
  * What runs, as far as we know: the runtime's last listing, corrected by the outcomes of our own acts
- * since. A listing that began before an act ended does not speak about that act's cluster.
+ * since. A listing that began before an act ended says nothing about that act's cluster.
  */
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import type { Foreign, InstanceId, Listing, Worker } from "../runtime/runtime.ts";
 import { workerNamesOf } from "../worker/spec.ts";
 
 export type Actual = {
-  /** False before the first listing, and again while listing fails: unknown is not none. */
+  /** False before the first listing, and while listing fails: "unknown" is not "none". */
   readonly listed: () => boolean;
   readonly unlisted: () => void;
   readonly workersOf: (clientId: ClientId) => readonly Worker[];
-  /** What holds the name of its worker, or the one that the original gave to its own. */
+  /** What has the name of its worker, or the name that the original would give it. */
   readonly foreignOf: (clientId: ClientId) => Foreign | undefined;
   readonly clientIds: () => Iterable<ClientId>;
   readonly count: () => number;
-  /** How many carry a former name of the fleet, and whether this cluster's does. */
+  /** How many have a former name of the fleet, and whether this cluster's has. */
   readonly underAlias: () => number;
   readonly isUnderAlias: (clientId: ClientId) => boolean;
-  /** Call before asking the runtime for a listing; give the mark to `fold`. */
+  /** Call it before asking the runtime for a listing, and pass the mark to `fold`. */
   readonly mark: () => number;
-  /** Takes a listing in; returns the clusters for which something changed, and what exited. */
+  /** Applies a listing; returns the clusters for which something changed, and what exited. */
   readonly fold: (listing: Listing, mark: number) => Changes;
   readonly started: (worker: Worker) => void;
-  /** It was started and has ended: no later listing of it is news. */
+  /** It was started and has ended: a later listing must not report that again. */
   readonly ended: (clientId: ClientId, instance: InstanceId) => void;
   readonly gone: (worker: Worker) => void;
 };
@@ -31,7 +31,7 @@ export type Actual = {
 export type Changes = {
   readonly changed: ReadonlySet<ClientId>;
   readonly exits: readonly Worker[];
-  /** Names of foreign objects that came or went. */
+  /** Names of foreign objects that appeared or disappeared. */
   readonly foreign: ReadonlySet<string>;
 };
 
@@ -116,7 +116,10 @@ export function createActual(fleet: string, aliases: readonly string[] = []): Ac
   };
 }
 
-/** By the name that is held. What was taken over meanwhile may still stand in a listing that began before. */
+/**
+ * By the name that is taken. A container that was taken over meanwhile may still be in a listing that began
+ * before.
+ */
 function foreignIn(
   { workers, foreign }: Listing,
   isOurs: (worker: Worker) => boolean,
@@ -146,7 +149,7 @@ function changesOf(was: ByClient, is: ByClient): Omit<Changes, "foreign"> {
 
 const ofOtherFleet = ({ name, fleet }: Worker): Foreign => ({
   name,
-  detail: `a worker of fleet "${fleet}"; where that is this fleet's former name, set FLEET_ALIASES=${fleet}, and its registration adopts it`,
+  detail: `a worker of fleet "${fleet}"; if that is this fleet's former name, set FLEET_ALIASES=${fleet}, and its registration adopts it`,
 });
 
 const exitedOf = (worker: Worker): Worker => ({ ...worker, state: "exited" });
@@ -167,7 +170,7 @@ const same = (before: readonly Worker[], after: readonly Worker[]): boolean =>
     return one.instance === other?.instance && one.state === other.state && one.held === other.held;
   });
 
-/** One that was exited when it was first seen is nobody's news: a leader before us counted it. */
+/** A worker that had exited when it was first seen is not reported: an earlier leader counted it. */
 const hasExited = (worker: Worker, before: readonly Worker[]): boolean =>
   worker.state === "exited" &&
   before.some(({ instance, state }) => instance === worker.instance && state !== "exited");

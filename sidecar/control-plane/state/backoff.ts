@@ -1,20 +1,20 @@
 /**
- * Backoff per cluster: of a worker that exits again and again, of a start that fails, of a group that
- * cannot be deleted yet. In the leader's memory, on its monotonic clock; the count of restarts
- * outlives it in the ledger.
+ * Backoff per cluster: for a worker that exits again and again, a start that fails, a group that cannot be
+ * deleted yet. In the leader's memory, on its monotonic clock; the count of restarts outlives it in the
+ * ledger.
  */
 import { backoffMs } from "../../../shared/backoff.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { createTimerHeap } from "../fleet/timer-heap.ts";
 
-/** Kubernetes begins at 10 s and ends at 5 min; a worker here is cheap, a gap in its data is not. */
+/** Kubernetes begins at 10 s and ends at 5 min; here a start is cheap, but a gap in the data is not. */
 const BACKOFF_BASE_MS = 1_000;
 const BACKOFF_MAX_MS = 60_000;
 /** At least half of the wait: a crash loop must not spin by luck. */
 const CERTAIN = 0.5;
-/** What lies with others and takes them a while, such as an image that is in no registry. */
+/** For problems that others must solve, which takes time, such as an image that is in no registry. */
 export const PATIENT_MAX_MS = 300_000;
-/** A worker that ran this long before it exited starts at once again, and its count begins anew. */
+/** A worker that ran this long before it exited starts again at once, and its count is reset. */
 export const STABLE_MS = 60_000;
 
 type Attempts = { failures: number; notBeforeMs: number };

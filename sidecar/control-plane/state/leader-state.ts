@@ -1,6 +1,6 @@
 /**
- * A leader's state: the fleet, what runs, and what is still to be planned, written or told. The round
- * works it off; readers and runtimes only put things in.
+ * A leader's state: the fleet, what runs, and what is still to be planned, written or logged. The round
+ * processes it; consumers and runtimes only add to it.
  */
 import type { Audit } from "../../../shared/protocol/audit.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
@@ -22,9 +22,9 @@ export type LeaderState = {
   readonly backoffs: Backoffs;
   /** To be planned in the next round. */
   readonly dirty: Set<ClientId>;
-  /** Held back by a gap, the brake or an orphan's grace: looked at again when time advances. */
+  /** Held back by a gap, the brake or an orphan's grace period: planned again when time advances. */
   readonly held: Set<ClientId>;
-  /** Dead clusters whose worker is gone, and whose group's offsets are to be kept. */
+  /** Dead clusters without a worker, whose group's offsets are to be kept. */
   readonly unkept: Set<ClientId>;
   /** Written before the first listing, without a worker: to be written again after it. */
   readonly savedUnlisted: Set<ClientId>;
@@ -37,35 +37,38 @@ export type LeaderState = {
   readonly unsavedApplied: Set<number>;
   /** Clusters on which an act is under way, and of which kind. */
   readonly busy: Map<ClientId, "start" | "stop" | "delete-group">;
-  /** Clusters whose next act waits for room among those of its kind, and for a replacement's slot. */
+  /** Clusters whose next act waits for a free place among acts of its kind, or for a rollout's slot. */
   readonly queued: Readonly<Record<"start" | "stop" | "delete-group", Set<ClientId>>>;
   readonly queuedReplacements: Set<ClientId>;
   /** Clusters whose exited worker waits for its turn with a spec that fails. */
   readonly queuedRespawns: Set<ClientId>;
-  /** Who is being moved to the wanted spec, and how that goes. */
+  /** The rollout to the wanted spec. */
   readonly rollout: Rollout;
   /** Since when, monotonic ms, a registration waits for its worker, and a tombstone for its end. */
   readonly spawnAsked: Map<ClientId, number>;
   readonly stopAsked: Map<ClientId, number>;
-  /** Since when, monotonic ms, somebody in it has kept a group from being deleted. */
+  /** Since when, monotonic ms, a member has kept a group from being deleted. */
   readonly groupHeldSince: Map<ClientId, number>;
   /** Observed ms on the joint clock when a worker was first listed without a registration. */
   readonly orphanSince: Map<ClientId, number>;
-  /** The same clock at the last beat of a cluster that history withdrew and whose worker runs; at first, since that is known. */
+  /**
+   * The same clock at the last beat of a cluster that history withdrew and whose worker runs; before a
+   * beat, when that became known.
+   */
   readonly withdrawnHeardMs: Map<ClientId, number>;
-  /** Clusters whose worker's name is held by something that is not ours, with what it is. */
+  /** Clusters whose worker's name is taken by something that is not ours, with what it is. */
   readonly blocked: Map<ClientId, string>;
   /** Those of them that have not been logged. */
   readonly blockedNews: Set<ClientId>;
-  /** Orphans that may go although there are many: an operator has accepted the registry. */
+  /** Orphans that may be stopped although there are many: an operator has accepted the registry. */
   readonly acceptedOrphans: Set<ClientId>;
-  /** That was said before the first listing. */
+  /** The registry was accepted before the first listing. */
   orphansAcceptedUnlisted: boolean;
-  /** Since when, monotonic ms, a worker has been starting or stopping by the listings. */
+  /** Since when, monotonic ms, a worker has been starting or stopping according to the listings. */
   readonly changingSince: Map<ClientId, number>;
   /** How often a cluster's worker exited by itself since it was registered. */
   readonly restarts: Map<ClientId, number>;
-  /** When, monotonic ms, this leader started a worker; of an adopted one it is not known. */
+  /** When, monotonic ms, this leader started a worker; not known for an adopted one. */
   readonly startedAtMs: Map<ClientId, number>;
   readonly recent: Map<ClientId, readonly Audit[]>;
   /** Why the last act on a cluster failed; cleared when one succeeds. */
@@ -117,22 +120,21 @@ export function remember(leaderState: LeaderState, audit: Audit, clientId: Clien
   leaderState.recent.set(clientId, [...before, audit].slice(-RECENT_MAX));
 }
 
-/** Dead, and nothing of it runs or is about to: nobody commits in its group any more. */
+/** It is dead, and no worker of it runs or is about to: nothing commits in its group any more. */
 export function isGone({ fleet, actual, busy }: LeaderState, clientId: ClientId): boolean {
   const isDead = fleet.clusters.get(clientId)?.state === "dead";
   const runsNothing = actual.listed() && actual.workersOf(clientId).length === 0;
   return isDead && runsNothing && !busy.has(clientId);
 }
 
-/** A cluster that changed must be written and looked at again. */
+/** A changed cluster must be written and planned again. */
 export function touch(leaderState: LeaderState, cluster: Cluster): void {
   leaderState.unsaved.add(cluster.clientId);
   leaderState.dirty.add(cluster.clientId);
 }
 
 /**
- * Brings a cluster's `worker` in line with what runs.
- * @returns true when it changed, and so must be written
+ * Updates a cluster's `worker` to what runs. @returns true if it changed, so that it must be written
  */
 export function syncWorker(leaderState: LeaderState, cluster: Cluster, runtime: string): boolean {
   const next = ledgerWorker(leaderState, cluster, runtime);
@@ -170,7 +172,7 @@ function ledgerWorker(
   return { runtime, instance: "", spec_hash: "", restarts, state: "blocked" };
 }
 
-/** A worker that keeps exiting is a crash loop, also while it waits for its next start. */
+/** A worker that keeps exiting is in a crash loop, even while it waits for its next start. */
 function shownState(leaderState: LeaderState, worker: Worker): LedgerWorker["state"] {
   const looping = leaderState.backoffs.failures(worker.clientId) >= CRASH_LOOP_SHOWN;
   return worker.state === "exited" && looping ? "crash-loop" : worker.state;

@@ -1,4 +1,7 @@
-/** What a term's beginning, the registry's offsets and the ledger's own records mean for the leader's state. Pure. */
+/**
+ * What the beginning of a term, the registry's offsets and the ledger's own records mean for the leader's
+ * state. Pure.
+ */
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import type { LedgerRecord } from "../../../shared/protocol/ledger.ts";
 import { type Cluster, type Fleet, setFact } from "../fleet/fleet.ts";
@@ -6,7 +9,7 @@ import type { Ages } from "../fleet/observed-time.ts";
 import type { Taken } from "../inbox.ts";
 import type { LeaderState } from "./leader-state.ts";
 
-/** Everybody starts at age zero: what happened before this term we have not seen. */
+/** Every cluster starts at age zero: we have not seen what happened before this term. */
 export function begin(leaderState: LeaderState, ages: Ages): void {
   const seen = { clock: ages.joint, atMs: 0 };
   for (const cluster of leaderState.fleet.clusters.values()) {
@@ -20,7 +23,7 @@ export function begin(leaderState: LeaderState, ages: Ages): void {
   }
 }
 
-/** Its worker was replaced by a leader before us, and had not run long enough: it holds its slot on. */
+/** An earlier leader replaced its worker, which had not run long enough: it keeps its slot. */
 function resumeTrial(leaderState: LeaderState, cluster: Cluster): void {
   const { clientId } = cluster;
   const replacedFor = cluster.facts?.replaced_for;
@@ -31,7 +34,7 @@ function resumeTrial(leaderState: LeaderState, cluster: Cluster): void {
   else endTrial(leaderState, cluster);
 }
 
-/** It has run long enough, or is none of this rollout. */
+/** It has run long enough, or does not belong to this rollout. */
 export function endTrial(leaderState: LeaderState, cluster: Cluster): void {
   if (cluster.facts?.replaced_for === undefined) return;
   setFact(cluster, "replaced_for", undefined);
@@ -48,9 +51,8 @@ export function applyOffsets(leaderState: LeaderState, taken: Taken, epoch: numb
 }
 
 /**
- * A record behind our own that is older than it would survive compaction: of a lower epoch, or of ours
- * but held up on its way (a try that was given up, and appended when a hung broker went on). Ours is
- * written again.
+ * An older record after our own would survive compaction: one of a lower epoch, or a delayed one of ours
+ * (an attempt that was given up, and appended when a hung broker went on). Then ours is written again.
  */
 export function noticeLedger(
   leaderState: LeaderState,
@@ -71,7 +73,7 @@ export function noticeLedger(
   }
 }
 
-/** Partitions that the registry does not have any more: what was judged there is said no longer. */
+/** Partitions that the registry no longer has: their `_applied` is marked as removed. */
 export function dropPartitions(leaderState: LeaderState, present: readonly number[]): void {
   for (const partition of [...leaderState.fleet.applied.keys()]) {
     if (present.includes(partition)) continue;
@@ -80,7 +82,7 @@ export function dropPartitions(leaderState: LeaderState, present: readonly numbe
   }
 }
 
-/** The registry lost its end: offsets that the ledger knows will be given anew, to other records. */
+/** The registry lost its last records: offsets that the ledger has will be reused for other records. */
 export function forgetOffsets(fleet: Fleet, partition: number): readonly ClientId[] {
   const changed: ClientId[] = [];
   for (const cluster of fleet.clusters.values()) {

@@ -1,25 +1,23 @@
 /**
- * A rollout: workers of another spec are replaced, and how many at a time follows from what runs. Pure,
- * but that `fold…` and `note…` change the rollout they are given.
+ * A rollout: workers with another spec are replaced, and the number at a time depends on what runs. Pure,
+ * except that `fold…` and `note…` change the rollout they are given.
  *
  * Invariants (test/sidecar/control-plane/state/rollout.test.ts):
- *  - a slot is held from the stop of a worker until its successor has run WORKER_MIN_READY, as this leader
- *    saw it: by no other clock, and in no listing that began earlier;
- *  - one slot until one worker of this spec has run so long; then as many more as have, up to a hundredth
- *    of the fleet, at least five: so a spec that does not run halts itself at its first worker;
- *  - who merely waits (pending, young) has not failed; who failed has, until it has run so long.
+ *  - a slot is held from the stop of a worker until this leader has seen its successor run for WORKER_MIN_READY, by its own clock, and in listings that began after that;
+ *  - there is one slot until one worker of this spec has run so long; then one more than the workers that have, up to a hundredth of the fleet, but at least five: so a spec that does not run halts at its first worker;
+ *  - a worker that only waits (pending, young) has not failed; one that failed has, until it has run so long.
  */
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import type { InstanceId, Worker } from "../runtime/runtime.ts";
 
-/** Of a fleet of up to 500; of a larger one, its hundredth. */
+/** For a fleet of up to 500; for a larger one, a hundredth of it. */
 const REPLACED_AT_ONCE_LEAST = 5;
 const FLEET_PART = 100;
 
-/** An exited worker's next start while the spec fails: after 1 s, doubling to a minute. */
+/** When an exited worker starts while the spec fails: after 1 s, doubling to a minute. */
 const PACE_BASE_MS = 1_000;
 const PACE_MAX_MS = 60_000;
-/** What a successor needs, such as its image, is asked for again after 5 s, doubling to five minutes. */
+/** When to check again for what a successor needs, such as its image: after 5 s, doubling to five minutes. */
 const PREPARE_BASE_MS = 5_000;
 const PREPARE_MAX_MS = 300_000;
 
@@ -28,16 +26,16 @@ export type Rollout = {
   readonly specHash: string;
   /** Workers of the wanted spec that this leader has not yet seen running for WORKER_MIN_READY. */
   readonly young: Map<ClientId, { readonly instance: InstanceId; readonly sinceMs: number }>;
-  /** Clusters whose worker was replaced and that hold a slot; with why the successor failed, if it did. */
+  /** Clusters that hold a slot, because their worker was replaced; with why the successor failed, if it did. */
   readonly trials: Map<ClientId, string | undefined>;
-  /** Clusters whose worker of another spec exited and is started with the wanted one while that fails. */
+  /** Clusters whose worker exited with another spec and is started with the wanted one while that fails. */
   readonly respawning: Set<ClientId>;
-  /** Workers of the wanted spec that have run so long, by the last listing. */
+  /** Workers of the wanted spec that have run so long, in the last listing. */
   proven: number;
-  /** Workers of the wanted spec that failed in a row, and until when the next exited one waits. */
+  /** How many workers of the wanted spec failed in a row, and until when the next exited one waits. */
   failures: number;
   respawnAtMs: number;
-  /** What a successor needs could not be made ready: nobody is stopped for one. */
+  /** What a successor needs is missing: no worker is stopped for one. */
   unprepared: Unprepared | undefined;
 };
 
@@ -77,7 +75,7 @@ export function freeSlots(rollout: Rollout, workers: number, nowMs: number): num
   return Math.max(0, slotsOf(rollout, workers) - trials.size);
 }
 
-/** Has nobody of this spec run long enough, and somebody failed? */
+/** Whether no worker of this spec has run long enough, and one has failed. */
 const isFailing = ({ proven, failures }: Rollout): boolean => proven === 0 && failures > 0;
 
 /** @returns how many more exited workers of another spec may be started with the wanted one now */
@@ -88,7 +86,7 @@ export function freeRespawns(rollout: Rollout, nowMs: number): number {
 
 export type Halt = { readonly clientId: ClientId; readonly reason: string };
 
-/** Why nothing more is replaced although nobody is waited for; undefined: it goes on, or there is none. */
+/** Why no more workers are replaced although none is pending; undefined: it goes on, or there is no rollout. */
 export function haltOf(rollout: Rollout, workers: number): Halt | undefined {
   if (rollout.unprepared !== undefined) return rollout.unprepared;
   const { trials } = rollout;
@@ -115,7 +113,7 @@ export function noteFailure(
   const isFirst = trials.has(clientId) && trials.get(clientId) === undefined;
   if (trials.has(clientId)) trials.set(clientId, reason);
   rollout.young.delete(clientId);
-  // One that loops on must not put off the turn of the others.
+  // A worker that keeps failing must not delay the others.
   if (!respawning.delete(clientId) && !isFirst && rollout.failures > 0) return;
   rollout.failures += 1;
   rollout.respawnAtMs = nowMs + doubled(PACE_BASE_MS, PACE_MAX_MS, rollout.failures);
@@ -130,32 +128,32 @@ export function noteUnprepared(
   const before = rollout.unprepared;
   const failures = (before?.failures ?? 0) + 1;
   const againAtMs = nowMs + doubled(PREPARE_BASE_MS, PREPARE_MAX_MS, failures);
-  // It is the same that is missing, whoever asks: the one that is named stays.
+  // The same thing is missing for every cluster, so the one that is named stays.
   rollout.unprepared = { clientId: before?.clientId ?? clientId, reason, failures, againAtMs };
 }
 
-/** Has its worker of the wanted spec not yet run long enough? */
+/** Whether its worker of the wanted spec has not yet run long enough. */
 export const isUnproven = ({ young, trials }: Rollout, clientId: ClientId): boolean =>
   young.has(clientId) || trials.has(clientId);
 
-/** It will have no worker, or an old one again: it holds nothing. */
+/** It will have no worker, or an old one again: it holds no slot. */
 export function forget(rollout: Rollout, clientId: ClientId): void {
   rollout.trials.delete(clientId);
   rollout.respawning.delete(clientId);
 }
 
 export type ListedWorker = {
-  /** Clusters for which something changed since the listing before. */
+  /** Clusters for which something changed since the last listing. */
   readonly changed: Iterable<ClientId>;
   readonly workersOf: (clientId: ClientId) => readonly Worker[];
   /** Running ones of the wanted spec. */
   readonly current: number;
-  /** Monotonic, when the listing began. */
+  /** When the listing began, monotonic ms. */
   readonly beganMs: number;
   readonly minReadyMs: number;
 };
 
-/** Takes a listing in. @returns the clusters whose worker has now run WORKER_MIN_READY */
+/** Applies a listing. @returns the clusters whose worker has now run for WORKER_MIN_READY */
 export function foldListed(rollout: Rollout, listed: ListedWorker): readonly ClientId[] {
   const { beganMs, minReadyMs } = listed;
   for (const clientId of listed.changed) {
@@ -183,7 +181,7 @@ export function noteRuns(rollout: Rollout, { clientId, instance }: Worker, since
   rollout.young.set(clientId, { instance, sinceMs });
 }
 
-/** When, monotonic, the next worker that holds something up will have run long enough. */
+/** When, monotonic ms, the next worker that holds a slot will have run long enough. */
 export function nextProofMs(rollout: Rollout, minReadyMs: number): number | undefined {
   let nextMs: number | undefined;
   for (const [clientId, { sinceMs }] of rollout.young) {

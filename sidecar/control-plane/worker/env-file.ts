@@ -7,7 +7,7 @@ type Reading = {
   readonly log: Log;
 };
 
-/** One that has become unreadable keeps its last content: workers without credentials would be no workers. */
+/** If the file has become unreadable, its last content is used: workers need credentials. */
 export function openEnvFile(
   path: string | undefined,
   { readFile, log }: Reading,

@@ -19,13 +19,13 @@ import type { WorkerSettings } from "./spec.ts";
 export type Surroundings = {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly hostname: string;
-  /** This binary: its `ingest` is the worker unless WORKER_COMMAND says otherwise. */
+  /** The path of this binary: its `ingest` is the worker, unless WORKER_COMMAND is set. */
   readonly executable: string;
   readonly exists: (path: string) => boolean;
   readonly readFile: (path: string) => Result<string, string>;
   readonly clock: Clock;
   readonly log: Log;
-  /** Ends what a runtime keeps open. */
+  /** Closes what a runtime keeps open. */
   readonly signal: AbortSignal;
 };
 
@@ -43,14 +43,14 @@ function chooseRuntime(
   return { runtime: "process", because: `no K8S_MODE, no DOCKER_HOST, no ${DEFAULT_SOCKET}` };
 }
 
-/** Why there is no runtime, and what the program ends with. */
+/** Why there is no runtime, and the exit code. */
 type NotOpened = { readonly exit: ExitCode; readonly detail: string };
 
 const misconfigured = (detail: string): Result<never, NotOpened> =>
   err({ exit: EXIT.configuration, detail });
 
 export type OpenOptions = {
-  /** May containers that the original made be taken over? */
+  /** Whether containers that the original made may be taken over. */
   readonly takeOver: boolean;
 };
 
@@ -130,7 +130,7 @@ const dockerSettings = (config: ControlPlaneConfig): ContainerSettings => ({
   mounts: config.workerVolumes ?? [],
 });
 
-/** What `ingest` reads from its environment alone; from a file it reads secrets only. */
+/** Variables that `ingest` reads only from its environment; from files it reads only secrets. */
 const PUBLIC_NAMES: ReadonlySet<string> = new Set(
   Object.values(WORKER_TABLE).flatMap(({ about }) => (about.secret ? [] : [about.name])),
 );
@@ -144,7 +144,7 @@ const kubernetesSettings = (config: ControlPlaneConfig) => ({
   podTemplate: config.workerPodTemplate,
 });
 
-/** What of the configuration changes a worker, besides its variables. */
+/** The part of the configuration, besides the variables, of which a change replaces workers. */
 function programFor(config: ControlPlaneConfig, around: Surroundings): readonly string[] {
   switch (chooseRuntime(config, around).runtime) {
     case "docker":
@@ -160,8 +160,8 @@ const workerCommand = (config: ControlPlaneConfig, executable: string): readonly
   config.workerCommand ?? [executable, "ingest"];
 
 /**
- * Names as the original gave them to its own; Kafka credentials only when they are to be inherited.
- * An error is one of configuration.
+ * The variables of every worker, under the original's names; with Kafka credentials only if they are
+ * inherited. An error is one of configuration.
  */
 export function openWorkers(
   config: ControlPlaneConfig,
@@ -194,7 +194,7 @@ export function openWorkers(
   }));
 }
 
-/** What another runtime would have used. */
+/** Warns of variables that only another runtime uses. */
 function warnOfUnused(config: ControlPlaneConfig, runtime: RuntimeName, log: Log): void {
   const forDocker = [
     ...(config.workerLabels === undefined ? [] : ["WORKER_LABELS"]),

@@ -1,7 +1,7 @@
 /**
- * How workers log in to Kafka, besides what WORKER_ENV_FILE says: the control plane's own SASL and TLS with
- * WORKER_INHERIT_KAFKA_AUTH, and the TLS files of WORKER_TLS_*. A path of ours is nothing in a container or
- * a pod: there the content goes along, and the runtime says where it is.
+ * How workers authenticate to Kafka, besides WORKER_ENV_FILE: with the control plane's own SASL and TLS
+ * (WORKER_INHERIT_KAFKA_AUTH), and with the TLS files of WORKER_TLS_*. Our paths do not exist in a
+ * container or a pod, so there the files' contents are copied, and the runtime sets their paths.
  */
 import type { Secret } from "../../../shared/config/secret.ts";
 import type { Log } from "../../../shared/log.ts";
@@ -49,12 +49,12 @@ export function workerAuth(
   );
   const files = openFiles(config, sources, own, taken);
   if (!files.ok) return files;
-  // One of the files may have been all that said so.
+  // TLS may have been enabled only by one of these files.
   const enabled: Variables = taken.length > 0 ? { TLS_ENABLED: String(config.tlsEnabled) } : {};
   return ok({ environment: { ...plain, ...enabled, ...asTls }, password, files: files.value });
 }
 
-/** By the variable that will name it, without `_FILE`. */
+/** By the variable that will have its path, without `_FILE`. */
 type OwnFiles = ReadonlyMap<string, { readonly path: string; readonly content: Secret }>;
 
 function ownFiles(config: ControlPlaneConfig): OwnFiles {
@@ -104,7 +104,7 @@ function openFiles(
   }
   for (const [name, { content }] of own) contents.set(name, () => content.read());
   if (contents.size === 0) return ok(undefined);
-  // What is inherited was left out by 0.1: a hash with it would replace every worker at the upgrade.
+  // 0.1 did not hash inherited variables: hashing them would replace every worker at the upgrade.
   return ok({ hashed: [...own.keys()].sort(), read: () => texts(contents) });
 }
 
@@ -116,7 +116,7 @@ const texts = (contents: ReadonlyMap<string, () => string | undefined>): Variabl
     }),
   );
 
-/** As it is now; of a file that has become unreadable, as it was. Undefined as long as it never was there. */
+/** Its present content, or its last one if it has become unreadable; undefined if it could never be read. */
 function lastContent(
   path: string,
   readFile: AuthSources["readFile"],
@@ -127,7 +127,7 @@ function lastContent(
     const text = readFile(path);
     if (text.ok) last = text.value;
     else
-      log.error("WORKER_INHERIT_KAFKA_AUTH: a TLS file cannot be given on", { error: text.error });
+      log.error("WORKER_INHERIT_KAFKA_AUTH: a TLS file cannot be passed on", { error: text.error });
     return last;
   };
 }

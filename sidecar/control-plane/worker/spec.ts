@@ -1,17 +1,20 @@
 /**
- * The worker of a cluster, derived: name, environment and spec hash. Nothing that a registration
- * says gets in here but the client id, and that only into names as far as a name may hold it.
+ * Derives the worker of a cluster: its name, environment and spec hash. Of a registration it uses only the
+ * client id, and in names only as far as they may contain it.
  */
 import { createHash } from "node:crypto";
 import { type ClientId, groupOf } from "../../../shared/protocol/client-id.ts";
 import { WORKER_NAME_PREFIX, type WorkerSpec } from "../runtime/runtime.ts";
 
-/** A DNS label, which container and Job names must be; a longer name is shortened with a hash. */
+/** Length of a DNS label, which container and Job names must be; a longer name is shortened with a hash. */
 const NAME_CHARS_MAX = 63;
 const NAME_HASH_CHARS = 10;
-/** RFC 1123, section 2.1, as Kubernetes has it: what a client id had to be once. */
+/** RFC 1123, section 2.1, as in Kubernetes; 0.1 accepted only such client ids. */
 const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/u;
-/** Longer than the other: the two forms never make one name. Nobody finds an id with another's hash. */
+/**
+ * Longer than the other hash, so that the two forms never give the same name, and too long to find a second
+ * id with the same hash.
+ */
 const ID_HASH_CHARS = 16;
 const SPEC_HASH_CHARS = 16;
 
@@ -23,13 +26,13 @@ export type WorkerSettings = {
   readonly environment: Readonly<Record<string, string>>;
   /** The same, but secret: names are hashed, values are not (no plain hash of a secret). */
   readonly secretEnvironment: () => Readonly<Record<string, string>>;
-  /** Undefined where paths of ours are the workers', too. */
+  /** Undefined if workers can use our paths. */
   readonly files?: WorkerFiles | undefined;
 };
 
-/** Files that the runtime puts where a worker can read them, by name: the variable X_FILE says where X is. */
+/** Files that the runtime makes readable for a worker, by name: the variable X_FILE has the path of X. */
 export type WorkerFiles = {
-  /** Names that are part of the hash. */
+  /** Which names are part of the hash. */
   readonly hashed: readonly string[];
   readonly read: () => Readonly<Record<string, string>>;
 };
@@ -37,10 +40,10 @@ export type WorkerFiles = {
 const digest = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 /**
- * `kg-graph-builder-<client id>`; where that is too long, cut and given a hash of the whole. An id that is
- * no label (`Prod_EU`) is made one, with a hash of itself: no two ids have one name, nor have two that
- * differ in case only. Such names have two hyphens in front of the id, which no client id can begin with:
- * nobody can register as one.
+ * `kg-graph-builder-<client id>`; if that is too long, it is cut and gets a hash of the whole. An id that
+ * is no label (`Prod_EU`) is converted to one, with a hash of the id, so that no two ids share a name, even
+ * if they differ only in case. Such names have two hyphens before the id; since no client id begins with a
+ * hyphen, no registration can have such a name.
  */
 export function workerNameOf(clientId: ClientId): string {
   const name = `${WORKER_NAME_PREFIX}${clientId}`;
@@ -55,8 +58,8 @@ export function workerNameOf(clientId: ClientId): string {
 }
 
 /**
- * Every name under which a worker of this cluster may consume, ours first: the original neither
- * shortened nor changed its names.
+ * All names that a worker of this cluster may have, ours first: the original neither shortened nor changed
+ * names.
  */
 export function workerNamesOf(clientId: ClientId): readonly string[] {
   const ours = workerNameOf(clientId);
@@ -64,18 +67,18 @@ export function workerNamesOf(clientId: ClientId): readonly string[] {
   return ours === original ? [ours] : [ours, original];
 }
 
-/** Equal for equal derived specs; the client id is not in it, so one hash serves the whole fleet. */
+/** Equal for equal derived specs; it does not contain the client id, so the whole fleet has one hash. */
 export function specHashOf(settings: WorkerSettings): string {
   const shown = Object.entries(settings.environment).sort();
   const secretNames = Object.keys(settings.secretEnvironment()).sort();
   const files = settings.files?.hashed ?? [];
-  // Nothing is added where there is nothing: hashes stay what they were.
+  // Nothing is added if there is none, so that existing hashes stay the same.
   const more = files.length === 0 ? [] : [files];
   const text = JSON.stringify([settings.program, shown, secretNames, ...more]);
   return digest(text).slice(0, SPEC_HASH_CHARS);
 }
 
-/** What the file of secrets says wins over what we pass on, but never over who the worker is. */
+/** The file of secrets takes precedence over what we pass on, but never over the worker's identity. */
 export function workerSpec(
   clientId: ClientId,
   settings: WorkerSettings,
@@ -96,7 +99,7 @@ export function workerSpec(
   };
 }
 
-/** Who names a file by WORKER_ENV_FILE means one that the worker has. */
+/** A file that WORKER_ENV_FILE names is one that the worker itself has. */
 function filesOf(
   { files }: WorkerSettings,
   secrets: Readonly<Record<string, string>>,

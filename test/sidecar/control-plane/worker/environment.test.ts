@@ -164,7 +164,7 @@ describe("openWorkers()", () => {
     const { files, world, lines } = inheriting({ ...PATHS, RUNTIME: "docker" });
     world["/etc/cp-ca.pem"] = undefined;
     expect(files?.read()).toEqual({});
-    expect(lines.join()).toMatch(/"level":"error".*a TLS file cannot be given on/u);
+    expect(lines.join()).toMatch(/"level":"error".*a TLS file cannot be passed on/u);
     world["/etc/cp-ca.pem"] = CA;
     expect(files?.read()).toEqual({ TLS_CA: CA });
     world["/etc/cp-ca.pem"] = undefined;
