@@ -47,7 +47,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ include "agent.name" (dict "release" .Release.Name "suffix" "kafka") }}
 {{- end }}
 
-{{- /* What the chart's own Secret holds, if anything. */ -}}
+{{- /* The keys of the chart's own Secret, if any. */ -}}
 {{- define "agent.secretData" -}}
 {{- $sasl := .Values.client.kafka.sasl -}}
 {{- $tls := .Values.client.kafka.tls -}}
@@ -67,8 +67,8 @@ tls.key: {{ required "client.kafka.tls.key is required with client.kafka.tls.cer
 {{- end }}
 
 {{- /*
-`(dict "root" $ "pod" <settings of the pod>)`, as the templates below. `pod.optional`: the pod starts
-also without the Secrets, and the agent says what is missing.
+`(dict "root" $ "pod" <settings of the pod>)`, as the templates below. `pod.optional`: the pod also starts
+without the Secrets, and the agent says what is missing.
 */ -}}
 {{- define "agent.env" -}}
 {{- $optional := .pod.optional -}}
@@ -158,7 +158,7 @@ also without the Secrets, and the agent says what is missing.
 {{- with .root -}}
 {{- $sasl := .Values.client.kafka.sasl -}}
 {{- $tls := .Values.client.kafka.tls -}}
-# The uid of the ServiceAccount is the installation's id. No API server takes a token for this audience.
+# The uid of the ServiceAccount is the installation's id. No API server accepts a token for this audience.
 - name: installation
   projected:
     defaultMode: 0440
@@ -190,7 +190,7 @@ also without the Secrets, and the agent says what is missing.
 {{- end }}
 {{- end }}
 
-{{- /* The files of TLS; none where the system's authorities are enough. */ -}}
+{{- /* TLS files; none if the system's authorities are enough. */ -}}
 {{- define "agent.tlsItems" -}}
 {{- with .Values.client.kafka.tls }}
 {{- if and .enabled .existingSecret }}
@@ -213,14 +213,14 @@ also without the Secrets, and the agent says what is missing.
 {{- end }}
 {{- end }}
 
-{{- /* What the Deployment's pod is given. */ -}}
+{{- /* The settings of the Deployment's pod. */ -}}
 {{- define "agent.pod" -}}
 {{- with .Values -}}
 {{- toYaml (dict "labels" .podLabels "annotations" .podAnnotations "resources" .resources "nodeSelector" .nodeSelector "tolerations" .tolerations "affinity" .affinity "priorityClassName" .priorityClassName "extraEnv" .extraEnv "extraVolumes" .extraVolumes "extraVolumeMounts" .extraVolumeMounts) }}
 {{- end }}
 {{- end }}
 
-{{- /* The pods of hooks: where they run as the Deployment's, unless `hooks` says otherwise; what they need is their own. */ -}}
+{{- /* The settings of the hooks' pods: they run where the Deployment's pod runs, unless `hooks` says otherwise; their resources are their own. */ -}}
 {{- define "agent.hookPod" -}}
 {{- $pod := fromYaml (include "agent.pod" .) -}}
 {{- $hooks := .Values.hooks -}}
@@ -235,17 +235,17 @@ also without the Secrets, and the agent says what is missing.
 {{- toYaml $pod }}
 {{- end }}
 
-{{- /* `component` beside `root` and `pod`. No label of others takes the place of one of ours. */ -}}
+{{- /* Takes `component` besides `root` and `pod`. A user's label never replaces one of ours. */ -}}
 {{- define "agent.podLabels" -}}
 {{- $ours := fromYaml (include "agent.labels" .root) -}}
 {{- $_ := set $ours "app.kubernetes.io/component" .component -}}
 {{- include "agent.texts" (mergeOverwrite (dict) (.pod.labels | default dict) $ours) }}
 {{- end }}
 
-{{- /* `--set podLabels.x=false` gives a boolean, and Kubernetes takes strings alone. */ -}}
+{{- /* `--set podLabels.x=false` gives a boolean, and Kubernetes accepts only strings. */ -}}
 {{- define "agent.texts" -}}
 {{- range $name, $value := . }}
-{{- /* Of a number from a file helm makes 1e+06. */ -}}
+{{- /* Helm turns a large number from a file into 1e+06. */ -}}
 {{- if and (kindIs "float64" $value) (eq $value (floor $value)) }}{{ $value = int64 $value }}{{ end }}
 {{ $name }}: {{ $value | toString | quote }}
 {{- end }}
@@ -349,7 +349,7 @@ spec:
   activeDeadlineSeconds: {{ add (mul $attempts (add $root.Values.hooks.timeoutSeconds 30)) $pauses }}
   podFailurePolicy:
     rules:
-      # 64: wrong configuration, 77: refused. Another attempt would end alike.
+      # 64: wrong configuration, 77: refused. Another attempt would end the same way.
       - action: FailJob
         onExitCodes:
           containerName: agent

@@ -39,7 +39,7 @@ In the pod's template:
   imagePullPolicy: {{ .imagePullPolicy | default "IfNotPresent" }}
   args: [broker]
   {{- if $native }}
-  # Started before Kafka and stopped after it: its answer is there for Kafka's preStop.
+  # Started before Kafka and stopped after it, so that it can answer Kafka's preStop.
   restartPolicy: Always
   {{- end }}
   env:
@@ -62,7 +62,7 @@ In the pod's template:
     {{- end }}
   ports:
     - { name: health, containerPort: {{ $port }}, protocol: TCP }
-  # Its own life, not Kafka's: those are Kafka's probes.
+  # About the sidecar itself; the probes about Kafka are on Kafka's container.
   startupProbe:
     httpGet: { path: /about, port: health }
     periodSeconds: 1
@@ -95,8 +95,8 @@ In the pod's template:
 {{- end }}
 
 {{- /*
-Of the pod: Kafka's process is seen, for its memory; the grace covers the drain, Kafka's own end and the
-sidecar's; a Service named kafka puts no KAFKA_PORT=tcp://... into the containers.
+For the pod: the sidecar sees Kafka's process, for its memory; the grace period covers the drain, Kafka's own
+end and the sidecar's; a Service named kafka puts no KAFKA_PORT=tcp://... into the containers.
 */ -}}
 {{- define "outrider.broker.pod" -}}
 shareProcessNamespace: true
@@ -105,8 +105,8 @@ terminationGracePeriodSeconds: {{ add (.drainSeconds | default 120) (.shutdownSe
 {{- end }}
 
 {{- /*
-Of Kafka's container. preStop stands here, because each container's hook runs beside the others': in the
-sidecar's own container it would delay nothing. Failure thresholds outlast a restart of the sidecar.
+For Kafka's container. preStop is here because the containers' hooks run concurrently: on the sidecar's own
+container it would not delay Kafka's stop. Failure thresholds outlast a restart of the sidecar.
 */ -}}
 {{- define "outrider.broker.kafka" -}}
 {{- $port := .port | default 8080 | int -}}
@@ -114,7 +114,7 @@ startupProbe:
   httpGet: { path: /health/startup, port: {{ $port }} }
   periodSeconds: 5
   timeoutSeconds: 5
-  # A long recovery of the log is no reason to begin it again: an hour.
+  # An hour: a restart during a long log recovery would only begin it again.
   failureThreshold: 720
 livenessProbe:
   httpGet: { path: /health/live, port: {{ $port }} }

@@ -9,7 +9,7 @@ digits. Of a number in a file helm makes 1.2345678e+07, and nobody knows what st
 {{- if not (kindIs "invalid" .value) }}{{ .value | toString }}{{ end -}}
 {{- end }}
 
-{{- /* Of a Go duration such as 1h30m. */ -}}
+{{- /* Seconds of a Go duration such as 1h30m. */ -}}
 {{- define "outrider.milliseconds" -}}
 {{- $units := dict "ms" 1.0 "s" 1000.0 "m" 60000.0 "h" 3600000.0 -}}
 {{- $sum := 0.0 -}}
@@ -74,7 +74,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ include "outrider.name" (dict "release" .Release.Name "suffix" "control-plane") }}
 {{- end }}
 
-{{- /* Where the workers' secret variables are, when not with the control plane. */ -}}
+{{- /* The Secret of the workers' secret variables, if the control plane does not supply them. */ -}}
 {{- define "outrider.workerSecret" -}}
 {{- if eq .Values.runtime "kubernetes" }}{{ .Values.workers.existingSecret }}{{ end }}
 {{- end }}
@@ -110,7 +110,7 @@ worker-ca.crt: {{ .Values.workers.tls.ca | quote }}
 {{- end }}
 {{- end }}
 
-{{- /* The files of TLS; none where the authorities that come with the program are enough. */ -}}
+{{- /* TLS files; none if the authorities that come with the program are enough. */ -}}
 {{- define "outrider.tlsItems" -}}
 {{- with .Values.kafka.tls }}
 {{- if and .enabled .existingSecret }}
@@ -233,16 +233,16 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{- /* `--set podLabels.x=false` gives a boolean, and Kubernetes takes strings alone. */ -}}
+{{- /* `--set podLabels.x=false` gives a boolean, and Kubernetes accepts only strings. */ -}}
 {{- define "outrider.texts" -}}
 {{- range $name, $value := . }}
-{{- /* Of a number from a file helm makes 1e+06. */ -}}
+{{- /* Helm turns a large number from a file into 1e+06. */ -}}
 {{- if and (kindIs "float64" $value) (eq $value (floor $value)) }}{{ $value = int64 $value }}{{ end }}
 {{ $name }}: {{ $value | toString | quote }}
 {{- end }}
 {{- end }}
 
-{{- /* `(dict "root" $ "component" ... "labels" ...)`. No label of others takes the place of one of ours. */ -}}
+{{- /* `(dict "root" $ "component" ... "labels" ...)`. A user's label never replaces one of ours. */ -}}
 {{- define "outrider.podLabels" -}}
 {{- $ours := fromYaml (include "outrider.labels" .root) -}}
 {{- $_ := set $ours "app.kubernetes.io/component" .component -}}

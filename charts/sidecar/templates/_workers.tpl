@@ -1,4 +1,4 @@
-{{- /* What workers are given beside their image: variables, TLS files, a pod template, labels and volumes. */ -}}
+{{- /* What workers get besides their image: variables, TLS files, a pod template, labels and volumes. */ -}}
 
 {{- define "outrider.checkWorkers" -}}
 {{- $workers := .Values.workers -}}
@@ -7,13 +7,13 @@
 {{- end }}
 {{- if eq .Values.runtime "kubernetes" }}
 {{- if or $workers.labels $workers.volumes }}
-{{- fail "workers.labels and workers.volumes are for runtime docker: give workers.podTemplate" }}
+{{- fail "workers.labels and workers.volumes are for runtime docker: use workers.podTemplate" }}
 {{- end }}
 {{- if and $workers.existingSecret (or $workers.env $workers.existingEnvSecret (include "outrider.workerTlsItems" .)) }}
-{{- fail "workers.existingSecret is all that workers are given then: put the variables of workers.env into it, and mount the files of workers.tls by workers.podTemplate" }}
+{{- fail "with workers.existingSecret workers get nothing else: put the variables of workers.env into it, and mount the files of workers.tls by workers.podTemplate" }}
 {{- end }}
 {{- else if $workers.podTemplate }}
-{{- fail "workers.podTemplate is for runtime kubernetes: give workers.env, workers.labels and workers.volumes" }}
+{{- fail "workers.podTemplate is for runtime kubernetes: use workers.env, workers.labels and workers.volumes" }}
 {{- end }}
 {{- end }}
 
@@ -21,7 +21,7 @@
 {{ include "outrider.name" (dict "release" .Release.Name "suffix" "worker-pod-template") }}
 {{- end }}
 
-{{- /* NAME="value" lines: quotes keep blanks at either end, and nothing in them is read. */ -}}
+{{- /* NAME="value" lines: quotes keep blanks at both ends, and their content is taken literally. */ -}}
 {{- define "outrider.workerEnvFile" -}}
 {{- range $name, $value := .Values.workers.env }}
 {{ $name }}="{{ $value | toString }}"
