@@ -1,7 +1,7 @@
 /**
- * `bun run bench docker`: how long a start takes on a real Docker Engine, of 100 workers one after the other and
- * of 100 at once, 32 at a time as the control plane does it; and a listing of them. What each start waits to
- * see that its worker does not end at once is part of it, and printed apart.
+ * `bun run bench docker`: how long starts take on a real Docker Engine: of 100 workers one after the other,
+ * and of 100 at once, 32 at a time as in the control plane; and a listing of them. Each start waits to see
+ * that its worker does not end at once; that time is included, and also printed separately.
  */
 import { systemClock } from "../shared/clock.ts";
 import { openLog } from "../shared/log.ts";
@@ -45,7 +45,7 @@ async function open(docker: DockerBed): Promise<Runtime> {
   );
 }
 
-/** Milliseconds of each start, so many at a time. */
+/** Milliseconds of each start, with this many at a time. */
 async function starts(runtime: Runtime, prefix: string, atOnce: number) {
   const queue = Array.from({ length: WORKERS }, (_, index) => `${prefix}-${index}`);
   const ms: number[] = [];

@@ -1,4 +1,4 @@
-/** How a bench prints what it measured: one JSON line a figure. */
+/** How a bench prints its results: one JSON line per figure. */
 
 export type Bar =
   | { readonly atLeast: number }
@@ -15,7 +15,7 @@ export type Figure = {
 
 const DIGITS = 4;
 
-/** Prints `{"bench","figure","value","unit","bar","holds"}`; the last two only where there is a bar. */
+/** Prints `{"bench","figure","value","unit","bar","holds"}`; the last two only if there is a bar. */
 export function figure({ bench, figure: name, value, unit, bar }: Figure): void {
   const rounded = Number(value.toPrecision(DIGITS));
   const line = { bench, figure: name, value: rounded, unit };
@@ -31,7 +31,7 @@ function judge(value: number, bar: Bar): { readonly bar: string; readonly holds:
 
 export const median = (values: readonly number[]): number => quantile(values, 0.5);
 
-/** By nearest rank; NaN of no values. */
+/** By nearest rank; NaN without values. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   const rank = Math.max(0, Math.ceil(share * sorted.length) - 1);

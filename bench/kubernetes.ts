@@ -1,7 +1,7 @@
 /**
  * `bun run bench kubernetes`: how long a worker takes to start on a real one-node Kubernetes, one after
  * the other: from the call until the kubelet says that the container runs, until `start` has confirmed
- * it, and until `stop` has. Makes its own box (test/bed/kubernetes/box.sh).
+ * it, and until `stop` has. It creates its own box (test/bed/kubernetes/box.sh).
  */
 import { join } from "node:path";
 import { kubernetesRuntime } from "../sidecar/control-plane/runtime/kubernetes/runtime.ts";

@@ -1,8 +1,8 @@
 /**
  * `bun run bench NAME…` runs `bench/NAME.ts`, each in a process of its own; without a name it lists them.
  *
- * A bench prints one JSON line a figure (figure.ts) on standard output, and nothing else there. The
- * exit code is 1 when a bench fails or a figure does not hold its bar.
+ * On standard output a bench prints one JSON line per figure (figure.ts), and nothing else. The exit code
+ * is 1 if a bench fails or a figure misses its bar.
  */
 import { basename, join } from "node:path";
 import * as v from "valibot";
@@ -25,7 +25,7 @@ const names = [...new Bun.Glob("*.ts").scanSync(import.meta.dir)]
   .filter((name) => !HARNESS.includes(name))
   .sort();
 
-/** Passes its lines on as they come; false when it fails or a bar does not hold. */
+/** Passes its lines on as they come; false if it fails or a figure misses its bar. */
 async function runBench(name: string): Promise<boolean> {
   const child = Bun.spawn([process.execPath, join(import.meta.dir, `${name}.ts`)], {
     stdin: "ignore",
@@ -48,7 +48,7 @@ async function runBench(name: string): Promise<boolean> {
   for await (const chunk of child.stdout) take(decoder.decode(chunk, { stream: true }));
   const code = await child.exited;
   if (code !== 0) complain(`bench ${name} ended with ${child.signalCode ?? code}`);
-  for (const figure of missed) complain(`bench ${name}: ${figure} does not hold its bar`);
+  for (const figure of missed) complain(`bench ${name}: ${figure} misses its bar`);
   return code === 0 && missed.length === 0;
 }
 

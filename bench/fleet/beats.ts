@@ -1,4 +1,7 @@
-/** Heartbeats folded per second against the same records read raw, with the same reader, in turn. */
+/**
+ * Heartbeats folded per second, compared with reading the same records without folding, with the same
+ * consumer, alternately.
+ */
 
 import { systemClock } from "../../shared/clock.ts";
 import { openKafkaClient } from "../../shared/kafka/cluster/client.ts";
@@ -119,7 +122,7 @@ async function readAll(
   return perSecond;
 }
 
-/** The same by kafkajs's own consumer, from its first batch on: the client that the bar was set with. */
+/** The same with kafkajs's own consumer, from its first batch on: the client with which the bar was set. */
 async function readByKafkajs(bootstrap: string, groupId: string): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<number>();
   const stop = new AbortController();

@@ -16,7 +16,7 @@ const AT_ONCE = 1_000;
 const SINGLE_P99_MAX_MS = 1_000;
 const DEADLINE_MS = 120_000;
 
-/** The control plane's defaults: nothing is shortened but the wait for a session. */
+/** The control plane's defaults; only the session timeout is shortened. */
 const DEFAULTS = {
   HEARTBEAT_TIMEOUT: "2m",
   CLEANUP_TIMEOUT: "5m",

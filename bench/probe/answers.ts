@@ -25,7 +25,7 @@ export async function answers({ url, process: { pid } }: Sidecar): Promise<void>
       tell(what("16 at once, p50"), many.p50, "ms", bar(AT_ONCE_P50_MAX_MS));
       tell(what("16 at once, p99"), many.p99, "ms");
       tell(what("16 at once"), many.count / many.seconds, "1/s");
-      // Those of its first second, which is not measured, take the same.
+      // Answers of its first second, which is not measured, cost the same.
       const all = many.count * (1 + 1 / SECONDS);
       tell(what("16 at once, CPU of an answer"), cpuMs / all, "ms");
     }

@@ -1,4 +1,4 @@
-/** Runs the asking program (load.ts) and reads what it measured. */
+/** Runs the client (load.ts) and reads its results. */
 import { join } from "node:path";
 import * as v from "valibot";
 import { startProcess } from "../../test/bed/process.ts";
@@ -6,7 +6,7 @@ import { startProcess } from "../../test/bed/process.ts";
 const Measured = v.object({
   count: v.number(),
   failed: v.number(),
-  /** An answer that was not 200, in words. */
+  /** Text about an answer that was not 200. */
   refused: v.string(),
   seconds: v.number(),
   p50: v.number(),
@@ -18,13 +18,13 @@ export type Question = {
   readonly urls: readonly string[];
   readonly atOnce: number;
   readonly seconds: number;
-  /** One connection a question, or one an asker. */
+  /** A new connection for each question, or one per client. */
   readonly connections: "own" | "kept";
-  /** Before each asker's next question; by default none. */
+  /** Pause before each client's next question; by default none. */
   readonly pauseMs?: number;
 };
 
-/** Answers that were not 200 are told on standard error. */
+/** Answers that were not 200 are reported on standard error. */
 export async function ask({
   urls,
   atOnce,

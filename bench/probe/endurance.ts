@@ -7,7 +7,7 @@ import { BENCH, type Sidecar } from "./stage.ts";
 const AT_ONCE = 16;
 const RSS_MAX_MB = 64;
 const CALM_MS = 30_000;
-/** 16 askers without pause take all that the machine has, and the rounds starve: that is no load of probes. */
+/** 16 clients without a pause take the whole machine, and the rounds starve: that is no realistic load. */
 const PAUSE_MS = 50;
 
 export async function endurance(sidecar: Sidecar, minutes: number): Promise<void> {

@@ -1,8 +1,8 @@
 /**
  * Asks a URL over and over, from a process of its own: `load.ts <url,…> <at once> <seconds> <own|kept>
- * <pause ms>`, the pause before each asker's next question.
- * `own`: a connection for each question, as the kubelet does; `kept`: one for each asker, kept open.
- * Prints `{"count", "failed", "refused", "seconds", "p50", "p99"}`, times in ms.
+ * <pause ms>`; the pause is before each client's next question. `own`: a new connection for each question,
+ * like the kubelet; `kept`: one per client, kept open. Prints `{"count", "failed", "refused", "seconds",
+ * "p50", "p99"}`, times in ms.
  */
 import { quantile } from "../figure.ts";
 
@@ -12,7 +12,7 @@ const targets = urls.split(",");
 const atOnce = Number(atOnceText);
 const pauseMs = Number(pauseText);
 const headers = connections === "own" ? { connection: "close" } : {};
-/** More would be held for nothing: quantiles of this many are exact enough. */
+/** The most times that are kept: quantiles of this many are exact enough. */
 const SAMPLES_MAX = 200_000;
 /** Until code and connections are warm. */
 const WARM_MS = 1000;
@@ -20,7 +20,7 @@ const WARM_MS = 1000;
 const times: number[] = [];
 let count = 0;
 let failed = 0;
-/** The last one, so that it can be told. */
+/** The last one, for the report. */
 let refused = "";
 const beginsMs = performance.now() + WARM_MS;
 const endsMs = beginsMs + Number(secondsText) * 1000;

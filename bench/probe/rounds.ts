@@ -1,4 +1,4 @@
-/** What the rounds alone cost, while nobody asks. */
+/** What the rounds alone cost, without probes. */
 import { readFile } from "node:fs/promises";
 import { figure } from "../figure.ts";
 import { BENCH, type Sidecar } from "./stage.ts";
@@ -7,7 +7,7 @@ const SECONDS = 60;
 const CORE_PERCENT_MAX = 1;
 /** USER_HZ. */
 const TICKS_PER_SECOND = 100;
-/** Places after the command name in /proc/<pid>/stat: utime and stime. */
+/** Positions of utime and stime after the command name in /proc/<pid>/stat. */
 const CPU_TIMES = [11, 12] as const;
 
 export async function rounds({ url, process: { pid } }: Sidecar): Promise<void> {

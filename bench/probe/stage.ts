@@ -11,7 +11,7 @@ import { type BedProcess, startProcess } from "../../test/bed/process.ts";
 const PARTITIONS = 2000;
 const SERVES_MS = 60_000;
 const READY_MS = 120_000;
-/** While the time itself is measured. */
+/** Used while the time itself is measured. */
 const POLL_MS = 5;
 const ANSWER_MS = 5000;
 
@@ -22,7 +22,7 @@ export const CONTAINER_BYTES = 128 * 1024 * 1024;
 export type Sidecar = {
   readonly process: BedProcess;
   readonly url: string;
-  /** From its start to the first answer of `/about`, and of `/health/ready` with 200; ms. */
+  /** From its start to the first answer of `/about`, and to the first 200 of `/health/ready`; ms. */
   readonly servedAfterMs: number;
   readonly readyAfterMs: number;
 };
@@ -74,7 +74,7 @@ export async function openStage(): Promise<Stage> {
   };
 }
 
-/** ms from `sinceMs` to the first answer 200. */
+/** ms from `sinceMs` to the first 200. */
 async function answeredAfter(
   process: BedProcess,
   url: string,

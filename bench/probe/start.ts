@@ -1,4 +1,4 @@
-/** Within a container's 128 MiB and a tenth of a CPU: when it answers, and when it is ready. */
+/** With a container's 128 MiB and a tenth of a CPU: when it answers, and when it is ready. */
 import { readFile } from "node:fs/promises";
 import { openCgroup } from "../../test/bed/cgroup.ts";
 import { figure, median } from "../figure.ts";

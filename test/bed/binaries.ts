@@ -1,4 +1,4 @@
-/** The compiled binaries under test, made anew when a source has changed. */
+/** The compiled binaries under test, built again when a source has changed. */
 import { join, resolve } from "node:path";
 import { build } from "../../build.ts";
 

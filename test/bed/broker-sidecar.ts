@@ -1,4 +1,4 @@
-/** Broker sidecars under test: the compiled binary beside each node of a Kafka of the bed, as in a pod. */
+/** Broker sidecars under test: the compiled binary beside each node of a test Kafka, as in a pod. */
 import { binaries } from "./binaries.ts";
 import { probeText } from "./broker-sidecar/answer.ts";
 import { SEEN_MS, type Sidecar, sidecarAt, toldBy } from "./broker-sidecar/sidecar.ts";
@@ -11,7 +11,7 @@ import { type BedProcess, startProcess } from "./process.ts";
 
 type Env = Readonly<Record<string, string>>;
 
-/** Short, and long enough for a broker on a busy machine to answer within. */
+/** Short, but long enough for a broker on a busy machine to answer in. */
 const INTERVAL_MS = 1000;
 const STARTED_MS = 15_000;
 const OUTPUT_LINES = 30;
@@ -30,7 +30,7 @@ export type SidecarsOptions = {
 export type Sidecars = {
   readonly all: readonly Sidecar[];
   readonly of: (id: number) => Sidecar;
-  /** One more, ended with the others; beside the node whose id it is. */
+  /** Opens one more, which ends with the others, beside the node with this id. */
   readonly start: (id: number, options?: Omit<SidecarsOptions, "nodes">) => Promise<Sidecar>;
   /** Runs a command of the sidecar to its end, with a node's environment. */
   readonly run: (
@@ -39,7 +39,7 @@ export type Sidecars = {
   ) => Promise<{ readonly code: number | null; readonly output: string }>;
   /** Waits until all are ready and stopping any one node is safe. */
   readonly settled: (deadlineMs?: number) => Promise<void>;
-  /** What each says now and printed last, for a test that failed. */
+  /** The present answers and last output of each, for a failed test. */
   readonly told: () => Promise<string>;
   readonly close: () => Promise<void>;
 };
@@ -163,7 +163,7 @@ function nodeEnv(
 
 const userEnv = ({ name, password, mechanism }: KafkaUser): Env => ({
   SASL_ENABLED: "true",
-  // In any case, as the original takes it.
+  // In upper or lower case, as the original accepts it.
   SASL_MECHANISM: mechanism.toLowerCase(),
   SASL_USERNAME: name,
   SASL_PASSWORD: password,

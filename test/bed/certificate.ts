@@ -10,9 +10,9 @@ export const STORE_PASSWORD = "outrider";
 export type Certificate = {
   readonly certFile: string;
   readonly keyFile: string;
-  /** Key (PKCS 8) and certificate in one PEM file: what Kafka's clients take as a keystore. */
+  /** Key (PKCS 8) and certificate in one PEM file, which Kafka's clients accept as a keystore. */
   readonly pemFile: string;
-  /** Both as PKCS 12, under STORE_PASSWORD: what Kafka's brokers take. */
+  /** Both as PKCS 12, with STORE_PASSWORD, for Kafka's brokers. */
   readonly storeFile: string;
 };
 
@@ -32,7 +32,7 @@ export type Authority = {
   readonly issue: (options: CertificateOptions) => Promise<Certificate>;
 };
 
-/** Makes a new authority whose files lie in `dir`. */
+/** Creates a new authority with its files in `dir`. */
 export async function createAuthority(
   dir: string,
   commonName = "outrider bed",
@@ -76,7 +76,7 @@ async function issue(
   const now = Date.now();
   const from = now - (options.expired ? 10 : 1) * DAY_MS;
   const to = options.expired ? now - DAY_MS : now + VALID_DAYS * DAY_MS;
-  // `openssl ca`, not `x509 -days`: the only form that takes a date in the past in every version.
+  // `openssl ca`, not `x509 -days`: only this form accepts a date in the past in every version.
   await openssl(
     ["ca", "-batch", "-notext", "-config", config, "-in", request, "-out", certFile],
     ["-cert", ca.caFile, "-keyfile", ca.caKey],

@@ -1,6 +1,6 @@
 /**
  * A cgroup of a test's own, of whichever version the machine has: limits that the kernel enforces on the
- * processes that are started in it. Gone with the test process at the latest.
+ * processes that are started in it. It is removed with the test process at the latest.
  */
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
@@ -13,7 +13,7 @@ const EMPTY_MS = 10_000;
 
 export type CgroupLimits = {
   readonly memoryBytes?: number;
-  /** Of one CPU: 0.1 is a tenth. */
+  /** Share of one CPU: 0.1 is a tenth. */
   readonly cpus?: number;
 };
 
@@ -23,7 +23,7 @@ export type BedCgroup = {
   readonly memory: string;
   /** Where its CPU files are; on v2 the same. */
   readonly cpu: string;
-  /** The command that puts itself into the cgroup before it becomes `command`, of the same pid. */
+  /** A command that enters the cgroup and then becomes `command`, with the same pid. */
   readonly inside: (command: readonly string[]) => readonly string[];
   /** Kills what is in it, and removes it. */
   readonly close: () => Promise<void>;
@@ -31,7 +31,7 @@ export type BedCgroup = {
 
 const JOIN = 'for procs in $JOIN; do echo $$ > "$procs" || exit 70; done; unset JOIN; exec "$@"';
 
-/** Waits for the end of its input, which comes with the end of the test process. */
+/** Waits for the end of its input, which ends with the test process. */
 const JANITOR = `cat >/dev/null
 for again in 1 2 3 4 5 6 7 8 9 10; do
   left=0
@@ -44,7 +44,7 @@ for again in 1 2 3 4 5 6 7 8 9 10; do
   sleep 0.2
 done`;
 
-/** @throws BedUnavailable where no cgroup can be made. */
+/** @throws BedUnavailable if no cgroup can be created. */
 export async function openCgroup(limits: CgroupLimits): Promise<BedCgroup> {
   const name = `outrider-test-${crypto.randomUUID().slice(0, 8)}`;
   const version = existsSync(`${TOP}/memory/memory.usage_in_bytes`) ? 1 : 2;
@@ -103,7 +103,7 @@ function settings(
         ? ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes", memoryBytes]
         : ["memory.max", "memory.swap.max", 0];
     written.push([`${memory}/${limit}`, String(memoryBytes)]);
-    // A machine that swaps would hold any amount; one that cannot has no such file.
+    // With swap the memory limit would not hold; a machine without swap does not have this file.
     if (existsSync(`${memory}/${swap}`)) written.push([`${memory}/${swap}`, String(most)]);
   }
   if (quota === undefined) return written;

@@ -8,7 +8,7 @@ type NotYet = undefined | null | false;
 
 /**
  * Calls `check` until it gives something other than `undefined`, `null` or `false`, and returns that.
- * A check that throws counts as "not yet"; what it threw last is told when the deadline passes.
+ * A check that throws counts as "not yet"; its last error is reported at the deadline.
  * @throws Error naming what was waited for, how long, and the last value or error.
  */
 export async function until<T>(

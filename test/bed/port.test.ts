@@ -1,11 +1,11 @@
-/** A port belongs to the process that was given it, also while nothing listens there. */
+/** A port belongs to the process that got it, even while nothing listens there. */
 import { afterAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { freePort } from "./port.ts";
 import { startProcess, stopAll } from "./process.ts";
 
 const THEIRS = 200;
-/** Of 14,000: without claims some of theirs would be among ours for certain. */
+/** Out of 14,000: without claims some of theirs would certainly be among ours. */
 const OURS = 3000;
 
 afterAll(stopAll);

@@ -1,8 +1,8 @@
 /**
- * Free ports for servers under test: nobody else gets one while the process lives that was given it, so
- * that it is free, too, while its server is down between a kill and a restart. They lie outside of the
- * range that outgoing connections take theirs from, and are claimed from other test processes by a socket
- * in the abstract namespace (unix(7)), which is one to a network namespace, as ports are, and ends with us.
+ * Free ports for servers under test. While the process that got a port lives, no other gets it, so that it
+ * stays free while its server is down between a kill and a restart. They are outside the range of outgoing
+ * connections. A socket in the abstract namespace (unix(7)) claims a port against other test processes;
+ * such names are per network namespace, as ports are, and end with us.
  */
 import { createServer } from "node:net";
 
@@ -10,7 +10,7 @@ const PORT_MIN = 18_000;
 const PORT_MAX = 32_000;
 const ATTEMPTS_MAX = 500;
 
-/** A port that nothing listens on now, and that nobody is given again while this process lives. */
+/** A port on which nothing listens now, and which is not given out again while this process lives. */
 export async function freePort(host = "127.0.0.1"): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
     const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN));
@@ -19,7 +19,7 @@ export async function freePort(host = "127.0.0.1"): Promise<number> {
   throw new Error(`no free port on ${host} in ${ATTEMPTS_MAX} attempts`);
 }
 
-/** Claims of ports that were in use are kept: somebody else's server may come back to them. */
+/** Claims of ports that were in use are kept: another program's server may return to them. */
 function claimed(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const claim = createServer();

@@ -1,7 +1,7 @@
 /** Starts the real binaries under test and collects what they print. */
 import { killGroup, signalProcess, spawnReaped } from "./reaper.ts";
 
-/** What is kept of a process's output; older text goes. */
+/** How much of a process's output is kept; older text is dropped. */
 const OUTPUT_CHARS_MAX = 4 * 1024 * 1024;
 const GRACE_MS = 10_000;
 const POLL_MS = 20;
@@ -23,9 +23,9 @@ export type BedProcess = {
   readonly exited: Promise<Exit>;
   readonly running: () => boolean;
   readonly kill: (signal: NodeJS.Signals) => void;
-  /** SIGTERM, then SIGKILL after the grace; also what it left in its process group. */
+  /** SIGTERM, then SIGKILL after the grace period; also for what it left in its process group. */
   readonly stop: (graceMs?: number) => Promise<Exit>;
-  /** Of its own and of those of its descendants that were waited for; 0 until it has ended. */
+  /** CPU time of the process and its reaped descendants; 0 until it has ended. */
   readonly cpuSeconds: () => number;
   /** stdout and stderr as they came; at most the last 4 MiB. */
   readonly output: () => string;
@@ -42,7 +42,7 @@ export async function stopAll(): Promise<void> {
   await Promise.all([...started].map((each) => each.stop(0)));
 }
 
-/** Starts a process that dies with this one at the latest. */
+/** Starts a process that ends with this one at the latest. */
 export function startProcess({ name, command, env, cwd }: ProcessOptions): BedProcess {
   const child = spawnReaped({
     name,
@@ -58,7 +58,7 @@ export function startProcess({ name, command, env, cwd }: ProcessOptions): BedPr
   const drained = Promise.all([drain(child.stdout, [all, out]), drain(child.stderr, [all, err])]);
   const running = () => child.exitCode === null && child.signalCode === null;
   const ended = child.exited.then(() => ({ code: child.exitCode, signal: child.signalCode }));
-  // A grandchild may hold the pipes open: the end of the process counts then, after a moment.
+  // A grandchild may hold the pipes open: then the end of the process counts, after a short time.
   const exited = ended.then(async (exit): Promise<Exit> => {
     await Promise.race([drained, Bun.sleep(500)]);
     return exit;

@@ -1,4 +1,4 @@
-/** Prometheus' promtool, for tests of alerting rules: the one on the PATH, else that of Debian's package. */
+/** Prometheus' promtool, for tests of alerting rules: the one on the PATH, else the one of Debian's package. */
 import { chmod, copyFile, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -61,7 +61,7 @@ async function fetchPromtool(): Promise<void> {
     const found = join(cwd, "usr/bin/promtool");
     await chmod(found, 0o755);
     await mkdir(dirname(INSTALLED), { recursive: true });
-    // Into place whole: two test files may do this at once.
+    // Moved into place only when complete: two test files may do this at the same time.
     const partial = `${INSTALLED}.${crypto.randomUUID()}`;
     await copyFile(found, partial);
     await rename(partial, INSTALLED);

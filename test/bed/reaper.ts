@@ -1,11 +1,11 @@
 /**
- * Ends what a test started, also when the test process itself was killed.
+ * Ends what a test started, even if the test process itself was killed.
  *
- * One small shell in a session of its own reads lines from a pipe: what to kill and to delete, and
- * what no longer. When the test process dies in whatever way, the kernel closes the pipe, and the
- * shell kills and deletes what is left. Each started process waits for a line on its own stdin
- * before it becomes the program (by `exec`, so the pid is the program's own): it is known to the
- * reaper before it does anything, and a parent that dies in between leaves nothing.
+ * A small shell in a session of its own reads lines from a pipe: what to kill and delete, and what no
+ * longer. When the test process ends, in any way, the kernel closes the pipe, and the shell kills and
+ * deletes what is left. Each started process waits for a line on its own stdin before it becomes the
+ * program (by `exec`, so the pid is the program's own): the reaper knows it before it does anything, and a
+ * parent that dies in between leaves nothing.
  */
 import type { FileSink, Subprocess } from "bun";
 
@@ -55,7 +55,7 @@ type ReapedOutput = "pipe" | number;
 export type ReapedOptions<Out> = {
   readonly name: string;
   readonly command: readonly string[];
-  /** The whole environment; left out: that of this process. */
+  /** The whole environment; by default that of this process. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly output: Out;
@@ -63,7 +63,7 @@ export type ReapedOptions<Out> = {
 
 /**
  * Starts a process, leader of its own group, that does not outlive this one. Its stdin is an open
- * pipe: end it where the program expects no input.
+ * pipe: end it if the program expects no input.
  */
 export function spawnReaped<Out extends ReapedOutput>({
   name,
@@ -94,7 +94,7 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): boolean {
   return signalled(pid, signal);
 }
 
-/** Kills what is left of a process's group. */
+/** Kills the rest of a process's group. */
 export function killGroup(pid: number): void {
   signalled(-pid, "SIGKILL");
   tell(`-pid ${pid}`);

@@ -1,4 +1,4 @@
-/** A client of the protocol by our own writer; the Java tools of the bed are the foreign ones. */
+/** A client of the protocol with our own producer; the Java tools of the test bed are the foreign clients. */
 import { openKafkaClient } from "../../shared/kafka/cluster/client.ts";
 import { openProducer } from "../../shared/kafka/producer/producer.ts";
 import { HEARTBEAT, REGISTRY } from "../../shared/protocol/topic.ts";

@@ -1,6 +1,6 @@
 /**
- * The workers of a fleet as the kernel sees them, told by the labels in their environment. They are
- * in sessions of their own and outlive a control plane, so a test must end them, also when it dies.
+ * The workers of a fleet as the kernel sees them, recognised by the labels in their environment. They are
+ * in sessions of their own and outlive a control plane, so a test must end them, even when it dies.
  */
 import { readdirSync, readFileSync } from "node:fs";
 
@@ -44,12 +44,12 @@ export function killWorkers(fleet: string): void {
     try {
       process.kill(pid, "SIGKILL");
     } catch {
-      // It has ended by itself meanwhile.
+      // It has ended meanwhile.
     }
   }
 }
 
-/** At the end of its standard input (our death at the latest) it kills what carries the label. */
+/** At the end of its standard input (at the latest when we die) it kills all processes with the label. */
 const GUARD = `cat >/dev/null
 for p in /proc/[0-9]*; do
   if tr '\\0' '\\n' <"$p/environ" 2>/dev/null | grep -qxF "OUTRIDER_FLEET=$1"; then
@@ -57,7 +57,7 @@ for p in /proc/[0-9]*; do
   fi
 done`;
 
-/** Kills the fleet's workers when this process ends, however it ends. Returns what ends the guard. */
+/** Kills the fleet's workers when this process ends, however it ends. Returns a function that ends the guard. */
 export function guardWorkers(fleet: string): () => Promise<void> {
   const guard = Bun.spawn(["setsid", "/bin/sh", "-c", GUARD, "guard", fleet], {
     stdin: "pipe",

@@ -1,9 +1,9 @@
 /**
  * Boxes: throwaway network, mount and pid namespaces in which a whole test file runs, test process and
- * servers alike. What is left of a file when it ends dies with its box.
+ * servers alike. Anything that a file leaves running ends with its box.
  *
- * A file's name says its box: `*-docker.test.ts`, `*-kubernetes.test.ts`. The runner (test/run/) puts it
- * there; by hand it is `test/bed/box/network.sh bun test ./test/…`.
+ * A file's name determines its box: `*-docker.test.ts`, `*-kubernetes.test.ts`. The runner (test/run/) starts it
+ * there; by hand use `test/bed/box/network.sh bun test ./test/…`.
  */
 import { join, relative } from "node:path";
 import { BedUnavailable } from "../unavailable.ts";
@@ -21,18 +21,18 @@ export function boxFor(testFile: string): BoxName | undefined {
   return testFile.endsWith("-kubernetes.test.ts") ? "kubernetes" : undefined;
 }
 
-/** What to put before a command. Where no box can be made, nothing: the file says so itself. */
+/** The command to put before another one; empty if no box can be created: then the file itself says so. */
 export function boxCommand(box: BoxName | undefined): readonly string[] {
   return box === undefined || !canMake() ? [] : [SCRIPTS[box]];
 }
 
-/** The same for a person to type, from the repository's top. */
+/** The same for a person to type, in the repository's root. */
 export const boxWords = (box: BoxName | undefined): string =>
   boxCommand(box)
     .map((script) => `${relative(ROOT, script)} `)
     .join("");
 
-/** The file is named in the message; by default that which runs. @throws BedUnavailable outside that box. */
+/** The message names the file; by default the one that runs. @throws BedUnavailable outside that box. */
 export function requireBox(box: BoxName, testFile = Bun.main): void {
   if (Bun.env["OUTRIDER_BOX"] === box) return;
   const name = relative(ROOT, testFile);

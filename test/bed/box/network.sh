@@ -6,7 +6,7 @@
 # When CMD ends, or this script is killed, the kernel ends everything in the box, and a janitor outside
 # removes the cgroup.
 # /run is the box's own as well, so that no server of the machine is reached, or disturbed, by its socket.
-# Outside the network there is no package to be had from inside, so the engine is installed before.
+# No package can be fetched from inside the box, so the engine is installed before.
 set -u
 if [ $# -eq 0 ]; then echo "usage: network.sh CMD..." >&2; exit 64; fi
 bed=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -34,7 +34,7 @@ while wait "$cmd"; code=$?; kill -0 "$cmd" 2>/dev/null; do :; done
 exit "$code"
 INIT
 
-# Its standard input ends with this script, in whatever way that ends.
+# Its standard input ends when this script ends, in any way.
 read -r -d '' JANITOR <<'JANITOR'
 cat >/dev/null
 for attempt in $(seq 300); do

@@ -25,7 +25,7 @@ const NeverSafe = v.object({
   minInsyncReplicas: v.nullable(v.number()),
 });
 
-/** The keys of all four probes; which of them a probe has is the contract tests' matter. */
+/** The keys of all four probes; the contract tests check which of them a probe has. */
 const ProbeBody = v.object({
   status: v.picklist(["healthy", "unhealthy"]),
   brokerId: v.number(),
@@ -64,7 +64,7 @@ export type Probed = {
   readonly tookMs: number;
   /** When the request was sent, by `performance.now()`. */
   readonly atMs: number;
-  /** When the round began that it tells of, by the same clock, or later; undefined before the first round. */
+  /** When its round began, by the same clock, or later; undefined before the first round. */
   readonly roundMs: number | undefined;
 };
 
@@ -79,7 +79,7 @@ export const parseDrain = (code: number, json: unknown): Drained => ({
   code,
 });
 
-/** @throws Error when the probe does not show the check. */
+/** @throws Error if the probe does not show the check. */
 export function checkIn({ body }: Probed, name: string): CheckSeen {
   const found = body.checks.find(({ check }) => check === name);
   if (found === undefined) {
@@ -88,7 +88,7 @@ export function checkIn({ body }: Probed, name: string): CheckSeen {
   return found;
 }
 
-/** For a message: the code, the error, and each check that is not passed. */
+/** For a message: the code, the error, and each check that has not passed. */
 export function probeText({ code, body }: Probed): string {
   const odd = body.checks
     .filter(({ status }) => !["pass", "skipped"].includes(status))
@@ -97,7 +97,7 @@ export function probeText({ code, body }: Probed): string {
   return [`${code}, ${body.ageMs} ms old`, ...error, ...odd].join(" | ");
 }
 
-/** One sample by name and labels as they stand in the text of `/metrics`; undefined where absent. */
+/** One sample, by its name and labels as written in `/metrics`; undefined if absent. */
 export function sampleIn(text: string, sample: string): number | undefined {
   const line = text.split("\n").find((each) => each.startsWith(`${sample} `));
   return line === undefined ? undefined : Number(line.slice(sample.length + 1));

@@ -1,4 +1,7 @@
-/** What the broker sidecar's image sets for its process: its last target, which is the Dockerfile's default. */
+/**
+ * The variables that the broker sidecar's image sets: those of the Dockerfile's last target, which is the
+ * default.
+ */
 import { join } from "node:path";
 
 const DOCKERFILE = join(import.meta.dir, "../../../Dockerfile.sidecar");

@@ -10,7 +10,7 @@ import {
   sampleIn,
 } from "./answer.ts";
 
-/** Far beyond what an answer may take: a test asserts its own bound. */
+/** Much longer than an answer may take: a test asserts its own limit. */
 const ANSWER_MS = 5000;
 const DRAIN_MS = 5000;
 const POLL_MS = 20;
@@ -25,7 +25,7 @@ export type Sidecar = {
   readonly url: string;
   readonly intervalMs: number;
   readonly process: BedProcess;
-  /** What it was started with. */
+  /** The environment with which it was started. */
   readonly env: Readonly<Record<string, string>>;
   readonly probe: (name: ProbeName) => Promise<Probed>;
   readonly live: () => Promise<Probed>;
@@ -33,7 +33,7 @@ export type Sidecar = {
   readonly startup: () => Promise<Probed>;
   readonly restartSafe: () => Promise<Probed>;
   readonly about: () => Promise<About>;
-  /** One sample by name and labels as they stand in the text; undefined where absent. */
+  /** One sample, by its name and labels as in the text; undefined if absent. */
   readonly metric: (sample: string) => Promise<number | undefined>;
   readonly metrics: () => Promise<string>;
   /** `timeout` in whole seconds. */
@@ -41,8 +41,7 @@ export type Sidecar = {
   /** An answer whose round began after `sinceMs` (by default now). */
   readonly fresh: (name: ProbeName, sinceMs?: number) => Promise<Probed>;
   /**
-   * Asks until an answer is as wanted.
-   * @returns the answer, and the time from `sinceMs` until it was given.
+   * Asks until an answer is as wanted. @returns the answer, and the time from `sinceMs` until it came.
    */
   readonly seenAfter: (
     sinceMs: number,
@@ -108,7 +107,7 @@ export function sidecarAt(
   };
 }
 
-/** What all four probes say, for the log of a test that failed. */
+/** What all four probes say, for the log of a failed test. */
 export async function toldBy(sidecar: Sidecar): Promise<string> {
   const lines = await Promise.all(
     PROBES.map(async (name) => {

@@ -1,25 +1,25 @@
 /**
- * The stage of a file of fault tests on brokers: one Kafka with its sidecars for all of them. After each
- * test the cluster is made whole again, and a test that fails says what all of them said.
+ * The stage for a file of fault tests on brokers: one Kafka with its sidecars for all tests. After each
+ * test the cluster is repaired, and a failed test prints what all sidecars said.
  */
 import { openSidecars, type Sidecars, type SidecarsOptions } from "../broker-sidecar.ts";
 import { type KafkaBed, type KafkaOptions, startKafka } from "../kafka/kafka.ts";
 import { signalProcess } from "../reaper.ts";
 
-/** Java's start and the way back into all ISRs, on a busy machine. */
+/** Time for Java's start and the return to all ISRs, on a busy machine. */
 const SETTLED_MS = 60_000;
 
 export type BrokerStage = {
   readonly kafka: KafkaBed;
   readonly sidecars: Sidecars;
-  /** What else is to be undone after the test; last first. */
+  /** What else to undo after the test; last first. */
   readonly undo: (step: () => Promise<unknown>) => void;
 };
 
 type StageFile = {
   readonly open: () => Promise<void>;
   readonly close: () => Promise<void>;
-  /** Plays one test on the whole, settled cluster. */
+  /** Runs one test on the complete, settled cluster. */
   readonly act: (play: (stage: BrokerStage) => Promise<void>) => () => Promise<void>;
 };
 
@@ -59,7 +59,7 @@ export function brokerStage(options: {
   };
 }
 
-/** Those that are stopped go on, those that ended start again: at once, for a quorum needs two. */
+/** Paused brokers go on, ended ones start again: all at the same time, because a quorum needs two. */
 async function mended(kafka: KafkaBed): Promise<void> {
   const nodes = [...kafka.brokers, ...kafka.controllers];
   for (const each of nodes) if (each.running) signalProcess(each.pid, "SIGCONT");

@@ -1,8 +1,8 @@
-/** Asks a probe again and again while something happens, and keeps what it said and how long it took. */
+/** Asks a probe again and again while something happens, and keeps its answers and their durations. */
 import { type Probed, probeText } from "./answer.ts";
 
 const EVERY_MS = 25;
-/** What is kept of differing answers, so that a message stays short. */
+/** How many different answers are kept, so that a message stays short. */
 const CHANGES_MAX = 100;
 
 /** An answer that differs from the one before in code, error or a check's status. */
@@ -10,7 +10,7 @@ export type Change = { readonly atMs: number; readonly code: number; readonly te
 
 export type Watched = {
   readonly answers: number;
-  /** Rounds that were seen: answers of different rounds. */
+  /** How many different rounds the answers came from. */
   readonly rounds: number;
   /** Requests that got no answer. */
   readonly lost: readonly string[];
@@ -22,7 +22,7 @@ export type Watched = {
 };
 
 export type Watch = {
-  /** As of now; the watch goes on. */
+  /** The results so far; the watch goes on. */
   readonly seen: () => Watched;
   readonly stop: () => Promise<Watched>;
 };
@@ -79,7 +79,7 @@ export function openWatch(
   };
 }
 
-/** When a round began is known but for the time that its answer took to arrive: a round of its own is further off. */
+/** The begin of a round is known except for the time that its answer took; different rounds are further apart. */
 const SAME_ROUND_MS = 250;
 
 const isLater = (roundMs: number | undefined, before: number | undefined): boolean =>

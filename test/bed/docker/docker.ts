@@ -21,9 +21,9 @@ export type DockerBed = {
   /** `unix://…` of it. */
   readonly host: string;
   readonly client: Docker;
-  /** Of the workers. Its gateway is an address of the box: give it to `startKafka({ host })`. */
+  /** The workers' network. Its gateway is an address of the box: give it to `startKafka({ host })`. */
   readonly network: { readonly name: string; readonly gateway: string };
-  /** Removes every container, whoever made it. */
+  /** Removes every container, whoever created it. */
   readonly clear: () => Promise<void>;
   /** Ends the engine and its containers, and deletes all files. */
   readonly stop: () => Promise<void>;
@@ -77,7 +77,7 @@ export async function startDocker(flags: readonly string[] = []): Promise<Docker
 const ownFlags = (): readonly string[] =>
   (Bun.env["BED_DOCKER"] ?? "") === "" ? [] : ["--seccomp-profile=unconfined"];
 
-/** So many removals at once. */
+/** How many removals at a time. */
 const REMOVALS_AT_ONCE = 16;
 
 async function removeAll(client: Docker): Promise<void> {

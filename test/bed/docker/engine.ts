@@ -1,4 +1,4 @@
-/** One Docker Engine of the machine's own packages, as two processes in a box: containerd and dockerd. */
+/** One Docker Engine from the machine's own packages, as two processes in a box: containerd and dockerd. */
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { until } from "../condition.ts";
 import { killGroup, signalProcess, spawnReaped } from "../reaper.ts";
 
 const READY_MS = 60_000;
-/** dockerd gives every container its own grace first. */
+/** dockerd first gives every container its own grace period. */
 const GRACE_MS = 40_000;
 const PING_MS = 2000;
 const END_MS = 20_000;
@@ -16,13 +16,13 @@ const CGROUPS = "/sys/fs/cgroup";
 
 export type Engine = {
   readonly socket: string;
-  /** Starts what does not run, and waits until it answers. */
+  /** Starts what is not running, and waits until the engine answers. */
   readonly start: () => Promise<void>;
-  /** As the machine's service manager does it: dockerd stops every container, then ends. */
+  /** As a service manager does: dockerd stops every container, then ends. */
   readonly stop: () => Promise<void>;
-  /** dockerd alone, by SIGKILL; its containers run on until it starts again. */
+  /** Kills only dockerd; its containers keep running until it starts again. */
   readonly kill: () => Promise<void>;
-  /** To dockerd: SIGSTOP hangs it. */
+  /** Sends a signal to dockerd: SIGSTOP makes it hang. */
   readonly signal: (name: "SIGSTOP" | "SIGCONT") => void;
   /** Ends both, and every process in the cgroup. */
   readonly end: () => Promise<void>;
@@ -30,11 +30,11 @@ export type Engine = {
 };
 
 export type EngineOptions = {
-  /** Everything of it lies there; short, for the sockets' sake. */
+  /** Where all its files are; short, because socket paths must be. */
   readonly dir: string;
   /** Below each hierarchy's root; containers are put below it. */
   readonly cgroup: string;
-  /** More arguments of dockerd. */
+  /** More arguments for dockerd. */
   readonly flags: readonly string[];
 };
 
@@ -135,7 +135,7 @@ async function answers(socket: string): Promise<boolean> {
   return (await fetch("http://engine/_ping", { unix: socket, signal })).ok;
 }
 
-/** What the shims keep alive; they are no children of ours. */
+/** Processes that the shims keep alive; they are not our children. */
 async function endCgroup(cgroup: string): Promise<void> {
   await until(
     "no process of a container to be left",

@@ -1,4 +1,4 @@
-/** Images without a registry: put together from files of this machine, and imported. */
+/** Images without a registry: assembled from files of this machine, and imported. */
 import { chmod, copyFile, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -36,9 +36,9 @@ const LIBRARIES: ReadonlyMap<NodeJS.Architecture, readonly string[]> = new Map([
 
 type ImageOptions = {
   readonly tag: string;
-  /** From a path in the image to a file of this machine; its mode is kept. */
+  /** Path in the image to a file of this machine, with the same mode. */
   readonly files: Readonly<Record<string, string>>;
-  /** From a path in the image to where it leads. */
+  /** Path in the image to the link's target. */
   readonly links?: Readonly<Record<string, string>>;
   /** As in a Dockerfile: `ENTRYPOINT […]`, `USER 1000`. */
   readonly changes: readonly string[];
@@ -72,7 +72,7 @@ async function importImage(client: Docker, options: ImageOptions): Promise<void>
   }
 }
 
-/** Its entry is a script that does what `ACT` says; unset, it runs until SIGTERM. */
+/** Its entrypoint is a script that does what `ACT` says; without it, it runs until SIGTERM. */
 export async function loadWorkerImage(client: Docker, tag = WORKER_IMAGE): Promise<void> {
   await importImage(client, {
     tag,
@@ -84,7 +84,7 @@ export async function loadWorkerImage(client: Docker, tag = WORKER_IMAGE): Promi
 
 type SidecarImage = { readonly tag?: string; readonly command?: readonly string[] };
 
-/** The compiled sidecar on nothing but glibc. Its default command is `ingest`: a worker's image. */
+/** The compiled sidecar with only glibc. Its default command is `ingest`: a worker's image. */
 export async function loadSidecarImage(client: Docker, options: SidecarImage = {}): Promise<void> {
   const { tag = SIDECAR_IMAGE, command = ["ingest"] } = options;
   const { sidecar } = await binaries();
@@ -112,7 +112,7 @@ function splitTag(name: string): readonly [string, string] {
   return [name.slice(0, name.length - last.length + at), last.slice(at + 1)];
 }
 
-/** Reads the engine's progress to its end. @throws Error with what went wrong */
+/** Reads the engine's progress to its end. @throws Error with the engine's error */
 export function finished(client: Docker, progress: NodeJS.ReadableStream): Promise<void> {
   return new Promise((resolve, reject) => {
     client.modem.followProgress(progress, (error) => (error === null ? resolve() : reject(error)));

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs Debian's Docker Engine and registry and a static busybox where they are missing, with progress on
-# standard error. That it failed is told by the bed, which does not find them.
+# standard error. A failure shows later, when the bed does not find them.
 set -u
 missing=()
 command -v dockerd >/dev/null && command -v containerd >/dev/null || missing+=(docker.io)

@@ -13,7 +13,7 @@ const READY_MS = 20_000;
 
 export type Registry = {
   readonly process: BedProcess;
-  /** Puts an image of the engine there, and takes it away from the engine. Returns its name there. */
+  /** Moves an image from the engine into the registry. Returns its name there. */
   readonly take: (client: Docker, image: string) => Promise<string>;
   readonly stop: () => Promise<void>;
 };

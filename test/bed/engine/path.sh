@@ -1,6 +1,6 @@
 #!/bin/bash
-# path.sh BUN: prints the folder of a current containerd and Docker Engine, which is made where it is missing; one
-# builder at a time. What it prints is empty, and the exit code not 0, where it can't be made.
+# path.sh BUN: prints the folder of a current containerd and Docker Engine, which is built if it is missing; one
+# builder at a time. If it can't be built, it prints nothing, and the exit code is not 0.
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 home="$HOME/.cache/outrider/engine-29"

@@ -1,9 +1,10 @@
 /**
- * `bun test/bed/engine/setup.ts`: makes a current container engine of Go modules, once, in the user's cache:
- * containerd 2 with its shim and `ctr`, runc, and the Docker Engine. Prints the folder of the programs, to be put
- * first on the PATH. Several may do this at once: the first to have the lock builds, the others wait.
+ * `bun test/bed/engine/setup.ts`: builds a current container engine from Go modules, once, in the user's
+ * cache: containerd 2 with its shim and `ctr`, runc, and the Docker Engine. Prints the folder of the
+ * programs, to be put first on the PATH. Several processes may do this at the same time: the first to get
+ * the lock builds, the others wait.
  *
- * Where it can't be made, the reason is printed on standard error, and the exit code is 69.
+ * If the engine can't be built, the reason is printed on standard error, and the exit code is 69.
  */
 import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
@@ -13,11 +14,11 @@ import { goBuild, say } from "../go.ts";
 import { BedUnavailable } from "../unavailable.ts";
 
 const HERE = import.meta.dir;
-/** The module of the 29 line is numbered apart from its releases. */
+/** The module of the 29 line has other numbers than its releases. */
 const DOCKER = "2.0.0-beta.24";
 const HOME = join(homedir(), ".cache", "outrider", "engine-29");
 const BIN = join(HOME, "bin");
-/** Holds a digest of what the programs are made from; written last. */
+/** Contains a digest of the programs' sources; written last. */
 const MARKER = join(HOME, "complete");
 const CONTAINERD = "github.com/containerd/containerd/v2";
 const MOBY = "github.com/moby/moby/v2";

@@ -2,12 +2,12 @@
 # box.sh CMD...  runs CMD beside a whole one-node Kubernetes, in network, mount and pid namespaces of
 # its own; all of it ends with CMD.
 #
-# BED_KUBERNETES is its version, by default that in the file `newest`. MODE=node (default) is all of it; MODE=cp leaves out the node, MODE=api the controllers, too. CMD finds
-# KUBECONFIG (cluster-admin), kubectl on its PATH, OUTRIDER_BOX=kubernetes, and the cluster's files
-# in OUTRIDER_BOX_DIR. SIGTERM and SIGINT go to CMD; the exit code is CMD's. When CMD ends, or this
-# script is killed, the kernel ends everything in the box, and a janitor outside removes files and cgroups.
-#
-# Where no box can be made, CMD runs without one, and OUTRIDER_BOX_MISSING says why: its tests say it on.
+# BED_KUBERNETES is its version, by default that in the file `newest`. MODE=node (default) is all of it;
+# MODE=cp leaves out the node, MODE=api the controllers, too. CMD finds KUBECONFIG (cluster-admin), kubectl
+# on its PATH, OUTRIDER_BOX=kubernetes, and the cluster's files in OUTRIDER_BOX_DIR. SIGTERM and SIGINT go
+# to CMD; the exit code is CMD's. When CMD ends, or this script is killed, the kernel ends everything in the
+# box, and a janitor outside removes files and cgroups. If no box can be created, CMD runs without one, and
+# OUTRIDER_BOX_MISSING says why; its tests print that.
 set -u
 if [ $# -eq 0 ]; then echo "usage: box.sh CMD..." >&2; exit 64; fi
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -28,7 +28,7 @@ run=$(mktemp -d "${TMPDIR:-/tmp}/outrider-kubernetes-XXXXXX")
 export RUN=$run CGROUP="outrider-kubernetes-$$" MODE=${MODE:-node}
 export OUTRIDER_BOX=kubernetes OUTRIDER_BOX_DIR=$run OUTRIDER_BOX_CGROUP=$CGROUP
 
-# Its standard input ends with this script, in whatever way that ends.
+# Its standard input ends when this script ends, in any way.
 read -r -d '' JANITOR <<'JANITOR'
 cat >/dev/null
 for attempt in $(seq 100); do

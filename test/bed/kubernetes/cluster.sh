@@ -22,7 +22,7 @@ until_ready() {
   exit 1
 }
 
-# No `dummy` links everywhere; one end of a pair is as good.
+# Not every kernel has `dummy` links; one end of a veth pair does as well.
 ip link set lo up
 ip link add bed0 type veth peer name bed1
 ip link set bed1 up
@@ -54,7 +54,7 @@ until_ready "API server" apiserver curl -sf --cacert "$pki/ca.crt" --cert "$pki/
   --key "$pki/admin.key" "$server/readyz"
 [ "$MODE" = api ] && exit 0
 
-# Controllers under accounts of their own, as in life; the rate limits of life would slow tests down.
+# Controllers under accounts of their own, as in production; production's rate limits would slow tests down.
 start controllers "$bin/kube-controller-manager" --kubeconfig="$pki/controllers.kubeconfig" \
   --authentication-kubeconfig="$pki/controllers.kubeconfig" \
   --authorization-kubeconfig="$pki/controllers.kubeconfig" --bind-address=127.0.0.1 \

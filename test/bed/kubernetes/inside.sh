@@ -4,18 +4,18 @@
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export KUBECONFIG=$BED/pki/admin.kubeconfig PATH=$BED/bin:$PATH
-# What kubectl and helm keep goes with the box, too.
+# The files of kubectl and helm are removed with the box, too.
 export KUBECACHEDIR=$RUN/kubectl HELM_CACHE_HOME=$RUN/helm/cache HELM_CONFIG_HOME=$RUN/helm/config
 export HELM_DATA_HOME=$RUN/helm/data
 
-# What the node's programs write below /var and /run goes with the box.
+# What the node's programs write below /var and /run is removed with the box.
 mkdir "$RUN/scratch" && mount -t tmpfs -o size=64m scratch "$RUN/scratch" || exit 70
 for top in var run; do
   mkdir -p "$RUN/scratch/$top/upper" "$RUN/scratch/$top/work"
   mount -t overlay -o "lowerdir=/$top,upperdir=$RUN/scratch/$top/upper,workdir=$RUN/scratch/$top/work" \
     "box-$top" "/$top" || mount -t tmpfs "box-$top" "/$top" || exit 70
 done
-# The kubelet would set these for the whole machine; here it finds them as it wants them.
+# The kubelet would set these for the whole machine; here they already have the wanted values.
 while read -r name value; do
   [ -e "/proc/sys/$name" ] || continue
   echo "$value" >"$RUN/scratch/${name//\//-}"
@@ -28,8 +28,8 @@ kernel/panic_on_oops 1
 kernel/keys/root_maxkeys 1000000
 kernel/keys/root_maxbytes 25000000
 SYSCTLS
-# The machine's resolver is out of reach: who asks for the name of an address, as Kafka does for its own at
-# each SASL login, is answered by a file, or refused at once, in place of seconds later.
+# The machine's resolver cannot be reached. Lookups of the name of an address, as Kafka makes for its own at
+# each SASL login, are answered from a file, or refused at once instead of seconds later.
 printf '127.0.0.1 localhost\n10.97.0.1 bed\n' >"$RUN/scratch/hosts"
 echo "nameserver 127.0.0.1" >"$RUN/scratch/resolv.conf"
 for file in hosts resolv.conf; do

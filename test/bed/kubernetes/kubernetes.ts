@@ -1,6 +1,6 @@
 /**
  * The Kubernetes of this box (box.sh), for the test that runs in it: its API by kubectl and helm, its
- * images, and its faults. Nothing here is to be stopped: all of it ends with the box.
+ * images, and its faults. Nothing has to be stopped: everything ends with the box.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -21,7 +21,7 @@ const READY_MS = 60_000;
 const LOG_LINES = 25;
 
 export type KubernetesBed = {
-  /** A file for a cluster-admin. */
+  /** A kubeconfig with cluster-admin rights. */
   readonly kubeconfig: string;
   /** Where a server of the test must listen for pods to reach it. */
   readonly nodeAddress: string;
@@ -31,22 +31,22 @@ export type KubernetesBed = {
   /** Standard output. @throws Error with standard error when it fails. */
   readonly kubectl: (args: readonly string[], input?: string) => Promise<string>;
   readonly helm: (args: readonly string[]) => Promise<string>;
-  /** Server-side, by a manager of its own. */
+  /** Server-side apply, with a field manager of its own. */
   readonly apply: (...objects: readonly object[]) => Promise<void>;
-  /** With its default service account; `restricted`: Pod Security as strict as there is. */
+  /** Creates a namespace, with its default service account; `restricted`: the strictest Pod Security. */
   readonly makeNamespace: (name: string, options?: { restricted?: boolean }) => Promise<void>;
-  /** Of a tar that `writeImage` or `docker save` wrote. */
+  /** Loads a tar archive of `writeImage` or `docker save`. */
   readonly loadImage: (tar: string) => Promise<void>;
   /** A kubeconfig with a token of that service account; `namespace` is its context's. */
   readonly kubeconfigOf: (namespace: string, serviceAccount: string) => Promise<string>;
   readonly apiServer: {
     readonly signal: (name: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT") => void;
-    /** After it was killed; resolves when it serves. */
+    /** Starts it again after it was killed; resolves when it serves. */
     readonly start: () => Promise<void>;
   };
   /** Forgets the history of all objects up to now, as etcd does after five minutes. */
   readonly compact: () => Promise<void>;
-  /** The ends of the components' logs, for a test that failed. */
+  /** The ends of the components' logs, for a failed test. */
   readonly logTail: (lines?: number) => Promise<string>;
   /** The box's directory, for files of the test. */
   readonly directory: string;
@@ -100,7 +100,7 @@ export function openKubernetes(testFile: string): KubernetesBed {
         signalProcess(pidOf(directory, "apiserver"), name);
       },
       start: async () => {
-        // One that was killed just now may still hold the port.
+        // A server that was just killed may still have the port.
         await until("the old API server's end", async () => !(await accepts(API_PORT)), {
           deadlineMs: READY_MS,
         });

@@ -22,7 +22,7 @@ make_cgroups() {
   done
 }
 
-# overlayfs needs a lower filesystem that may carry it; `native` copies.
+# overlayfs needs a suitable lower filesystem; `native` copies instead.
 snapshotter() {
   mkdir -p "$RUN/probe/lower" "$RUN/probe/upper" "$RUN/probe/work" "$RUN/probe/merged"
   local options="lowerdir=$RUN/probe/lower,upperdir=$RUN/probe/upper,workdir=$RUN/probe/work"

@@ -1,9 +1,9 @@
 /**
- * `bun test/bed/kubernetes/setup.ts`: makes what box.sh starts, once, in the user's cache: one Go binary
- * for all of Kubernetes and etcd, CoreDNS, two images, and a cluster's certificates. Cold it takes
- * 5 to 8 minutes and says where it is; warm a few milliseconds.
+ * `bun test/bed/kubernetes/setup.ts`: builds what box.sh starts, once, in the user's cache: one Go binary
+ * for all of Kubernetes and etcd, CoreDNS, two images, and a cluster's certificates. The first time it
+ * takes 5 to 8 minutes and reports its progress; later a few milliseconds.
  *
- * Where it can't be made, the reason is printed on standard output in one line, and the exit code is 69.
+ * If it can't be built, the reason is printed on standard output in one line, and the exit code is 69.
  */
 import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
@@ -18,10 +18,10 @@ const HERE = import.meta.dir;
 const VERSION = Bun.env["BED_KUBERNETES"] || (await Bun.file(join(HERE, "newest")).text()).trim();
 const HOME = join(homedir(), ".cache", "outrider", `kubernetes-${VERSION}`);
 const BIN = join(HOME, "bin");
-/** Holds a digest of what all of it is made from; written last. */
+/** Contains a digest of all sources; written last. */
 const MARKER = join(HOME, "complete");
 
-/** Which it is, and the file of the Go modules that it is built of. The first is the one by default. */
+/** Each version, with the file of the Go modules from which it is built. The first one is the default. */
 const VERSIONS: Readonly<Record<string, string>> = { "1.37.2": "go.mod", "1.34.4": "1.34.mod" };
 const PROGRAMS = [
   ...["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"],
@@ -124,7 +124,7 @@ async function main(): Promise<void> {
   }
   const digest = await digestOfSources(modFile);
   await requirePackages();
-  // In the box there is no way to the registry.
+  // The registry cannot be reached from inside the box.
   await ensureHelm();
   const marker = Bun.file(MARKER);
   if ((await marker.exists()) && (await marker.text()) === digest) return;
