@@ -3,8 +3,13 @@ import { command, type Program, switchFlag, valueFlag } from "../shared/cli/argu
 import { CHECK_TIMEOUT_MS, checkTimeout } from "../shared/cli/check-flag.ts";
 import { KAFKA_TABLE } from "../shared/config/kafka.ts";
 import { duration, oneOf } from "../shared/config/schema.ts";
+import { COLLECT_COMMAND_TABLE } from "./collect/config.ts";
+import type { CollectMode } from "./collect/life.ts";
 import { AGENT_TABLE, HOOK_MAX_MS } from "./config.ts";
 import type { FailurePolicy } from "./register/failure-policy.ts";
+
+/** Of `collect --mode once`. */
+const COLLECT_MS_MAX = 600_000;
 
 /** A parsed command line of the agent. */
 export type AgentRun =
@@ -17,6 +22,12 @@ export type AgentRun =
     }
   | { readonly command: "heartbeat" }
   | { readonly command: "run"; readonly deregisterOnExit: boolean; readonly reRegister: boolean }
+  | {
+      readonly command: "collect";
+      readonly mode: CollectMode;
+      /** Of `once`. */
+      readonly timeoutMs: number;
+    }
   | { readonly command: "check kafka"; readonly timeoutMs: number };
 
 const wait = (until: string) =>
@@ -97,6 +108,32 @@ export const AGENT: Program<AgentRun> = {
       },
       variables: AGENT_TABLE,
       run: (flags) => ({ command: "run", ...flags }),
+    }),
+    collect: command({
+      describe:
+        "send what is in this cluster: --mode watch until stopped, --mode once one full pass",
+      flags: {
+        mode: valueFlag(
+          {
+            name: "mode",
+            placeholder: "watch|once",
+            describe: "Go on, or end after one pass (watch)",
+          },
+          oneOf(["watch", "once"]),
+        ),
+        timeoutMs: valueFlag(
+          {
+            name: "timeout",
+            placeholder: "DURATION",
+            describe: "Of --mode once, how long at most (10m)",
+          },
+          duration({ minMs: 1000, maxMs: HOOK_MAX_MS }),
+        ),
+      },
+      variables: COLLECT_COMMAND_TABLE,
+      run: ({ mode = "watch", timeoutMs = COLLECT_MS_MAX }) => ({
+        ...{ command: "collect", mode, timeoutMs },
+      }),
     }),
     "check kafka": command({
       describe: "say step by step whether Kafka can be used, and what to fix",

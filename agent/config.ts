@@ -13,6 +13,13 @@ import {
 } from "../shared/config/table.ts";
 import { ClientId } from "../shared/protocol/client-id.ts";
 import type { Result } from "../shared/result.ts";
+import {
+  COLLECT_CHECKS,
+  COLLECT_COMMAND_TABLE,
+  COLLECT_SWITCH,
+  COLLECT_TABLE,
+  type CollectCommandConfig,
+} from "./collect/config.ts";
 
 const NAME_CHARS_MAX = 253;
 const VERSION_CHARS_MAX = 64;
@@ -90,6 +97,8 @@ export const AGENT_TABLE = {
     describe: "Port of health and metrics; 0 takes a free one",
     seed: true,
   }),
+  collect: COLLECT_SWITCH,
+  ...COLLECT_TABLE,
   ...KAFKA_TABLE,
 } as const;
 export type AgentConfig = Config<typeof AGENT_TABLE>;
@@ -98,7 +107,13 @@ export const readAgentConfig = (
   environment: Environment,
   host: Host,
 ): Result<AgentConfig, readonly Problem[]> =>
-  parseEnvironment(AGENT_TABLE, CONNECTION_CHECKS, environment, host);
+  parseEnvironment(AGENT_TABLE, COLLECT_CHECKS, environment, host);
+
+export const readCollectConfig = (
+  environment: Environment,
+  host: Host,
+): Result<CollectCommandConfig, readonly Problem[]> =>
+  parseEnvironment(COLLECT_COMMAND_TABLE, COLLECT_CHECKS, environment, host);
 
 /** `check kafka` is only about Kafka, so it needs no CLIENT_ID. */
 export const readCheckConfig = (

@@ -8,8 +8,18 @@ import { openKafkaClient } from "../shared/kafka/cluster/client.ts";
 import { kafkaLog } from "../shared/kafka/log.ts";
 import { openProducer } from "../shared/kafka/producer/producer.ts";
 import type { Log } from "../shared/log.ts";
+import { openProcessMetrics } from "../shared/process-metrics.ts";
+import { openCollect, runCollect } from "./collect/command.ts";
+import type { CollectCommandConfig } from "./collect/config.ts";
+import { collectRoutes } from "./collect/routes.ts";
 import type { AgentRun } from "./commands.ts";
-import { type AgentConfig, HOOK_MAX_MS, readAgentConfig, readCheckConfig } from "./config.ts";
+import {
+  type AgentConfig,
+  HOOK_MAX_MS,
+  readAgentConfig,
+  readCheckConfig,
+  readCollectConfig,
+} from "./config.ts";
 import { runHeartbeat } from "./heartbeat/command.ts";
 import { readInstallation } from "./installation.ts";
 import { AGENT_NEEDS } from "./kafka-needs.ts";
@@ -24,13 +34,18 @@ const RESERVE_MS = 500;
 
 type CheckRun = Extract<AgentRun, { readonly command: "check kafka" }>;
 type HookRun = Extract<AgentRun, { readonly command: "register" | "deregister" }>;
-type HeartbeatRun = Exclude<AgentRun, CheckRun | HookRun>;
+type CollectRun = Extract<AgentRun, { readonly command: "collect" }>;
+type HeartbeatRun = Exclude<AgentRun, CheckRun | HookRun | CollectRun>;
 
 export async function startAgent(run: AgentRun, shell: Shell): Promise<ExitCode> {
   switch (run.command) {
     case "check kafka":
       return await configured(shell, readCheckConfig(shell.environment, shell.host), (config) =>
         check(run, config, shell),
+      );
+    case "collect":
+      return await configured(shell, readCollectConfig(shell.environment, shell.host), (config) =>
+        collect(run, config, shell),
       );
     case "register":
     case "deregister":
@@ -80,7 +95,17 @@ function openKafka(config: AgentConfig, log: Log): Kafka {
 async function heartbeat(run: HeartbeatRun, config: AgentConfig, shell: Shell): Promise<ExitCode> {
   // Standard output of a daemon is its log.
   const log = logTo(shell, config, "stdout");
+  const metrics = openProcessMetrics();
+  const { clientId } = config;
+  const beside = { ...shell, clientId, config, metrics, log, mode: "watch" } as const;
+  const collector = config.collect === "watch" ? openCollect(beside) : undefined;
+  if (collector?.ok === false) {
+    return report(shell, { exit: EXIT.configuration, line: collector.error });
+  }
   const outcome = await runHeartbeat({
+    metrics,
+    collector: collector?.value,
+    moreRoutes: collector === undefined ? undefined : collectRoutes(collector.value),
     identity: identityOf(config, run, log),
     instanceId: crypto.randomUUID(),
     registers: run.command === "run",
@@ -94,6 +119,19 @@ async function heartbeat(run: HeartbeatRun, config: AgentConfig, shell: Shell): 
     signal: shell.signal,
   });
   return report(shell, outcome);
+}
+
+async function collect(
+  { mode, timeoutMs }: CollectRun,
+  config: CollectCommandConfig,
+  shell: Shell,
+): Promise<ExitCode> {
+  const log = logTo(shell, config, mode === "once" ? "stderr" : "stdout");
+  const { clientId, port } = config;
+  return report(
+    shell,
+    await runCollect({ ...shell, clientId, config, port, mode, timeoutMs, log }),
+  );
 }
 
 /** HOOK_TIMEOUT limits the whole process, counted from its start. */

@@ -3,6 +3,7 @@
  * version wherever it is repeated (version.ts).
  */
 import { join } from "node:path";
+import { COLLECT_COMMAND_TABLE } from "../agent/collect/config.ts";
 import { AGENT_TABLE } from "../agent/config.ts";
 import type { Table } from "../shared/config/table.ts";
 import { markdownTable } from "../shared/config/table-text.ts";
@@ -16,6 +17,7 @@ export const OPERATING = join(import.meta.dir, "operating.md");
 /** By marker: `<!-- config:agent -->` to `<!-- /config:agent -->`. */
 const TABLES: ReadonlyMap<string, Table> = new Map<string, Table>([
   ["agent", AGENT_TABLE],
+  ["collect", COLLECT_COMMAND_TABLE],
   ["control-plane", CONTROL_PLANE_TABLE],
   ["operator", OPERATOR_TABLE],
   ["broker", BROKER_TABLE],

@@ -11,13 +11,15 @@ const PRODUCT = "{agent,sidecar,shared}/**/*.ts";
 const DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/*.md"];
 
 const ROLES = [
-  ...["agent/register", "agent/heartbeat", "sidecar/broker", "sidecar/control-plane"],
+  ...["agent/register", "agent/heartbeat", "agent/collect"],
+  ...["sidecar/broker", "sidecar/control-plane"],
   ...["sidecar/ingest"],
 ] as const;
 /** What may stand at the top of a role; everything else is in a folder named after a step. */
 const TOP_OF_ROLE = /^(?:command|config|kafka-needs|routes|metrics)\.ts$/u;
 /** The file or two that put the role together, and what they alone share. */
 const TOP_BESIDE: Readonly<Record<string, readonly string[]>> = {
+  "agent/collect": ["collector.ts", "life.ts", "selection.ts"],
   "sidecar/broker": [
     ...["broker.ts", "monitor.ts", "drain.ts", "snapshot.ts", "topology.ts", "text.ts"],
   ],
@@ -29,6 +31,8 @@ const TOP_BESIDE: Readonly<Record<string, readonly string[]>> = {
 };
 /** The steps of a role, in the order in which data passes them: one imports those before it. */
 const STEPS: Readonly<Record<string, readonly string[]>> = {
+  // What is watched is encoded and sent: the step that watches knows both.
+  "agent/collect": ["encode", "send", "watch"],
   "sidecar/broker": [...["process", "read", "outage", "check", "round", "probe", "memory", "exec"]],
   "sidecar/control-plane": [
     ...["runtime", "worker", "fleet", "registry", "state", "plan", "record", "heartbeat", "act"],

@@ -16,6 +16,7 @@ const CORE = new RegExp(
     "^shared/protocol/",
     "^shared/(duration|quantity|backoff|result|config/(shell-words|table-text))\\.ts$",
     "^agent/records\\.ts$",
+    "^agent/collect/(encode/|selection\\.ts|watch/kind-state\\.ts|send/(churn|object-index)\\.ts)",
     "^sidecar/control-plane/(fleet|plan|registry|state)/",
     "^sidecar/control-plane/(heartbeat/fold|record/audit|act/outcome|leader/operator-records)\\.ts$",
     "^sidecar/ingest/(decode|plan)/",

@@ -10,9 +10,10 @@ import type { BuildInfo } from "../../shared/build-info.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { startDeadline } from "../../shared/deadline.ts";
 import { EXIT } from "../../shared/exit.ts";
-import { serve } from "../../shared/http.ts";
+import { type App, serve } from "../../shared/http.ts";
 import { ensureTopics } from "../../shared/kafka/admin/topics.ts";
 import type { Log } from "../../shared/log.ts";
+import type { Metrics } from "../../shared/metrics.ts";
 import { HEARTBEAT } from "../../shared/protocol/topic.ts";
 import { ok } from "../../shared/result.ts";
 import type { CommandOutcome } from "../outcome.ts";
@@ -28,6 +29,13 @@ import { type AgentStanding, openStanding, standingText } from "./standing.ts";
 const TOMBSTONE_MS_MAX = 5000;
 const HTTP_GRACE_MS = 500;
 
+/** What runs beside the heartbeats and is reported in them. */
+type Companion = {
+  readonly run: (signal: AbortSignal) => Promise<unknown>;
+  readonly sent: () => number;
+  readonly close: () => Promise<void>;
+};
+
 export type HeartbeatCommandOptions = {
   readonly identity: Identity;
   readonly instanceId: string;
@@ -36,6 +44,10 @@ export type HeartbeatCommandOptions = {
   readonly reRegister: boolean;
   readonly deregisterOnExit: boolean;
   readonly kafka: Kafka;
+  readonly metrics: Metrics;
+  /** What is in the cluster, sent by the same process; undefined: by none. */
+  readonly collector: Companion | undefined;
+  readonly moreRoutes: ((app: App) => void) | undefined;
   readonly port: number;
   readonly build: BuildInfo;
   readonly log: Log;
@@ -52,14 +64,16 @@ export async function runHeartbeat(options: HeartbeatCommandOptions): Promise<Co
     clientId: options.identity.clientId,
     installationId: options.registers ? options.identity.installationId : undefined,
   });
-  const gauges = openHeartbeatMetrics(() => heartbeat.delivery(), standing.standing, clock);
+  const gauges = openHeartbeatMetrics({
+    ...{ metrics: options.metrics, clock, standing: standing.standing },
+    delivery: () => heartbeat.delivery(),
+  });
   const heartbeat = openHeartbeatSender({
     ...options,
     clientId: options.identity.clientId,
     intervalMs: options.identity.heartbeatIntervalMs,
     kafka: courier(options.kafka),
-    // The future collector counts here.
-    resourcesSent: () => 0,
+    resourcesSent: () => options.collector?.sent() ?? 0,
     trouble: () =>
       enrolment === undefined || enrolment.written()
         ? troubleOf(standing.standing())
@@ -72,14 +86,17 @@ export async function runHeartbeat(options: HeartbeatCommandOptions): Promise<Co
     port: options.port,
     build: options.build,
     log,
-    routes: routes({
-      delivery: heartbeat.delivery,
-      beats: gauges.beats,
-      registration: () => registrationText(enrolment, standing.standing()),
-      stopping: () => signal.aborted,
-      metrics: gauges.metrics,
-      clock,
-    }),
+    routes: (app) => {
+      options.moreRoutes?.(app);
+      routes({
+        delivery: heartbeat.delivery,
+        beats: gauges.beats,
+        registration: () => registrationText(enrolment, standing.standing()),
+        stopping: () => signal.aborted,
+        metrics: options.metrics,
+        clock,
+      })(app);
+    },
   });
   if (!http.ok) return { exit: EXIT.configuration, line: `PORT: ${http.error.detail}` };
   log.info("the agent runs", { client_id: options.identity.clientId, url: http.value.url });
@@ -88,11 +105,16 @@ export async function runHeartbeat(options: HeartbeatCommandOptions): Promise<Co
   }
   // A beat before the registration would count as one of an unregistered cluster.
   await enrolment?.tried;
-  await Promise.all([heartbeat.run(signal), standing.run(heartbeat.ask, !options.registers)]);
+  await Promise.all([
+    heartbeat.run(signal),
+    standing.run(heartbeat.ask, !options.registers),
+    options.collector?.run(signal),
+  ]);
   await enrolment?.ended;
   const outcome = await takeLeave(options, heartbeat);
   await http.value.close(HTTP_GRACE_MS);
   await options.kafka.client.close();
+  await options.collector?.close();
   return outcome;
 }
 

@@ -1,23 +1,22 @@
 /** The agent's metrics; docs/operating.md explains them. */
 import type { Clock } from "../../shared/clock.ts";
 import type { Metrics } from "../../shared/metrics.ts";
-import { openProcessMetrics } from "../../shared/process-metrics.ts";
 import type { Delivery } from "./delivery.ts";
 import type { AgentStanding } from "./standing.ts";
 
 export type HeartbeatMetrics = {
-  readonly metrics: Metrics;
   readonly beats: () => { readonly sent: number; readonly lost: number };
   readonly beatSent: () => void;
   readonly beatLost: () => void;
 };
 
-export function openHeartbeatMetrics(
-  delivery: () => Delivery,
-  standing: () => AgentStanding,
-  clock: Clock,
-): HeartbeatMetrics {
-  const metrics = openProcessMetrics();
+export function openHeartbeatMetrics(options: {
+  readonly metrics: Metrics;
+  readonly delivery: () => Delivery;
+  readonly standing: () => AgentStanding;
+  readonly clock: Clock;
+}): HeartbeatMetrics {
+  const { metrics, delivery, standing, clock } = options;
   const sent = metrics.counter({
     name: "outrider_agent_heartbeats_sent_total",
     help: "Heartbeats that Kafka acknowledged",
@@ -48,7 +47,6 @@ export function openHeartbeatMetrics(
   });
   const count = { sent: 0, lost: 0 };
   return {
-    metrics,
     beats: () => ({ ...count }),
     beatSent: () => {
       count.sent += 1;

@@ -28,6 +28,7 @@ import {
   transportError,
 } from "./error.ts";
 import { type Informer, type InformerOptions, openInformer } from "./informer.ts";
+import { CLUSTER_NAMESPACE, namespaceUid } from "./namespace-uid.ts";
 import { openTransport, type Transport } from "./transport.ts";
 
 const CALL_MS_MAX = 10_000;
@@ -95,14 +96,7 @@ export function openKubernetes(options: KubernetesOptions): Kubernetes {
   return {
     server,
     namespace: own,
-    clusterUid: async (signal) => {
-      const name = "kube-system";
-      const asked = { verb: "get", resource: `namespaces ${name}` };
-      const read = await call(transport, asked, signal, (configuration) =>
-        new CoreV1Api(configuration).readNamespace({ name }),
-      );
-      return read.ok ? ok(read.value.metadata?.uid ?? "") : read;
-    },
+    clusterUid: (signal) => namespaceUid(transport, CLUSTER_NAMESPACE, signal),
     createJob: async (namespace, body, signal) => {
       const made = await postJob(transport, { namespace, body, query: { fieldManager } }, signal);
       return made.ok ? ok(readUid(made.value)) : made;

@@ -12,11 +12,14 @@ export type LinesOptions = {
   readonly signal: AbortSignal;
 };
 
-/** Calls `onLine` for each line that is not empty. Rejects when the connection breaks. */
+/**
+ * Calls `onLine` for each line that is not empty; while its promise is pending nothing more is read.
+ * Rejects when the connection breaks.
+ */
 export async function readLines(
   stream: ReadableStream<Uint8Array>,
   { idleMs, lineCharsMax, signal }: LinesOptions,
-  onLine: (line: string) => void,
+  onLine: (line: string) => void | Promise<void>,
 ): Promise<LinesEnd> {
   const reader = stream.getReader();
   const decoder = new TextDecoder();
@@ -36,8 +39,10 @@ export async function readLines(
       idle = setTimeout(() => finish("idle"), idleMs);
       const { done, value } = await reader.read();
       if (done || signal.aborted) return end;
+      clearTimeout(idle);
       rest += decoder.decode(value, { stream: true });
-      rest = eachLine(rest, onLine);
+      rest = await eachLine(rest, signal, onLine);
+      if (signal.aborted) return end;
       if (rest.length > lineCharsMax) return "too-long";
     }
   } finally {
@@ -48,12 +53,19 @@ export async function readLines(
 }
 
 /** What follows the last newline. */
-function eachLine(text: string, onLine: (line: string) => void): string {
+async function eachLine(
+  text: string,
+  signal: AbortSignal,
+  onLine: (line: string) => void | Promise<void>,
+): Promise<string> {
   let from = 0;
   for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", from)) {
     const line = text.slice(from, at).trim();
-    if (line !== "") onLine(line);
     from = at + 1;
+    if (line === "") continue;
+    const pending = onLine(line);
+    if (pending !== undefined) await pending;
+    if (signal.aborted) break;
   }
   return text.slice(from);
 }

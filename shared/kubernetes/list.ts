@@ -4,6 +4,7 @@ import { err, ok, type Result } from "../result.ts";
 import { type KubernetesError, readStatus, statusError, transportError } from "./error.ts";
 import { askedOf, pathOf, queryOf, type Selection } from "./resource.ts";
 import { parseVersion } from "./resource-version.ts";
+import { rowsOf } from "./table.ts";
 import type { Transport } from "./transport.ts";
 
 const PAGE_OBJECTS_MAX = 500;
@@ -11,52 +12,61 @@ const PAGE_MS_MAX = 30_000;
 /** A continue token is valid for about five minutes; a slower list starts again. */
 const BEGINNINGS_MAX = 3;
 
-const Page = v.object({
-  metadata: v.object({
-    resourceVersion: v.string(),
-    continue: v.optional(v.string(), ""),
-  }),
-  items: v.nullish(v.array(v.looseObject({ metadata: v.looseObject({ uid: v.string() }) }))),
+const Metadata = v.object({
+  resourceVersion: v.string(),
+  continue: v.optional(v.string(), ""),
 });
+const Item = v.looseObject({
+  metadata: v.looseObject({ uid: v.string(), resourceVersion: v.optional(v.string(), "0") }),
+});
+const Page = v.object({ metadata: Metadata, items: v.nullish(v.array(Item)) });
+const OfTable = v.object({ metadata: Metadata });
+type Page = v.InferOutput<typeof Page>;
 
-export type Listed<T> = {
-  /** By uid. */
-  readonly objects: Map<string, T>;
-  readonly version: bigint;
+export type ListTaker = {
+  /** Called at each beginning: what came before it counts no more. */
+  readonly listing: () => void;
+  /** False ends the list; while its promise is pending no page is asked for. */
+  readonly listed: (item: {
+    readonly uid: string;
+    readonly version: bigint;
+    readonly object: unknown;
+  }) => boolean | Promise<boolean>;
 };
 
-/** `keep` is called for each object as its page arrives; undefined leaves it out. */
-export async function listAll<T>(
+/** The list's version, or that the taker gave it up. */
+export async function listEach(
   transport: Transport,
   selection: Selection,
-  keep: (object: unknown) => T | undefined,
+  taker: ListTaker,
   signal: AbortSignal,
-): Promise<Result<Listed<T>, KubernetesError>> {
+): Promise<Result<bigint | "given-up", KubernetesError>> {
   for (let beginning = 1; ; beginning += 1) {
-    const listed = await listPages(transport, selection, keep, signal);
+    taker.listing();
+    const listed = await listPages(transport, selection, taker, signal);
     if (listed.ok || listed.error.code !== "expired" || beginning === BEGINNINGS_MAX) return listed;
   }
 }
 
-async function listPages<T>(
+async function listPages(
   transport: Transport,
   selection: Selection,
-  keep: (object: unknown) => T | undefined,
+  { listed }: ListTaker,
   signal: AbortSignal,
-): Promise<Result<Listed<T>, KubernetesError>> {
-  const objects = new Map<string, T>();
+): Promise<Result<bigint | "given-up", KubernetesError>> {
   let token = "";
   for (;;) {
     const page = await listPage(transport, selection, token, signal);
     if (!page.ok) return page;
     for (const object of page.value.items ?? []) {
-      const kept = keep(object);
-      if (kept !== undefined) objects.set(object.metadata.uid, kept);
+      const { uid, resourceVersion } = object.metadata;
+      const item = { uid, version: parseVersion(resourceVersion) ?? 0n, object };
+      if (!(await listed(item))) return ok("given-up");
     }
     token = page.value.metadata.continue;
     if (token !== "") continue;
     const version = parseVersion(page.value.metadata.resourceVersion);
-    if (version !== undefined) return ok({ objects, version });
+    if (version !== undefined) return ok(version);
     const wrong = new Error(`resourceVersion ${page.value.metadata.resourceVersion}`);
     return err(transportError(askedOf("list", selection), transport.server, wrong));
   }
@@ -67,7 +77,7 @@ async function listPage(
   selection: Selection,
   token: string,
   signal: AbortSignal,
-): Promise<Result<v.InferOutput<typeof Page>, KubernetesError>> {
+): Promise<Result<Page, KubernetesError>> {
   const asked = askedOf("list", selection);
   const query = queryOf(selection, {
     limit: String(PAGE_OBJECTS_MAX),
@@ -82,7 +92,9 @@ async function listPage(
     });
     const body: unknown = await response.json();
     if (!response.ok) return err(statusError(asked, response.status, readStatus(body)));
-    return ok(v.parse(Page, body));
+    const rows = rowsOf(body);
+    if (rows === undefined) return ok(v.parse(Page, body));
+    return ok(v.parse(Page, { ...v.parse(OfTable, body), items: rows }));
   } catch (cause) {
     return err(transportError(asked, transport.server, cause));
   }

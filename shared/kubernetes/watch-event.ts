@@ -6,6 +6,7 @@ import * as v from "valibot";
 import { err, ok, type Result } from "../result.ts";
 import { type ApiStatus, readStatus } from "./error.ts";
 import { parseVersion } from "./resource-version.ts";
+import { rowsOf } from "./table.ts";
 
 export type WatchEvent =
   | {
@@ -21,6 +22,10 @@ export type WatchEvent =
       readonly initialEventsEnd: boolean;
     }
   | { readonly kind: "error"; readonly status: ApiStatus };
+
+/** What is not an error. */
+export type ObjectOrBookmark = Exclude<WatchEvent, { kind: "error" }>;
+export type ObjectEvent = Exclude<ObjectOrBookmark, { kind: "bookmark" }>;
 
 const Metadata = v.looseObject({
   uid: v.optional(v.string(), ""),
@@ -41,8 +46,10 @@ const INITIAL_EVENTS_END = "k8s.io/initial-events-end";
 export function readWatchEvent(text: string): Result<WatchEvent, string> {
   const line = v.safeParse(Line, parseJson(text));
   if (!line.success) return err(`no watch event: ${text.slice(0, 100)}`);
-  const { type, object } = line.output;
-  if (type === "ERROR") return ok({ kind: "error", status: readStatus(object) });
+  const { type, object: sent } = line.output;
+  if (type === "ERROR") return ok({ kind: "error", status: readStatus(sent) });
+  // One row a line, a bookmark's too.
+  const object = rowsOf(sent)?.[0] ?? sent;
   const read = v.safeParse(WithMetadata, object);
   const version = read.success ? parseVersion(read.output.metadata.resourceVersion) : undefined;
   if (!read.success || version === undefined) return err(`no object in it: ${text.slice(0, 100)}`);

@@ -9,7 +9,7 @@ import { type KubernetesError, readStatus, statusError, transportError } from ".
 import { readLines } from "./lines.ts";
 import { askedOf, pathOf, queryOf, type Selection } from "./resource.ts";
 import type { Transport } from "./transport.ts";
-import { readWatchEvent, type WatchEvent } from "./watch-event.ts";
+import { type ObjectOrBookmark, readWatchEvent } from "./watch-event.ts";
 
 const OPEN_MS_MAX = 10_000;
 const IDLE_MS_MAX = 70_000;
@@ -30,8 +30,8 @@ export type WatchOptions = {
   readonly clock: Clock;
   /** Called when the answer has begun: from now on events come. */
   readonly onOpen: () => void;
-  /** Returns false to end the watch. */
-  readonly onEvent: (event: Exclude<WatchEvent, { kind: "error" }>) => boolean;
+  /** Returns false to end the watch; while its promise is pending nothing more is read. */
+  readonly onEvent: (event: ObjectOrBookmark) => boolean | Promise<boolean>;
   readonly signal: AbortSignal;
   readonly idleMs?: number;
 };
@@ -73,13 +73,13 @@ async function readEvents(
   const asked = askedOf("watch", selection);
   const enough = new AbortController();
   let failure: KubernetesError | undefined;
-  const onLine = (line: string) => {
+  const onLine = async (line: string) => {
     if (enough.signal.aborted) return;
     const read = readWatchEvent(line);
     if (!read.ok) failure = transportError(asked, transport.server, new Error(read.error));
     else if (read.value.kind === "error") {
       failure = statusError(asked, read.value.status.code ?? 500, read.value.status);
-    } else if (onEvent(read.value)) return;
+    } else if (await onEvent(read.value)) return;
     enough.abort();
   };
   const end = await readLines(

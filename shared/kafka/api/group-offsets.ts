@@ -1,7 +1,12 @@
 /** Committed offsets of a whole group: read for all its topics, and written while it has no member. */
 import type { KafkaRequest } from "./request.ts";
 
-export type PartitionOffset = { readonly partition: number; readonly offset: number };
+export type PartitionOffset = {
+  readonly partition: number;
+  readonly offset: number;
+  /** What was committed beside the offset; left out where that is nothing. */
+  readonly note?: string;
+};
 export type TopicOffsets = {
   readonly topic: string;
   readonly partitions: readonly PartitionOffset[];
@@ -33,9 +38,9 @@ export function allOffsetsRequest(
           const partition = row.int32();
           const offset = row.int64();
           if (version >= 5) row.int32();
-          row.nullableString();
+          const note = row.nullableString() ?? "";
           codes.push(row.int16());
-          return { partition, offset };
+          return { partition, offset, ...(note === "" ? {} : { note }) };
         });
         return { topic, partitions: partitions.filter(({ offset }) => offset >= 0) };
       });
@@ -63,8 +68,8 @@ export function commitOffsetsRequest(
       writer.string(groupId).int32(NO_GENERATION).string(NO_MEMBER);
       writer.array(topics, (item, { topic, partitions }) => {
         item.string(topic);
-        item.array(partitions, (row, { partition, offset }) =>
-          row.int32(partition).int64(offset).int32(-1).nullableString(null),
+        item.array(partitions, (row, { partition, offset, note = null }) =>
+          row.int32(partition).int64(offset).int32(-1).nullableString(note),
         );
       });
     },

@@ -40,7 +40,10 @@ describe("readLines()", () => {
     for (const byte of bytes) send(Uint8Array.of(byte));
     close();
     const lines: string[] = [];
-    expect(await readLines(stream, options(), (line) => lines.push(line))).toBe("ended");
+    const keep = (line: string) => {
+      lines.push(line);
+    };
+    expect(await readLines(stream, options(), keep)).toBe("ended");
     expect(lines).toEqual(['{"a":"ü"}', '{"b":1}']);
   });
   test("ends a stream that is silent for too long, and lets go of it", async () => {

@@ -10,7 +10,7 @@
  */
 
 import type { Clock } from "../../../../shared/clock.ts";
-import type { InformerLog } from "../../../../shared/kubernetes/informer.ts";
+import type { KubernetesLog } from "../../../../shared/kubernetes/follow.ts";
 import type { Answer, Kubernetes } from "../../../../shared/kubernetes/kubernetes.ts";
 import type { Log } from "../../../../shared/log.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
@@ -104,7 +104,7 @@ function openContext(options: KubernetesRuntimeOptions, namespace: string): Kube
 }
 
 const informerLog =
-  (log: Log): InformerLog =>
+  (log: Log): KubernetesLog =>
   (level, message, fields) =>
     level === "warn" ? log.warn(message, fields) : log.debug(message, fields);
 

@@ -1,0 +1,267 @@
+/**
+ * What there is of one kind, and each change of it, handed on as it comes: listed once, then watched, for
+ * as long as the signal lets it. Whatever happens to the connection, the server or its history, it goes
+ * on trying. Nothing is held here.
+ *
+ * Invariants (test/system/door-kubernetes.test.ts, test/shared/kubernetes/informer.test.ts):
+ *  - a list counts when it is complete: what is not in it is not gone before that;
+ *  - the version that it goes on from never falls, but where etcd was put back to an older state;
+ *  - a version that the server has forgotten (410, as a status or as an event) is followed by a new list;
+ *  - who cannot take more holds the stream up; who gives up gets a new list later.
+ */
+import type { Clock } from "../clock.ts";
+import { err, ok, type Result } from "../result.ts";
+import { repeat, type Turn } from "../retry.ts";
+import type { KubernetesError } from "./error.ts";
+import { listEach } from "./list.ts";
+import type { Selection } from "./resource.ts";
+import { laterVersion } from "./resource-version.ts";
+import type { Transport } from "./transport.ts";
+import { type WatchEnd, watchOnce } from "./watch.ts";
+import type { ObjectEvent, ObjectOrBookmark } from "./watch-event.ts";
+
+const BACKOFF = { baseMs: 100, maxMs: 5_000 } as const;
+/** A watch-list that brings nothing more for so long before its end is given up for pages. */
+const INITIAL_MS_MAX = 10_000;
+/** Lists older than what was seen are refused; after so many, etcd was put back to an older state. */
+const OLD_LISTS_MAX = 5;
+
+export type KubernetesLog = (
+  level: "debug" | "warn",
+  message: string,
+  fields: Readonly<Record<string, unknown>>,
+) => void;
+
+export type ListedObject = Pick<ObjectEvent, "uid" | "version" | "object">;
+
+/** False: no more; a new list later. A promise holds the stream up. */
+type MayGoOn = boolean | Promise<boolean>;
+
+/** Who takes what comes. */
+export type FollowSink = {
+  /** Before each attempt to list or watch; resolves when more can be taken. */
+  readonly ready?: (signal: AbortSignal) => Promise<void>;
+  /** A list begins; what came of one that was cut off counts no more. */
+  readonly listing: () => void;
+  readonly listed: (object: ListedObject) => MayGoOn;
+  /** All of it came. `restored`: the versions begin anew below those that were seen. */
+  readonly complete: (version: bigint, restored: boolean) => void;
+  readonly changed: (event: ObjectEvent) => MayGoOn;
+  /** Nothing is missing up to this version. */
+  readonly bookmark?: (version: bigint) => void;
+  /** From now on changes come as they happen. */
+  readonly connected: () => void;
+  /** They do not any more; undefined where the attempt just ended. */
+  readonly broken: (error: KubernetesError | undefined) => void;
+};
+
+export type FollowOptions = {
+  readonly transport: Transport;
+  readonly selection: Selection;
+  readonly sink: FollowSink;
+  readonly clock: Clock;
+  readonly log: KubernetesLog;
+  readonly signal: AbortSignal;
+  /** Silence after which a connection counts as dead. */
+  readonly idleMs?: number;
+};
+
+export type Follower = {
+  /** Lists again, now. */
+  readonly relist: () => void;
+  readonly ended: Promise<void>;
+};
+
+/** How an attempt ended that did not fail. */
+type Ended = WatchEnd | "listed";
+
+type State = {
+  /** Where the next watch goes on; undefined: list first. */
+  resumeAt: bigint | undefined;
+  /** The latest version that was ever seen. */
+  seen: bigint;
+  oldLists: number;
+  /** Did anything come in this attempt? */
+  heard: boolean;
+  hasWatchList: boolean;
+  /** Ends the attempt under way. */
+  attempt: AbortController;
+};
+
+export function follow(options: FollowOptions): Follower {
+  const state: State = {
+    resumeAt: undefined,
+    seen: 0n,
+    oldLists: 0,
+    heard: false,
+    hasWatchList: true,
+    attempt: new AbortController(),
+  };
+  return {
+    relist: () => {
+      state.resumeAt = undefined;
+      state.attempt.abort();
+    },
+    ended: goOn(options, state),
+  };
+}
+
+function goOn(options: FollowOptions, state: State): Promise<void> {
+  const { signal, sink, clock } = options;
+  const turn = async (failures: number): Promise<Turn> => {
+    await sink.ready?.(signal);
+    if (signal.aborted) return "over";
+    const own = new AbortController();
+    state.attempt = own;
+    state.heard = false;
+    const within = { ...options, signal: AbortSignal.any([signal, own.signal]) };
+    const ended = await attempt(within, state);
+    return turnOf(options, state, ended, { isAsked: own.signal.aborted, failures });
+  };
+  return repeat(turn, { ...BACKOFF, clock }, signal);
+}
+
+type Occasion = { readonly isAsked: boolean; readonly failures: number };
+
+function turnOf(
+  { signal, sink, log }: FollowOptions,
+  state: State,
+  ended: Result<Ended, KubernetesError>,
+  { isAsked, failures }: Occasion,
+): Turn {
+  // Asked to list again: that is no failure, and the list begins at once.
+  if (isAsked || signal.aborted || ended.ok) sink.broken(undefined);
+  else sink.broken(ended.error);
+  if (isAsked || signal.aborted) return "again";
+  // A watch that ends at once and without an event, again and again, must not be reopened at once.
+  if (ended.ok) return state.heard || ended.value !== "ended" ? "again" : "failed";
+  if (ended.error.code === "expired") state.resumeAt = undefined;
+  log(failures === 0 ? "debug" : "warn", "a watch of Kubernetes broke", {
+    error: ended.error.detail,
+    attempt: failures,
+  });
+  return "failed";
+}
+
+/** Lasts as long as its watch; a list by pages returns at once, and the next attempt watches. */
+async function attempt(
+  options: FollowOptions,
+  state: State,
+): Promise<Result<Ended, KubernetesError>> {
+  if (state.resumeAt !== undefined) return await watchOn(options, state, state.resumeAt);
+  return state.hasWatchList ? await watchList(options, state) : await listByPages(options, state);
+}
+
+async function listByPages(
+  { transport, selection, sink, log, signal }: FollowOptions,
+  state: State,
+): Promise<Result<Ended, KubernetesError>> {
+  const listed = await listEach(transport, selection, sink, signal);
+  if (!listed.ok) return listed;
+  if (listed.value === "given-up") return ok("listed");
+  return complete({ selection, sink, log }, state, listed.value);
+}
+
+/** Refused when it is older than what was seen: then another server lags. */
+function complete(
+  { selection, sink, log }: Pick<FollowOptions, "selection" | "sink" | "log">,
+  state: State,
+  version: bigint,
+): Result<Ended, KubernetesError> {
+  const isOlder = version < state.seen;
+  if (isOlder && state.oldLists < OLD_LISTS_MAX) {
+    state.oldLists += 1;
+    const detail = `the list of ${selection.resource.plural} is of version ${version}, older than ${state.seen}; tried again`;
+    return err({ code: "unavailable", retry: "transient", detail });
+  }
+  if (isOlder) {
+    log("warn", "Kubernetes went back to an older state: was etcd restored from a backup?", {
+      version: String(version),
+      seen: String(state.seen),
+    });
+    state.seen = version;
+  }
+  state.oldLists = 0;
+  advance(state, version);
+  sink.complete(version, isOlder);
+  return ok("listed");
+}
+
+function advance(state: State, version: bigint): void {
+  state.heard = true;
+  state.seen = laterVersion(state.seen, version);
+  state.resumeAt = state.seen;
+}
+
+async function watchOn(
+  options: FollowOptions,
+  state: State,
+  version: bigint,
+): Promise<Result<Ended, KubernetesError>> {
+  const { sink } = options;
+  return await watchOnce({
+    ...options,
+    from: { version },
+    onOpen: sink.connected,
+    onEvent: (event) => onChange(options, state, event),
+  });
+}
+
+async function onChange(
+  { sink }: FollowOptions,
+  state: State,
+  event: ObjectOrBookmark,
+): Promise<boolean> {
+  if (event.kind === "bookmark") {
+    advance(state, event.version);
+    sink.bookmark?.(event.version);
+    return true;
+  }
+  const goesOn = await sink.changed(event);
+  if (goesOn) advance(state, event.version);
+  else state.resumeAt = undefined;
+  return goesOn;
+}
+
+/** The beginning is a list; what follows it is an ordinary watch. */
+async function watchList(
+  options: FollowOptions,
+  state: State,
+): Promise<Result<Ended, KubernetesError>> {
+  const { sink } = options;
+  const late = new AbortController();
+  const patience = () => setTimeout(() => late.abort(), INITIAL_MS_MAX);
+  let timer = patience();
+  let isComplete = false;
+  let refused: Result<Ended, KubernetesError> = ok("listed");
+  const onEvent = async (event: ObjectOrBookmark): Promise<boolean> => {
+    if (isComplete) return await onChange(options, state, event);
+    clearTimeout(timer);
+    if (event.kind === "bookmark" && event.initialEventsEnd) {
+      refused = complete(options, state, event.version);
+      isComplete = refused.ok;
+      if (isComplete) sink.connected();
+      return isComplete;
+    }
+    const goesOn = event.kind === "bookmark" || (await takeInitial(sink, event));
+    timer = patience();
+    return goesOn;
+  };
+  sink.listing();
+  const signal = AbortSignal.any([options.signal, late.signal]);
+  const from = "initial-events";
+  const ended = await watchOnce({ ...options, signal, from, onOpen: () => undefined, onEvent });
+  clearTimeout(timer);
+  if (!refused.ok) return refused;
+  // An older server calls the parameters invalid, or never sends the end of the beginning.
+  const isUnknown = late.signal.aborted || (!ended.ok && ended.error.code === "invalid");
+  if (!isComplete && isUnknown && !options.signal.aborted) {
+    state.hasWatchList = false;
+    return await listByPages(options, state);
+  }
+  return ended;
+}
+
+/** A server whose cache lags brings objects first that changes take away again before the end. */
+const takeInitial = (sink: FollowSink, event: ObjectEvent): MayGoOn =>
+  event.kind === "deleted" ? sink.changed(event) : sink.listed(event);
