@@ -1,12 +1,12 @@
 /**
- * Makes the binaries: `bun run build` those of this host, dist/agent and dist/sidecar; `--all` those of
- * every Linux, dist/<program>-linux-<arch>[-musl], and dist/SHA256SUMS. Nothing is made again while
- * its inputs are unchanged (dist/.stamp), so that tests may call it each time.
+ * Builds the binaries: `bun run build` those of this host, dist/agent and dist/sidecar; `--all` those of
+ * every Linux, dist/<program>-linux-<arch>[-musl], and dist/SHA256SUMS. Nothing is built again while its
+ * inputs are unchanged (dist/.stamp), so that tests may call it each time.
  *
  * The same commit gives the same bytes: the build time is SOURCE_DATE_EPOCH or the commit's.
  *
- * `--only agent --arch arm64 --to DIR` makes one of them for an image (Dockerfile.agent), where there is no
- * git: OUTRIDER_COMMIT says the commit. Without --arch, for this machine.
+ * `--only agent --arch arm64 --to DIR` builds one of them for an image (Dockerfile.agent). There is no git
+ * in there, so OUTRIDER_COMMIT has the commit. Without --arch, for this machine.
  */
 import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ import * as v from "valibot";
 const PROGRAMS = ["agent", "sidecar"] as const;
 type Program = (typeof PROGRAMS)[number];
 
-/** Bun's names of the targets, and ours of the files. */
+/** Bun's names of the targets, and our names of the files. */
 const TARGETS = {
   "linux-x64": "bun-linux-x64",
   "linux-arm64": "bun-linux-arm64",
@@ -66,13 +66,13 @@ export type OneOptions = {
   readonly program: string;
   /** As Docker names it: amd64, arm64; empty for this machine. */
   readonly arch: string;
-  /** Directory of what is made; it is made, too. */
+  /** Directory of the binaries; it is created if missing. */
   readonly to: string;
   readonly sourceDateEpoch: string | undefined;
   readonly commit: string | undefined;
 };
 
-/** Throws when the program or the architecture is none of ours, or the program does not compile. */
+/** Throws if the program or the architecture is unknown, or the program does not compile. */
 export async function buildOne(options: OneOptions): Promise<void> {
   const program = PROGRAMS.find((name) => name === options.program);
   const target = options.arch === "" ? undefined : DOCKER_TARGETS.get(options.arch);
@@ -132,7 +132,10 @@ async function hashInputs(source: Source, stamp: Stamp): Promise<string> {
   return hash.digest("hex").slice(0, HASH_CHARS);
 }
 
-/** Two builds at once each make their own and the last one wins: files are moved into place whole. */
+/**
+ * Two builds at the same time each build their own, and the last one wins: files are moved into place when
+ * complete.
+ */
 async function compileIfChanged(
   source: Source,
   stamp: Stamp,
@@ -160,11 +163,11 @@ async function compile(source: Source, stamp: Stamp, job: Job, outfile: string):
   const text = (value: string) => JSON.stringify(value);
   const flags = [
     ...["--compile", "--minify", "--bytecode", "--format=esm", "--sourcemap"],
-    // What one command imports when it runs costs the others no memory: 10 MB of the broker sidecar's.
+    // A module that only one command imports costs the others no memory; for the broker sidecar that saves 10 MB.
     "--splitting",
-    // A stray .env or bunfig.toml in the working directory is none of our configuration.
+    // A stray .env or bunfig.toml in the working directory must not be read as configuration.
     ...["--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"],
-    // A native accelerator of ssh2, which dockerode brings; it does without, and we speak no SSH.
+    // A native accelerator of ssh2, a dependency of dockerode; it is optional, and we use no SSH.
     ...["--external", "cpu-features"],
     ...["--define", `OUTRIDER_VERSION=${text(stamp.version)}`],
     ...["--define", `OUTRIDER_COMMIT=${text(stamp.commit)}`],

@@ -61,7 +61,7 @@ export function readImageWish(words: readonly string[]): Result<ImageWish, strin
   return ok({ tag, push, repository, bases });
 }
 
-/** The arguments of `docker`, one list an image. Pure. */
+/** The arguments of `docker`, one list per image. Pure. */
 export function imageCommands(wish: ImageWish, source: Source): readonly (readonly string[])[] {
   const settings = {
     VERSION: wish.tag,
@@ -96,7 +96,7 @@ async function sourceOf(): Promise<Source> {
   };
 }
 
-/** Why it cannot be done here; undefined when it can. */
+/** Why it cannot be done here; undefined if it can. */
 async function whatIsMissing(wish: ImageWish): Promise<string | undefined> {
   if (Bun.which("docker") === null) return "docker is not installed here";
   const buildx = await Bun.$`docker buildx version`.quiet().nothrow();
@@ -109,7 +109,7 @@ async function whatIsMissing(wish: ImageWish): Promise<string | undefined> {
   }
   const isSingle = /^Driver:\s+docker\s*$/mu.test(builder.stdout.toString());
   return wish.push && isSingle
-    ? "the builder in use makes one platform at a time: docker buildx create --use --driver docker-container"
+    ? "the builder in use can build only one platform at a time: docker buildx create --use --driver docker-container"
     : undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * `bun run docs` writes the tables of docs/operating.md, which test/docs/operating.test.ts holds, and the
+ * `bun run docs` writes the tables of docs/operating.md, which test/docs/operating.test.ts checks, and the
  * version wherever it is repeated (version.ts).
  */
 import { join } from "node:path";
@@ -27,7 +27,7 @@ const TABLES: ReadonlyMap<string, Table> = new Map<string, Table>([
 const MARKED =
   /<!-- config:(?<name>[a-z-]+) -->\n(?<table>[\s\S]*?)\n?<!-- \/config:\k<name> -->/gu;
 
-/** The document with its tables as the code has them. Throws at a marker that the code does not know. */
+/** The document with its tables replaced by those of the code. Throws at an unknown marker. */
 export function withTables(document: string): string {
   return document.replaceAll(MARKED, (_all: string, name: string) => {
     const table = TABLES.get(name);

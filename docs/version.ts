@@ -1,6 +1,6 @@
 /**
- * The version stands once, in package.json. Charts, images, compose.yaml and documents repeat it: `bun run docs`
- * writes it there, and test/docs/version.test.ts holds it.
+ * The version is in package.json only. Charts, images, compose.yaml and documents repeat it: `bun run docs`
+ * writes it there, and test/docs/version.test.ts checks it.
  */
 import { join } from "node:path";
 import { Glob } from "bun";
@@ -11,7 +11,10 @@ const NAMED_IN = [
   ...["README.md", "compose.yaml", "Dockerfile.*", "docs/**/*.md", "docs/**/*.yaml"],
   ...["charts/**/*.yaml", "charts/**/*.tpl"],
 ];
-/** Where a version of ours stands: an image's tag, a chart's own version, an argument of a build. One in quotes is another program's. */
+/**
+ * Where our version appears: an image's tag, a chart's own version, an argument of a build. A version in
+ * quotes is another program's.
+ */
 const PLACES =
   /(?<before>\boutrider-[a-z-]+:|OUTRIDER_TAG:-|\bTAG=|ARG VERSION=|^ *(?:appVersion|version): )\d+\.\d+\.\d+/gmu;
 

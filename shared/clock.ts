@@ -1,12 +1,12 @@
 /**
- * Time and chance, handed down to whoever needs them, so that a test can hand down its own. The
- * machine is asked for both here alone.
+ * Time and randomness, passed as an argument, so that a test can pass its own. Only this file takes both
+ * from the machine.
  */
 
 export type Clock = {
   /** Wall clock, Unix ms: for records and people, never for waiting. */
   readonly nowMs: () => number;
-  /** Since this process started; never goes back. */
+  /** ms since this process started; never goes back. */
   readonly monotonicMs: () => number;
   /** Resolves after `ms` or when the signal aborts, whichever is first; never rejects. */
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;

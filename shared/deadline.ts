@@ -1,4 +1,4 @@
-/** Waiting with an end: no call without a deadline, counted down over all of its steps on the monotonic clock. */
+/** Bounded waiting: every call has a deadline, shared by all of its steps, on the monotonic clock. */
 import { systemClock, TIMER_MS_MAX } from "./clock.ts";
 
 /** A call ends at its deadline, whatever the other side does. The signal ends it earlier. */
@@ -7,7 +7,7 @@ export type Call = { readonly deadlineMs: number; readonly signal?: AbortSignal 
 export type Deadline = {
   readonly totalMs: number;
   readonly leftMs: () => number;
-  /** What is left, at most `mostMs`, as a call of its own. */
+  /** The remaining time, at most `mostMs`, as a call of its own. */
   readonly call: (mostMs?: number) => Call;
   readonly signal: AbortSignal | undefined;
   readonly over: () => boolean;
@@ -29,7 +29,7 @@ export function startDeadline(call: Call): Deadline {
   };
 }
 
-/** How a wait ended: as the promise did, at the deadline, or by the signal. */
+/** How a wait ended: with the promise, at the deadline, or by the signal. */
 export type Ended<T> =
   | { readonly kind: "done"; readonly value: T }
   | { readonly kind: "failed"; readonly cause: unknown }
@@ -37,8 +37,8 @@ export type Ended<T> =
   | { readonly kind: "aborted" };
 
 /**
- * Waits for the promise, at most as long as the call lasts. What the promise does later is ignored, and
- * no timer is left. `onLate` runs in the moment of the deadline, before anything else can.
+ * Waits for the promise, at most until the call's deadline. A later outcome is ignored, and no timer is
+ * left. `onLate` runs right at the deadline, before any other code.
  */
 export function within<T>(
   promise: Promise<T>,

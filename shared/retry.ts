@@ -1,35 +1,38 @@
 /**
- * Trying again what failed for now, after a wait that grows: `retry` until one thing is done, `repeat` for
- * what goes on for as long as its signal lets it.
+ * Retries after a growing wait: `retry` until one operation succeeds, `repeat` for a loop that goes on
+ * until its signal aborts.
  */
 import { type BackoffTimes, backoffMs } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Result } from "./result.ts";
 
-/** How long to wait after a failure, and whose time and chance that takes. */
+/** How long to wait after a failure, and the clock for that. */
 export type Pace = BackoffTimes & { readonly clock: Pick<Clock, "random" | "sleep"> };
 
 export type RetryPolicy<E> = Pace & {
-  /** Nothing is tried after it, and no wait goes beyond it. */
+  /** No attempt begins after it, and no wait goes beyond it. */
   readonly deadline?: Deadline;
-  /** The first one counts. Default: no limit. */
+  /** Including the first one. Default: no limit. */
   readonly triesMax?: number;
-  /** May the same succeed later? `isTransient` asks the error itself. */
+  /** Whether the same may succeed later; `isTransient` asks the error itself. */
   readonly again: (error: E) => boolean;
-  /** Told of what may be tried again: `failures` in a row, 1 at the first one, and the wait, if there is time for it. */
+  /**
+   * Called for each failure that may be retried, with the number of failures in a row (from 1) and the
+   * wait, if there is time for it.
+   */
   readonly failed?: (error: E, failures: number, waitMs: number) => void;
 };
 
 export const isTransient = (error: { readonly retry: "transient" | "terminal" }): boolean =>
   error.retry === "transient";
 
-/** For what is tried as long as anybody wants it, whatever the error. */
+/** For operations that are retried until the signal aborts, whatever the error. */
 export const ALWAYS = (): boolean => true;
 
 /**
- * Tries at least once. A try that the end cut short says less than the one before it: then the error is
- * that one's.
+ * Tries at least once. If the deadline or the signal cut the last attempt short, the error is that of the
+ * attempt before, which says more.
  */
 export async function retry<T, E>(
   operation: () => Promise<Result<T, E>>,
@@ -63,12 +66,13 @@ function endOf(deadline: Deadline | undefined, signal: AbortSignal | undefined) 
 }
 
 /**
- * What a turn of a loop came to. `again`: the next one follows at once. `failed`: after a wait. `lapsed`: it
- * worked before it failed, so this is the first failure in a row. `over`: nothing more is to be done.
+ * The result of one turn of a loop. `again`: the next turn follows at once. `failed`: it follows after a
+ * wait. `lapsed`: it worked before it failed, so this is the first failure in a row. `over`: nothing is
+ * left to do.
  */
 export type Turn = "again" | "failed" | "lapsed" | "over";
 
-/** Turn after turn, until one says that it is over or the signal aborts. */
+/** Makes turn after turn, until one is `over` or the signal aborts. */
 export async function repeat(
   turn: (failures: number) => Promise<Turn>,
   pace: Pace,

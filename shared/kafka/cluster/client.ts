@@ -2,9 +2,9 @@
  * A client of a Kafka cluster: it finds the broker to ask, over connections that are opened when needed,
  * kept, and reopened after a failure.
  *
- * Invariants: every call ends at its deadline; after a missed deadline a connection takes no new call (a
- * hung broker keeps its port open) and closes once all calls in flight have ended, and the next call opens
- * another one; asking for a topic never creates it.
+ * Invariants: every call ends at its deadline; after a missed deadline the next call opens another
+ * connection (a hung broker keeps its port open), and the old one closes once its calls in flight have
+ * ended; asking for a topic never creates it.
  */
 
 import { type Call, type Deadline, startDeadline } from "../../deadline.ts";
@@ -33,7 +33,7 @@ export type KafkaClient = ClusterQueries & {
 export function openKafkaClient(
   settings: KafkaSettings,
   options: {
-    readonly log: KafkaLog /** Serves the first cluster that answers, and no other. */;
+    readonly log: KafkaLog /** Serves only the first cluster that answers. */;
     readonly oneCluster?: true;
   },
 ): KafkaClient {

@@ -1,8 +1,9 @@
 /**
  * What is known about the cluster: its brokers, its topics and their leaders, at most METADATA_AGE_MAX_MS old.
  *
- * With `oneCluster` nothing is sent to a broker of another cluster than the first that answered (Kafka rebuilt, or another one at
- * the same address): what was meant for the one before, such as a write to its topics, would be taken by the other.
+ * With `oneCluster` nothing is sent to a broker of another cluster than the first that answered (Kafka was
+ * rebuilt, or the address leads elsewhere): the other cluster would accept what was meant for the first,
+ * such as a write to its topics.
  */
 
 import { type Call, startDeadline } from "../../deadline.ts";
@@ -32,7 +33,7 @@ type Brokers = Dated<ReadonlyMap<number, BrokerNode>>;
 
 /** Metadata of the cluster, and requests to any of its brokers. */
 export type ClusterQueries = {
-  /** Asks anew each time, whichever cluster answers. Errors of topics and partitions are data in the answer. */
+  /** Asks each time, whichever cluster answers. Errors of topics and partitions are data in the answer. */
   readonly metadata: (topics: readonly string[] | "all", call: Call) => Answer<ClusterMetadata>;
   /** From metadata at most METADATA_AGE_MAX_MS old. `not-leader` while there is none. */
   readonly leaderOf: (topic: string, partition: number, call: Call) => Answer<Leader>;
@@ -215,7 +216,7 @@ function noBroker(id: number): KafkaError {
   return { code: "unreachable", retry: "transient", detail };
 }
 
-/** @returns what says, of a cluster's id, that it is not the first that was seen */
+/** @returns a function that checks whether a cluster's id is the first one seen */
 function watchClusterId(): (is: string | null) => KafkaError | undefined {
   let was: string | null = null;
   return (is) => {

@@ -1,8 +1,8 @@
 /**
  * One connection to one broker: kafkajs's Connection, which does framing and SASL, with a deadline for each
- * request. A connection is never repaired: after the first failure it is dropped and another one is opened,
- * because kafkajs keeps partly read bytes of a lost connection, counts a closing one as open, and waits for a
- * hung broker's answers before it closes.
+ * request. A connection is never repaired: after the first failure it is dropped and another one is opened.
+ * The reasons: kafkajs keeps partly read bytes of a lost connection, counts a closing one as open, and
+ * waits for a hung broker's answers before it closes.
  */
 
 import { isIP, type Socket } from "node:net";

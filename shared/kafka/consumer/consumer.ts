@@ -22,7 +22,7 @@ import { type TopicWatch, watchTopics } from "./topic-watch.ts";
 const MAX_WAIT_DEFAULT_MS = 200;
 const MAX_BYTES_DEFAULT = 8 * 1024 * 1024;
 const METADATA_CALL_MS = 5000;
-/** Never faster than that, also when something asks for it again and again. */
+/** Never faster than that, even when something asks for it again and again. */
 const LOOK_LEAST_MS = 50;
 const PACE = { baseMs: 50, maxMs: 2000, clock: systemClock };
 

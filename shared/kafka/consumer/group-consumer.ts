@@ -29,10 +29,10 @@ const FETCH_WAIT_MS = 500;
  * same time.
  */
 const PACE = { baseMs: 1000, maxMs: 30_000, certain: 0.5, clock: systemClock };
-/** A client that ran so long begins anew with the shortest wait. */
+/** After a client that ran this long, the wait is the shortest again. */
 const STEADY_MS = 60_000;
 
-/** What is handed over: a batch of one partition, and the calls that go with it. */
+/** A batch of one partition, with the calls that belong to it. */
 export type GroupBatch = EachBatchPayload;
 
 export type GroupConsumerOptions = {

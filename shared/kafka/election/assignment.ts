@@ -5,7 +5,7 @@ import type { GroupProtocol } from "./context.ts";
 
 const VERSION = 0;
 const ELECTION = "outrider-longest";
-/** Kafka's own: members of other clients get the same partitions from us, and we from them. */
+/** Kafka's own protocol: other clients in the group would assign the same partitions as we do. */
 const RANGE = "range";
 const LEADERS_PARTITION = 0;
 
@@ -76,7 +76,8 @@ export function chooseOwner(candidates: readonly LeaderCandidate[]): string | un
 
 /**
  * One member owns partition 0, and with it leads.
- * @param standing this member's epoch as text while it leads, else "": the lowest has led longest and keeps the partition
+ * @param standing this member's epoch as text while it leads, else ""; the member with the lowest epoch has
+ * led longest and keeps the partition
  */
 export const electionProtocol = (topic: string, standing: () => string): GroupProtocol => ({
   name: ELECTION,
@@ -94,7 +95,10 @@ export const electionProtocol = (topic: string, standing: () => string): GroupPr
   owns: (assignment) => assigns(assignment, topic, LEADERS_PARTITION),
 });
 
-/** Members share the partitions of a topic, each a range of them; those beyond their number have none. */
+/**
+ * Members share the partitions of a topic, each a range of them; if there are more members than partitions,
+ * some have none.
+ */
 export const rangeProtocol = (topic: string, partitionCount: () => number): GroupProtocol => ({
   name: RANGE,
   subscription: () => encodeSubscription(topic, ""),

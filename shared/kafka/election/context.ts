@@ -6,16 +6,16 @@ import type { KafkaClient } from "../cluster/client.ts";
 import type { KafkaError } from "../error.ts";
 import type { KafkaLog } from "../log.ts";
 
-/** How a group shares out partitions: what members say when they join, and what its leader makes of it. */
+/** How a group assigns partitions: what members send when they join, and how its leader assigns. */
 export type GroupProtocol = {
-  /** As the group's tools show it; members of one group must agree. */
+  /** The protocol's name, as Kafka's tools show it; members of one group must agree on it. */
   readonly name: string;
   readonly subscription: () => Buffer;
-  /** Asked of the group's leader. */
+  /** Called by the group's leader. */
   readonly assign: (
     members: readonly { readonly memberId: string; readonly metadata: Buffer }[],
   ) => readonly { readonly memberId: string; readonly assignment: Buffer }[];
-  /** Whether there is anything for us in it. */
+  /** Whether it assigns anything to us. */
   readonly owns: (assignment: Buffer) => boolean;
 };
 
@@ -24,14 +24,14 @@ export type Generation = {
   readonly memberId: string;
   /** Owned before this rebalance too. */
   readonly kept: boolean;
-  /** As the protocol's `assign` made it. */
+  /** The result of the protocol's `assign`. */
   readonly assignment: Buffer;
   /** Commits offsets with this term's member id and generation. */
   readonly commit: (
     offsets: readonly PartitionOffset[],
     call: Call,
   ) => Promise<Result<null, KafkaError>>;
-  /** Commits offset 0 of partition 0 with this term's member id and generation: only its owner can. */
+  /** Commits offset 0 of partition 0 with this term's member id and generation; only the partition's owner can. */
   readonly fence: (call: Call) => Promise<Result<null, KafkaError>>;
   readonly lost: AbortSignal;
 };

@@ -1,6 +1,6 @@
 /**
- * A member of a classic consumer group of one topic. What it may own, and who owns what, is the protocol's to say
- * (assignment.ts): the one partition by which control planes elect, or a share of many.
+ * A member of a classic consumer group of one topic. The protocol (assignment.ts) decides who owns what:
+ * the one partition by which control planes elect, or a share of many.
  *
  * Invariants: a term's fence carries that term's own member id and generation, never a later one; without
  * an answer to a heartbeat for a session timeout, on our monotonic clock, the term is lost, whatever Kafka
@@ -27,7 +27,7 @@ const PACE = { baseMs: 100, maxMs: 2000, clock: systemClock };
 const FENCE_PARTITION = 0;
 
 export type Membership = {
-  /** Asks the group to share out anew: the topic has another number of partitions. */
+  /** Asks the group for a new assignment, because the topic has another number of partitions. */
   readonly rejoin: () => void;
   /** Ends the term and leaves the group, so that another member need not wait for the session to end. */
   readonly close: () => Promise<void>;

@@ -89,8 +89,8 @@ function afterBlindness(leaderState: LeaderState, runtime: string): void {
 }
 
 /**
- * Checks all clusters: a cluster that died without a stop of ours (its worker was removed by hand, or never
- * ran) has offsets, too, and so has one whose offsets could not be read before.
+ * Checks all clusters. A cluster that died without a stop of ours (its worker was removed by hand, or never
+ * ran) has offsets, too. So has one whose offsets could not be read before.
  */
 function lookAgain(leaderState: LeaderState, runtime: string): void {
   touchAll(leaderState, runtime);
