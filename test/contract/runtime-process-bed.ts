@@ -72,6 +72,20 @@ export function processesOf(
   });
 }
 
+/** In the middle of an exec a process shows an empty environment: it is waited for. */
+export const untilProcesses = (
+  directory: string,
+  count: number,
+): Promise<ReturnType<typeof processesOf>> =>
+  until(
+    `${count} processes`,
+    () => {
+      const running = processesOf(directory);
+      return running.length === count && running;
+    },
+    { deadlineMs: 5_000 },
+  );
+
 export async function killAll(directory: string): Promise<void> {
   await until(
     "every process of the test is gone",

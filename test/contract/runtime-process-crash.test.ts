@@ -5,7 +5,13 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Runtime } from "../../sidecar/control-plane/runtime/runtime.ts";
 import { until } from "../bed/condition.ts";
-import { killAll, makeStateDir, openRuntime, processesOf } from "./runtime-process-bed.ts";
+import {
+  killAll,
+  makeStateDir,
+  openRuntime,
+  processesOf,
+  untilProcesses,
+} from "./runtime-process-bed.ts";
 import { listOf, specOf } from "./runtime-subject.ts";
 
 const KILLS = 20;
@@ -51,7 +57,7 @@ async function expectOneProcessPerName(directory: string, runtime: Runtime): Pro
   const listed = workers.filter((each) => each.state === "running");
   expect(listed).toHaveLength(workers.length);
   expect(foreign).toEqual([]);
-  const running = processesOf(directory);
+  const running = await untilProcesses(directory, listed.length);
   expect(running.map((each) => each.variables["OUTRIDER_INSTANCE"]).toSorted()).toEqual(
     listed.map((each) => each.instance).toSorted(),
   );

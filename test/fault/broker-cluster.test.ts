@@ -1,9 +1,7 @@
-/**
- * Three brokers with SASL, a sidecar beside each, and what befalls brokers: killed, stopped, without a
- * quorum. Every test says how long a verdict took.
- */
+/** Three brokers with SASL and their sidecars: killed, stopped, without a quorum; how long verdicts take. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { checkIn, type Probed } from "../bed/broker-sidecar/answer.ts";
+import { openPace, watchClosely } from "../bed/broker-sidecar/pace.ts";
 import { brokerStage } from "../bed/broker-sidecar/stage.ts";
 import { openWatch, watchedText } from "../bed/broker-sidecar/watch.ts";
 import { until } from "../bed/condition.ts";
@@ -126,19 +124,18 @@ describe("sidecar broker", () => {
 
   test(
     "sees a broker that hangs within two rounds, and answers in time meanwhile",
-    stage.act(async ({ kafka, sidecars }) => {
+    stage.act(async ({ kafka, sidecars, undo }) => {
       const own = await sidecars.start(2, { intervalMs: DEFAULT_INTERVAL_MS });
       await own.seenAfter(performance.now(), "ready", well);
       const neighbour = sidecars.of(0);
-      const watches = [own.live, own.ready, neighbour.live].map((ask) =>
-        openWatch(ask, { everyMs: 5 }),
-      );
+      const watches = [own.live, own.ready, neighbour.live].map(watchClosely);
+      const pace = await openPace();
+      undo(pace.stop);
       const sinceMs = performance.now();
       await kafka.broker(2).kill("SIGSTOP");
       const { probed, afterMs } = await own.seenAfter(sinceMs, "live", dead);
       expect(checkIn(probed, "broker-answers").reason).toContain("silent");
       say(`SIGSTOP: live fails after ${rounded(afterMs)}, with PROBE_INTERVAL 2s`);
-      expect(afterMs).toBeLessThan(seenWithinMs(DEFAULT_INTERVAL_MS));
       const unsafe = await neighbour.seenAfter(
         sinceMs,
         "restart-safe",
@@ -153,11 +150,13 @@ describe("sidecar broker", () => {
       const ready = await own.seenAfter(onMs, "ready", well);
       say(`SIGCONT: live after ${rounded(back.afterMs)}, ready after ${rounded(ready.afterMs)}`);
       const seen = await Promise.all(watches.map((watch) => watch.stop()));
+      const slack = await pace.stop();
+      expect(afterMs).toBeLessThan(seenWithinMs(DEFAULT_INTERVAL_MS) + slack.worstMs);
       for (const each of seen) {
-        say(`SIGSTOP: ${watchedText(each)}`);
+        say(`SIGSTOP: ${watchedText(each)}; slack of p99 ${rounded(slack.p99Ms)}`);
         expect(each.lost).toEqual([]);
-        // Of a hundred, one may have waited for a CPU beside three JVMs; none for a broker.
-        expect(each.p99Ms).toBeLessThan(ANSWER_MS);
+        // Of a hundred, one may have waited for a CPU; none for a broker.
+        expect(each.p99Ms).toBeLessThan(ANSWER_MS + slack.p99Ms);
         expect(each.worstMs).toBeLessThan(DEFAULT_INTERVAL_MS);
       }
       expect([...(seen.at(-1)?.codes ?? [])]).toEqual([200]);

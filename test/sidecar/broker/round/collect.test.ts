@@ -10,7 +10,10 @@ import { playBroker } from "../../../shared/kafka/played-broker.ts";
 import { playedMetadata } from "../read/played-answers.ts";
 
 const METADATA = 3;
-const DEADLINE_MS = 400;
+/** Its half must do for a first connection on a busy machine. */
+const DEADLINE_MS = 1_000;
+/** Of a round that ends with its last answer: a well broker is given half of it before another one is asked. */
+const LONG_MS = 20_000;
 const LOOPBACK = "127.0.0.1";
 const SETTINGS = { clientId: "x", brokers: [] };
 
@@ -21,7 +24,7 @@ afterEach(() => {
 
 const log = () => {};
 
-function snapshotsOf(localPort: number, otherPort: number) {
+function snapshotsOf(localPort: number, otherPort: number, deadlineMs = DEADLINE_MS) {
   const local = openLocalBroker({
     ...{ brokerId: 0, address: { host: LOOPBACK, port: localPort }, settings: SETTINGS },
     askOther: () => Promise.reject(new Error("nobody leads")),
@@ -47,15 +50,7 @@ function snapshotsOf(localPort: number, otherPort: number) {
     look: () => ({ kind: "hidden", reason: "not looked for" }) as const,
   };
   const snapshots = openSnapshots({
-    ...{
-      brokerId: 0,
-      deadlineMs: DEADLINE_MS,
-      local,
-      cluster,
-      silence,
-      finder,
-      clock: systemClock,
-    },
+    ...{ brokerId: 0, deadlineMs, local, cluster, silence, finder, clock: systemClock },
   });
   return {
     take: () => snapshots.take(new AbortController().signal),
@@ -81,6 +76,7 @@ test("a silent broker's cluster is read from another one in the same round, and 
   closing.push(() => mute.stop(true));
   const other = await played();
   const { take, counted } = snapshotsOf(mute.port, other.port);
+  const beganMs = performance.now();
   const first = await take();
   expect(first).toMatchObject({
     answer: { kind: "silent" },
@@ -90,12 +86,12 @@ test("a silent broker's cluster is read from another one in the same round, and 
   expect(counted()).toBe(0);
   const { silence } = await take();
   expect(silence).toMatchObject({ isShared: true, peers: { asked: 2, answered: 0 } });
-  expect(silence?.forMs).toBeWithin(DEADLINE_MS - 1, 3 * DEADLINE_MS);
+  expect(silence?.forMs).toBeWithin(DEADLINE_MS - 1, performance.now() - beganMs);
 });
 
 test("nobody else is asked while the local broker is well", async () => {
   const [local, other] = [await played(), await played()];
-  const { take, counted } = snapshotsOf(local.port, other.port);
+  const { take, counted } = snapshotsOf(local.port, other.port, LONG_MS);
   for (const _round of [1, 2]) {
     expect(await take()).toMatchObject({
       answer: { kind: "answered" },

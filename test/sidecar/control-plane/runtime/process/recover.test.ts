@@ -12,6 +12,8 @@ import {
   makeStateDir,
   openRuntime,
   processesOf,
+  untilProcesses,
+  variablesOf,
 } from "../../../../contract/runtime-process-bed.ts";
 import { listOf, specOf, value } from "../../../../contract/runtime-subject.ts";
 
@@ -50,7 +52,7 @@ function writeAhead(id: string, token = TOKEN): void {
 test("a worker that somebody stopped by a signal does not run, and goes on with SIGCONT", async () => {
   const runtime = openRuntime(directory);
   value(await runtime.start(specOf("af-1"), signal));
-  const [{ pid } = { pid: 0 }] = processesOf(directory);
+  const [{ pid } = { pid: -1 }] = await untilProcesses(directory, 1);
   process.kill(pid, "SIGSTOP");
   const untilListed = (state: string, held: string | undefined) =>
     until(
@@ -80,6 +82,7 @@ describe("a name file of ours without content", () => {
   test("of a worker that lives: no second one beside it", async () => {
     const runtime = openRuntime(directory);
     const worker = value(await runtime.start(specOf("af-1"), signal));
+    await untilProcesses(directory, 1);
     writeFileSync(pathOf("af-1"), "");
     expect(errorOf(await runtime.start(specOf("af-1"), signal))?.code).toBe("name-taken");
     expect(errorOf(await runtime.stop(worker, signal))?.code).toBe("unavailable");
@@ -87,17 +90,24 @@ describe("a name file of ours without content", () => {
   });
 });
 
-/** A process as a start leaves it when its control plane is killed before it could write the pid. */
-function spawnUnrecorded(program: readonly string[], variables: Record<string, string>) {
+/**
+ * A process as a start leaves it when its control plane is killed before it could write the pid. Resolves when
+ * its environment can be read: the parent of an exec goes on before the kernel has put it there.
+ */
+async function spawnUnrecorded(program: readonly string[], variables: Record<string, string>) {
   const log = openSync(join(directory, "logs", `${nameOf("af-1")}.log`), "a");
   const env = { PATH: "/usr/bin:/bin", HOME: directory, ...variables };
-  return Bun.spawn([...program], {
+  const child = Bun.spawn([...program], {
     detached: true,
     stdin: "ignore",
     stdout: log,
     stderr: log,
     env,
   });
+  await until("its environment", () => variablesOf(child.pid)?.["HOME"] === directory, {
+    deadlineMs: 5_000,
+  });
+  return child;
 }
 
 describe("a name file without a pid", () => {
@@ -112,13 +122,13 @@ describe("a name file without a pid", () => {
     const runtime = openRuntime(directory);
     writeAhead("af-1");
     value(await runtime.start(specOf("af-1"), signal));
-    expect(processesOf(directory)).toHaveLength(1);
+    await untilProcesses(directory, 1);
   });
 
   test("is that of the process which carries its token; start() leaves it, stop() ends it", async () => {
     const runtime = openRuntime(directory);
     writeAhead("af-1");
-    const child = spawnUnrecorded(["/bin/sleep", "300"], { OUTRIDER_INSTANCE: TOKEN });
+    const child = await spawnUnrecorded(["/bin/sleep", "300"], { OUTRIDER_INSTANCE: TOKEN });
     expect(errorOf(await runtime.start(specOf("af-1"), signal))?.code).toBe("name-taken");
     const [worker] = (await listOf(runtime)).workers;
     expect(worker).toMatchObject({ state: "running", instance: TOKEN, startedAtMs: 5 });
@@ -131,7 +141,7 @@ describe("a name file without a pid", () => {
   test("is starting while a process without any token may write to its log", async () => {
     const runtime = openRuntime(directory);
     writeAhead("af-1");
-    const child = spawnUnrecorded(["/bin/sleep", "300"], {});
+    const child = await spawnUnrecorded(["/bin/sleep", "300"], {});
     expect((await listOf(runtime)).workers).toMatchObject([{ state: "starting" }]);
     expect(errorOf(await runtime.start(specOf("af-1"), signal))?.code).toBe("name-taken");
     child.kill("SIGKILL");
@@ -161,7 +171,7 @@ describe("a name file whose process is another now", () => {
     const next = openRuntime(directory);
     expect((await listOf(next)).workers).toMatchObject([{ state: "exited", exit: "unknown" }]);
     value(await next.stop(worker, signal));
-    expect(processesOf(directory)).toHaveLength(1);
+    await untilProcesses(directory, 1);
     expect((await listOf(next)).workers).toEqual([]);
   });
 
@@ -173,6 +183,6 @@ describe("a name file whose process is another now", () => {
     const next = openRuntime(directory);
     expect((await listOf(next)).workers).toMatchObject([{ state: "exited", exit: "unknown" }]);
     value(await next.stop(worker, signal));
-    expect(processesOf(directory)).toHaveLength(1);
+    await untilProcesses(directory, 1);
   });
 });

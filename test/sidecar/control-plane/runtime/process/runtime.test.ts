@@ -13,6 +13,7 @@ import {
   openRuntime,
   optionsFor,
   processesOf,
+  untilProcesses,
 } from "../../../../contract/runtime-process-bed.ts";
 import { listOf, specOf, value } from "../../../../contract/runtime-subject.ts";
 
@@ -95,11 +96,11 @@ describe("start()", () => {
   test("gives the worker a session of its own and appends its output to its log", async () => {
     value(await openRuntime(directory).start(specOf("af-1", "print"), signal));
     // One that ended since it was listed has no stat.
-    const [worker] = processesOf(directory).filter(({ pid }) => {
+    const leads = ({ pid }: { readonly pid: number }) => {
       const stat = readStat(pid);
       return stat?.group === pid && stat.session === pid;
-    });
-    expect(worker).toBeDefined();
+    };
+    await until("its session", () => processesOf(directory).some(leads), patience);
     const log = join(directory, "logs", `${nameOf("af-1")}.log`);
     await until(
       "the log has a line",
@@ -130,11 +131,15 @@ describe("stop()", () => {
   test("ends what a worker that exited left in its group", async () => {
     const runtime = openRuntime(directory);
     await runtime.start(specOf("af-1", "grandchild"), signal);
-    expect(processesOf(directory)).toHaveLength(1);
+    await untilProcesses(directory, 1);
     const next = openRuntime(directory);
-    const [worker] = (await listOf(next)).workers;
-    expect(worker).toMatchObject({ state: "exited", exit: 4 });
-    if (worker !== undefined) value(await next.stop(worker, signal));
+    const worker = await until(
+      "it to have exited",
+      async () => (await listOf(next)).workers.find(({ state }) => state === "exited"),
+      patience,
+    );
+    expect(worker.exit).toBe(4);
+    value(await next.stop(worker, signal));
     expect(processesOf(directory)).toEqual([]);
   });
 
