@@ -131,6 +131,11 @@ export type Silence = {
   readonly peers: Peers | undefined;
 };
 
+export type SeenQuorum = Quorum & {
+  /** Why a node that says it leads is not believed; `leaderId` is -1 then. */
+  readonly deposed?: string;
+};
+
 export type BrokerSnapshot = {
   readonly brokerId: number;
   /** A controller-only node has no metadata, partitions or log directories to ask for. */
@@ -156,7 +161,7 @@ export type BrokerSnapshot = {
     readonly cluster: ClusterMetadata;
     readonly from: "local" | "cluster";
   }>;
-  readonly quorum: Reading<Quorum>;
+  readonly quorum: Reading<SeenQuorum>;
   readonly logDirs: Reading<readonly LogDirectory[]>;
   /** `min.insync.replicas` by topic; a topic that is not in it could not be read. */
   readonly minInsyncReplicas: Reading<ReadonlyMap<string, number>>;

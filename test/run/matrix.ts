@@ -31,17 +31,13 @@ const row = (
 const kafka = (version: string, files: readonly string[], options = {}): MatrixRow =>
   row({ BED_KAFKA: version }, files, options);
 
-const without = (files: readonly string[], left: string): readonly string[] =>
-  files.filter((file) => file !== left);
-
 export const MATRIX: readonly MatrixRow[] = [
   kafka("2.8.2-zookeeper", ["system/broker-basic"], { always: true }),
   kafka("3.9.2", ["system/lifecycle"], { always: true }),
   kafka("2.8.2-zookeeper", BROKER),
   kafka("3.6.2-zookeeper", BROKER),
-  // Without those that lose the quorum: before 3.7 a leader that lost its majority goes on saying that it
-  // leads (KAFKA-15489).
-  kafka("3.6.2", without(BROKER, "fault/broker-cluster")),
+  kafka("3.9.2-zookeeper", BROKER),
+  kafka("3.6.2", [...BROKER, ROLES]),
   kafka("3.9.2", [...BROKER, ROLES, ...FLEET]),
   kafka("4.1.2", [...BROKER, ROLES]),
   row({ BED_HELM: "3.18.0" }, ["system/charts-values"], { always: true }),

@@ -16,7 +16,8 @@ export const checkQuorumLeader: Check = (snapshot) => {
   const { value, durationMs } = read.value;
   const voters = counted(value.voters.length, "voter");
   if (value.leaderId === NONE) {
-    return say("fail", `none of ${voters} leads (epoch ${value.leaderEpoch})`, durationMs);
+    const none = value.deposed ?? `none of ${voters} leads`;
+    return say("fail", `${none} (epoch ${value.leaderEpoch})`, durationMs);
   }
   const epoch = `epoch ${value.leaderEpoch}, answered in ${ageText(durationMs)}`;
   return say("pass", `node ${value.leaderId} leads ${voters} (${epoch})`, durationMs);

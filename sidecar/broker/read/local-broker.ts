@@ -19,8 +19,8 @@ import type {
   ListenerAnswer,
   LogDirectory,
   NodeIdentity,
-  Quorum,
   Reading,
+  SeenQuorum,
 } from "../snapshot.ts";
 import { openRenewableConnection } from "./connection.ts";
 import { openHiddenReader } from "./hidden-topics.ts";
@@ -43,7 +43,7 @@ export type LocalReads = {
   readonly answer: ListenerAnswer;
   readonly identity: NodeIdentity;
   readonly metadata: Reading<ClusterMetadata>;
-  readonly quorum: Reading<Quorum>;
+  readonly quorum: Reading<SeenQuorum>;
   readonly logDirs: Reading<readonly LogDirectory[]>;
   readonly minInsyncReplicas: Reading<ReadonlyMap<string, number>>;
   readonly minInsyncTrouble: string | undefined;

@@ -18,8 +18,9 @@ import type { KafkaRequest } from "../../../shared/kafka/api/request.ts";
 import { type KafkaError, protocolError } from "../../../shared/kafka/error.ts";
 import type { BrokerAddress } from "../../../shared/kafka/settings.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
-import type { Reading } from "../snapshot.ts";
+import type { Reading, SeenQuorum } from "../snapshot.ts";
 import type { RenewableConnection } from "./connection.ts";
+import { lostMajority, openMajorityWatch } from "./quorum-majority.ts";
 import { lateError, readingOf, readWithin, unlessError } from "./reading.ts";
 import type { RoundClock } from "./round-clock.ts";
 import { openSingleFlight } from "./single-flight.ts";
@@ -43,8 +44,8 @@ const NONE = -1;
 const PERMISSION = "DESCRIBE on the cluster";
 
 export type QuorumReader = {
-  readonly ofBroker: (clock: RoundClock) => Promise<Reading<Quorum>>;
-  readonly ofController: (clock: RoundClock) => Promise<Reading<Quorum>>;
+  readonly ofBroker: (clock: RoundClock) => Promise<Reading<SeenQuorum>>;
+  readonly ofController: (clock: RoundClock) => Promise<Reading<SeenQuorum>>;
 };
 
 export type QuorumReaderOptions = {
@@ -70,9 +71,10 @@ export function openQuorumReader(options: QuorumReaderOptions): QuorumReader {
   const question = openSingleFlight({
     ...{ connection: unmuted(connection), request: quorumRequest, clock: options.clock },
   });
+  const evaluate = evaluator(openMajorityWatch(monotonicMs));
   let last: Quorum | undefined;
-  let refusal: { readonly reading: Reading<Quorum>; readonly atMs: number } | undefined;
-  const remember = (reading: Reading<Quorum>): Reading<Quorum> => {
+  let refusal: { readonly reading: Reading<SeenQuorum>; readonly atMs: number } | undefined;
+  const remember = (reading: Reading<SeenQuorum>): Reading<SeenQuorum> => {
     if (reading.kind === "read" && reading.value.leaderId !== NONE) last = reading.value;
     refusal = isRefusal(reading) ? { reading, atMs: monotonicMs() } : undefined;
     return reading;
@@ -86,7 +88,7 @@ export function openQuorumReader(options: QuorumReaderOptions): QuorumReader {
         ? refusal.reading
         : await read(clock);
 
-  const ofBroker = async (clock: RoundClock): Promise<Reading<Quorum>> => {
+  const ofBroker = async (clock: RoundClock): Promise<Reading<SeenQuorum>> => {
     const sinceMs = clock.observedMs();
     const asked = question.ask();
     const described = await clock.within(asked.answer);
@@ -100,8 +102,8 @@ export function openQuorumReader(options: QuorumReaderOptions): QuorumReader {
     return readingOf(err(lateError("DescribeQuorum", durationMs, asked)), durationMs);
   };
 
-  const ofController = async (clock: RoundClock): Promise<Reading<Quorum>> => {
-    const answer = askController(options, clock, last);
+  const ofController = async (clock: RoundClock): Promise<Reading<SeenQuorum>> => {
+    const answer = askController({ ...options, evaluate }, clock, last);
     const reading = remember(neverAbsent(await readWithin(clock, "DescribeQuorum", answer)));
     if (reading.kind === "failed" && reading.error.code === "timeout") {
       connection.drop("the quorum did not come in time");
@@ -112,13 +114,19 @@ export function openQuorumReader(options: QuorumReaderOptions): QuorumReader {
   return { ofBroker: unlessRefused(ofBroker), ofController: unlessRefused(ofController) };
 }
 
-const isRefusal = (reading: Reading<Quorum>): boolean =>
+const isRefusal = (reading: Reading<SeenQuorum>): boolean =>
   reading.kind === "failed" && reading.error.code === "authorization";
 
-function evaluate({ errorCode, message, quorum }: DescribedQuorum): Result<Quorum, KafkaError> {
-  if (errorCode === 0) return ok(quorum);
-  return err(protocolError(errorCode, "describe the quorum", PERMISSION, message));
-}
+type Evaluate = (described: DescribedQuorum) => Result<SeenQuorum, KafkaError>;
+
+const evaluator =
+  (judge: (quorum: Quorum) => SeenQuorum): Evaluate =>
+  ({ errorCode, message, quorum }) =>
+    errorCode === 0
+      ? ok(judge(quorum))
+      : err(protocolError(errorCode, "describe the quorum", PERMISSION, message));
+
+type Asking = QuorumReaderOptions & { readonly evaluate: Evaluate };
 
 /** With the last known voters. */
 const leaderless = (last: Quorum | undefined): Quorum => ({
@@ -130,11 +138,11 @@ const leaderless = (last: Quorum | undefined): Quorum => ({
 });
 
 async function askController(
-  options: QuorumReaderOptions,
+  options: Asking,
   clock: RoundClock,
   last: Quorum | undefined,
-): Promise<Result<Quorum, KafkaError>> {
-  const { connection } = options;
+): Promise<Result<SeenQuorum, KafkaError>> {
+  const { connection, evaluate } = options;
   const [own, cluster] = await Promise.all([
     connection.ask(quorumRequest()),
     connection.ask(controllersRequest()),
@@ -148,10 +156,10 @@ async function askController(
 }
 
 async function askLeader(
-  { askOther }: QuorumReaderOptions,
+  { askOther, evaluate }: Asking,
   clock: RoundClock,
   { leaderId, controllers }: Controllers,
-): Promise<Result<Quorum, KafkaError>> {
+): Promise<Result<SeenQuorum, KafkaError>> {
   const leader = controllers.find(({ id }) => id === leaderId);
   if (leader === undefined) return err(noAddress(leaderId));
   const answer = await askOther(leader, quorumRequest(), clock.leftMs() * LEADER_SHARE);
@@ -160,12 +168,15 @@ async function askLeader(
 
 /** Before Kafka 3.7, or with an older metadata.version, a controller does not know the others' addresses. */
 async function askBroker(
-  { askAny }: QuorumReaderOptions,
+  { askAny, evaluate }: Asking,
   clock: RoundClock,
   error: KafkaError,
-): Promise<Result<Quorum, KafkaError>> {
+): Promise<Result<SeenQuorum, KafkaError>> {
   const leftMs = clock.leftMs() * BROKER_SHARE;
-  const answer = await askAny(quorumRequest(), leftMs, ({ errorCode }) => errorCode === 0);
+  // One that is on the losing side of a partition passes the question on to the leader that was deposed.
+  const serves = ({ errorCode, quorum }: DescribedQuorum) =>
+    errorCode === 0 && lostMajority(quorum, 0) === undefined;
+  const answer = await askAny(quorumRequest(), leftMs, serves);
   const told = unlessError(answer, evaluate);
   if (told.ok) return told;
   const detail = `${error.detail}; nor does a broker of BOOTSTRAP_SERVERS say: ${told.error.detail}`;
@@ -173,7 +184,7 @@ async function askBroker(
 }
 
 /** A controller has a quorum, even if it cannot be described. */
-function neverAbsent(reading: Reading<Quorum>): Reading<Quorum> {
+function neverAbsent(reading: Reading<SeenQuorum>): Reading<SeenQuorum> {
   if (reading.kind !== "absent") return reading;
   const detail = `who leads the quorum could not be asked: ${reading.reason}`;
   return { kind: "failed", error: { code: "broker", retry: "terminal", detail }, durationMs: 0 };

@@ -14,7 +14,7 @@ export type KafkaChoice = { readonly version: KafkaVersion; readonly mode: Kafka
 
 export const NEWEST_KAFKA = KAFKA_VERSIONS[0];
 const ZOOKEEPER = "-zookeeper";
-/** 4.0 took ZooKeeper away; before 3.3 Kafka's own controllers were not for production, and lack most. */
+/** 4.0 took ZooKeeper away; 2.8's own controllers were a preview, and do not describe their quorum. */
 const WITH_ZOOKEEPER: readonly KafkaVersion[] = ["3.9.2", "3.6.2", "2.8.2"];
 const WITH_KRAFT: readonly KafkaVersion[] = ["4.4.0", "4.1.2", "3.9.2", "3.6.2"];
 

@@ -14,6 +14,11 @@ tableOf("checkQuorumLeader", checkQuorumLeader, [
     want: ["fail", "none of 2 voters leads (epoch 7)"],
   },
   {
+    when: "a leader that lost its majority fails, with the reason",
+    of: { quorum: readIn({ ...quorum([replica(0)], { leaderId: -1 }), deposed: "it is alone" }) },
+    want: ["fail", "it is alone (epoch 7)"],
+  },
+  {
     when: "unread is unknown",
     of: { quorum: failed("DescribeQuorum: no answer") },
     want: ["unknown", "DescribeQuorum: no answer"],
