@@ -177,7 +177,7 @@ const rows: readonly Row[] = [
     env: () => ({ KAFKA_BROKERS: bed.bootstrapOf("SASL_PLAINTEXT") }),
     code: 69,
     at: /^metadata$/u,
-    says: ["wants SASL: SASL_ENABLED"],
+    says: ["needs SASL: SASL_ENABLED"],
   },
   {
     what: "SASL where there is none",
