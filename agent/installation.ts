@@ -6,10 +6,12 @@
  * A chart's template never generates it, since each rendering would give another one; and it is never
  * invented where no state outlives the process.
  */
+
 import { randomUUID } from "node:crypto";
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
+import { parseJsonText } from "../shared/json.ts";
 
 const FILE = "installation-id";
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u;
@@ -58,12 +60,9 @@ const Claims = v.object({
 export function serviceAccountUid(token: string): string | undefined {
   const [, payload] = token.trim().split(".");
   if (payload === undefined) return undefined;
-  try {
-    const claims = v.safeParse(Claims, JSON.parse(Buffer.from(payload, "base64url").toString()));
-    return claims.success ? claims.output["kubernetes.io"].serviceaccount.uid : undefined;
-  } catch {
-    return undefined;
-  }
+  const said = parseJsonText(Buffer.from(payload, "base64url").toString());
+  const claims = v.safeParse(Claims, said);
+  return claims.success ? claims.output["kubernetes.io"].serviceaccount.uid : undefined;
 }
 
 function fromDirectory(directory: string, create: boolean): Installation {

@@ -2,12 +2,14 @@
  * Writes our record to the registry, after creating missing topics. Transient failures are retried until
  * the call's deadline. A registration needs only the registry topic.
  */
+
 import { systemClock } from "../shared/clock.ts";
 import { type Call, type Deadline, startDeadline } from "../shared/deadline.ts";
 import { ensureTopics, type TopicReport } from "../shared/kafka/admin/topics.ts";
 import type { OutRecord } from "../shared/kafka/batch/record.ts";
 import type { KafkaClient } from "../shared/kafka/cluster/client.ts";
 import { type KafkaError, protocolError } from "../shared/kafka/error.ts";
+import { kafkaCode } from "../shared/kafka/error-code.ts";
 import type { Producer } from "../shared/kafka/producer/producer.ts";
 import type { Fields } from "../shared/log.ts";
 import { agentTopicPlans, HEARTBEAT, REGISTRY } from "../shared/protocol/topic.ts";
@@ -19,7 +21,6 @@ const ATTEMPT_MS_MAX = 10_000;
 /** Time for the topic that a registration does not need; at most half of the attempt. */
 const HEARTBEAT_TOPIC_MS_MAX = 3000;
 const BACKOFF = { baseMs: 100, maxMs: 2000, clock: systemClock, again: isTransient };
-const UNKNOWN_TOPIC_OR_PARTITION = 3;
 /** TOPIC_PARTITIONS is the control plane's variable; this is its default. */
 const HEARTBEAT_PARTITIONS = 6;
 
@@ -96,7 +97,7 @@ export async function findRegistryPlace({ client }: Kafka, call: Call): Answer<R
   if (!asked.ok) return asked;
   const { clusterId, topics } = asked.value;
   const topic = topics.find(({ name }) => name === REGISTRY);
-  if (topic === undefined || topic.errorCode === UNKNOWN_TOPIC_OR_PARTITION) {
+  if (topic === undefined || topic.errorCode === kafkaCode("UNKNOWN_TOPIC_OR_PARTITION")) {
     return ok({ clusterId, topicId: undefined });
   }
   if (topic.errorCode === 0) return ok({ clusterId, topicId: topic.topicId });

@@ -5,12 +5,10 @@
  * The start position is noted before our record is written, so that no answer can be missed.
  */
 
-import { sleep } from "../../shared/clock.ts";
 import type { Call, Deadline } from "../../shared/deadline.ts";
 import type { KafkaClient } from "../../shared/kafka/cluster/client.ts";
-import { openConsumer } from "../../shared/kafka/consumer/consumer.ts";
-import type { ReadBatch, ReadProblem } from "../../shared/kafka/consumer/delivery.ts";
 import { endOffsets } from "../../shared/kafka/consumer/offsets.ts";
+import { readUntil } from "../../shared/kafka/consumer/read-until.ts";
 import type { KafkaError } from "../../shared/kafka/error.ts";
 import type { KafkaLog } from "../../shared/kafka/log.ts";
 import { type Place, readQuarantineHeaders } from "../../shared/protocol/quarantine.ts";
@@ -85,32 +83,24 @@ export async function awaitAnswer(
 ): Promise<Waited> {
   let evidence = NO_EVIDENCE;
   let trouble = start.statusExists ? undefined : NEVER_RUN;
-  const final = Promise.withResolvers<Waited>();
-  const consumer = readTopic(reading, STATUS, start.status, {
-    deliver: ({ records }) => {
+  const from = [{ topic: STATUS, partition: 0, offset: start.status }];
+  const final = await readUntil<Waited>(reading, from, reading.deadline.call(), {
+    deliver: ({ records }, found) => {
       trouble = undefined;
       for (const record of records) evidence = foldEvidence(evidence, target, record);
       const judgement = judge(target, evidence);
-      if (judgement.kind !== "open") final.resolve(judgement);
+      if (judgement.kind !== "open") found(judgement);
     },
-    problem: (problem) => {
+    problem: (problem, found) => {
       if (problem.kind === "topic-missing") trouble = NEVER_RUN;
       if (problem.kind === "recovered") trouble = undefined;
       if (problem.kind !== "unreachable") return;
       trouble = `the ledger could not be read: ${problem.error.detail}`;
-      if (problem.error.retry === "terminal") {
-        final.resolve({ kind: "failed", error: problem.error });
-      }
+      if (problem.error.retry === "terminal") found({ kind: "failed", error: problem.error });
     },
   });
-  const { deadline } = reading;
-  const atDeadline = sleep(deadline.leftMs(), deadline.signal).then((): Waited => {
-    const judgement = judge(target, evidence);
-    return trouble === undefined ? judgement : { kind: "open", detail: trouble };
-  });
-  const waited = await Promise.race([final.promise, atDeadline]);
-  await consumer.close();
-  return waited;
+  if (final !== undefined) return final;
+  return trouble === undefined ? judge(target, evidence) : { kind: "open", detail: trouble };
 }
 
 /** Why our record was refused, or undefined when the quarantine does not say. */
@@ -122,47 +112,18 @@ export async function findReason(
   if (start.quarantine === undefined) return undefined;
   const isOurs = ({ topic, partition, offset }: Place) =>
     topic === REGISTRY && partition === target.partition && offset === target.offset;
-  const found = Promise.withResolvers<Place | undefined>();
-  const consumer = readTopic(reading, QUARANTINE, start.quarantine, {
-    deliver: ({ records, nextOffset, highWatermark }) => {
+  const from = [{ topic: QUARANTINE, partition: 0, offset: start.quarantine }];
+  const call = reading.deadline.call(REASON_MS_MAX);
+  return await readUntil<Place | undefined>(reading, from, call, {
+    deliver: ({ records, nextOffset, highWatermark }, found) => {
       const places = records.map((record) => readQuarantineHeaders(record.headers()));
       const ours = places.find((place) => place !== undefined && isOurs(place));
-      if (ours !== undefined || nextOffset >= highWatermark) found.resolve(ours);
+      if (ours !== undefined || nextOffset >= highWatermark) found(ours);
     },
-    problem: (problem) => {
+    problem: (problem, found) => {
       const isMissing = problem.kind === "topic-missing";
       const isFinal = problem.kind === "unreachable" && problem.error.retry === "terminal";
-      if (isMissing || isFinal) found.resolve(undefined);
+      if (isMissing || isFinal) found(undefined);
     },
   });
-  const call = reading.deadline.call(REASON_MS_MAX);
-  const place = await Promise.race([found.promise, sleep(call.deadlineMs, call.signal)]);
-  await consumer.close();
-  return place ?? undefined;
-}
-
-/** Partition 0 from an offset on; if that offset is gone, from the topic's present start. */
-function readTopic(
-  { client, log }: Reading,
-  topic: string,
-  offset: number,
-  on: {
-    readonly deliver: (batch: ReadBatch) => void;
-    readonly problem: (problem: ReadProblem) => void;
-  },
-) {
-  const consumer = openConsumer({
-    client,
-    log,
-    positions: [{ topic, partition: 0, offset }],
-    deliver: on.deliver,
-    problem: (problem) => {
-      if (problem.kind === "offset-out-of-range") {
-        consumer.add({ topic, partition: 0, offset: problem.startOffset });
-      }
-      if (problem.kind === "topic-recreated") consumer.add({ topic, partition: 0, offset: 0 });
-      on.problem(problem);
-    },
-  });
-  return consumer;
 }

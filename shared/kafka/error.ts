@@ -1,25 +1,8 @@
-/** What can go wrong with Kafka, as values. Protocol error codes: https://kafka.apache.org/protocol#protocol_error_codes */
+/** What can go wrong with Kafka, as values. */
+
 import { type Call, within } from "../deadline.ts";
 import { err, ok, type Result } from "../result.ts";
-
-export type KafkaErrorCode =
-  | "unreachable"
-  | "timeout"
-  | "authentication"
-  | "authorization"
-  | "unknown-topic"
-  | "not-leader"
-  | "offset-out-of-range"
-  | "fenced"
-  | "rebalancing"
-  | "not-coordinator"
-  | "group-not-empty"
-  | "group-not-found"
-  | "topic-exists"
-  | "too-large"
-  | "unsupported"
-  | "invalid"
-  | "broker";
+import { isKnownCode, type KafkaErrorCode, meaningOf } from "./error-code.ts";
 
 export type KafkaError = {
   readonly code: KafkaErrorCode;
@@ -62,59 +45,6 @@ export function exitCodeOf(error: KafkaError): 69 | 70 | 77 {
   }
 }
 
-type Row = readonly [name: string, code: KafkaErrorCode, retry: "transient" | "terminal"];
-
-/** By protocol error code; any other code is `broker`, transient. */
-const ROWS: Readonly<Record<number, Row>> = {
-  1: ["OFFSET_OUT_OF_RANGE", "offset-out-of-range", "terminal"],
-  2: ["CORRUPT_MESSAGE", "broker", "transient"],
-  3: ["UNKNOWN_TOPIC_OR_PARTITION", "unknown-topic", "transient"],
-  5: ["LEADER_NOT_AVAILABLE", "not-leader", "transient"],
-  6: ["NOT_LEADER_OR_FOLLOWER", "not-leader", "transient"],
-  7: ["REQUEST_TIMED_OUT", "timeout", "transient"],
-  8: ["BROKER_NOT_AVAILABLE", "not-leader", "transient"],
-  9: ["REPLICA_NOT_AVAILABLE", "not-leader", "transient"],
-  10: ["MESSAGE_TOO_LARGE", "too-large", "terminal"],
-  13: ["NETWORK_EXCEPTION", "unreachable", "transient"],
-  14: ["COORDINATOR_LOAD_IN_PROGRESS", "not-coordinator", "transient"],
-  15: ["COORDINATOR_NOT_AVAILABLE", "not-coordinator", "transient"],
-  16: ["NOT_COORDINATOR", "not-coordinator", "transient"],
-  17: ["INVALID_TOPIC_EXCEPTION", "invalid", "terminal"],
-  18: ["RECORD_LIST_TOO_LARGE", "too-large", "terminal"],
-  19: ["NOT_ENOUGH_REPLICAS", "broker", "transient"],
-  20: ["NOT_ENOUGH_REPLICAS_AFTER_APPEND", "broker", "transient"],
-  22: ["ILLEGAL_GENERATION", "fenced", "terminal"],
-  23: ["INCONSISTENT_GROUP_PROTOCOL", "invalid", "terminal"],
-  24: ["INVALID_GROUP_ID", "invalid", "terminal"],
-  25: ["UNKNOWN_MEMBER_ID", "fenced", "terminal"],
-  26: ["INVALID_SESSION_TIMEOUT", "invalid", "terminal"],
-  27: ["REBALANCE_IN_PROGRESS", "rebalancing", "transient"],
-  29: ["TOPIC_AUTHORIZATION_FAILED", "authorization", "terminal"],
-  30: ["GROUP_AUTHORIZATION_FAILED", "authorization", "terminal"],
-  31: ["CLUSTER_AUTHORIZATION_FAILED", "authorization", "terminal"],
-  33: ["UNSUPPORTED_SASL_MECHANISM", "authentication", "terminal"],
-  34: ["ILLEGAL_SASL_STATE", "authentication", "terminal"],
-  35: ["UNSUPPORTED_VERSION", "unsupported", "terminal"],
-  36: ["TOPIC_ALREADY_EXISTS", "topic-exists", "terminal"],
-  37: ["INVALID_PARTITIONS", "invalid", "terminal"],
-  38: ["INVALID_REPLICATION_FACTOR", "invalid", "transient"],
-  40: ["INVALID_CONFIG", "invalid", "terminal"],
-  41: ["NOT_CONTROLLER", "not-leader", "transient"],
-  42: ["INVALID_REQUEST", "invalid", "terminal"],
-  44: ["POLICY_VIOLATION", "invalid", "terminal"],
-  56: ["KAFKA_STORAGE_ERROR", "not-leader", "transient"],
-  58: ["SASL_AUTHENTICATION_FAILED", "authentication", "terminal"],
-  68: ["NON_EMPTY_GROUP", "group-not-empty", "transient"],
-  69: ["GROUP_ID_NOT_FOUND", "group-not-found", "terminal"],
-  74: ["FENCED_LEADER_EPOCH", "not-leader", "transient"],
-  75: ["UNKNOWN_LEADER_EPOCH", "not-leader", "transient"],
-  76: ["UNSUPPORTED_COMPRESSION_TYPE", "unsupported", "terminal"],
-  79: ["MEMBER_ID_REQUIRED", "rebalancing", "transient"],
-  82: ["FENCED_INSTANCE_ID", "fenced", "terminal"],
-  87: ["INVALID_RECORD", "invalid", "terminal"],
-  100: ["UNKNOWN_TOPIC_ID", "unknown-topic", "transient"],
-};
-
 /**
  * A refusal by the broker as a value.
  * @param whatWasTried such as `write to topic cluster.registry`
@@ -126,7 +56,7 @@ export function protocolError(
   permission?: string,
   message?: string | null,
 ): KafkaError {
-  const [name, code, retry] = ROWS[errorCode] ?? [`error ${errorCode}`, "broker", "transient"];
+  const { name, code, retry } = meaningOf(errorCode);
   const missing = code === "authorization" ? ` (missing permission: ${permission ?? name})` : "";
   const said = message === undefined || message === null || message === "" ? "" : `: ${message}`;
   return { code, retry, detail: `${whatWasTried}: Kafka answered ${name}${said}${missing}` };
@@ -238,7 +168,7 @@ function judge(cause: unknown, message: string): readonly [KafkaErrorCode, Kafka
 
 function protocolNumber(cause: unknown): number | undefined {
   if (typeof cause !== "object" || cause === null || !("code" in cause)) return undefined;
-  return typeof cause.code === "number" && cause.code in ROWS ? cause.code : undefined;
+  return typeof cause.code === "number" && isKnownCode(cause.code) ? cause.code : undefined;
 }
 
 function textOf(cause: unknown, field: "name" | "message" | "code"): string {

@@ -2,6 +2,7 @@
  * The Kubernetes API: @kubernetes/client-node's typed calls over our own transport, and our own watch.
  * Every call has a deadline and returns a value. Why: docs/decision/0014-kubernetes-door.md.
  */
+
 import {
   ApiException,
   BatchV1Api,
@@ -18,6 +19,7 @@ import {
   wrapHttpLibrary,
 } from "@kubernetes/client-node";
 import * as v from "valibot";
+import { parseJsonText } from "../json.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { Credentials } from "./credentials.ts";
 import {
@@ -243,11 +245,5 @@ async function send(
 }
 
 /** The package gives the body of an error either as text or parsed. */
-function bodyOf(body: unknown): unknown {
-  if (typeof body !== "string") return body;
-  try {
-    return JSON.parse(body);
-  } catch {
-    return body;
-  }
-}
+const bodyOf = (body: unknown): unknown =>
+  typeof body === "string" ? (parseJsonText(body) ?? body) : body;

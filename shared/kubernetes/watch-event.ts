@@ -2,7 +2,9 @@
  * One line of a watch. Pure.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
  */
+
 import * as v from "valibot";
+import { parseJsonText } from "../json.ts";
 import { err, ok, type Result } from "../result.ts";
 import { type ApiStatus, readStatus } from "./error.ts";
 import { parseVersion } from "./resource-version.ts";
@@ -44,7 +46,7 @@ const INITIAL_EVENTS_END = "k8s.io/initial-events-end";
 
 /** An error is a line that no API server writes. */
 export function readWatchEvent(text: string): Result<WatchEvent, string> {
-  const line = v.safeParse(Line, parseJson(text));
+  const line = v.safeParse(Line, parseJsonText(text));
   if (!line.success) return err(`no watch event: ${text.slice(0, 100)}`);
   const { type, object: sent } = line.output;
   if (type === "ERROR") return ok({ kind: "error", status: readStatus(sent) });
@@ -60,12 +62,4 @@ export function readWatchEvent(text: string): Result<WatchEvent, string> {
   }
   if (uid === "") return err(`an object without a uid: ${text.slice(0, 100)}`);
   return ok({ kind: KINDS[type], uid, version, object });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

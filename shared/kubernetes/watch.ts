@@ -3,7 +3,9 @@
  * sends about once a minute. A longer silence means a dead connection, or a server that has seen no event
  * of that kind since its start, which sends no bookmarks.
  */
+
 import type { Clock } from "../clock.ts";
+import { parseJsonText } from "../json.ts";
 import { err, ok, type Result } from "../result.ts";
 import { type KubernetesError, readStatus, statusError, transportError } from "./error.ts";
 import { readLines } from "./lines.ts";
@@ -54,7 +56,7 @@ export async function watchOnce(options: WatchOptions): Promise<Result<WatchEnd,
     opening.done();
     if (!response.ok) {
       const text = (await response.text()).slice(0, BODY_CHARS_MAX);
-      return err(statusError(asked, response.status, readStatus(parseJson(text))));
+      return err(statusError(asked, response.status, readStatus(parseJsonText(text) ?? text)));
     }
     if (response.body === null) return ok("ended");
     options.onOpen();
@@ -131,12 +133,4 @@ function openingSignal(signal: AbortSignal): {
       signal.removeEventListener("abort", abort);
     },
   };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }

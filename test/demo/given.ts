@@ -7,12 +7,13 @@ import { deleteGroup } from "../../shared/kafka/admin/groups.ts";
 import type { KafkaClient } from "../../shared/kafka/cluster/client.ts";
 import { openConsumer } from "../../shared/kafka/consumer/consumer.ts";
 import { endOffsets } from "../../shared/kafka/consumer/offsets.ts";
+import { readToEnd } from "../../shared/kafka/consumer/read-until.ts";
 import { openProducer } from "../../shared/kafka/producer/producer.ts";
 import { type ClientId, groupOf } from "../../shared/protocol/client-id.ts";
 import { decodeControl, encodeControl } from "../../shared/protocol/control.ts";
 import { CONTROL, HEARTBEAT, REGISTRY, topicPlans } from "../../shared/protocol/topic.ts";
 import { electionGroup } from "../../sidecar/control-plane/leader/identity.ts";
-import { readToEnd } from "../../sidecar/control-plane/operator/read-topic.ts";
+import { READ_CALL } from "../../sidecar/control-plane/operator/read-ledger.ts";
 import { until } from "../bed/condition.ts";
 
 const CALL = { deadlineMs: 10_000 };
@@ -93,7 +94,7 @@ export async function lastLead(client: KafkaClient): Promise<Lead> {
   const metadata = await client.metadata([], CALL);
   if (!metadata.ok) throw new Error(metadata.error.detail);
   let lastFleet: string | undefined;
-  const read = await readToEnd({ client, log }, CONTROL, ({ records }) => {
+  const read = await readToEnd({ client, log }, CONTROL, READ_CALL, ({ records }) => {
     for (const { key, value } of records) {
       const entry = decodeControl(key, value);
       if (entry.ok && entry.value.kind === "leader") lastFleet = entry.value.leader.fleet;

@@ -4,10 +4,11 @@
  * leader announced, a worker is not started twice without a stop between.
  */
 import { openKafkaClient } from "../../shared/kafka/cluster/client.ts";
+import { readToEnd } from "../../shared/kafka/consumer/read-until.ts";
 import { type Audit, decodeAudit } from "../../shared/protocol/audit.ts";
 import { decodeControl } from "../../shared/protocol/control.ts";
 import { AUDIT, CONTROL } from "../../shared/protocol/topic.ts";
-import { readToEnd } from "../../sidecar/control-plane/operator/read-topic.ts";
+import { READ_CALL } from "../../sidecar/control-plane/operator/read-ledger.ts";
 
 export type History = {
   readonly audits: readonly Audit[];
@@ -25,7 +26,7 @@ export async function readHistory(bootstrap: string): Promise<History> {
   const audits: Audit[] = [];
   const epochs: number[] = [];
   try {
-    const first = await readToEnd({ client, log }, AUDIT, ({ records }) => {
+    const first = await readToEnd({ client, log }, AUDIT, READ_CALL, ({ records }) => {
       for (const { value } of records) {
         const audit = decodeAudit(value);
         if (!audit.ok) throw new Error(`cluster.audit: ${audit.error}`);
@@ -33,7 +34,7 @@ export async function readHistory(bootstrap: string): Promise<History> {
       }
     });
     if (!first.ok) throw new Error(first.error.detail);
-    const second = await readToEnd({ client, log }, CONTROL, ({ records }) => {
+    const second = await readToEnd({ client, log }, CONTROL, READ_CALL, ({ records }) => {
       for (const { key, value, offset } of records) {
         const control = decodeControl(key, value);
         if (!control.ok) throw new Error(`cluster.control: ${control.error}`);

@@ -8,6 +8,7 @@ import { type CreatedTopic, createTopicsRequest } from "../api/create-topics.ts"
 import type { ClusterMetadata, TopicMetadata } from "../api/metadata.ts";
 import type { KafkaClient } from "../cluster/client.ts";
 import { type KafkaError, protocolError } from "../error.ts";
+import { kafkaCode } from "../error-code.ts";
 import { describeTopicConfigs, type TopicConfig } from "./topic-configs.ts";
 
 const REPLICATION_MAX = 3;
@@ -132,7 +133,8 @@ async function waitForLeaders(
     if (!asked.ok) return ok(asked);
     const waiting = asked.value.topics.find((topic) => !hasLeaders(topic));
     if (waiting === undefined) return ok(ok(asked.value.topics));
-    const errorCode = waiting.errorCode === 0 ? 5 : waiting.errorCode;
+    const errorCode =
+      waiting.errorCode === 0 ? kafkaCode("LEADER_NOT_AVAILABLE") : waiting.errorCode;
     return err(protocolError(errorCode, `${limit} ${waiting.name}`));
   };
   return flatten(await retry(look, { ...BACKOFF, deadline, again: ALWAYS }));

@@ -3,6 +3,7 @@
  * From version 1 on it says for how long a quota mutes the connection.
  */
 
+import { kafkaCode } from "../error-code.ts";
 import type { ByteReader } from "./bytes.ts";
 import type { KafkaRequest } from "./request.ts";
 
@@ -14,8 +15,6 @@ export type ApiVersions = {
   readonly errorCode: number;
   readonly versions: Versions;
 };
-
-const UNSUPPORTED_VERSION = 35;
 
 export function apiVersionsRequest(): KafkaRequest<ApiVersions> {
   return {
@@ -30,7 +29,7 @@ export function apiVersionsRequest(): KafkaRequest<ApiVersions> {
 
 function decodeVersions(reader: ByteReader): ApiVersions {
   const errorCode = reader.int16();
-  if (errorCode === UNSUPPORTED_VERSION) return { errorCode, versions: new Map() };
+  if (errorCode === kafkaCode("UNSUPPORTED_VERSION")) return { errorCode, versions: new Map() };
   const rows = reader.array((row) => ({ key: row.int16(), min: row.int16(), max: row.int16() }));
   return { errorCode, versions: new Map(rows.map(({ key, ...range }) => [key, range])) };
 }

@@ -4,6 +4,7 @@
  * decoded.
  */
 
+import { kafkaCode } from "../error-code.ts";
 import type { ByteReader } from "./bytes.ts";
 import type { KafkaRequest } from "./request.ts";
 
@@ -40,7 +41,6 @@ export type LogDirs = {
 const FLEXIBLE_FROM = 2;
 const ERROR_FROM = 3;
 const VOLUME_FROM = 4;
-const CLUSTER_AUTHORIZATION_FAILED = 31;
 
 /** `all`: with every replica. `none`: only the directories. Needs DESCRIBE on the cluster. */
 export function logDirsRequest(replicas: "all" | "none"): KafkaRequest<LogDirs> {
@@ -64,7 +64,7 @@ function decodeLogDirs(reader: ByteReader, version: number): LogDirs {
   const errorCode = version >= ERROR_FROM ? reader.int16() : 0;
   const dirs = decodeArray(reader, version, () => decodeDir(reader, version));
   const refused = version < ERROR_FROM && dirs.length === 0;
-  return { errorCode: refused ? CLUSTER_AUTHORIZATION_FAILED : errorCode, dirs };
+  return { errorCode: refused ? kafkaCode("CLUSTER_AUTHORIZATION_FAILED") : errorCode, dirs };
 }
 
 type Sum = {

@@ -21,6 +21,7 @@ import {
 import { type ClusterMetadata, metadataRequest } from "../api/metadata.ts";
 import { type KafkaClient, openKafkaClient } from "../cluster/client.ts";
 import { protocolError } from "../error.ts";
+import { kafkaCode } from "../error-code.ts";
 import type { KafkaLog } from "../log.ts";
 import {
   addressText,
@@ -58,7 +59,6 @@ const COORDINATOR_PACE = {
   clock: systemClock,
   again: isTransient,
 };
-const GROUP_AUTHORIZATION_FAILED = 30;
 const SEE_LOGS = "See the brokers' logs.";
 
 export type CheckOptions = {
@@ -187,7 +187,9 @@ async function askGroup(walk: Walk, client: KafkaClient, need: GroupNeed): Promi
     const answer = await client.toCoordinator(need.group, request, deadline.call());
     if (!answer.ok) {
       if (answer.error.code !== "authorization") return ok(failedBy(answer.error, SEE_LOGS));
-      return ok(judgeGroup(need, { errorCode: GROUP_AUTHORIZATION_FAILED, operations: 0 }));
+      return ok(
+        judgeGroup(need, { errorCode: kafkaCode("GROUP_AUTHORIZATION_FAILED"), operations: 0 }),
+      );
     }
     const finding = judgeGroup(need, answer.value);
     const isMoving = protocolError(answer.value.errorCode, "").code === "not-coordinator";

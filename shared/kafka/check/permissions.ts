@@ -3,10 +3,10 @@
 import { missingOperations, type Operation } from "../api/authorized-operations.ts";
 import type { TopicMetadata } from "../api/metadata.ts";
 import { protocolError } from "../error.ts";
+import { kafkaCode } from "../error-code.ts";
 import { type Finding, passed, refused, unreachable, warned } from "./step.ts";
 
 const NO_LEADER = -1;
-const UNKNOWN_TOPIC_OR_PARTITION = 3;
 
 export type TopicNeed = {
   readonly topic: string;
@@ -65,7 +65,8 @@ export function judgeTopicPermission(need: TopicNeed, topic: TopicMetadata): Fin
 /** @param mayCreate whether the cluster as a whole allows CREATE */
 export function judgeTopic(need: TopicNeed, topic: TopicMetadata, mayCreate: boolean): Finding {
   const what = `topic ${need.topic}`;
-  if (topic.errorCode === UNKNOWN_TOPIC_OR_PARTITION) return judgeAbsent(need, topic, mayCreate);
+  if (topic.errorCode === kafkaCode("UNKNOWN_TOPIC_OR_PARTITION"))
+    return judgeAbsent(need, topic, mayCreate);
   const count = topic.partitions.length;
   if (topic.errorCode !== 0 && count === 0) {
     const { detail } = protocolError(topic.errorCode, `look at ${what}`);

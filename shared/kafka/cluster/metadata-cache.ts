@@ -18,14 +18,12 @@ import {
 import type { KafkaRequest } from "../api/request.ts";
 import type { ConnectionPool } from "../connection/pool.ts";
 import { type KafkaError, protocolError } from "../error.ts";
+import { kafkaCode } from "../error-code.ts";
 import { addressText, type BrokerAddress, parseBrokerAddress } from "../settings.ts";
 
 export type Leader = { readonly node: BrokerNode; readonly partition: PartitionMetadata };
 
 export const METADATA_AGE_MAX_MS = 10_000;
-
-const UNKNOWN_TOPIC_OR_PARTITION = 3;
-const LEADER_NOT_AVAILABLE = 5;
 
 type Answer<T> = Promise<Result<T, KafkaError>>;
 type Dated<T> = { readonly value: T; readonly atMs: number };
@@ -112,7 +110,7 @@ export function openMetadataCache({
     if (!asked.ok) return asked;
     if (stray !== undefined) return err(stray);
     const found = asked.value.topics.find((topic) => topic.name === name);
-    const missing = protocolError(UNKNOWN_TOPIC_OR_PARTITION, `find topic ${name}`);
+    const missing = protocolError(kafkaCode("UNKNOWN_TOPIC_OR_PARTITION"), `find topic ${name}`);
     return found === undefined ? err(missing) : ok(found);
   };
 
@@ -201,10 +199,15 @@ function leaderIn(
   if (topic.errorCode !== 0)
     return err(protocolError(topic.errorCode, what, `DESCRIBE on topic ${topic.name}`));
   const found = topic.partitions.find((item) => item.partition === partition);
-  if (found === undefined) return err(protocolError(UNKNOWN_TOPIC_OR_PARTITION, what));
+  if (found === undefined) return err(protocolError(kafkaCode("UNKNOWN_TOPIC_OR_PARTITION"), what));
   const node = brokers.get(found.leader);
   if (node !== undefined) return ok({ node, partition: found });
-  return err(protocolError(found.errorCode === 0 ? LEADER_NOT_AVAILABLE : found.errorCode, what));
+  return err(
+    protocolError(
+      found.errorCode === 0 ? kafkaCode("LEADER_NOT_AVAILABLE") : found.errorCode,
+      what,
+    ),
+  );
 }
 
 function badSeed(detail: string): KafkaError {

@@ -7,6 +7,7 @@ import { EARLIEST, LATEST, listOffsetsRequest } from "../api/list-offsets.ts";
 import { decodeBatches } from "../batch/decode.ts";
 import type { KafkaClient } from "../cluster/client.ts";
 import { protocolError } from "../error.ts";
+import { kafkaCode } from "../error-code.ts";
 import type { KafkaLog } from "../log.ts";
 import type { ReadBatch, ReadProblem } from "./delivery.ts";
 import type { ConsumerHealth } from "./health.ts";
@@ -17,7 +18,6 @@ import type { TopicWatch } from "./topic-watch.ts";
 const FETCH_GRACE_MS = 5000;
 const OFFSETS_CALL_MS = 5000;
 const PACE = { baseMs: 50, maxMs: 2000, clock: systemClock };
-const OFFSET_OUT_OF_RANGE = 1;
 
 export type FetchLoopOptions = {
   readonly client: KafkaClient;
@@ -105,7 +105,8 @@ async function takePart(
     await last;
   }
   if (!stands(options, asked)) return true;
-  if (part.errorCode === OFFSET_OUT_OF_RANGE) return await tellOutOfRange(options, asked);
+  if (part.errorCode === kafkaCode("OFFSET_OUT_OF_RANGE"))
+    return await tellOutOfRange(options, asked);
   const what = `read ${topic}/${partition}`;
   if (part.errorCode !== 0) {
     health.note(source, protocolError(part.errorCode, what, `READ on topic ${topic}`));

@@ -9,6 +9,7 @@ import { EARLIEST, LATEST, listOffsetsRequest } from "../api/list-offsets.ts";
 import type { TopicMetadata } from "../api/metadata.ts";
 import type { KafkaClient } from "../cluster/client.ts";
 import { type KafkaError, protocolError } from "../error.ts";
+import { kafkaCode } from "../error-code.ts";
 
 export type PartitionOffsets = {
   readonly offsets: ReadonlyMap<number, number>;
@@ -40,11 +41,14 @@ async function offsetsAt(
   const what = `read the offsets of topic ${topic}`;
   const permission = `DESCRIBE on topic ${topic}`;
   if (found === undefined || found.errorCode !== 0)
-    return err(protocolError(found?.errorCode ?? 3, what, permission));
+    return err(
+      protocolError(found?.errorCode ?? kafkaCode("UNKNOWN_TOPIC_OR_PARTITION"), what, permission),
+    );
   const offsets = new Map<number, number>();
   const errors = new Map<number, KafkaError>();
   const byLeader = partitionsByLeader(found);
-  for (const partition of byLeader.get(-1) ?? []) errors.set(partition, protocolError(5, what));
+  for (const partition of byLeader.get(-1) ?? [])
+    errors.set(partition, protocolError(kafkaCode("LEADER_NOT_AVAILABLE"), what));
   byLeader.delete(-1);
   await Promise.all(
     [...byLeader].map(async ([leader, partitions]) => {

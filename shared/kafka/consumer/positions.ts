@@ -2,6 +2,7 @@
 
 import type { ClusterMetadata, TopicMetadata } from "../api/metadata.ts";
 import { type KafkaError, protocolError } from "../error.ts";
+import { kafkaCode } from "../error-code.ts";
 import type { ReadPosition } from "./delivery.ts";
 
 /** `add` replaces the entry: what was fetched for the earlier one is then dropped. */
@@ -100,10 +101,12 @@ export function openPositions(initial: readonly ReadPosition[]): Positions {
 
 function takeLeader(entry: Entry, topic: TopicMetadata | undefined): KafkaError | undefined {
   const what = `read ${entry.topic}/${entry.partition}`;
-  const errorCode = topic?.errorCode ?? 3;
+  const errorCode = topic?.errorCode ?? kafkaCode("UNKNOWN_TOPIC_OR_PARTITION");
   const found = topic?.partitions.find((item) => item.partition === entry.partition);
   entry.leader = found?.leader ?? NO_LEADER;
   if (errorCode !== 0) return protocolError(errorCode, what, `DESCRIBE on topic ${entry.topic}`);
-  if (found === undefined) return protocolError(3, what);
-  return found.leader === NO_LEADER ? protocolError(5, what) : undefined;
+  if (found === undefined) return protocolError(kafkaCode("UNKNOWN_TOPIC_OR_PARTITION"), what);
+  return found.leader === NO_LEADER
+    ? protocolError(kafkaCode("LEADER_NOT_AVAILABLE"), what)
+    : undefined;
 }

@@ -1,9 +1,8 @@
 /** Notices that a topic is gone, was recreated, or has another number of partitions. */
 
 import type { TopicMetadata } from "../api/metadata.ts";
+import { kafkaCode } from "../error-code.ts";
 import type { ReadProblem } from "./delivery.ts";
-
-const UNKNOWN_TOPIC_OR_PARTITION = 3;
 
 type Seen = { readonly topicId: string; readonly partitions: number; readonly missing: boolean };
 
@@ -33,7 +32,7 @@ export function watchTopics(problem: (problem: ReadProblem) => void): TopicWatch
 
   const seeOne = (topic: string, found: TopicMetadata | undefined) => {
     const was = seen.get(topic);
-    if (found === undefined || found.errorCode === UNKNOWN_TOPIC_OR_PARTITION)
+    if (found === undefined || found.errorCode === kafkaCode("UNKNOWN_TOPIC_OR_PARTITION"))
       return lose(topic, was);
     // Such as refused: nothing is known.
     if (found.errorCode !== 0) return;

@@ -3,11 +3,11 @@
 import type { Result } from "../../result.ts";
 import { type Joined, joinRequest, type Member, syncRequest } from "../api/group.ts";
 import { type KafkaError, protocolError } from "../error.ts";
+import { kafkaCode } from "../error-code.ts";
 import type { MembershipContext } from "./context.ts";
 
 /** Added to the rebalance timeout, at which the broker answers even if members are missing. */
 const JOIN_GRACE_MS = 5000;
-const MEMBER_ID_REQUIRED = 79;
 
 export type Joining =
   | {
@@ -25,7 +25,7 @@ export async function joinOnce(context: MembershipContext, memberId: string): Pr
   const { client, groupId, lane, signal, protocol } = context;
   const joined = await join(context, memberId);
   if (!joined.ok) return { kind: "failed", memberId, error: joined.error };
-  if (joined.value.errorCode === MEMBER_ID_REQUIRED)
+  if (joined.value.errorCode === kafkaCode("MEMBER_ID_REQUIRED"))
     return await joinOnce(context, joined.value.memberId);
   if (joined.value.errorCode !== 0)
     return refused(context, memberId, joined.value.errorCode, "join");

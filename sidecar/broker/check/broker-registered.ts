@@ -1,5 +1,5 @@
 /** Is this broker among those that the cluster's metadata names? A fenced or cut-off broker is not. */
-import type { KafkaErrorCode } from "../../../shared/kafka/error.ts";
+import type { KafkaErrorCode } from "../../../shared/kafka/error-code.ts";
 import type { BrokerSnapshot } from "../snapshot.ts";
 import { counted, someOf } from "../text.ts";
 import { isHeldUp, isRecovering } from "./broker-answers.ts";

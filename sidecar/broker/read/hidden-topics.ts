@@ -11,6 +11,7 @@
 import type { Clock } from "../../../shared/clock.ts";
 import type { ClusterMetadata } from "../../../shared/kafka/api/metadata.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
+import { kafkaCode } from "../../../shared/kafka/error-code.ts";
 import type { Result } from "../../../shared/result.ts";
 import { type Hidden, type LogDirectory, type Reading, unreadDirs } from "../snapshot.ts";
 import { counted, someOf } from "../text.ts";
@@ -20,7 +21,6 @@ import type { RoundClock } from "./round-clock.ts";
 const AGAIN_MS = 60_000;
 /** How many are asked for at the same time; the others follow when these are known. */
 const TOPICS_MAX = 100;
-const TOPIC_AUTHORIZATION_FAILED = 29;
 
 export type HiddenReader = (
   metadata: Reading<ClusterMetadata>,
@@ -48,7 +48,10 @@ export function openHiddenReader(deps: {
   const take = (answer: Result<ClusterMetadata, KafkaError> | undefined): void => {
     if (answer?.ok !== true) return;
     for (const { name, errorCode } of answer.value.topics) {
-      known.set(name, { isRefused: errorCode === TOPIC_AUTHORIZATION_FAILED, atMs: monotonicMs() });
+      known.set(name, {
+        isRefused: errorCode === kafkaCode("TOPIC_AUTHORIZATION_FAILED"),
+        atMs: monotonicMs(),
+      });
     }
   };
 

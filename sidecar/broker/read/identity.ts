@@ -16,6 +16,7 @@ import {
 import { LATEST, listOffsetsRequest } from "../../../shared/kafka/api/list-offsets.ts";
 import type { TopicMetadata } from "../../../shared/kafka/api/metadata.ts";
 import { type KafkaError, protocolError } from "../../../shared/kafka/error.ts";
+import { kafkaCode } from "../../../shared/kafka/error-code.ts";
 import type { NodeIdentity } from "../snapshot.ts";
 import type { RenewableConnection } from "./connection.ts";
 import {
@@ -42,8 +43,6 @@ const OTHER_AGAIN_MS = 10_000;
 const LASTS_MS = 5000;
 /** The same, if it answers for no node's partitions: a broker with very many takes longer to become their leader. */
 const DENIED_LASTS_MS = 30_000;
-const INVALID_REQUEST = 42;
-const UNSUPPORTED_VERSION = 35;
 const KEY = "node.id";
 const PERMISSION = "DESCRIBE_CONFIGS on the cluster";
 
@@ -214,7 +213,11 @@ function judgeSettings(row: DescribedConfig | undefined, brokerId: number): Prov
   const { errorCode, message } = row;
   if (errorCode === 0) return { kind: "same", how: "by its own settings" };
   const expected = /expected:? (?<id>\d+)/iu.exec(message ?? "")?.groups?.["id"];
-  if (errorCode === INVALID_REQUEST && expected !== undefined && Number(expected) !== brokerId) {
+  if (
+    errorCode === kafkaCode("INVALID_REQUEST") &&
+    expected !== undefined &&
+    Number(expected) !== brokerId
+  ) {
     return { kind: "other", nodeId: Number(expected), how: "by its own settings" };
   }
   return refused(errorCode, brokerId, message).detail;
@@ -232,7 +235,7 @@ async function askLeaders(
       const asked = await connection.ask(listOffsetsRequest(each.topic, [each.partition], LATEST));
       if (asked.ok) return { ...each, errorCode: asked.value[0]?.errorCode ?? NO_ANSWER };
       const isUnknown = asked.error.code === "unsupported";
-      return { ...each, errorCode: isUnknown ? UNSUPPORTED_VERSION : NO_ANSWER };
+      return { ...each, errorCode: isUnknown ? kafkaCode("UNSUPPORTED_VERSION") : NO_ANSWER };
     }),
   );
 }

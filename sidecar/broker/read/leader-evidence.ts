@@ -3,7 +3,9 @@
  * weaker than the node's own answer, because leadership moves. So evidence against the configured id is
  * compared with the metadata of later rounds before it is believed. Pure.
  */
+
 import type { TopicMetadata } from "../../../shared/kafka/api/metadata.ts";
+import { kafkaCode } from "../../../shared/kafka/error-code.ts";
 
 /**
  * How many partitions of the configured node are asked for, each of another topic if possible: one broken
@@ -14,14 +16,14 @@ const OWN_MAX = 4;
 const OTHERS_MAX = 16;
 /** Stands for a question without an answer, for whatever reason. */
 export const NO_ANSWER = -1;
-const UNKNOWN_PARTITION = 3;
-const LEADER_NOT_AVAILABLE = 5;
-const NOT_LEADER_OR_FOLLOWER = 6;
-/** A leader that was just elected and does not know yet how far its followers are. */
-const OFFSET_NOT_AVAILABLE = 78;
-/** Such an answer soon changes. */
+/** Such an answer soon changes. The last one is that of a leader that was just elected and does not know yet how far its followers are. */
 const TRANSIENT: readonly number[] = [
-  ...[NO_ANSWER, UNKNOWN_PARTITION, LEADER_NOT_AVAILABLE, OFFSET_NOT_AVAILABLE],
+  ...[
+    NO_ANSWER,
+    kafkaCode("UNKNOWN_TOPIC_OR_PARTITION"),
+    kafkaCode("LEADER_NOT_AVAILABLE"),
+    kafkaCode("OFFSET_NOT_AVAILABLE"),
+  ],
 ];
 
 export type LedPartition = {
@@ -80,9 +82,9 @@ export function evidenceOf(asked: readonly AskedPartition[], brokerId: number): 
   const same = answered.find(isOwn);
   if (same !== undefined) return { kind: "same", by: same };
   const own = asked.filter(isOwn);
-  const denied = own.filter(({ errorCode }) => errorCode === NOT_LEADER_OR_FOLLOWER);
+  const denied = own.filter(({ errorCode }) => errorCode === kafkaCode("NOT_LEADER_OR_FOLLOWER"));
   const [other] = answered;
-  const unsaid = own.filter(({ errorCode }) => errorCode !== NOT_LEADER_OR_FOLLOWER);
+  const unsaid = own.filter(({ errorCode }) => errorCode !== kafkaCode("NOT_LEADER_OR_FOLLOWER"));
   if (unsaid.length > 0) {
     const why = `it did not say whether it leads ${nameOf(unsaid[0])}`;
     const isTransient = unsaid.some(({ errorCode }) => TRANSIENT.includes(errorCode));

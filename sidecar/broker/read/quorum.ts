@@ -4,6 +4,7 @@
  * controller-only node answers only while it leads; otherwise DescribeCluster says who leads (KIP-919, from
  * Kafka 3.7 and its metadata.version). If it cannot say, a broker is asked, which forwards the question.
  */
+
 import type { Clock } from "../../../shared/clock.ts";
 import {
   type Controllers,
@@ -16,6 +17,7 @@ import {
 } from "../../../shared/kafka/api/describe-quorum.ts";
 import type { KafkaRequest } from "../../../shared/kafka/api/request.ts";
 import { type KafkaError, protocolError } from "../../../shared/kafka/error.ts";
+import { kafkaCode } from "../../../shared/kafka/error-code.ts";
 import type { BrokerAddress } from "../../../shared/kafka/settings.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 import type { Reading, SeenQuorum } from "../snapshot.ts";
@@ -39,7 +41,6 @@ const REFUSED_MS = 15_000;
  */
 const LEADER_SHARE = 0.5;
 const BROKER_SHARE = 0.8;
-const NOT_LEADER_OR_FOLLOWER = 6;
 const NONE = -1;
 const PERMISSION = "DESCRIBE on the cluster";
 
@@ -148,7 +149,8 @@ async function askController(
     connection.ask(controllersRequest()),
   ]);
   if (!own.ok && own.error.code !== "unsupported") return own;
-  if (own.ok && own.value.errorCode !== NOT_LEADER_OR_FOLLOWER) return unlessError(own, evaluate);
+  if (own.ok && own.value.errorCode !== kafkaCode("NOT_LEADER_OR_FOLLOWER"))
+    return unlessError(own, evaluate);
   const known = unlessError(cluster, judgeControllers);
   if (known.ok && known.value.leaderId === NONE) return ok(leaderless(last));
   const led = known.ok ? await askLeader(options, clock, known.value) : known;

@@ -7,6 +7,7 @@
  * its own, which is closed when it was not needed for a while. Without an answer no replica counts as being
  * added.
  */
+
 import type { Clock } from "../../../shared/clock.ts";
 import {
   type Reassignments,
@@ -14,6 +15,7 @@ import {
 } from "../../../shared/kafka/api/list-partition-reassignments.ts";
 import type { ClusterMetadata } from "../../../shared/kafka/api/metadata.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
+import { kafkaCode } from "../../../shared/kafka/error-code.ts";
 import type { Result } from "../../../shared/result.ts";
 import type { Reading } from "../snapshot.ts";
 import { eachPartition, partitionName } from "../text.ts";
@@ -28,8 +30,6 @@ const WAIT_MS = 500;
 const REFUSED_MS = 15_000;
 /** How long the unused connection is kept: a replica may leave the ISR and return repeatedly. */
 const IDLE_MS = 60_000;
-const NOT_CONTROLLER = 41;
-const CLUSTER_AUTHORIZATION_FAILED = 31;
 const NONE: ReadonlySet<string> = new Set();
 
 /** Names of partitions, such as `orders-3`. */
@@ -63,10 +63,11 @@ export function openAddingReader(deps: {
 
   const ask = async (): Promise<ReadonlySet<string>> => {
     const own = await question.ask().answer;
-    const isElsewhere = own.ok && own.value.errorCode === NOT_CONTROLLER;
+    const isElsewhere = own.ok && own.value.errorCode === kafkaCode("NOT_CONTROLLER");
     const answer = isElsewhere ? await askOthers() : own;
     if (!answer.ok) return NONE;
-    if (answer.value.errorCode === CLUSTER_AUTHORIZATION_FAILED) refusedMs = monotonicMs();
+    if (answer.value.errorCode === kafkaCode("CLUSTER_AUTHORIZATION_FAILED"))
+      refusedMs = monotonicMs();
     return addingTo(answer.value, brokerId);
   };
 

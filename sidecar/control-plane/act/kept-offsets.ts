@@ -5,6 +5,7 @@
  * group is gone. A topic is recognised by its id. Without ids nothing is kept or committed again, because
  * an old offset would skip the records of a recreated topic.
  */
+
 import { type Call, startDeadline } from "../../../shared/deadline.ts";
 import {
   allCommittedOffsets,
@@ -20,14 +21,12 @@ import {
   startOffsets,
 } from "../../../shared/kafka/consumer/offsets.ts";
 import { type KafkaError, protocolError } from "../../../shared/kafka/error.ts";
+import { kafkaCode } from "../../../shared/kafka/error-code.ts";
 import type { KeptOffsets } from "../../../shared/protocol/ledger-facts.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 
 /** Limit in the ledger's record, besides the registration and its headers. */
 const KEPT_CHARS_MAX = 200_000;
-
-/** The topic does not exist: no offset of it is kept or committed again. */
-const UNKNOWN_TOPIC = 3;
 
 type Answer<T> = Promise<Result<T, KafkaError>>;
 
@@ -81,7 +80,7 @@ async function topicIds(
   if (!metadata.ok) return metadata;
   const ids = new Map<string, string>();
   for (const { name, topicId, errorCode } of metadata.value.topics) {
-    if (errorCode === UNKNOWN_TOPIC) continue;
+    if (errorCode === kafkaCode("UNKNOWN_TOPIC_OR_PARTITION")) continue;
     if (errorCode !== 0) {
       return err(protocolError(errorCode, `look at topic ${name}`, `DESCRIBE on topic ${name}`));
     }

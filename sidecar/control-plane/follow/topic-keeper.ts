@@ -3,17 +3,18 @@
  * topic has been missing only for a short time, somebody may be about to recreate it with other settings;
  * if it stays away, the leader recreates it.
  */
+
 import { type Clock, sleep } from "../../../shared/clock.ts";
 import type { TopicMetadata } from "../../../shared/kafka/api/metadata.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
+import { kafkaCode } from "../../../shared/kafka/error-code.ts";
 import type { Log } from "../../../shared/log.ts";
 import type { Result } from "../../../shared/result.ts";
 
 const LOOK_MS = 2_000;
 const CALL_MS = 5_000;
 const MISSING_MAX_MS = 8_000;
-const UNKNOWN_TOPIC_OR_PARTITION = 3;
 
 export type KeeperDeps = {
   readonly client: KafkaClient;
@@ -47,7 +48,7 @@ export async function keepTopics(deps: KeeperDeps): Promise<void> {
 const absentIn = (topics: readonly TopicMetadata[]): ReadonlySet<string> =>
   new Set(
     topics.flatMap(({ name, errorCode }) =>
-      errorCode === UNKNOWN_TOPIC_OR_PARTITION ? [name] : [],
+      errorCode === kafkaCode("UNKNOWN_TOPIC_OR_PARTITION") ? [name] : [],
     ),
   );
 

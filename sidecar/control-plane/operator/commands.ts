@@ -4,8 +4,8 @@
  */
 import { EXIT, type ExitCode } from "../../../shared/exit.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
-import { openConsumer } from "../../../shared/kafka/consumer/consumer.ts";
 import { endOffsets } from "../../../shared/kafka/consumer/offsets.ts";
+import { readUntil } from "../../../shared/kafka/consumer/read-until.ts";
 import { exitCodeOf, type KafkaError } from "../../../shared/kafka/error.ts";
 import type { KafkaLog } from "../../../shared/kafka/log.ts";
 import { openProducer, type Producer } from "../../../shared/kafka/producer/producer.ts";
@@ -15,7 +15,7 @@ import { encodeControl } from "../../../shared/protocol/control.ts";
 import { BY, BY_OPERATOR, FORCE, FORCED } from "../../../shared/protocol/registry-header.ts";
 import { AUDIT, CONTROL, REGISTRY } from "../../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
-import { readLedger } from "./read-topic.ts";
+import { readLedger } from "./read-ledger.ts";
 
 const CALL_MS = 10_000;
 /** How long the leader may take to answer: long enough for a failover. */
@@ -181,31 +181,29 @@ async function perform(deps: OperatorDeps, deed: Deed): Promise<ExitCode> {
 }
 
 async function awaitAnswer(
-  { client, log }: OperatorDeps,
+  source: OperatorDeps,
   deed: Deed,
   written: Written,
   offset: number,
 ): Promise<Audit | undefined> {
-  const { promise, resolve } = Promise.withResolvers<Audit | undefined>();
   let last: Audit | undefined;
-  const timer = setTimeout(() => resolve(last), CONFIRM_MS);
-  const consumer = openConsumer({
-    client,
-    log,
-    positions: [{ topic: AUDIT, partition: 0, offset }],
-    deliver: ({ records }) => {
-      for (const { value } of records) {
-        const audit = decodeAudit(value);
-        if (!audit.ok || !deed.answers(audit.value, written)) continue;
-        // The leader retries failed acts, so only success or our own timeout ends the wait.
-        last = audit.value;
-        if (audit.value.error === undefined) resolve(audit.value);
-      }
+  const from = [{ topic: AUDIT, partition: 0, offset }];
+  const done = await readUntil<Audit>(
+    source,
+    from,
+    { deadlineMs: CONFIRM_MS },
+    {
+      deliver: ({ records }, found) => {
+        for (const { value } of records) {
+          const audit = decodeAudit(value);
+          if (!audit.ok || !deed.answers(audit.value, written)) continue;
+          // The leader retries failed acts, so only success or our own timeout ends the wait.
+          last = audit.value;
+          if (audit.value.error === undefined) found(audit.value);
+        }
+      },
+      problem: ({ kind }) => source.log("debug", "reading the audit", { kind }),
     },
-    problem: ({ kind }) => log("debug", "reading the audit", { kind }),
-  });
-  const answer = await promise;
-  clearTimeout(timer);
-  await consumer.close();
-  return answer;
+  );
+  return done ?? last;
 }

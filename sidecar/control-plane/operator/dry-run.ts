@@ -2,10 +2,12 @@
  * `sidecar control-plane --plan`: folds ledger and registry, lists the workers, and prints what a new
  * leader would do. Joins no group and writes nothing.
  */
+
 import type { Clock } from "../../../shared/clock.ts";
 import { EXIT, type ExitCode } from "../../../shared/exit.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import { endOffsets, startOffsets } from "../../../shared/kafka/consumer/offsets.ts";
+import { readToEnd } from "../../../shared/kafka/consumer/read-until.ts";
 import { exitCodeOf, type KafkaError } from "../../../shared/kafka/error.ts";
 import type { KafkaLog } from "../../../shared/kafka/log.ts";
 import { groupOf } from "../../../shared/protocol/client-id.ts";
@@ -28,7 +30,7 @@ import { createBackoffs } from "../state/backoff.ts";
 import { openLeaderState } from "../state/leader-state.ts";
 import { forgetOffsets } from "../state/ledger.ts";
 import { specHashOf, type WorkerSettings, workerNameOf } from "../worker/spec.ts";
-import { readLedger, readToEnd } from "./read-topic.ts";
+import { READ_CALL, readLedger } from "./read-ledger.ts";
 
 const CALL = { deadlineMs: 10_000 } as const;
 
@@ -93,7 +95,13 @@ async function foldRegistry(deps: DryRunDeps, fleet: Fleet): Promise<Result<Pend
   const from = registryStarts(known, starts.value, ends.value);
   const inbox = createInbox(deps.clock.monotonicMs);
   const offsets = new Map(from.map((start) => [start.partition, start.from]));
-  const read = await readToEnd(deps, REGISTRY, (batch) => void inbox.registry(batch), offsets);
+  const read = await readToEnd(
+    deps,
+    REGISTRY,
+    READ_CALL,
+    (batch) => void inbox.registry(batch),
+    offsets,
+  );
   if (!read.ok) return read;
   const seen = { clock: 1, atMs: 0 };
   for (const { partition } of from.filter(({ madeAgain }) => madeAgain)) {
@@ -123,7 +131,7 @@ type Control = {
 async function readControl(deps: DryRunDeps): Promise<Result<Control, KafkaError>> {
   const accepted = new Map<string, number>();
   let lastFleet: string | undefined;
-  const read = await readToEnd(deps, CONTROL, ({ records }) => {
+  const read = await readToEnd(deps, CONTROL, READ_CALL, ({ records }) => {
     for (const { key, value, offset } of records) {
       const entry = decodeControl(key, value);
       if (!entry.ok) continue;

@@ -7,6 +7,7 @@ import type { Clock } from "../../../shared/clock.ts";
 import { EXIT, type ExitCode } from "../../../shared/exit.ts";
 import { openConsumer } from "../../../shared/kafka/consumer/consumer.ts";
 import { endOffsets } from "../../../shared/kafka/consumer/offsets.ts";
+import { readUntil } from "../../../shared/kafka/consumer/read-until.ts";
 import { exitCodeOf, type KafkaError } from "../../../shared/kafka/error.ts";
 import { openProducer } from "../../../shared/kafka/producer/producer.ts";
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
@@ -18,7 +19,7 @@ import { err, ok, type Result } from "../../../shared/result.ts";
 import type { Cluster } from "../fleet/fleet.ts";
 import type { OperatorDeps } from "./commands.ts";
 import { ageText, deadLine, listenedMs, longDead, proofMs, stillDead } from "./long-dead.ts";
-import { readLedger } from "./read-topic.ts";
+import { readLedger } from "./read-ledger.ts";
 
 const CALL = { deadlineMs: 10_000 } as const;
 /** Ticks come every WATERMARK_INTERVAL, at most every 2 s by default; long enough for a failover. */
@@ -88,43 +89,38 @@ async function whyUnheard(
  * read it does not mean that there is none.
  */
 async function nextTick(
-  { client, log }: DeadDeps,
+  source: DeadDeps,
   epoch: number,
 ): Promise<Result<Tick | undefined, KafkaError>> {
-  const ends = await endOffsets(client, HEARTBEAT, CALL);
+  const ends = await endOffsets(source.client, HEARTBEAT, CALL);
   if (!ends.ok) return ends.error.code === "unknown-topic" ? ok(undefined) : ends;
+  const from = [...ends.value.offsets].map(([partition, offset]) => ({
+    ...{ topic: HEARTBEAT, partition, offset },
+  }));
   type Found = Result<Tick | undefined, KafkaError>;
-  const { promise, resolve } = Promise.withResolvers<Found>();
   let failing: KafkaError | undefined;
-  const timer = setTimeout(
-    () => resolve(failing === undefined ? ok(undefined) : err(failing)),
-    TICK_MS_MAX,
-  );
-  const reader = openConsumer({
-    client,
-    log,
-    positions: [...ends.value.offsets].map(([partition, offset]) => ({
-      ...{ topic: HEARTBEAT, partition, offset },
-    })),
-    deliver: ({ records }) => {
-      for (const { key, value } of records) {
-        const read = decodeHeartbeat(key, value);
-        if (read.ok && read.value.kind === "tick" && read.value.tick.epoch >= epoch) {
-          resolve(ok(read.value.tick));
+  const tick = await readUntil<Found>(
+    source,
+    from,
+    { deadlineMs: TICK_MS_MAX },
+    {
+      deliver: ({ records }, found) => {
+        for (const { key, value } of records) {
+          const read = decodeHeartbeat(key, value);
+          if (read.ok && read.value.kind === "tick" && read.value.tick.epoch >= epoch) {
+            found(ok(read.value.tick));
+          }
         }
-      }
+      },
+      problem: (problem, found) => {
+        if (problem.kind === "recovered") failing = undefined;
+        if (problem.kind !== "unreachable") return;
+        failing = problem.error;
+        if (failing.retry === "terminal") found(err(failing));
+      },
     },
-    problem: (problem) => {
-      if (problem.kind === "recovered") failing = undefined;
-      if (problem.kind !== "unreachable") return;
-      failing = problem.error;
-      if (failing.retry === "terminal") resolve(err(failing));
-    },
-  });
-  const tick = await promise;
-  clearTimeout(timer);
-  await reader.close();
-  return tick;
+  );
+  return tick ?? (failing === undefined ? ok(undefined) : err(failing));
 }
 
 const headers = { [BY]: BY_OPERATOR } as const;

@@ -1,10 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import {
-  exitCodeOf,
-  type KafkaErrorCode,
-  kafkaErrorOf,
-  protocolError,
-} from "../../../shared/kafka/error.ts";
+import { exitCodeOf, kafkaErrorOf, protocolError } from "../../../shared/kafka/error.ts";
+import type { KafkaErrorCode } from "../../../shared/kafka/error-code.ts";
 
 describe("protocolError()", () => {
   const rows: readonly (readonly [

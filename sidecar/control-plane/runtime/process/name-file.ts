@@ -10,6 +10,7 @@
  * are appended to that inode, so a writer that lost the name changes nothing. Each later line begins with a
  * newline, so that a torn line before it is skipped.
  */
+
 import {
   closeSync,
   constants,
@@ -22,6 +23,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
+import { parseJsonText } from "../../../../shared/json.ts";
 import { errnoOf } from "../../../../shared/linux/errno.ts";
 import { ClientId } from "../../../../shared/protocol/client-id.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
@@ -131,7 +133,7 @@ const DEBRIS = /^\0*$/u;
 
 function parseWorkerFile(text: string, name: string, path: string): Seen {
   if (DEBRIS.test(text)) return { kind: "debris" };
-  const lines = text.split("\n").map(parseLine);
+  const lines = text.split("\n").map(parseJsonText);
   const header = v.safeParse(Header, lines[0]);
   if (!header.success) return { kind: "foreign", detail: `${path} was not written by Outrider` };
   if (header.output.name !== name) {
@@ -148,14 +150,6 @@ function parseWorkerFile(text: string, name: string, path: string): Seen {
       ...(v.is(Exited, exit) ? { exit: exit.exit } : {}),
     },
   };
-}
-
-function parseLine(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }
 
 export const headerLine = (header: Omit<Header, "kind">): string =>
