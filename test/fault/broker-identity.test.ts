@@ -10,6 +10,7 @@ import { checkIn, type Probed } from "../bed/broker-sidecar/answer.ts";
 import type { Sidecar } from "../bed/broker-sidecar/sidecar.ts";
 import { type BrokerStage, brokerStage } from "../bed/broker-sidecar/stage.ts";
 import { openWatch, watchedText } from "../bed/broker-sidecar/watch.ts";
+import { createAuthority } from "../bed/certificate.ts";
 import { until } from "../bed/condition.ts";
 import type { KafkaBed } from "../bed/kafka/kafka.ts";
 import { say } from "./say.ts";
@@ -151,6 +152,24 @@ describe("sidecar broker", () => {
       expect((await misnamed.live()).code).toBe(200);
       say(`wrong name: "${named.probed.body.error}"`);
       await misnamed.process.stop();
+      const { caFile } = await createAuthority(join(kafka.dir, "another-authority"));
+      const stranger = await sidecars.start(0, {
+        user: USER,
+        env: { ...envOf(kafka), TLS_CA_FILE: caFile },
+      });
+      const foreign = await stranger.seenAfter(performance.now(), "ready", (each) =>
+        /certificate/iu.test(each.body.error ?? ""),
+      );
+      const { status, reason } = checkIn(foreign.probed, "broker-answers");
+      expect(status).toBe("warn");
+      expect(reason).toStartWith(
+        "alive, but we refuse its certificate (TLS_CA_FILE, TLS_SERVER_NAME): ",
+      );
+      expect(reason).not.toContain("it refuses us");
+      expect((await stranger.startup()).code).toBe(200);
+      expect((await stranger.live()).code).toBe(200);
+      say(`certificate of another authority: "${reason}"`);
+      await stranger.process.stop();
       const strict = await sidecars.start(0, {
         user,
         env: { ...envOf(kafka), LIVENESS: "cluster" },

@@ -4,6 +4,7 @@
  * thousands of files.
  */
 import { BlockList, isIP } from "node:net";
+import { addressText } from "../../../shared/kafka/settings.ts";
 import type { Files } from "../../../shared/linux/kernel-files.ts";
 import type { Backlog, PortHolder } from "../snapshot.ts";
 import {
@@ -115,7 +116,15 @@ export function addressesOf(files: Files, pid: number, ownPid: number): readonly
   }
   return rows
     .filter(({ socket }) => found.has(socket))
-    .map(({ host, port }) => `${isIP(host) === 6 ? `[${host}]` : host}:${port}`);
+    .map(({ host, port }) => addressText({ host: plainOf(host), port }));
+}
+
+/** Java listens on 127.0.0.1 by an IPv6 socket (RFC 4291, 2.5.5.2): ::ffff:7f00:1 is what nobody has written. */
+function plainOf(host: string): string {
+  const [, high = "", low = ""] = /^::ffff:([\da-f]+):([\da-f]+)$/u.exec(host) ?? [];
+  if (low === "") return host;
+  const halves = [high, low].map((half) => Number.parseInt(half, 16));
+  return halves.flatMap((half) => [half >> 8, half & 0xff]).join(".");
 }
 
 export function backlogOf(

@@ -63,6 +63,11 @@ describe("addressesOf()", () => {
     expect(addressesOf(files, KAFKA, OWN)).toEqual(["127.0.0.1:9092", "[::1]:9092"]);
   });
 
+  test("names an IPv4 address that an IPv6 socket listens on as it was written", () => {
+    const files = over({ ...net("", row(MAPPED, 1) + row(SIX.any, 2)), ...holds(KAFKA, 1, 2) });
+    expect(addressesOf(files, KAFKA, OWN)).toEqual(["127.0.0.1:9092", "[::]:9092"]);
+  });
+
   test("goes through no files of its while nothing listens but we ourselves", () => {
     const nothing = over({ ...net(""), ...holds(KAFKA, ...many) });
     expect(addressesOf(nothing, KAFKA, OWN)).toEqual([]);
