@@ -123,7 +123,7 @@ test.concurrent("Kafka rebuilt empty at the same address: it leads again, and st
     await kafka.rebuild();
     // It may come back before the one who led has missed it: then he still does, for a moment.
     for (const { process: each } of planes)
-      await each.waitForOutput(/another Kafka cluster answers/u, REGAINED_MS);
+      await each.waitForOutput(/another Kafka cluster answers: rebuilt/u, REGAINED_MS);
     await works(stage, planes, [...old.slice(1), "one"], true);
     const sinceMs = performance.now();
     await passed(sinceMs, 2 * CLEANUP_TIMEOUT_MS);
