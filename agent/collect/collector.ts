@@ -110,6 +110,7 @@ async function reachTopics(
   const isForEvents = config.collectKinds.some(({ isEvent }) => isEvent);
   const names = {
     objects: config.kafkaTopic,
+    partitions: config.topicPartitions,
     events: isForEvents ? config.eventsTopic : undefined,
   };
   const policy = {

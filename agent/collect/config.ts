@@ -3,6 +3,7 @@
 import { CONNECTION_CHECKS, KAFKA_TABLE } from "../../shared/config/kafka.ts";
 import { duration, names, oneOf, parsed, path, port, text } from "../../shared/config/schema.ts";
 import { type Config, check, optional, required, withDefault } from "../../shared/config/table.ts";
+import { TOPIC_PARTITIONS } from "../../shared/config/topic.ts";
 import { ClientId } from "../../shared/protocol/client-id.ts";
 import { CLUSTER_EVENTS, CLUSTER_INFO } from "../../shared/protocol/topic.ts";
 import { KIND_WORDS, KIND_WORDS_BY_DEFAULT } from "./encode/kind.ts";
@@ -62,6 +63,7 @@ export const COLLECT_TABLE = {
     describe: "Topic of what is collected; whoever may write to it speaks for every cluster in it",
     seed: true,
   }),
+  topicPartitions: TOPIC_PARTITIONS,
   eventsTopic: withDefault({
     name: "COLLECT_EVENTS_TOPIC",
     schema: text(TOPIC_CHARS_MAX, "a topic's name"),

@@ -87,17 +87,26 @@ export function topicPlans(heartbeatPartitions: number): readonly TopicPlan[] {
   ];
 }
 
+/** Of a topic of what agents collect, unless somebody wants more: so many readers can share it. */
+export const CLUSTER_INFO_PARTITIONS = 3;
+
 /** @param name KAFKA_TOPIC, where it is another one */
-export const clusterInfoPlan = (name: string): TopicPlan => ({
+export const clusterInfoPlan = (
+  name: string,
+  partitions: number = CLUSTER_INFO_PARTITIONS,
+): TopicPlan => ({
   name,
-  partitions: 3,
+  partitions,
   config: { ...COMPACTED, "min.compaction.lag.ms": String(DAY_MS) },
   harmful: mustCompact,
 });
 
-export const clusterEventsPlan = (name: string): TopicPlan => ({
+export const clusterEventsPlan = (
+  name: string,
+  partitions: number = CLUSTER_INFO_PARTITIONS,
+): TopicPlan => ({
   name,
-  partitions: 3,
+  partitions,
   config: kept(7 * DAY_MS),
   harmful: mustNotCompactEvents,
 });

@@ -36,6 +36,7 @@ export const startIngest = (shell: Shell): Promise<ExitCode> =>
       database: postgresSettings(config),
       ...{
         topic,
+        topicPartitions: config.topicPartitions,
         group,
         listen: addresses(config),
         log,

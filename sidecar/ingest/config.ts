@@ -22,6 +22,7 @@ import {
   parseEnvironment,
   withDefault,
 } from "../../shared/config/table.ts";
+import { TOPIC_PARTITIONS } from "../../shared/config/topic.ts";
 import { WORKER_TABLE } from "../../shared/config/worker.ts";
 import type { Result } from "../../shared/result.ts";
 
@@ -44,6 +45,7 @@ const address = v.pipe(
 
 export const INGEST_TABLE = {
   ...WORKER_TABLE,
+  topicPartitions: TOPIC_PARTITIONS,
   ...POSTGRES_TABLE,
   serverPort: optional({
     name: "CONSUMER_SERVER_PORT",

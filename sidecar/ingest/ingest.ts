@@ -30,6 +30,8 @@ export type IngestOptions = {
   readonly kafka: KafkaSettings;
   readonly database: PostgresSettings;
   readonly topic: string;
+  /** With which it is made where it is missing. */
+  readonly topicPartitions: number;
   readonly group: string;
   readonly listen: readonly Listen[];
   readonly build: BuildInfo;
@@ -119,6 +121,7 @@ async function storeAll(options: IngestOptions, parts: Parts): Promise<ExitCode>
     ...{
       client,
       topic: options.topic,
+      topicPartitions: options.topicPartitions,
       groupId: options.group,
       log,
       kafkaLog: kafkaLog(log),

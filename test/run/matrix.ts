@@ -40,7 +40,9 @@ export const MATRIX: readonly MatrixRow[] = [
   kafka("3.6.2", [...BROKER, ROLES]),
   kafka("3.9.2", [...BROKER, ROLES, ...FLEET]),
   kafka("4.1.2", [...BROKER, ROLES]),
-  row({ BED_HELM: "3.18.0" }, ["system/charts-values"], { always: true }),
+  row({ BED_HELM: "3.18.0" }, ["system/charts-values", "system/charts-collector.test"], {
+    always: true,
+  }),
   row({ BED_HELM: "3.18.0" }, ["system/charts", "issue/helm-hooks"]),
   row({ BED_DOCKER: "29" }, ["contract/runtime-contract-docker"], { always: true }),
   row({ BED_DOCKER: "29" }, ["-docker.test"]),

@@ -6,23 +6,14 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import * as v from "valibot";
 import { openPromtool } from "../bed/promtool.ts";
 import { BedUnavailable } from "../bed/unavailable.ts";
+import { type AlertCase, alertNamesOf, evaluateAlert } from "./alert-case.ts";
 import { chartPath, named, render } from "./manifest.ts";
 
 const LIMIT_MS = 60_000;
 const CHART = chartPath("sidecar");
 const RULES = join(CHART, "files/alerts.yaml");
-
-type AlertCase = {
-  readonly name: string;
-  readonly alert: string;
-  /** Samples every 15 s from 0 s on, in promtool's notation: `0x4 1x8` is five of 0 and nine of 1; `_` is none. */
-  readonly series: Readonly<Record<string, string>>;
-  /** In promtool's notation. At these times exactly this many alerts of the name fire. */
-  readonly firing: Readonly<Record<string, number>>;
-};
 
 const plane = (metric: string, pod: string): string =>
   `${metric}{namespace="outrider",job="plane",pod="${pod}"}`;
@@ -108,41 +99,8 @@ const tool = await openPromtool().catch((error: unknown) => {
 const directory = await mkdtemp(join(tmpdir(), "outrider-alerts-"));
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-const Rules = v.object({
-  groups: v.array(v.looseObject({ rules: v.array(v.looseObject({ alert: v.string() })) })),
-});
-
-const namesOf = (rules: unknown): readonly string[] =>
-  v.parse(Rules, rules).groups.flatMap((group) => group.rules.map(({ alert }) => alert));
-
-/** What promtool says of one case: labels and texts are not compared, only how many fire. */
-async function evaluate({ alert, series, firing }: AlertCase): Promise<string> {
-  const count = (expected: number) => (expected === 0 ? [] : [{ labels: "{}", value: expected }]);
-  const asked = `count by () (ALERTS{alertname="${alert}",alertstate="firing"})`;
-  const file = join(directory, `${crypto.randomUUID()}.json`);
-  const testFile = {
-    rule_files: [RULES],
-    evaluation_interval: "15s",
-    tests: [
-      {
-        interval: "15s",
-        input_series: Object.entries(series).map(([name, values]) => ({ series: name, values })),
-        promql_expr_test: Object.entries(firing).map(([at, expected]) => ({
-          expr: asked,
-          eval_time: at,
-          exp_samples: count(expected),
-        })),
-      },
-    ],
-  };
-  // JSON is YAML.
-  await Bun.write(file, JSON.stringify(testFile));
-  const { code, output } = (await tool?.("test", "rules", file)) ?? {
-    code: 1,
-    output: "no promtool",
-  };
-  return code === 0 ? "as expected" : output;
-}
+const evaluate = (one: AlertCase): Promise<string> =>
+  evaluateAlert({ tool, rules: RULES, directory, interval: "15s" }, one);
 
 describe.skipIf(tool === undefined)("the alerts", () => {
   test("are rules that Prometheus accepts", async () => {
@@ -166,7 +124,9 @@ describe.skipIf(tool === undefined)("the alerts", () => {
   test("each has a case in which it fires", async () => {
     const rules: unknown = Bun.YAML.parse(await Bun.file(RULES).text());
     const shown = CASES.filter(({ firing }) => Object.values(firing).some((count) => count > 0));
-    expect(namesOf(rules).toSorted()).toEqual([...new Set(shown.map(({ alert }) => alert))].sort());
+    expect(alertNamesOf(rules).toSorted()).toEqual(
+      [...new Set(shown.map(({ alert }) => alert))].sort(),
+    );
   });
 
   test("the chart's PrometheusRule is that file", async () => {

@@ -53,6 +53,11 @@ const everyWay: readonly (readonly [string, string, Values])[] = [
   ["agent, SASL and TLS", AGENT_CHART, agent({ sasl, tls }, monitored)],
   ["agent, own Secrets", AGENT_CHART, agent({ sasl: ownSasl, tls: ownTls })],
   ["agent, TLS by known authorities", AGENT_CHART, agent({ tls: { enabled: true } })],
+  [
+    "agent, collecting",
+    AGENT_CHART,
+    agent({}, { collector: { enabled: true, secrets: true, namespaces: ["a"] }, ...monitored }),
+  ],
   ["agent, monitored", AGENT_CHART, agent({}, { podMonitor: { enabled: true } })],
   ["sidecar", SIDECAR_CHART, {}],
   ["sidecar, SASL and TLS", SIDECAR_CHART, { kafka: { sasl, tls }, ...monitored }],

@@ -6,7 +6,7 @@ import { until } from "../bed/condition.ts";
 import { writeImage } from "../bed/kubernetes/image.ts";
 import type { KubernetesBed } from "../bed/kubernetes/kubernetes.ts";
 import { GLIBC_FILES } from "./image-bases.ts";
-import { chartPath, type Values } from "./manifest.ts";
+import { type ChartName, chartPath, type Values } from "./manifest.ts";
 
 const RELEASE_MS = 120_000;
 const TRIPLE = process.arch === "arm64" ? "aarch64-linux-gnu" : "x86_64-linux-gnu";
@@ -104,16 +104,8 @@ export const agentValues = (id: string, kafka: Values, hooks: Values = {}): Valu
 
 /** One namespace's releases. */
 export type Scene = {
-  readonly install: (
-    chart: "agent" | "sidecar",
-    release: string,
-    values: Values,
-  ) => Promise<string>;
-  readonly upgrade: (
-    chart: "agent" | "sidecar",
-    release: string,
-    values: Values,
-  ) => Promise<string>;
+  readonly install: (chart: ChartName, release: string, values: Values) => Promise<string>;
+  readonly upgrade: (chart: ChartName, release: string, values: Values) => Promise<string>;
   readonly uninstall: (release: string) => Promise<string>;
   readonly test: (release: string) => Promise<string>;
   /** `pod/edge-...`, by kinds and label. */
@@ -130,13 +122,12 @@ export type Scene = {
 export function openScene(bed: KubernetesBed, namespace: string): Scene {
   const inNamespace = ["--namespace", namespace];
   const timeout = ["--timeout", `${RELEASE_MS / 1000}s`];
-  const deploy =
-    (verb: string) => async (chart: "agent" | "sidecar", release: string, values: Values) => {
-      const file = join(bed.directory, `${release}-values.json`);
-      await Bun.write(file, JSON.stringify(values), { mode: 0o600 });
-      const path = chartPath(chart);
-      return bed.helm([verb, release, path, "-f", file, "--wait", ...timeout, ...inNamespace]);
-    };
+  const deploy = (verb: string) => async (chart: ChartName, release: string, values: Values) => {
+    const file = join(bed.directory, `${release}-values.json`);
+    await Bun.write(file, JSON.stringify(values), { mode: 0o600 });
+    const path = chartPath(chart);
+    return bed.helm([verb, release, path, "-f", file, "--wait", ...timeout, ...inNamespace]);
+  };
   const kubectl = (...words: readonly string[]) => bed.kubectl([...words, ...inNamespace]);
   const column = async (words: readonly string[], jsonpath: string) => {
     const out = await kubectl("get", ...words, "-o", `jsonpath=${jsonpath}`);

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { until } from "../bed/condition.ts";
 import { onScene, type Servers, startServers } from "./ingest-stage.ts";
+import { asAdmin } from "./scenario.ts";
 
 const LIMIT_MS = 90_000;
 const SOON = { deadlineMs: 20_000 };
@@ -144,6 +145,23 @@ test(
       // u1 has its old row; a full pass closes it.
       await one.fullPass("pods");
       await equals(one);
+    });
+  },
+  LIMIT_MS,
+);
+
+test(
+  "a topic that is missing is made, with as many partitions as asked for; one that is there stays as it is",
+  async () => {
+    await onScene(servers, async ({ ingest, topic }) => {
+      const name = `${topic}-made`;
+      for (const partitions of ["5", "7"]) {
+        const store = await ingest({ KAFKA_TOPIC: name, KAFKA_TOPIC_PARTITIONS: partitions });
+        await until("it to be ready", store.ready, SOON);
+        await store.process.stop();
+      }
+      const found = await asAdmin(servers.kafka, (admin) => admin.fetchTopicOffsets(name));
+      expect(found).toHaveLength(5);
     });
   },
   LIMIT_MS,

@@ -2,12 +2,11 @@
  * An image of Kafka without a registry: this machine's Java, the libraries it is linked with, the bed's jars
  * and a shell. Like Apache's own image it makes its settings of `KAFKA_*` and formats its storage.
  */
-import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ensureJars } from "../bed/kafka/jars.ts";
 import { writeImage } from "../bed/kubernetes/image.ts";
 import type { KubernetesBed } from "../bed/kubernetes/kubernetes.ts";
+import { filesOf, linkedLibraries, output } from "./program-files.ts";
 
 const JAVA = "/opt/java";
 const JARS = "/opt/kafka/libs";
@@ -40,7 +39,7 @@ export async function loadKafka(bed: KubernetesBed, name: string): Promise<void>
   await writeImage(tar, {
     name,
     files: {
-      ...(await filesOf(home, JAVA)),
+      ...(await filesOf(home, JAVA, NOT_RUN)),
       ...(await filesOf(libs, JARS)),
       ...(await libraries(home)),
       "/bin/busybox": "/bin/busybox",
@@ -59,37 +58,8 @@ async function javaHome(): Promise<string> {
   return home;
 }
 
-/** Path in the image to that on this machine; links are followed, and dead ones left out. */
-async function filesOf(directory: string, into: string): Promise<Record<string, string>> {
-  const entries = await filesBelow(directory, "");
-  return Object.fromEntries(entries.map((file) => [`${into}/${file}`, join(directory, file)]));
-}
-
-async function filesBelow(top: string, below: string): Promise<readonly string[]> {
-  const entries = await readdir(join(top, below), { withFileTypes: true });
-  const found = await Promise.all(
-    entries.map(async (entry): Promise<readonly string[]> => {
-      const path = join(below, entry.name);
-      if (NOT_RUN.test(path) || !existsSync(join(top, path))) return [];
-      const stat = await Bun.file(join(top, path)).stat();
-      return stat.isDirectory() ? await filesBelow(top, path) : [path];
-    }),
-  );
-  return found.flat();
-}
-
-/** What the Java machine is linked with, where its loader looks for it. */
+/** What the Java machine is linked with and does not bring itself. */
 async function libraries(home: string): Promise<Record<string, string>> {
-  const lines = await output(["ldd", ...LINKED.map((file) => join(home, file))], "stdout");
-  const paths = [...lines.matchAll(/(?<=\s)\/\S+(?= \(0x)/gu)].map(([path]) => path);
-  const outside = paths.filter((path) => !path.startsWith(home));
-  return Object.fromEntries(outside.map((path) => [path, path]));
-}
-
-async function output(command: readonly string[], from: "stdout" | "stderr"): Promise<string> {
-  const child = Bun.spawn([...command], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
-  const code = await child.exited;
-  if (code !== 0) throw new Error(`${command.join(" ")} ended with ${code}: ${stderr}`);
-  return from === "stdout" ? stdout : stderr;
+  const linked = await linkedLibraries(LINKED.map((file) => join(home, file)));
+  return Object.fromEntries(Object.entries(linked).filter(([path]) => !path.startsWith(home)));
 }

@@ -21,12 +21,17 @@ function ofObject({ kind, metadata, rules }: Manifest): Wrong {
     (label) => `app.kubernetes.io/${label}`,
   );
   const isOfCluster = kind.startsWith("Cluster");
+  // What it collects is the whole cluster's; which kinds: charts-collector.test.ts.
+  const isCollector = metadata.labels["app.kubernetes.io/component"] === "collector";
   return [
     ...unless(metadata.namespace !== undefined || isOfCluster, "has no namespace"),
     ...unless(metadata.name.length <= 63, `has a name of ${metadata.name.length} characters`),
     ...unless(!isOfCluster || metadata.namespace === undefined, "has a namespace"),
-    ...rules.flatMap(({ resourceNames }) =>
-      unless(!isOfCluster || resourceNames !== undefined, "allows it in the whole cluster"),
+    ...rules.flatMap(({ resourceNames, verbs }) =>
+      unless(
+        !isOfCluster || resourceNames !== undefined || (isCollector && onlyReads(verbs)),
+        "allows it in the whole cluster",
+      ),
     ),
     ...labels.flatMap((label) => unless(label in metadata.labels, `lacks the label ${label}`)),
     ...rules.flatMap(({ verbs, resources, apiGroups }) => {
@@ -35,6 +40,9 @@ function ofObject({ kind, metadata, rules }: Manifest): Wrong {
     }),
   ];
 }
+
+const onlyReads = (verbs: readonly string[]): boolean =>
+  verbs.every((verb) => ["get", "list", "watch"].includes(verb));
 
 const FORBIDDEN = ["hostNetwork", "hostPID", "hostIPC"];
 
@@ -78,9 +86,12 @@ function ofContainer({ name, image, securityContext: own, resources, ...rest }: 
   ].map((text) => `container ${name}: ${text}`);
 }
 
-/** A file's path, or the name of a Secret, is no secret. */
+/** A file's path, the name of a Secret or a switch is no secret. */
 const isPlain = (variable: string, value: string | undefined): boolean =>
-  value !== undefined && !variable.endsWith("_FILE") && variable !== "WORKER_SECRET";
+  value !== undefined &&
+  !variable.endsWith("_FILE") &&
+  variable !== "WORKER_SECRET" &&
+  !["true", "false"].includes(value);
 
 const ofProbes = (container: Container): Wrong =>
   (["startupProbe", "livenessProbe", "readinessProbe"] as const).flatMap((probe) =>

@@ -3,10 +3,14 @@ import * as v from "valibot";
 import { openHelm } from "../bed/helm.ts";
 
 const ROOT = `${import.meta.dir}/../..`;
-export const chartPath = (chart: "agent" | "sidecar"): string => `${ROOT}/charts/${chart}`;
+export type ChartName = "agent" | "sidecar" | "cluster-info-collector";
+export const chartPath = (chart: ChartName): string => `${ROOT}/charts/${chart}`;
 
 const Text = v.record(v.string(), v.string());
-const Probe = v.looseObject({ httpGet: v.looseObject({ path: v.string() }) });
+/** The path is empty where a probe asks otherwise than by HTTP. */
+const Probe = v.looseObject({
+  httpGet: v.optional(v.looseObject({ path: v.string() }), { path: "" }),
+});
 const EnvVar = v.looseObject({
   name: v.string(),
   value: v.optional(v.string()),
@@ -124,11 +128,15 @@ export const named = (manifests: readonly Manifest[], kind: string, name: string
   return found;
 };
 
+const Templated = v.looseObject({ template: v.looseObject({ spec: PodSpec }) });
+const Scheduled = v.looseObject({ jobTemplate: v.looseObject({ spec: Templated }) });
+
 /** The pod that a workload makes, or is; undefined of what makes none. */
 export function podOf({ kind, spec }: Manifest): PodSpec | undefined {
   if (kind === "Pod") return v.parse(PodSpec, spec);
+  if (kind === "CronJob") return v.parse(Scheduled, spec).jobTemplate.spec.template.spec;
   if (!["Deployment", "StatefulSet", "Job"].includes(kind)) return undefined;
-  return v.parse(v.looseObject({ template: v.looseObject({ spec: PodSpec }) }), spec).template.spec;
+  return v.parse(Templated, spec).template.spec;
 }
 
 /** Its only container's, with a stand-in for what a Secret gives. */

@@ -16,6 +16,8 @@ export type TopicNames = {
   readonly objects: string;
   /** Undefined: no events are collected. */
   readonly events: string | undefined;
+  /** Of each that is missing. */
+  readonly partitions: number;
 };
 
 /** One topic as a life knows it. */
@@ -37,8 +39,8 @@ export async function prepareTopics(
   options: { readonly log: Log; readonly signal: AbortSignal },
 ): Answer<Places> {
   const plans = [
-    clusterInfoPlan(names.objects),
-    ...(names.events === undefined ? [] : [clusterEventsPlan(names.events)]),
+    clusterInfoPlan(names.objects, names.partitions),
+    ...(names.events === undefined ? [] : [clusterEventsPlan(names.events, names.partitions)]),
   ];
   const { log, signal } = options;
   const reports = await ensureTopics(client, plans, { deadlineMs: MAKE_MS_MAX, signal });

@@ -68,7 +68,7 @@ tls.key: {{ required "client.kafka.tls.key is required with client.kafka.tls.cer
 
 {{- /*
 `(dict "root" $ "pod" <settings of the pod>)`, as the templates below. `pod.optional`: the pod also starts
-without the Secrets, and the agent says what is missing.
+without the Secrets, and the agent says what is missing. `asksKubernetes`: it collects.
 */ -}}
 {{- define "agent.env" -}}
 {{- $optional := .pod.optional -}}
@@ -253,7 +253,7 @@ without the Secrets, and the agent says what is missing.
 
 {{- define "agent.podSettings" -}}
 serviceAccountName: {{ include "agent.serviceAccount" .root }}
-automountServiceAccountToken: false
+automountServiceAccountToken: {{ .asksKubernetes | default false }}
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
@@ -297,6 +297,9 @@ image: {{ include "agent.image" .root }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 env:
   {{- include "agent.env" . | trim | nindent 2 }}
+  {{- if .asksKubernetes }}
+  {{- include "agent.selectionEnv" .root.Values.collector | trim | nindent 2 }}
+  {{- end }}
   {{- with .pod.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

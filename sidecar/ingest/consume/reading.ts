@@ -3,6 +3,7 @@
  * database's. A topic that was made again, or has more partitions, is noticed and begun anew.
  */
 import { sleep } from "../../../shared/clock.ts";
+import { ensureTopics } from "../../../shared/kafka/admin/topics.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import { openConsumer } from "../../../shared/kafka/consumer/consumer.ts";
 import type { ReadBatch, ReadProblem } from "../../../shared/kafka/consumer/delivery.ts";
@@ -12,6 +13,7 @@ import { joinMembership } from "../../../shared/kafka/election/membership.ts";
 import type { KafkaError } from "../../../shared/kafka/error.ts";
 import type { KafkaLog } from "../../../shared/kafka/log.ts";
 import type { Log } from "../../../shared/log.ts";
+import { clusterInfoPlan } from "../../../shared/protocol/topic.ts";
 import type { Partitions } from "./partitions.ts";
 
 const SESSION_MS = 10_000;
@@ -19,6 +21,7 @@ const REBALANCE_MS = 10_000;
 const HEARTBEAT_MS = 2_000;
 const COMMIT_MS = 1_000;
 const CALL_MS = 5_000;
+const MAKE_MS = 30_000;
 /** How old our knowledge of the topic's id may be when records are stored under it. */
 const TOPIC_AGE_MAX_MS = 1_000;
 const LOOK_MS = 500;
@@ -28,6 +31,8 @@ const FETCH_BYTES_MAX = 4 * 1024 * 1024;
 export type ReadingDeps = {
   readonly client: KafkaClient;
   readonly topic: string;
+  /** With which it is made where it is missing. */
+  readonly topicPartitions: number;
   readonly groupId: string;
   readonly partitions: (consumer: () => ReturnType<typeof openConsumer>) => Partitions;
   readonly log: Log;
@@ -161,15 +166,29 @@ function handle(what: ReadProblem, { learn, known, partitions, note, log }: Hand
   }
 }
 
-/** Waits until the topic is there. */
+/** Makes the topic where it is missing, as agents do; where that is refused, waits for somebody else to. */
 async function awaitTopic(deps: ReadingDeps): Promise<Known | undefined> {
-  let isSaid = false;
+  let said: string | undefined;
   while (!deps.signal.aborted) {
     const seen = await lookAt(deps);
     if (seen !== undefined) return { ...seen, seenMs: deps.monotonicMs() };
-    if (!isSaid) deps.log.warn("waiting for the topic", { topic: deps.topic });
-    isSaid = true;
+    const error = await makeTopic(deps);
+    if (error === undefined) continue;
+    if (error !== said) deps.log.warn("waiting for the topic", { topic: deps.topic, error });
+    said = error;
     await sleep(LOOK_MS, deps.signal);
+  }
+  return undefined;
+}
+
+/** @returns why it is not there; undefined when it is */
+async function makeTopic(deps: ReadingDeps): Promise<string | undefined> {
+  const { client, topic, topicPartitions, log, signal } = deps;
+  const plan = clusterInfoPlan(topic, topicPartitions);
+  const made = await ensureTopics(client, [plan], { deadlineMs: MAKE_MS, signal });
+  if (!made.ok) return made.error.detail;
+  for (const { created, partitions } of made.value) {
+    if (created) log.info("made a topic", { topic, partitions });
   }
   return undefined;
 }
