@@ -5,7 +5,11 @@
  *
  *  - start within 128 MiB and a tenth of a CPU: to the first answer, and to readiness;
  *  - CPU of the rounds alone, without any probe;
- *  - answers, one at a time and 16 at once, each over a new connection like the kubelet's, and over kept ones. The client is a separate process on the same cores, so the figures include its own time, and on a busy machine that of other programs; only the sidecar's CPU time per answer is independent of that. On a busy machine, 16 clients without a pause starve the rounds: then verdicts become too old, and readiness says so;
+ *  - answers, one at a time and 16 at once, each over a new connection like the kubelet's, and over kept
+ *    ones. The client is a separate process on the same cores, so the figures include its own time, and on
+ *    a busy machine that of other programs; only the sidecar's CPU time per answer is independent of that.
+ *    On a busy machine, 16 clients without a pause starve the rounds: then verdicts become too old, and
+ *    readiness says so;
  *  - resident memory idle, and after PROBE_LOAD_MINUTES (10) of some 250 questions a second.
  */
 import { openCgroup } from "../test/bed/cgroup.ts";

@@ -2,7 +2,8 @@
  * What the ledger says about one record of ours, for `--wait`: answered, refused, or not yet. Pure.
  *
  * Invariants (test/agent/confirmation/confirmation.test.ts):
- *  - `_applied:<p>` counts only with the registry's own topic id, and has the first offset that has NOT been judged: our record is judged when it is greater than our offset;
+ *  - `_applied:<p>` counts only with the registry's own topic id, and has the first offset that has NOT
+ *    been judged: our record is judged when it is greater than our offset;
  *  - records of an older leader (a lower epoch) and of other keys are ignored;
  *  - a worker that runs while a withdrawal is pending is the old one, and does not count as an answer;
  *  - what this agent cannot read is never a refusal: a later control plane may have written it.

@@ -3,7 +3,8 @@
  *
  * Invariants (test/agent/heartbeat/sender.test.ts):
  *  - while Kafka is away only the newest beat is kept; a lost one shows as a gap in `sequence`;
- *  - a beat has the state at the time when it is sent, not when it was due: otherwise the first one after an outage would look as if our clock were behind;
+ *  - a beat has the state at the time when it is sent, not when it was due: otherwise the first one after
+ *    an outage would look as if our clock were behind;
  *  - after a failure the newest beat is taken only once Kafka answers again.
  */
 import type { Clock } from "../../shared/clock.ts";

@@ -35,7 +35,10 @@ export type BrokerAddress = { readonly host: string; readonly port: number };
 const PORT_DEFAULT = 9092;
 const PORT_MAX = 65_535;
 
-/** @returns undefined when the text is no address: an empty host, a port that is no number in 1 to 65535, an IPv6 address with a port but no brackets. */
+/**
+ * @returns undefined when the text is no address: an empty host, a port that is no number in 1 to 65535, an
+ * IPv6 address with a port but no brackets.
+ */
 export function parseBrokerAddress(text: string): BrokerAddress | undefined {
   const match = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^:[\]\s/]+))(?::(\d{1,5}))?$/.exec(text.trim());
   if (match === null) return bareIpv6(text.trim());

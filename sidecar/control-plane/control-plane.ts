@@ -100,7 +100,7 @@ function healthOf(session: Session, nowMs: number): Health {
   const epoch = term?.epoch ?? null;
   const { ready, detail } = judgeTroubles(session.troubles(), nowMs);
   if (standby?.ready() !== true) {
-    // Until Kafka answers, that is what we wait for; then for the ledger.
+    // It may be ready while Kafka does not answer yet, but not while it reads the ledger.
     return {
       ready: ready && standby === undefined,
       role: "starting",

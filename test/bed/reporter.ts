@@ -1,4 +1,7 @@
-/** An agent that reports one cluster into cluster-info: what a test puts, in lives and passes, with the marks that belong to it. */
+/**
+ * An agent that reports one cluster into cluster-info: what a test puts, in lives and passes, with the
+ * marks that belong to it.
+ */
 
 import * as v from "valibot";
 import { openKafkaClient } from "../../shared/kafka/cluster/client.ts";

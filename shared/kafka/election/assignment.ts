@@ -1,4 +1,7 @@
-/** The consumer protocol's own bytes inside JoinGroup and SyncGroup, so that Kafka's tools show who owns what. Version 0 of both. */
+/**
+ * The consumer protocol's own bytes inside JoinGroup and SyncGroup, so that Kafka's tools show who owns
+ * what. Version 0 of both.
+ */
 
 import { ByteReader, ByteWriter } from "../api/bytes.ts";
 import type { GroupProtocol } from "./context.ts";

@@ -3,7 +3,8 @@
  * the quorum lose its majority? Pure; the rules are those of docs/decision/0017, and close to those of
  * Strimzi's roller (KafkaAvailability, KRaftQuorum checks).
  *
- * 1. A partition counts only while waiting can help: its other replicas must be able to reach the minimum. A partition with too few of them is listed separately and delays nothing.
+ * 1. A partition counts only while waiting can help: its other replicas must be able to reach the minimum.
+ *    A partition with too few of them is listed separately and delays nothing.
  * 2. Even such a partition counts while no other replica is in sync, because it would be offline.
  * 3. If something that matters could not be read, the answer is unknown, never safe.
  */

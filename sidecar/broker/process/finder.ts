@@ -4,7 +4,8 @@
  *
  * Invariants (test/sidecar/broker/process/finder.test.ts):
  *  - a process is identified by pid and start, so a reused pid is never taken for Kafka;
- *  - `gone` is only reported for a process that was seen: not before Kafka's container has started, nor when Kafka runs under an unknown name;
+ *  - `gone` is only reported for a process that was seen: not before Kafka's container has started, nor
+ *    when Kafka runs under an unknown name;
  *  - a look reads at most PIDS_PER_LOOK processes; a longer list takes several looks.
  */
 

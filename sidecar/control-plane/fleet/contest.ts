@@ -7,7 +7,8 @@
  * Invariants (test/sidecar/control-plane/fleet/contest.test.ts):
  *  - restarts, a crash loop and a rolling update are no conflict, however many there are;
  *  - an instance that said `stopping` has ended, and does not conflict with later ones;
- *  - a conflict ends when no two have beaten in turn for a stale deadline, however one of them ended: when one of two is stopped, its tombstone must not remove the other's worker;
+ *  - a conflict ends when no two have beaten in turn for a stale deadline, however one of them ended: when
+ *    one of two is stopped, its tombstone must not remove the other's worker;
  *  - a beat without an `instance_id` says nothing about instances.
  */
 import type { Conflict } from "../../../shared/protocol/ledger-facts.ts";

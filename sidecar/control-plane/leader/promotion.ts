@@ -29,7 +29,7 @@ export type PromoteError = {
   readonly detail: string;
   /** For `kafka`: Kafka's error. */
   readonly kafka?: KafkaError["code"];
-  /** The registry partitions that are already followed; their records have no handler any more. */
+  /** The registry partitions that are already followed, and whose records no term will handle. */
   readonly following?: readonly number[];
 };
 

@@ -156,9 +156,11 @@ type How = AdmitOptions & {
 
 /**
  * What a record means, compared with the ledger:
- *  - `replay`: it was judged already, by a leader that died between writing a cluster and `_applied`, or by older rules, which accepted this record or one of another partition;
+ *  - `replay`: it was judged already, by a leader that died between writing a cluster and `_applied`, or by
+ *    older rules, which accepted this record or one of another partition;
  *  - `again`: the same as in the ledger, in a recreated registry;
- *  - `outlived`: a tombstone in such a registry, of a cluster that is registered in the ledger. It is not known which is newer: silence ends a wrong registration, nothing ends a wrong tombstone;
+ *  - `outlived`: a tombstone in such a registry, of a cluster that is registered in the ledger. It is not
+ *    known which is newer: silence ends a wrong registration, nothing ends a wrong tombstone;
  *  - `new`: anything else. So is the history of a partition that was added to the same topic.
  */
 function compare(

@@ -3,8 +3,11 @@
  * except that `fold…` and `note…` change the rollout they are given.
  *
  * Invariants (test/sidecar/control-plane/state/rollout.test.ts):
- *  - a slot is held from the stop of a worker until this leader has seen its successor run for WORKER_MIN_READY, by its own clock, and in listings that began after that;
- *  - there is one slot until one worker of this spec has run so long; then one more than the workers that have, up to a hundredth of the fleet, but at least five: so a spec that does not run halts at its first worker;
+ *  - a slot is held from the stop of a worker until this leader has seen its successor run for
+ *    WORKER_MIN_READY, by its own clock, and in listings that began after that;
+ *  - there is one slot until one worker of this spec has run so long; then one more than the workers that
+ *    have, up to a hundredth of the fleet, but at least five: so a spec that does not run halts at its
+ *    first worker;
  *  - a worker that only waits (pending, young) has not failed; one that failed has, until it has run so long.
  */
 import type { ClientId } from "../../../shared/protocol/client-id.ts";

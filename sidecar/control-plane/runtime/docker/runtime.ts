@@ -3,7 +3,8 @@
  *
  * Invariants (test/contract/runtime.ts, test/contract/runtime-docker*.test.ts):
  *  - the container's name is the worker's, so at most one runs per name, whichever program starts it;
- *  - a container without our labels for its own name is neither stopped nor removed, except, with `takeOver`, one that the original made for that very cluster (original.ts);
+ *  - a container without our labels for its own name is neither stopped nor removed, except, with
+ *    `takeOver`, one that the original made for that very cluster (original.ts);
  *  - an act is on a container's id, which is never reused;
  *  - a worker gets no more of the host than its limits, and no way to raise them;
  *  - every call has a deadline.
