@@ -13,23 +13,27 @@ export type LiveWorker = {
 
 /** Processes that carry `OUTRIDER_FLEET=<fleet>`; zombies are left out (their environment is empty). */
 export function liveWorkers(fleet: string): readonly LiveWorker[] {
+  const label = `OUTRIDER_FLEET=${fleet}`;
   return readdirSync("/proc")
     .filter((entry) => /^\d+$/u.test(entry))
     .flatMap((entry) => {
-      const environment = environmentOf(Number(entry));
+      const variables = variablesOf(Number(entry));
+      if (!variables.includes(label)) return [];
+      const environment = Object.fromEntries(
+        variables.map((each) => splitAt(each, each.indexOf("="))),
+      );
       const clientId = environment["OUTRIDER_CLIENT_ID"];
-      if (environment["OUTRIDER_FLEET"] !== fleet || clientId === undefined) return [];
+      if (clientId === undefined) return [];
       return [{ pid: Number(entry), clientId, name: `kg-graph-builder-${clientId}`, environment }];
     })
     .sort((a, b) => (a.clientId < b.clientId ? -1 : 1));
 }
 
-function environmentOf(pid: number): Record<string, string> {
+function variablesOf(pid: number): readonly string[] {
   try {
-    const entries = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
-    return Object.fromEntries(entries.map((entry) => splitAt(entry, entry.indexOf("="))));
+    return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
   } catch {
-    return {};
+    return [];
   }
 }
 
@@ -51,11 +55,8 @@ export function killWorkers(fleet: string): void {
 
 /** At the end of its standard input (at the latest when we die) it kills all processes with the label. */
 const GUARD = `cat >/dev/null
-for p in /proc/[0-9]*; do
-  if tr '\\0' '\\n' <"$p/environ" 2>/dev/null | grep -qxF "OUTRIDER_FLEET=$1"; then
-    kill -9 "\${p#/proc/}" 2>/dev/null
-  fi
-done`;
+grep -lszxF "OUTRIDER_FLEET=$1" /proc/[0-9]*/environ |
+while IFS=/ read -r _ _ pid _; do kill -9 "$pid" 2>/dev/null; done`;
 
 /** Kills the fleet's workers when this process ends, however it ends. Returns a function that ends the guard. */
 export function guardWorkers(fleet: string): () => Promise<void> {

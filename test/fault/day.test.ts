@@ -26,7 +26,6 @@ test(
 
 async function live(stage: Stage): Promise<void> {
   const agent = await compileAgent();
-  stage.atEnd(agent.remove);
   const clientIds = Array.from({ length: dayClusters }, (_, index) => `day-${index}`);
   const agents = new Map<string, BedProcess>();
   stage.atEnd(async () => {

@@ -26,7 +26,6 @@ beforeAll(async () => {
 }, START_KAFKA_MS);
 afterAll(async () => {
   await kafka.stop();
-  await agent.remove();
 });
 
 const environment = (clientId: string) => ({

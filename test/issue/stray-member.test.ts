@@ -18,7 +18,6 @@ beforeAll(async () => {
 }, START_KAFKA_MS);
 afterAll(async () => {
   await kafka.stop();
-  await agent.remove();
 });
 
 async function joinGroup(groupId: string) {

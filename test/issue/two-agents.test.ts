@@ -28,7 +28,6 @@ beforeAll(async () => {
 }, START_KAFKA_MS);
 afterAll(async () => {
   await kafka.stop();
-  await agent.remove();
 });
 
 const environment = (clientId: string, more: Readonly<Record<string, string>> = {}) => ({

@@ -23,7 +23,6 @@ const missing = await ensureJars().then(
 if (missing !== undefined) process.stderr.write(`SKIPPED the agent's heartbeat: ${missing}\n`);
 
 const agent = await compileAgent();
-afterAll(agent.remove);
 
 const KafkaHealth = v.object({
   status: v.string(),

@@ -21,7 +21,6 @@ const missing = await ensureJars().then(
 if (missing !== undefined) process.stderr.write(`SKIPPED the agent's --wait: ${missing}\n`);
 
 const agent = await compileAgent();
-afterAll(agent.remove);
 
 let names = 0;
 const newId = () => {

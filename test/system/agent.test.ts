@@ -22,7 +22,6 @@ const missing = await ensureJars().then(
 if (missing !== undefined) process.stderr.write(`SKIPPED the agent's hooks: ${missing}\n`);
 
 const agent = await compileAgent();
-afterAll(agent.remove);
 
 let names = 0;
 const newId = () => {
