@@ -81,7 +81,8 @@ test(
       );
 
       for (const command of await documentedCommands("kubernetes")) {
-        await typed(command, { PATH: Bun.env["PATH"] ?? "", KUBECONFIG: bed.kubeconfig });
+        const own = { KUBECONFIG: bed.kubeconfig, HOME: bed.directory };
+        await typed(command, { PATH: Bun.env["PATH"] ?? "", ...own });
       }
       await scene.upgrade("agent", RELEASE, { ...wish, cluster: { name: "the other name" } });
       expect(await scene.jobUid("af-10")).toBe(worker);

@@ -23,7 +23,7 @@ const SETTINGS = `/^KAFKA_/ && !/^KAFKA_HEAP_OPTS=/ {
 /** slf4j-simple, the bed's logger, writes to standard error. */
 const SCRIPT = `set -eu
 env | awk -F= '${SETTINGS}' >/tmp/server.properties
-java="${JAVA}/bin/java $KAFKA_HEAP_OPTS -cp ${JARS}/*"
+java="${JAVA}/bin/java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 $KAFKA_HEAP_OPTS -cp ${JARS}/*"
 set -f
 $java kafka.tools.StorageTool format --ignore-formatted -t "$CLUSTER_ID" -c /tmp/server.properties
 exec $java kafka.Kafka /tmp/server.properties

@@ -13,6 +13,7 @@ import {
   type ListenerName,
   propertiesText,
 } from "./config.ts";
+import { newId } from "./format.ts";
 import { ensureJars, ensureTools } from "./jars.ts";
 import { choosePorts } from "./ports.ts";
 import { addScramUsers, clusterIdOf, formatAgain, prepareBroker } from "./prepare.ts";
@@ -152,7 +153,7 @@ async function startOnce(
         : { tls: { caFile: certificates.caFile, storeFile: certificates.server.storeFile } }),
       properties: options.properties ?? {},
     };
-    const clusterId = newClusterId();
+    const clusterId = newId();
     const flags = [`-Xmx${options.heap ?? "512m"}`, ...own];
     nodes.push(
       ...(await Promise.all(
@@ -161,7 +162,7 @@ async function startOnce(
     );
     await allStarted(nodes);
     const rebuild = async () => {
-      const next = newClusterId();
+      const next = newId();
       await formatAgain(nodes, { libs, plan }, next);
       await allStarted(nodes);
       return { clusterId: next };
@@ -187,12 +188,6 @@ const serverNamesOf = (host: string): readonly string[] => [
 async function allStarted(brokers: readonly Broker[]): Promise<void> {
   const starts = brokers.map((each) => each.start());
   await Promise.all(starts);
-}
-
-/** Sixteen random bytes as Kafka writes an id; never with a dash first, which tools take for an option. */
-function newClusterId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return `A${bytes.toBase64({ alphabet: "base64url", omitPadding: true }).slice(1)}`;
 }
 
 async function makeCertificates(

@@ -2,14 +2,8 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Broker, createBroker } from "./broker.ts";
-import {
-  brokerProperties,
-  type ClusterPlan,
-  propertiesText,
-  SCRAM_ITERATIONS,
-  scramArguments,
-} from "./config.ts";
-import { runJava } from "./java.ts";
+import { brokerProperties, type ClusterPlan, propertiesText, SCRAM_ITERATIONS } from "./config.ts";
+import { format } from "./format.ts";
 import type { KafkaTools } from "./tools.ts";
 
 type NodeOptions = {
@@ -36,18 +30,18 @@ export async function prepareBroker({
   await mkdir(own);
   const config = join(own, "server.properties");
   await Bun.write(config, propertiesText(brokerProperties(plan, id, logDirs)));
-  if (plan.zookeeper === undefined) await format(libs, config, plan, clusterId);
   const ports = plan.nodes[id];
   if (ports === undefined) throw new Error(`no ports for broker ${id}`);
+  if (plan.zookeeper === undefined) {
+    await format({ libs, config, logDirs, id, ...formOf(plan, id) }, clusterId);
+  }
   return createBroker({ id, libs, dir: own, host: plan.host, ports, logDirs, flags });
 }
 
-const format = (libs: string, config: string, plan: ClusterPlan, clusterId: string) =>
-  runJava({
-    libs,
-    className: "kafka.tools.StorageTool",
-    args: ["format", "-t", clusterId, "-c", config, ...scramArguments(plan.users)],
-  });
+const formOf = ({ nodes, users }: ClusterPlan, id: number) => ({
+  role: nodes[id]?.role ?? "both",
+  users,
+});
 
 /** Kills the nodes of a KRaft cluster and makes another, empty one of their directories; it is not started. */
 export async function formatAgain(
@@ -56,9 +50,10 @@ export async function formatAgain(
   clusterId: string,
 ): Promise<void> {
   await Promise.all(nodes.filter((each) => each.running).map((each) => each.kill("SIGKILL")));
-  for (const { dir, logDirs } of nodes) {
+  for (const { id, dir, logDirs } of nodes) {
     for (const logDir of logDirs) await rm(logDir, { recursive: true, force: true });
-    await format(libs, join(dir, "server.properties"), plan, clusterId);
+    const config = join(dir, "server.properties");
+    await format({ libs, config, logDirs, id, ...formOf(plan, id) }, clusterId);
   }
 }
 
