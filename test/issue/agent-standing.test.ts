@@ -1,32 +1,18 @@
 /** What an agent learns of its cluster, and that it does not undo what an operator did. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import * as v from "valibot";
 import { REGISTRY } from "../../shared/protocol/topic.ts";
 import { compileAgent } from "../agent/compiled.ts";
 import { until } from "../bed/condition.ts";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
+import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 import { freePort } from "../bed/port.ts";
-import {
-  asAdmin,
-  endsOf,
-  LIMIT_MS,
-  START_KAFKA_MS,
-  untilRuns,
-  untilShown,
-  withFleet,
-} from "../system/scenario.ts";
+import { asAdmin, endsOf, LIMIT_MS, untilRuns, untilShown, withFleet } from "../system/scenario.ts";
 
 const SOON = { deadlineMs: 40_000 };
 const Health = v.object({ registration: v.optional(v.string()) });
 
-let kafka: KafkaBed;
+const kafka = kafkaOfFile();
 const agent = await compileAgent();
-beforeAll(async () => {
-  kafka = await startKafka();
-}, START_KAFKA_MS);
-afterAll(async () => {
-  await kafka.stop();
-});
 
 const environment = (clientId: string) => ({
   CLIENT_ID: clientId,

@@ -1,9 +1,9 @@
 /** The offsets of a dead cluster's group: kept in the ledger, put back where Kafka has forgotten them. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { decodeLedger } from "../../shared/protocol/ledger.ts";
 import { CLUSTER_INFO, REGISTRY, STATUS } from "../../shared/protocol/topic.ts";
 import { until } from "../bed/condition.ts";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
+import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 import {
   asAdmin,
   forget,
@@ -11,7 +11,6 @@ import {
   LIMIT_MS,
   makeTopic,
   recordsOf,
-  START_KAFKA_MS,
   untilRuns,
   untilShown,
   withFleet,
@@ -21,13 +20,7 @@ const SOON = { deadlineMs: 30_000 };
 const OTHER = "cluster-other";
 const GONE = "cluster-made-again";
 
-let kafka: KafkaBed;
-beforeAll(async () => {
-  kafka = await startKafka({ properties: { "offsets.retention.minutes": "60" } });
-}, START_KAFKA_MS);
-afterAll(async () => {
-  await kafka.stop();
-});
+const kafka = kafkaOfFile({ properties: { "offsets.retention.minutes": "60" } });
 
 const commit = (groupId: string, topic: string, offsets: readonly number[]) =>
   asAdmin(kafka, (admin) =>

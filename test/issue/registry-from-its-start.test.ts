@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { CLUSTER_INFO, HEARTBEAT, REGISTRY, STATUS } from "../../shared/protocol/topic.ts";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
+import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 import { type Groups, openGroups } from "../fault/groups.ts";
 import {
   auditOf,
@@ -16,7 +16,6 @@ import {
   pids,
   recordsOf,
   registration,
-  START_KAFKA_MS,
   tombstone,
   twoRounds,
   untilRuns,
@@ -24,15 +23,11 @@ import {
   withFleet,
 } from "../system/scenario.ts";
 
-let kafka: KafkaBed;
 let groups: Groups;
-beforeAll(async () => {
-  kafka = await startKafka();
+afterAll(() => groups?.close());
+const kafka = kafkaOfFile();
+beforeAll(() => {
   groups = openGroups(kafka.bootstrap);
-}, START_KAFKA_MS);
-afterAll(async () => {
-  await groups.close();
-  await kafka.stop();
 });
 
 /** Nobody is to fall silent on a slow machine: nobody beats here. */

@@ -1,10 +1,10 @@
 /** Sessions of four seconds (`connections.max.reauth.ms`): our connections and kafkajs's own renew them in time, and not with each request. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { openKafkaClient } from "../../shared/kafka/cluster/client.ts";
 import { runGroupConsumer } from "../../shared/kafka/consumer/group-consumer.ts";
 import type { KafkaLog } from "../../shared/kafka/log.ts";
 import { until } from "../bed/condition.ts";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
+import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 
 const USER = { name: "outrider", password: "s3cret", mechanism: "PLAIN" } as const;
 const SESSION_MS = 4_000;
@@ -12,15 +12,11 @@ const SESSION_MS = 4_000;
 const LONG_MS = 10_000;
 const TOPIC = "cluster-info";
 
-let kafka: KafkaBed;
-beforeAll(async () => {
-  kafka = await startKafka({
-    listeners: ["SASL_PLAINTEXT"],
-    users: [USER],
-    properties: { "connections.max.reauth.ms": String(SESSION_MS) },
-  });
-}, 60_000);
-afterAll(() => kafka.stop());
+const kafka = kafkaOfFile({
+  listeners: ["SASL_PLAINTEXT"],
+  users: [USER],
+  properties: { "connections.max.reauth.ms": String(SESSION_MS) },
+});
 
 const settings = () => ({
   clientId: "session",

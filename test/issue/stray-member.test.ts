@@ -1,24 +1,18 @@
 /** A consumer that is none of ours in a cluster's group: named, and no new life waits for it for ever. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import kafkajs from "kafkajs";
 import { CLUSTER_INFO } from "../../shared/protocol/topic.ts";
 import { compileAgent } from "../agent/compiled.ts";
 import { until } from "../bed/condition.ts";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
-import { START_KAFKA_MS, untilRuns, untilShown, withFleet } from "../system/scenario.ts";
+import { kafkaOfFile } from "../bed/kafka/of-file.ts";
+import { untilRuns, untilShown, withFleet } from "../system/scenario.ts";
 
 const LIMIT_MS = 180_000;
 /** 60 s for the stray, a retry, and the start. */
 const NEW_LIFE_MS_MAX = 66_000;
 
-let kafka: KafkaBed;
+const kafka = kafkaOfFile();
 const agent = await compileAgent();
-beforeAll(async () => {
-  kafka = await startKafka();
-}, START_KAFKA_MS);
-afterAll(async () => {
-  await kafka.stop();
-});
 
 async function joinGroup(groupId: string) {
   const client = new kafkajs.Kafka({

@@ -2,30 +2,25 @@
  * Clusters that died long ago could be withdrawn one by one alone; and the ledger's word for it is old where
  * nobody led meanwhile. Beside it: topics that an agent makes because it comes first.
  */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { HEARTBEAT, REGISTRY, STATUS } from "../../shared/protocol/topic.ts";
 import { binaries } from "../bed/binaries.ts";
 import { until } from "../bed/condition.ts";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
+import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 import {
   endsOf,
   forget,
   LIMIT_MS,
   makeTopic,
-  START_KAFKA_MS,
   untilRuns,
   untilShown,
   withFleet,
 } from "../system/scenario.ts";
 
-let kafka: KafkaBed;
-beforeAll(async () => {
-  // What a client gets that lets Kafka make a topic for it.
-  kafka = await startKafka({
-    properties: { "num.partitions": "3", "auto.create.topics.enable": "true" },
-  });
-}, START_KAFKA_MS);
-afterAll(() => kafka.stop());
+// What a client gets that lets Kafka make a topic for it.
+const kafka = kafkaOfFile({
+  properties: { "num.partitions": "3", "auto.create.topics.enable": "true" },
+});
 
 const agent = async (...words: readonly string[]) => {
   const program = (await binaries()).agent;

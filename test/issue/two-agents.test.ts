@@ -1,5 +1,5 @@
 /** Two agents with one client id, and one installation after another: compiled, on a real Kafka. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,13 +7,12 @@ import { QUARANTINE } from "../../shared/protocol/topic.ts";
 import { compileAgent } from "../agent/compiled.ts";
 import { until } from "../bed/condition.ts";
 import type { ControlPlane } from "../bed/control-plane.ts";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
+import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 import {
   killHard,
   LIMIT_MS,
   pids,
   recordsOf,
-  START_KAFKA_MS,
   untilRuns,
   untilShown,
   withFleet,
@@ -21,14 +20,8 @@ import {
 
 const SOON = { deadlineMs: 30_000 };
 
-let kafka: KafkaBed;
+const kafka = kafkaOfFile();
 const agent = await compileAgent();
-beforeAll(async () => {
-  kafka = await startKafka();
-}, START_KAFKA_MS);
-afterAll(async () => {
-  await kafka.stop();
-});
 
 const environment = (clientId: string, more: Readonly<Record<string, string>> = {}) => ({
   CLIENT_ID: clientId,

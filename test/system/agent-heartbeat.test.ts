@@ -1,26 +1,15 @@
 /** The agent's heartbeat against a real Kafka that hangs, dies and comes back. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import * as v from "valibot";
 import { HEARTBEAT, REGISTRY } from "../../shared/protocol/topic.ts";
 import { compileAgent, type Environment } from "../agent/compiled.ts";
 import { until } from "../bed/condition.ts";
-import { ensureJars } from "../bed/kafka/jars.ts";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
+import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 import { freePort } from "../bed/port.ts";
-import { BedUnavailable } from "../bed/unavailable.ts";
 
 const LIMIT_MS = 180_000;
 const SOON = { deadlineMs: 40_000 };
 const FIRST_BEAT_MS_MAX = 500;
-
-const missing = await ensureJars().then(
-  () => undefined,
-  (error: unknown) => {
-    if (error instanceof BedUnavailable) return error.message;
-    throw error;
-  },
-);
-if (missing !== undefined) process.stderr.write(`SKIPPED the agent's heartbeat: ${missing}\n`);
 
 const agent = await compileAgent();
 
@@ -60,19 +49,13 @@ async function startAgent(args: readonly string[], env: Environment) {
   return { id, child, get, kafka, ready };
 }
 
-describe.skipIf(missing !== undefined)("agent heartbeat", () => {
-  let bed: KafkaBed;
+describe("agent heartbeat", () => {
+  const bed = kafkaOfFile();
 
   const beatsOf = async (id: string) =>
     (await bed.tools.consume(HEARTBEAT))
       .filter(({ key }) => key === id)
       .map(({ value }) => v.parse(Beat, JSON.parse(value ?? "")));
-
-  beforeAll(async () => {
-    bed = await startKafka();
-  }, LIMIT_MS);
-
-  afterAll(() => bed?.stop());
 
   test(
     "beats at once, and says that it stops on SIGTERM",

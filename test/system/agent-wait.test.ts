@@ -5,20 +5,9 @@ import { QUARANTINE, REGISTRY, STATUS } from "../../shared/protocol/topic.ts";
 import { compileAgent, type Environment } from "../agent/compiled.ts";
 import { aStatus, aWorker, clientId, statusRecord } from "../agent/given.ts";
 import { type PlayedControlPlane, playControlPlane } from "../agent/played-control-plane.ts";
-import { ensureJars } from "../bed/kafka/jars.ts";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
-import { BedUnavailable } from "../bed/unavailable.ts";
+import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 
 const LIMIT_MS = 180_000;
-
-const missing = await ensureJars().then(
-  () => undefined,
-  (error: unknown) => {
-    if (error instanceof BedUnavailable) return error.message;
-    throw error;
-  },
-);
-if (missing !== undefined) process.stderr.write(`SKIPPED the agent's --wait: ${missing}\n`);
 
 const agent = await compileAgent();
 
@@ -28,9 +17,10 @@ const newId = () => {
   return clientId(`af-${names}`);
 };
 
-describe.skipIf(missing !== undefined)("the agent's --wait", () => {
-  let bed: KafkaBed;
+describe("the agent's --wait", () => {
   let played: PlayedControlPlane;
+  afterAll(() => played?.close());
+  const bed = kafkaOfFile();
 
   const envOf = (id: string): Environment => ({
     CLIENT_ID: id,
@@ -39,14 +29,8 @@ describe.skipIf(missing !== undefined)("the agent's --wait", () => {
   });
 
   beforeAll(async () => {
-    bed = await startKafka();
     played = await playControlPlane(bed.bootstrap);
   }, LIMIT_MS);
-
-  afterAll(async () => {
-    await played?.close();
-    await bed?.stop();
-  });
 
   test(
     "agent register --wait ends with 0 when the worker runs",

@@ -1,25 +1,14 @@
 /** The agent's one-shot commands against a real Kafka. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { REGISTRY } from "../../shared/protocol/topic.ts";
 import { compileAgent, type Environment } from "../agent/compiled.ts";
 import { clientId } from "../agent/given.ts";
 import { playControlPlane } from "../agent/played-control-plane.ts";
-import { ensureJars } from "../bed/kafka/jars.ts";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
+import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 import { freePort } from "../bed/port.ts";
-import { BedUnavailable } from "../bed/unavailable.ts";
 
 const LIMIT_MS = 180_000;
 const USER = { name: "agent", password: "right-password", mechanism: "SCRAM-SHA-512" } as const;
-
-const missing = await ensureJars().then(
-  () => undefined,
-  (error: unknown) => {
-    if (error instanceof BedUnavailable) return error.message;
-    throw error;
-  },
-);
-if (missing !== undefined) process.stderr.write(`SKIPPED the agent's hooks: ${missing}\n`);
 
 const agent = await compileAgent();
 
@@ -71,8 +60,8 @@ test(
   LIMIT_MS,
 );
 
-describe.skipIf(missing !== undefined)("the agent's hooks", () => {
-  let bed: KafkaBed;
+describe("the agent's hooks", () => {
+  const bed = kafkaOfFile({ listeners: ["SASL_PLAINTEXT"], users: [USER], authorizer: true });
 
   const envOf = (id: string, more: Environment = {}): Environment => ({
     CLIENT_ID: id,
@@ -89,12 +78,9 @@ describe.skipIf(missing !== undefined)("the agent's hooks", () => {
       SASL_PASSWORD: password,
     });
   beforeAll(async () => {
-    bed = await startKafka({ listeners: ["SASL_PLAINTEXT"], users: [USER], authorizer: true });
     const played = await playControlPlane(bed.bootstrap);
     await played.close();
   }, LIMIT_MS);
-
-  afterAll(() => bed?.stop());
 
   test(
     "agent register and deregister write records that the Java tools read",

@@ -1,9 +1,9 @@
 /** `check kafka` against a real Kafka, and against what is none: it says where it ends. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
+import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 import { freePort } from "../bed/port.ts";
 import { check, type Environment, type Hung, listenAndSayNothing } from "./checked.ts";
-import { forget, START_KAFKA_MS } from "./scenario.ts";
+import { forget } from "./scenario.ts";
 
 const LIMIT_MS = 120_000;
 const USER = { name: "checked", password: "right-password", mechanism: "SCRAM-SHA-512" } as const;
@@ -11,17 +11,17 @@ const PRINCIPAL = `User:${USER.name}`;
 /** Another one, so that no test sees what another one allowed. */
 const PLANE = { ...USER, name: "plane" };
 
-let bed: KafkaBed;
+const bed = kafkaOfFile({
+  listeners: ["SASL_PLAINTEXT", "SASL_SSL", "SSL"],
+  users: [USER, PLANE],
+  authorizer: true,
+});
 let hung: Hung;
-
 beforeAll(async () => {
-  const listeners = ["SASL_PLAINTEXT", "SASL_SSL", "SSL"] as const;
-  bed = await startKafka({ listeners, users: [USER, PLANE], authorizer: true });
   hung = await listenAndSayNothing();
-}, START_KAFKA_MS);
-afterAll(async () => {
-  hung.server.close();
-  await bed.stop();
+});
+afterAll(() => {
+  hung?.server.close();
 });
 
 const plain = (): Environment => ({ KAFKA_BROKERS: bed.bootstrap });

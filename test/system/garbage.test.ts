@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { HEARTBEAT, QUARANTINE, REGISTRY } from "../../shared/protocol/topic.ts";
 import { until } from "../bed/condition.ts";
 import type { ControlPlane } from "../bed/control-plane.ts";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
+import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 import type { Sender } from "../bed/sender.ts";
 import {
   beat,
@@ -13,20 +13,13 @@ import {
   pids,
   recordsOf,
   registration,
-  START_KAFKA_MS,
   twoRounds,
   untilRuns,
   untilShown,
   withFleet,
 } from "./scenario.ts";
 
-let kafka: KafkaBed;
-beforeAll(async () => {
-  kafka = await startKafka();
-}, START_KAFKA_MS);
-afterAll(async () => {
-  await kafka.stop();
-});
+const kafka = kafkaOfFile();
 
 /** Java takes its time; nobody is to die meanwhile. */
 const PATIENT = { HEARTBEAT_TIMEOUT: "30s", CLEANUP_TIMEOUT: "60s" };

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { HEARTBEAT, QUARANTINE, REGISTRY } from "../../shared/protocol/topic.ts";
 import { until } from "../bed/condition.ts";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
+import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 import { BedUnavailable } from "../bed/unavailable.ts";
 import { ensureKcat, produceByKcat } from "./kcat.ts";
 import {
@@ -13,7 +13,6 @@ import {
   pids,
   recordsOf,
   registration,
-  START_KAFKA_MS,
   tombstone,
   twoRounds,
   untilRuns,
@@ -32,13 +31,7 @@ if (noKcat !== undefined) {
   process.stderr.write(`SKIPPED the registry with 3 partitions: ${noKcat}\n`);
 }
 
-let kafka: KafkaBed;
-beforeAll(async () => {
-  kafka = await startKafka();
-}, START_KAFKA_MS);
-afterAll(async () => {
-  await kafka.stop();
-});
+const kafka = kafkaOfFile();
 
 const COMPACT = { "cleanup.policy": "compact" };
 

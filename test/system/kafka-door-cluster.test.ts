@@ -1,5 +1,5 @@
 /** The Kafka door against a cluster of three: leaders that die, and the group that elects ours. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { deleteGroup } from "../../shared/kafka/admin/groups.ts";
 import { ensureTopics } from "../../shared/kafka/admin/topics.ts";
 import { type KafkaClient, openKafkaClient } from "../../shared/kafka/cluster/client.ts";
@@ -11,28 +11,19 @@ import type { Generation } from "../../shared/kafka/election/context.ts";
 import { joinMembership } from "../../shared/kafka/election/membership.ts";
 import { openProducer } from "../../shared/kafka/producer/producer.ts";
 import { until } from "../bed/condition.ts";
-import { ensureJars } from "../bed/kafka/jars.ts";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
-import { BedUnavailable } from "../bed/unavailable.ts";
+import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 
 const LIMIT_MS = 240_000;
 const CALL = { deadlineMs: 10_000 };
 const SOON = { deadlineMs: 60_000 };
 const log = () => {};
 
-const missing = await ensureJars().then(
-  () => undefined,
-  (error: unknown) => {
-    if (error instanceof BedUnavailable) return error.message;
-    throw error;
-  },
-);
-if (missing !== undefined)
-  process.stderr.write(`SKIPPED the Kafka door to a cluster: ${missing}\n`);
-
-describe.skipIf(missing !== undefined)("the door to three brokers", () => {
+describe("the door to three brokers", () => {
   const wires: KafkaClient[] = [];
-  let bed: KafkaBed;
+  afterAll(async () => {
+    for (const each of wires.splice(0)) await each.close();
+  });
+  const bed = kafkaOfFile({ brokers: 3 });
 
   const newWire = () => {
     const client = openKafkaClient(
@@ -67,15 +58,6 @@ describe.skipIf(missing !== undefined)("the door to three brokers", () => {
     if (!joined.ok) throw new Error(joined.error.detail);
     return { terms, lost, member: joined.value };
   };
-
-  beforeAll(async () => {
-    bed = await startKafka({ brokers: 3 });
-  }, LIMIT_MS);
-
-  afterAll(async () => {
-    for (const each of wires.splice(0)) await each.close();
-    await bed?.stop();
-  });
 
   test(
     "follows a killed leader with reader and writer, and loses nothing",

@@ -8,23 +8,12 @@ import type { ReadBatch, ReadProblem } from "../../shared/kafka/consumer/deliver
 import { BATCH_BYTES_MAX, openProducer } from "../../shared/kafka/producer/producer.ts";
 import type { KafkaSettings } from "../../shared/kafka/settings.ts";
 import { until } from "../bed/condition.ts";
-import { ensureJars } from "../bed/kafka/jars.ts";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
-import { BedUnavailable } from "../bed/unavailable.ts";
+import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 
 const LIMIT_MS = 180_000;
 const CALL = { deadlineMs: 10_000 };
 const SOON = { deadlineMs: 30_000 };
 const log = () => {};
-
-const missing = await ensureJars().then(
-  () => undefined,
-  (error: unknown) => {
-    if (error instanceof BedUnavailable) return error.message;
-    throw error;
-  },
-);
-if (missing !== undefined) process.stderr.write(`SKIPPED the Kafka door: ${missing}\n`);
 
 const wires: KafkaClient[] = [];
 let names = 0;
@@ -64,26 +53,22 @@ function follow(client: KafkaClient, topic: string, partitions: number) {
 
 const one = (value: string, partition = 0): OutRecord[] => [{ key: "k", value, partition }];
 
-describe.skipIf(missing !== undefined)("the door to one broker", () => {
-  let bed: KafkaBed;
+describe("the door to one broker", () => {
   let client: KafkaClient;
-
-  beforeAll(async () => {
-    bed = await startKafka({
-      listeners: ["SASL_PLAINTEXT", "SASL_SSL", "SSL"],
-      users: [
-        { name: "scram", password: "right", mechanism: "SCRAM-SHA-256" },
-        { name: "scram5", password: "right", mechanism: "SCRAM-SHA-512" },
-        { name: "plain", password: "right", mechanism: "PLAIN" },
-      ],
-      authorizer: true,
-    });
-    client = wireTo(bed.bootstrap);
-  }, LIMIT_MS);
-
   afterAll(async () => {
     for (const each of wires.splice(0)) await each.close();
-    await bed?.stop();
+  });
+  const bed = kafkaOfFile({
+    listeners: ["SASL_PLAINTEXT", "SASL_SSL", "SSL"],
+    users: [
+      { name: "scram", password: "right", mechanism: "SCRAM-SHA-256" },
+      { name: "scram5", password: "right", mechanism: "SCRAM-SHA-512" },
+      { name: "plain", password: "right", mechanism: "PLAIN" },
+    ],
+    authorizer: true,
+  });
+  beforeAll(() => {
+    client = wireTo(bed.bootstrap);
   });
 
   test(

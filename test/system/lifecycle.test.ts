@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { HEARTBEAT, REGISTRY } from "../../shared/protocol/topic.ts";
 import { until } from "../bed/condition.ts";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
+import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 import {
   beat,
   clientIds,
@@ -13,7 +13,6 @@ import {
   pids,
   recordsOf,
   registration,
-  START_KAFKA_MS,
   tombstone,
   twoRounds,
   untilRuns,
@@ -25,13 +24,7 @@ const HOUR_MS = 3_600_000;
 /** Long enough to be seen stale before it is dead. */
 const QUICK = { CLEANUP_TIMEOUT: "6s" };
 
-let kafka: KafkaBed;
-beforeAll(async () => {
-  kafka = await startKafka();
-}, START_KAFKA_MS);
-afterAll(async () => {
-  await kafka.stop();
-});
+const kafka = kafkaOfFile();
 
 test(
   "T1: a cluster registered before the control plane first starts gets its worker",

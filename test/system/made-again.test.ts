@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { REGISTRY } from "../../shared/protocol/topic.ts";
 import { until } from "../bed/condition.ts";
 import type { ControlPlane, FleetBed } from "../bed/control-plane.ts";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
+import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 import type { Sender } from "../bed/sender.ts";
 import {
   clientIds,
@@ -12,7 +12,6 @@ import {
   observed,
   pids,
   recordsOf,
-  START_KAFKA_MS,
   untilRuns,
   untilShown,
   withFleet,
@@ -21,13 +20,7 @@ import {
 const QUICK = { CLEANUP_TIMEOUT: "5s" };
 const CLEANUP_MS = 5_000;
 
-let kafka: KafkaBed;
-beforeAll(async () => {
-  kafka = await startKafka();
-}, START_KAFKA_MS);
-afterAll(async () => {
-  await kafka.stop();
-});
+const kafka = kafkaOfFile();
 
 async function makeRegistryAgain(): Promise<void> {
   await forget(kafka, [REGISTRY]);

@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { REGISTRY, STATUS } from "../../shared/protocol/topic.ts";
 import { until } from "../bed/condition.ts";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
+import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 import {
   auditOf,
   endsOf,
@@ -10,7 +10,6 @@ import {
   pids,
   recordsOf,
   registration,
-  START_KAFKA_MS,
   tombstone,
   twoRounds,
   untilRuns,
@@ -18,13 +17,7 @@ import {
   withFleet,
 } from "./scenario.ts";
 
-let kafka: KafkaBed;
-beforeAll(async () => {
-  kafka = await startKafka();
-}, START_KAFKA_MS);
-afterAll(async () => {
-  await kafka.stop();
-});
+const kafka = kafkaOfFile();
 
 test(
   "sidecar withdraw --yes: worker and group are gone when it ends; without it nothing happens",

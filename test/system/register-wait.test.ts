@@ -1,17 +1,11 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { binaries } from "../bed/binaries.ts";
 import { until } from "../bed/condition.ts";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
+import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 import { startProcess } from "../bed/process.ts";
-import { LIMIT_MS, START_KAFKA_MS, withFleet } from "./scenario.ts";
+import { LIMIT_MS, withFleet } from "./scenario.ts";
 
-let kafka: KafkaBed;
-beforeAll(async () => {
-  kafka = await startKafka();
-}, START_KAFKA_MS);
-afterAll(async () => {
-  await kafka.stop();
-});
+const kafka = kafkaOfFile();
 
 /** The compiled agent, to its end. */
 async function agent(clientId: string, ...args: readonly string[]) {

@@ -1,13 +1,12 @@
 /** Rollouts of the compiled control plane on real processes: the good one, and those that halt themselves. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { until } from "../bed/condition.ts";
 import type { FleetBed } from "../bed/control-plane.ts";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
+import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 import {
   auditOf,
   LIMIT_MS,
   pids,
-  START_KAFKA_MS,
   twoRounds,
   untilHalted,
   untilRuns,
@@ -20,13 +19,7 @@ const IDS = Array.from({ length: 8 }, (_, index) => `af-${index}`);
 /** It ends by itself, later than a start is confirmed. */
 const ENDS = "/bin/sleep 3";
 
-let kafka: KafkaBed;
-beforeAll(async () => {
-  kafka = await startKafka();
-}, START_KAFKA_MS);
-afterAll(async () => {
-  await kafka.stop();
-});
+const kafka = kafkaOfFile();
 
 /** The argument of each worker, which is all that tells two specs apart. */
 const programs = (fleet: FleetBed): Promise<readonly string[]> =>

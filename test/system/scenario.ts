@@ -9,7 +9,6 @@ import type { ConsumedRecord, ProducedRecord } from "../bed/kafka/records.ts";
 import { openSender, type Sender } from "../bed/sender.ts";
 
 export const LIMIT_MS = 120_000;
-export const START_KAFKA_MS = 60_000;
 const FORGET_MS = 30_000;
 const RUN_MS = 20_000;
 const HALT_MS = 40_000;

@@ -1,27 +1,20 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { CLUSTER_INFO, REGISTRY } from "../../shared/protocol/topic.ts";
 import { until } from "../bed/condition.ts";
-import { type KafkaBed, startKafka } from "../bed/kafka/kafka.ts";
+import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 import {
   auditOf,
   LIMIT_MS,
   pids,
   registration,
-  START_KAFKA_MS,
   tombstone,
   untilRuns,
   untilShown,
   withFleet,
 } from "./scenario.ts";
 
-let kafka: KafkaBed;
-beforeAll(async () => {
-  kafka = await startKafka();
-}, START_KAFKA_MS);
-afterAll(async () => {
-  await kafka.stop();
-});
+const kafka = kafkaOfFile();
 
 test(
   "a worker that crashes is started again, and counted",
