@@ -28,16 +28,22 @@ export async function ensureSharedClasses(
 ): Promise<void> {
   const archive = archiveIn(libs);
   if (existsSync(archive)) return;
-  process.stderr.write(`kafka bed: keeping Kafka's classes in ${archive}; only the first time\n`);
+  say(`keeping Kafka's classes in ${archive}; only the first time`);
   const partial = await mkdtemp(join(dirname(libs), "classes-"));
   const made = join(partial, "made.jsa");
   try {
     await broker([`-XX:ArchiveClassesAtExit=${made}`, ...QUIET]);
-    if (existsSync(made)) await rename(made, archive);
-    else process.stderr.write("kafka bed: Java made no such file; its starts stay slow\n");
+    await rename(made, archive);
+  } catch (error) {
+    // What is wrong with Kafka itself the caller's own start will tell.
+    say(`Java made no such file, so that each start takes longer: ${String(error)}`);
   } finally {
     await rm(partial, { recursive: true, force: true });
   }
+}
+
+function say(line: string): void {
+  process.stderr.write(`kafka bed: ${line}\n`);
 }
 
 function archiveIn(libs: string): string {
