@@ -7,8 +7,8 @@ const cost = (seconds: number, load: number): Cost => ({ seconds, cpuSeconds: se
 
 describe("nextJob()", () => {
   test.each([
-    ["the longest first", [cost(10, 0.1), cost(90, 0.1), cost(50, 0.1)], [], 1],
-    ["the longest that there is room for", [cost(90, 1.2), cost(50, 0.5)], [cost(60, 1.2)], 1],
+    ["the largest first", [cost(10, 0.1), cost(90, 0.1), cost(50, 0.1)], [], 1],
+    ["the largest that there is room for", [cost(90, 1.2), cost(50, 0.3)], [cost(60, 1.2)], 1],
     ["none when there is room for none", [cost(90, 1.2)], [cost(60, 1.2)], undefined],
     ["one that needs more than there is, when nothing runs", [cost(90, 3)], [], 0],
     ["none when enough run", [cost(9, 0)], Array.from({ length: 4 }, () => cost(9, 0)), undefined],

@@ -1,5 +1,5 @@
 /**
- * Which job begins next: the longest that the processors have room for, so that no long one runs alone at
+ * Which job begins next: the largest that the processors have room for, so that no large one runs alone at
  * the end, and none is short of CPU. What each took before stands in costs.json. Pure.
  */
 
@@ -12,7 +12,7 @@ export type Cost = {
 /** Of a job that is not in the table: a file on real servers, as most are. */
 const UNKNOWN: Cost = { seconds: 45, cpuSeconds: 25 };
 /** What is left to peaks, such as the start of a server. */
-const BUSY_MAX = 0.85;
+const BUSY_MAX = 0.8;
 
 export type Room = { readonly cpus: number; readonly atOnceMax: number };
 
@@ -27,13 +27,14 @@ export function nextJob(
 ): number | undefined {
   if (running.length >= atOnceMax) return undefined;
   const taken = running.reduce((sum, each) => sum + loadOf(each), 0);
-  const byLength = [...waiting.entries()].sort(([, a], [, b]) => secondsOf(b) - secondsOf(a));
+  const bySize = [...waiting.entries()].sort(([, a], [, b]) => sizeOf(b) - sizeOf(a));
   const fits = ([, each]: readonly [number, Cost | undefined]) =>
     running.length === 0 || taken + loadOf(each) <= cpus * BUSY_MAX;
-  return byLength.find(fits)?.[0];
+  return bySize.find(fits)?.[0];
 }
 
-const secondsOf = (cost: Cost = UNKNOWN): number => cost.seconds;
+/** CPU counts again: what needs much of it would find no room but at the end. */
+const sizeOf = ({ seconds, cpuSeconds }: Cost = UNKNOWN): number => seconds + cpuSeconds;
 
 /** In processors. */
 const loadOf = ({ seconds, cpuSeconds }: Cost = UNKNOWN): number =>
