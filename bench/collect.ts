@@ -215,12 +215,7 @@ async function measure(): Promise<void> {
 }
 
 if (Bun.env["OUTRIDER_BOX"] === "kubernetes") {
-  try {
-    await measure();
-  } finally {
-    await agent.remove();
-  }
+  await measure();
 } else {
-  await agent.remove();
   process.exitCode = await inBox();
 }

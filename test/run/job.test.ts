@@ -16,6 +16,7 @@ const FILES = {
     'process.stderr.write("SKIPPED it: no kcat\\n"); test("a", () => {}); test.skip("b", () => {});',
   crashing: 'throw new Error("at once");',
   leaving: 'test("a", () => { process.exit(0); });',
+  slow: 'test("a", () => Bun.sleep(2000));',
   empty: "",
   between:
     'test("a", () => {}); setTimeout(() => { throw new Error("late"); }, 1);\nafterAll(() => Bun.sleep(50));',
@@ -43,6 +44,10 @@ afterAll(() => rm(root, { recursive: true, force: true }));
 
 async function outcomeOf(name: keyof typeof FILES, ci = false): Promise<Outcome> {
   numbers += 1;
+  return await outcomeOfJob(numbers, name, ci);
+}
+
+async function outcomeOfJob(number: number, name: keyof typeof FILES, ci = false) {
   return await runJob(
     {
       kind: "tests",
@@ -51,7 +56,7 @@ async function outcomeOf(name: keyof typeof FILES, ci = false): Promise<Outcome>
       paths: [`${name}.test.ts`],
       limitMs: name === "endless" ? 300 : 30_000,
     },
-    numbers,
+    number,
     {
       root,
       directory: join(root, "run"),
@@ -84,6 +89,13 @@ describe("runJob()", () => {
     expect((await outcomeOf("skipping")).notes).toEqual(["SKIPPED it: no kcat"]);
     expect((await outcomeOf("unavailable")).notes).toEqual(["SKIPPED: install java"]);
   });
+  test("ends nothing of another job whose number begins with its own", async () => {
+    const both = await Promise.all([outcomeOfJob(1000, "slow"), outcomeOfJob(100, "good")]);
+    expect(both).toMatchObject([
+      { passed: 1, failed: 0 },
+      { passed: 2, failed: 0 },
+    ]);
+  }, 20_000);
   test("fails a file that fails between two tests", async () => {
     expect((await outcomeOf("between")).failed).toBeGreaterThan(0);
   });

@@ -41,7 +41,8 @@ const WORKERS = 2;
 const TEST_MS = 30_000;
 
 export async function runJob(job: Job, number: number, options: RunOptions): Promise<Outcome> {
-  const temporary = join(options.directory, String(number));
+  // Part of no other job's: a process belongs to the job whose directory it names.
+  const temporary = join(options.directory, `${number}.job`);
   const report = join(options.directory, `${number}.xml`);
   await mkdir(temporary);
   const sinceMs = performance.now();

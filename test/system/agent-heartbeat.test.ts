@@ -6,6 +6,7 @@ import { compileAgent, type Environment } from "../agent/compiled.ts";
 import { until } from "../bed/condition.ts";
 import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 import { freePort } from "../bed/port.ts";
+import { recordsOf } from "./scenario.ts";
 
 const LIMIT_MS = 180_000;
 const SOON = { deadlineMs: 40_000 };
@@ -53,7 +54,7 @@ describe("agent heartbeat", () => {
   const bed = kafkaOfFile();
 
   const beatsOf = async (id: string) =>
-    (await bed.tools.consume(HEARTBEAT))
+    (await recordsOf(bed, HEARTBEAT))
       .filter(({ key }) => key === id)
       .map(({ value }) => v.parse(Beat, JSON.parse(value ?? "")));
 
@@ -205,9 +206,9 @@ describe("agent heartbeat", () => {
       );
       child.kill("SIGTERM");
       expect((await child.exited).code).toBe(0);
-      const registry = (await bed.tools.consume(REGISTRY)).filter(({ key }) => key === id);
+      const registry = (await recordsOf(bed, REGISTRY)).filter(({ key }) => key === id);
       expect(registry.map(({ value }) => value === null)).toEqual([false, true]);
-      const beats = (await bed.tools.consume(HEARTBEAT)).filter(({ key }) => key === id);
+      const beats = (await recordsOf(bed, HEARTBEAT)).filter(({ key }) => key === id);
       expect(beats.at(-1)?.value).toContain('"stopping"');
       expect(beats.at(-1)?.timestampMs ?? 0).toBeLessThanOrEqual(registry.at(-1)?.timestampMs ?? 0);
     },

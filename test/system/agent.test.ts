@@ -6,6 +6,7 @@ import { clientId } from "../agent/given.ts";
 import { playControlPlane } from "../agent/played-control-plane.ts";
 import { kafkaOfFile } from "../bed/kafka/of-file.ts";
 import { freePort } from "../bed/port.ts";
+import { recordsOf } from "./scenario.ts";
 
 const LIMIT_MS = 180_000;
 const USER = { name: "agent", password: "right-password", mechanism: "SCRAM-SHA-512" } as const;
@@ -94,7 +95,7 @@ describe("the agent's hooks", () => {
       const withdrawn = await agent.run(["deregister"], envOf(id));
       expect(withdrawn.text).toMatch(/^withdrew af-\d+ \(cluster.registry-0 @ \d+\)\n$/u);
       expect(withdrawn.code).toBe(0);
-      const records = (await bed.tools.consume(REGISTRY)).filter(({ key }) => key === id);
+      const records = (await recordsOf(bed, REGISTRY)).filter(({ key }) => key === id);
       expect(records.map(({ value }) => value === null)).toEqual([false, false, true]);
       expect(JSON.parse(records[0]?.value ?? "")).toMatchObject({
         client_id: id,

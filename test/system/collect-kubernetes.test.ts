@@ -37,7 +37,6 @@ beforeAll(async () => {
   await plant(bed);
 }, TEST_MS);
 afterAll(async () => {
-  await agent?.remove();
   await kafka?.stop();
 });
 

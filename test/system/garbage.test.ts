@@ -14,6 +14,7 @@ import {
   recordsOf,
   registration,
   twoRounds,
+  untilObserved,
   untilRuns,
   untilShown,
   withFleet,
@@ -157,6 +158,7 @@ test(
       await plane.leads();
       await sender.register("af-94");
       await untilRuns(fleet, ["af-94"]);
+      await untilObserved(plane, "af-94");
       for (const [key, value] of HEARTBEAT_GARBAGE) await sender.send(HEARTBEAT, key, value);
       await sender.beat("af-94");
       await untilShown(plane, "af-94", { state: "active" });
@@ -197,6 +199,7 @@ test(
         offset: "0",
       });
       expect(cut?.headers["detail"]).toContain("agent register");
+      await untilObserved(plane, "af-11");
       await kafka.tools.produce(HEARTBEAT, [{ ...beat("af-11"), key: "af-11::af-11" }]);
       await untilShown(plane, "af-11", { state: "active" });
       expect(await plane.metric("outrider_legacy_key_beats")).toBe(1);
@@ -219,6 +222,7 @@ test(
       await plane.leads();
       await sender.send(REGISTRY, "af-12", '{"client_id":"af-12","cluster_name":"bare"}');
       await untilRuns(fleet, ["af-12"]);
+      await untilObserved(plane, "af-12");
       const value = json({ client_id: "af-12", timestamp: new Date().toISOString() });
       await kafka.tools.produce(HEARTBEAT, [{ key: "af-12", value }]);
       await untilShown(plane, "af-12", { state: "active" });

@@ -15,6 +15,7 @@ import {
   registration,
   tombstone,
   twoRounds,
+  untilObserved,
   untilRuns,
   untilShown,
   withFleet,
@@ -55,6 +56,7 @@ test(
       await plane.leads();
       await kafka.tools.produce(REGISTRY, [registration("af-2")]);
       await untilRuns(fleet, ["af-2"]);
+      await untilObserved(plane, "af-2");
       await kafka.tools.produce(HEARTBEAT, [beat("af-2")]);
       await untilShown(plane, "af-2", { state: "active" });
       await kafka.tools.produce(REGISTRY, [tombstone("af-2")]);
@@ -120,6 +122,7 @@ test(
         const plane = await fleet.start();
         await plane.leads();
         await sender.register("af-4");
+        await untilObserved(plane, "af-4");
         await sender.beat("af-4");
         await untilShown(plane, "af-4", { state: "active" });
         await untilRuns(fleet, ["af-4"]);
@@ -185,6 +188,7 @@ test(
         await sender.register("af-61");
         await sender.register("af-62");
         await untilRuns(fleet, ["af-61", "af-62"]);
+        await untilObserved(plane, "af-61");
         await sender.beat("af-61");
         await untilRuns(fleet, []);
         await untilShown(plane, "af-61", { state: "dead", reason: "silent" });
@@ -212,6 +216,7 @@ test(
         const plane = await fleet.start();
         await plane.leads();
         await sender.register("af-7");
+        await untilObserved(plane, "af-7");
         await kafka.tools.produce(HEARTBEAT, [beat("af-7", 24 * HOUR_MS)]);
         await untilShown(plane, "af-7", { state: "active" });
         expect((await plane.cluster("af-7"))?.last_heartbeat?.skew_seconds).toBeLessThan(-86_000);

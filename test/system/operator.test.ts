@@ -12,6 +12,7 @@ import {
   registration,
   tombstone,
   twoRounds,
+  untilObserved,
   untilRuns,
   untilShown,
   withFleet,
@@ -62,6 +63,7 @@ test(
         await Promise.all(ids.map((id) => sender.register(id)));
         await untilRuns(fleet, ids);
         const before = pids(fleet);
+        await untilObserved(plane, "af-1");
         await Promise.all(ids.map((id) => sender.beat(id)));
         for (const id of ids) await untilShown(plane, id, { state: "active" });
         for (const id of ids) await untilShown(plane, id, { state: "stale", held: "brake" });
@@ -222,6 +224,7 @@ test(
       const ids = ["af-1", "af-2", "af-3"];
       for (const id of ids) await sender.register(id);
       await untilRuns(fleet, ids);
+      await untilObserved(plane, "af-2");
       await sender.beat("af-2");
       await sender.beat("af-unknown");
       await untilShown(plane, "af-2", { state: "active" });

@@ -147,6 +147,18 @@ export async function untilShown(
   );
 }
 
+/**
+ * Waits until time is observed for this cluster. A partition of a topic that was just made may have no leader
+ * at promotion: it is followed later, from its end, and no time is observed before.
+ */
+export async function untilObserved(plane: ControlPlane, clientId: string): Promise<void> {
+  await until(
+    "time to be observed",
+    async () => ((await plane.cluster(clientId))?.age_seconds ?? 0) > 0,
+    { deadlineMs: RUN_MS },
+  );
+}
+
 /** Two more rounds of the leader than now: whatever was known has been planned. */
 export async function twoRounds(plane: ControlPlane): Promise<void> {
   const rounds = () => plane.metric("outrider_round_seconds_count");
