@@ -1,13 +1,13 @@
 /**
- * What there is of one kind, and each change of it, handed on as it comes: listed once, then watched, for
- * as long as the signal lets it. Whatever happens to the connection, the server or its history, it goes
- * on trying. Nothing is held here.
+ * Passes on all objects of one kind, and then each change: lists them once, then watches them, until the
+ * signal aborts. Whatever happens to the connection, the server or its history, it goes on trying. It keeps
+ * no objects itself.
  *
  * Invariants (test/system/door-kubernetes.test.ts, test/shared/kubernetes/informer.test.ts):
- *  - a list counts when it is complete: what is not in it is not gone before that;
- *  - the version that it goes on from never falls, but where etcd was put back to an older state;
+ *  - a list counts only when it is complete: an object that is not in it is gone only then;
+ *  - the version that it continues from never decreases, unless etcd was restored to an older state;
  *  - a version that the server has forgotten (410, as a status or as an event) is followed by a new list;
- *  - who cannot take more holds the stream up; who gives up gets a new list later.
+ *  - a consumer that cannot take more delays the stream; one that gives up gets a new list later.
  */
 import type { Clock } from "../clock.ts";
 import { err, ok, type Result } from "../result.ts";
@@ -21,9 +21,9 @@ import { type WatchEnd, watchOnce } from "./watch.ts";
 import type { ObjectEvent, ObjectOrBookmark } from "./watch-event.ts";
 
 const BACKOFF = { baseMs: 100, maxMs: 5_000 } as const;
-/** A watch-list that brings nothing more for so long before its end is given up for pages. */
+/** If a watch-list brings nothing for this long before its end, the list is read in pages instead. */
 const INITIAL_MS_MAX = 10_000;
-/** Lists older than what was seen are refused; after so many, etcd was put back to an older state. */
+/** A list that is older than what was seen is refused; after this many, etcd was restored to an older state. */
 const OLD_LISTS_MAX = 5;
 
 export type KubernetesLog = (
@@ -34,24 +34,24 @@ export type KubernetesLog = (
 
 export type ListedObject = Pick<ObjectEvent, "uid" | "version" | "object">;
 
-/** False: no more; a new list later. A promise holds the stream up. */
+/** False: take no more, and list again later. A promise delays the stream. */
 type MayGoOn = boolean | Promise<boolean>;
 
-/** Who takes what comes. */
+/** The consumer of objects and changes. */
 export type FollowSink = {
-  /** Before each attempt to list or watch; resolves when more can be taken. */
+  /** Called before each attempt to list or watch; resolves when more can be taken. */
   readonly ready?: (signal: AbortSignal) => Promise<void>;
-  /** A list begins; what came of one that was cut off counts no more. */
+  /** A list begins; the objects of one that was cut off no longer count. */
   readonly listing: () => void;
   readonly listed: (object: ListedObject) => MayGoOn;
-  /** All of it came. `restored`: the versions begin anew below those that were seen. */
+  /** The list is complete. `restored`: versions start again, below those that were seen. */
   readonly complete: (version: bigint, restored: boolean) => void;
   readonly changed: (event: ObjectEvent) => MayGoOn;
-  /** Nothing is missing up to this version. */
+  /** Everything up to this version has been passed on. */
   readonly bookmark?: (version: bigint) => void;
-  /** From now on changes come as they happen. */
+  /** From now on changes are passed on as they happen. */
   readonly connected: () => void;
-  /** They do not any more; undefined where the attempt just ended. */
+  /** They no longer are, because of this error; undefined if the attempt ended normally. */
   readonly broken: (error: KubernetesError | undefined) => void;
 };
 
@@ -72,16 +72,16 @@ export type Follower = {
   readonly ended: Promise<void>;
 };
 
-/** How an attempt ended that did not fail. */
+/** How a successful attempt ended. */
 type Ended = WatchEnd | "listed";
 
 type State = {
-  /** Where the next watch goes on; undefined: list first. */
+  /** Where the next watch continues; undefined: list first. */
   resumeAt: bigint | undefined;
-  /** The latest version that was ever seen. */
+  /** The latest version ever seen. */
   seen: bigint;
   oldLists: number;
-  /** Did anything come in this attempt? */
+  /** Whether anything came in this attempt. */
   heard: boolean;
   hasWatchList: boolean;
   /** Ends the attempt under way. */
@@ -129,7 +129,7 @@ function turnOf(
   ended: Result<Ended, KubernetesError>,
   { isAsked, failures }: Occasion,
 ): Turn {
-  // Asked to list again: that is no failure, and the list begins at once.
+  // The consumer asked to list again: that is no failure, and the list begins at once.
   if (isAsked || signal.aborted || ended.ok) sink.broken(undefined);
   else sink.broken(ended.error);
   if (isAsked || signal.aborted) return "again";
@@ -143,7 +143,7 @@ function turnOf(
   return "failed";
 }
 
-/** Lasts as long as its watch; a list by pages returns at once, and the next attempt watches. */
+/** Lasts as long as its watch; a list in pages returns at once, and the next attempt watches. */
 async function attempt(
   options: FollowOptions,
   state: State,
@@ -162,7 +162,7 @@ async function listByPages(
   return complete({ selection, sink, log }, state, listed.value);
 }
 
-/** Refused when it is older than what was seen: then another server lags. */
+/** Refused when the list is older than what was seen: then another server lags. */
 function complete(
   { selection, sink, log }: Pick<FollowOptions, "selection" | "sink" | "log">,
   state: State,
@@ -223,7 +223,7 @@ async function onChange(
   return goesOn;
 }
 
-/** The beginning is a list; what follows it is an ordinary watch. */
+/** The initial events are the list; what follows is an ordinary watch. */
 async function watchList(
   options: FollowOptions,
   state: State,
@@ -253,7 +253,7 @@ async function watchList(
   const ended = await watchOnce({ ...options, signal, from, onOpen: () => undefined, onEvent });
   clearTimeout(timer);
   if (!refused.ok) return refused;
-  // An older server calls the parameters invalid, or never sends the end of the beginning.
+  // An older server calls the parameters invalid, or never marks the end of the initial events.
   const isUnknown = late.signal.aborted || (!ended.ok && ended.error.code === "invalid");
   if (!isComplete && isUnknown && !options.signal.aborted) {
     state.hasWatchList = false;
@@ -262,6 +262,6 @@ async function watchList(
   return ended;
 }
 
-/** A server whose cache lags brings objects first that changes take away again before the end. */
+/** A server whose cache lags first sends objects that it deletes again before the end of the initial events. */
 const takeInitial = (sink: FollowSink, event: ObjectEvent): MayGoOn =>
   event.kind === "deleted" ? sink.changed(event) : sink.listed(event);

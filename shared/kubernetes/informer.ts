@@ -1,9 +1,9 @@
 /**
- * What there is of one kind, kept up to date and held: follow.ts with a map behind it.
+ * Keeps all objects of one kind up to date in memory: follow.ts with a map.
  *
  * Invariants (test/system/door-kubernetes.test.ts, test/shared/kubernetes/informer.test.ts):
- *  - what is held is never a half list: a new list is collected aside and put in place at once;
- *  - `current` answers only while the watch is connected: what is held may be old otherwise.
+ *  - the state is never half a list: a new list is collected separately and replaces the old one at once;
+ *  - `current` answers only while the watch is connected: otherwise the state may be old.
  */
 import { err, ok, type Result } from "../result.ts";
 import type { KubernetesError } from "./error.ts";
@@ -11,20 +11,20 @@ import { type FollowOptions, type FollowSink, follow } from "./follow.ts";
 import type { ObjectEvent } from "./watch-event.ts";
 
 export type InformerOptions<T> = Omit<FollowOptions, "sink"> & {
-  /** What is kept of an object; undefined: it is none of ours. */
+  /** What is kept of an object; undefined: it is not ours. */
   readonly keep: (object: unknown) => T | undefined;
-  /** Are two of one object the same to whom it may concern? Then no change is told. */
+  /** Whether two versions of an object are the same to subscribers: then they are not called. */
   readonly same: (one: T, other: T) => boolean;
 };
 
 export type Informer<T> = {
-  /** All there is, by uid, once it is known to be current; or, when the signal aborts before, why not. */
+  /** All objects, by uid, once they are known to be current; or an error if the signal aborts before. */
   readonly current: (
     signal: AbortSignal,
   ) => Promise<Result<ReadonlyMap<string, T>, KubernetesError>>;
-  /** What is held now, however old. */
+  /** The present state, however old. */
   readonly held: () => ReadonlyMap<string, T>;
-  /** Calls back after each change; returns what ends it. */
+  /** Calls back after each change; returns a function that ends that. */
   readonly onChange: (listener: () => void) => () => void;
   /** How often it has listed: more than once means that history was lost. */
   readonly lists: () => number;
@@ -32,7 +32,7 @@ export type Informer<T> = {
 
 type State<T> = {
   held: Map<string, T>;
-  /** Of the list under way. */
+  /** The objects of the list under way. */
   aside: Map<string, T>;
   connected: boolean;
   listing: boolean;
@@ -109,7 +109,7 @@ async function current<T>(
 ): Promise<Result<ReadonlyMap<string, T>, KubernetesError>> {
   const settled = Promise.withResolvers<void>();
   const look = () => {
-    // What is refused for good stays so for as long as anybody can wait here.
+    // A terminal refusal will not change while the caller waits here.
     if (state.connected || signal.aborted || state.error?.retry === "terminal") settled.resolve();
   };
   state.listeners.add(look);
@@ -127,7 +127,7 @@ function tell<T>({ listeners }: State<T>): void {
   for (const listener of [...listeners]) listener();
 }
 
-/** Did that change anything? */
+/** Whether that changed anything. */
 function put<T>(
   { keep, same }: InformerOptions<T>,
   into: Map<string, T>,

@@ -1,31 +1,32 @@
 /**
- * Whether a node that says it leads the quorum still has a majority. Before Kafka 3.7 one that lost it goes on
- * saying so, for as long as it runs (KAFKA-15489): then nothing can be committed, or another node leads by now.
+ * Whether a node that claims to lead the quorum still has a majority. Before Kafka 3.7 a leader that lost
+ * it still claims to lead for as long as it runs (KAFKA-15489): then nothing can be committed, or another
+ * node leads by now.
  *
- * Pure but for the memory of since when an epoch is known. All times are of the leader's own clock.
+ * Pure, except that it remembers since when an epoch is known. All times are by the leader's own clock.
  */
 import type { Quorum, QuorumReplica } from "../../../shared/kafka/api/describe-quorum.ts";
 import type { SeenQuorum } from "../snapshot.ts";
 import { ageText, counted } from "../text.ts";
 
 /**
- * A voter that lives fetches twice a second (KafkaRaftClient, MAX_FETCH_WAIT_MS). Above twice
- * `controller.quorum.fetch.timeout.ms` (2 s by default), after 1.5 times of which Kafka's own leader resigns from
- * 3.7 on: a leader that does is never called deposed before it says so itself.
+ * A live voter fetches twice a second (KafkaRaftClient, MAX_FETCH_WAIT_MS). The limit is more than twice
+ * `controller.quorum.fetch.timeout.ms` (2 s by default): from 3.7 on, Kafka's own leader resigns after 1.5
+ * times that, so we never report the loss before it does.
  */
 export const VOTER_SILENT_MS = 5_000;
 
 const NONE = -1;
 
 /**
- * @param knownForMs for how long this leader's epoch is known: a voter that has not fetched in it may be on its way
- * @returns undefined while a majority of the voters follows, or where that is not told: a Kafka before 3.3 gives no
- * times (DescribeQuorum 0)
+ * @param knownForMs for how long this leader's epoch is known: a voter may not have had time to fetch in it
+ * @returns undefined while a majority of the voters follows, or if that is not known: Kafka before 3.3
+ * gives no times (DescribeQuorum 0)
  */
 export function lostMajority(quorum: Quorum, knownForMs: number): string | undefined {
   const { leaderId, voters, observers } = quorum;
   if (leaderId === NONE) return undefined;
-  // The leader's own is its time now.
+  // The leader's own time is its present time.
   const nowMs = Math.max(...[...voters, ...observers].map(({ lastFetchAtMs }) => lastFetchAtMs));
   if (nowMs <= 0) return undefined;
   const follows = ({ id, lastFetchAtMs }: QuorumReplica): boolean => {
@@ -40,7 +41,7 @@ export function lostMajority(quorum: Quorum, knownForMs: number): string | undef
   return `node ${leaderId} says that it leads, but it has lost its majority: in ${ageText(VOTER_SILENT_MS)} only ${ofVoters}, fetched from it`;
 }
 
-/** @returns what judges each answer; one without a majority has no leader */
+/** @returns a function that checks each answer; a quorum without a majority has no leader */
 export function openMajorityWatch(monotonicMs: () => number): (quorum: Quorum) => SeenQuorum {
   let known = { leaderId: NONE, leaderEpoch: NONE, sinceMs: 0 };
   return (quorum) => {

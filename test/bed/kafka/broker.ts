@@ -12,16 +12,16 @@ const READY_MS = 60_000;
 const GRACE_MS = 20_000;
 /** In KRaft mode, and with ZooKeeper. */
 const STARTED = /Kafka Server started|\[KafkaServer id=\d+\] started/;
-/** A broker that was killed is still registered in ZooKeeper until its old session is over. */
+/** A killed broker stays registered in ZooKeeper until its old session is over. */
 const REGISTERED = /NodeExistsException/;
 const PORT_TAKEN = /Address already in use|BindException/;
 const TAIL_LINES = 40;
 
 export type Broker = {
   readonly id: number;
-  /** Java's own, of the last start. */
+  /** Java's pid, of the last start. */
   readonly pid: number;
-  /** Of the PLAINTEXT listener; of a mere controller its only one. */
+  /** Address of the PLAINTEXT listener; for a controller-only node, its only one. */
   readonly port: number;
   readonly portOf: (listener: ListenerName) => number;
   readonly dir: string;
@@ -50,12 +50,12 @@ export type BrokerOptions = {
 
 type Ended = { readonly code: number | null; readonly log: string };
 
-/** A port was taken between choosing and binding it: choose others. */
+/** Another program took a port between choosing and binding it: choose others. */
 export class PortTaken extends Error {
   override readonly name = "PortTaken";
 }
 
-/** Describes a broker whose `server.properties` lies in `dir` and whose directories are formatted. */
+/** Describes a broker with its `server.properties` in `dir` and formatted directories. */
 export function createBroker({
   id,
   libs,

@@ -2,7 +2,7 @@
 import { pbkdf2Sync, randomBytes } from "node:crypto";
 import { STORE_PASSWORD } from "../certificate.ts";
 
-/** PLAINTEXT is the bed's own and always there; SSL asks for a client certificate. */
+/** PLAINTEXT is for the bed itself and always there; SSL requires a client certificate. */
 export type ListenerName = "PLAINTEXT" | "SASL_PLAINTEXT" | "SASL_SSL" | "SSL";
 
 type Mechanism = "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512";
@@ -13,7 +13,7 @@ export type KafkaUser = {
   readonly mechanism: Mechanism;
 };
 
-/** Broker and controller in one process unless it says otherwise; a mere broker has no controller port in use. */
+/** By default broker and controller in one process; a broker-only node does not use its controller port. */
 export type NodePorts = Readonly<Partial<Record<ListenerName, number>>> & {
   readonly controller: number;
   readonly role?: "broker" | "controller";
@@ -28,19 +28,19 @@ export type ClusterPlan = {
   readonly listeners: readonly ListenerName[];
   readonly users: readonly KafkaUser[];
   readonly authorizer: boolean;
-  /** For the listeners with TLS; PKCS 12, for Kafka 2.8 takes no PEM key without a password. */
+  /** For the listeners with TLS; PKCS 12, because Kafka 2.8 accepts no PEM key without a password. */
   readonly tls?: { readonly caFile: string; readonly storeFile: string };
-  /** Set last, so they win over everything here. */
+  /** Set last, so they override everything here. */
   readonly properties: Readonly<Record<string, string>>;
 };
 
 const PLAIN_MODULE = "org.apache.kafka.common.security.plain.PlainLoginModule";
 const SCRAM_MODULE = "org.apache.kafka.common.security.scram.ScramLoginModule";
-/** The least that Kafka takes. */
+/** The smallest value that Kafka accepts. */
 export const SCRAM_ITERATIONS = 4096;
 const AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
 const ZOOKEEPER_AUTHORIZER = "kafka.security.authorizer.AclAuthorizer";
-/** As Kafka's own controllers have it by default; ZooKeeper's 18 s would only make tests longer. */
+/** KRaft's default; ZooKeeper's 18 s would only make tests longer. */
 const ZOOKEEPER_SESSION_MS = "9000";
 const SCRAM_HASH = { 256: ["sha256", 32], 512: ["sha512", 64] } as const;
 const MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] as const;
@@ -67,7 +67,7 @@ export function brokerProperties(
     "share.coordinator.state.topic.min.isr": "1",
     "share.coordinator.state.topic.num.partitions": "4",
     "group.initial.rebalance.delay.ms": "0",
-    // Compaction and retention act within a second or so once a topic's own settings allow it.
+    // Compaction and retention act within about a second, once a topic's own settings allow it.
     "log.cleaner.backoff.ms": "250",
     "log.cleaner.dedupe.buffer.size": "8388608",
     "log.initial.task.delay.ms": "500",
@@ -114,7 +114,7 @@ function nodeProperties(
   };
 }
 
-/** What makes a node a part of a cluster whose metadata Kafka's own controllers keep. */
+/** The settings of a node in KRaft mode. */
 function controllerProperties({ host, nodes }: ClusterPlan, id: number): Record<string, string> {
   return {
     "process.roles": nodes[id]?.role ?? "broker,controller",
@@ -127,7 +127,7 @@ function controllerProperties({ host, nodes }: ClusterPlan, id: number): Record<
   };
 }
 
-/** A dead broker is noticed as soon as a test wishes it of Kafka's own controllers. */
+/** A dead broker is noticed as quickly as in KRaft mode. */
 function zookeeperProperties(
   address: string,
   properties: ClusterPlan["properties"],
@@ -151,7 +151,7 @@ function saslProperties({ listeners, users }: ClusterPlan): Record<string, strin
   return listing;
 }
 
-/** PLAIN users are in the JAAS line; SCRAM users are put into the metadata when it is formatted. */
+/** PLAIN users are in the JAAS line; SCRAM users are written into the metadata when it is formatted. */
 function serverJaas(mechanism: Mechanism, users: readonly KafkaUser[]): string {
   if (mechanism !== "PLAIN") return `${SCRAM_MODULE} required;`;
   const known = users
@@ -180,7 +180,7 @@ export type ClientIdentity = {
   readonly pemFile?: string;
 };
 
-/** What a Java client needs to come in by a listener. */
+/** What a Java client needs to connect to a listener. */
 export function clientProperties({
   listener,
   user,
@@ -206,8 +206,8 @@ export function clientProperties({
 }
 
 /**
- * The arguments of `StorageTool format` that put the SCRAM users into the first metadata. Salted
- * here: the tool's own parser takes no password with commas or brackets.
+ * The arguments of `StorageTool format` that put the SCRAM users into the first metadata. Salted here,
+ * because the tool's own parser accepts no password with commas or brackets.
  */
 export function scramArguments(users: readonly KafkaUser[]): readonly string[] {
   return users

@@ -1,4 +1,4 @@
-/** Kafka's jars from Maven Central, fetched once a version into the user's cache. */
+/** Kafka's jars from Maven Central, fetched once per version into the user's cache. */
 import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -10,13 +10,13 @@ const FETCH_ATTEMPTS_MAX = 3;
 const MOVE_ATTEMPTS_MAX = 3;
 const PROGRESS_MS = 5000;
 const POM = join(import.meta.dir, "pom.xml");
-/** Holds a digest of the pom; written before the rename, so a folder with it is whole. */
+/** Contains a digest of the pom; written before the rename, so a folder with it is complete. */
 const MARKER = "complete";
 const NEEDED = "Java 17 and Maven are needed for the Kafka bed: install";
 
 /**
- * The folder of a version's jars, by default of that which this run wants; fetched first where it is missing.
- * Two processes may do this at once: each downloads apart, and the first to finish wins.
+ * The folder of a version's jars, by default of this run's version; fetched first if it is missing. Two
+ * processes may do this at the same time: each downloads separately, and the first to finish wins.
  * @throws BedUnavailable without Java, Maven or a network.
  */
 export async function ensureJars(version: KafkaVersion = wantedKafka().version): Promise<string> {
@@ -46,7 +46,7 @@ export const ensureTools = (): Promise<string> => ensureJars(NEWEST_KAFKA);
 
 let java: Promise<void> | undefined;
 
-/** Asked once a process. */
+/** Asked once per process. */
 function requireJava(): Promise<void> {
   java ??= checkJava();
   return java;
@@ -78,8 +78,8 @@ async function isComplete(libs: string, digest: string): Promise<boolean> {
 }
 
 /**
- * `false` when another process has them meanwhile. Tries again: Maven fails now and then when two of them fill
- * the same local repository.
+ * `false` if another process has fetched them meanwhile. Retries: Maven fails sometimes when two of them
+ * fill the same local repository.
  */
 async function fetchJars(
   version: KafkaVersion,
@@ -109,7 +109,7 @@ async function fetchJars(
   }
 }
 
-/** What Maven said last when it failed, on one line. */
+/** Maven's last output when it failed, on one line. */
 async function copyDependencies(version: KafkaVersion, into: string): Promise<string | undefined> {
   const words = [
     ...["-q", "-B", "-f", POM, `-Dkafka.version=${version}`],
@@ -127,7 +127,7 @@ async function copyDependencies(version: KafkaVersion, into: string): Promise<st
   return (errors[0] ?? `exit code ${code}`).slice(0, 400);
 }
 
-/** What lies there unfit is from another version of the pom; who runs from it keeps its open files. */
+/** An unusable folder there is from another version of the pom; processes that run from it keep their open files. */
 async function moveInto(libs: string, partial: string, digest: string): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     const failure = await rename(partial, libs).then(

@@ -56,7 +56,7 @@ export async function runJava(options: JavaOptions): Promise<JavaResult> {
   }
 }
 
-/** A tool that ends before it has read everything is told by its exit code, not by this. */
+/** If a tool ends before it has read everything, its exit code shows that, not this. */
 async function feed(recorder: Bun.FileSink, text: string | undefined): Promise<void> {
   try {
     if (text !== undefined) await recorder.write(text);

@@ -34,17 +34,17 @@ export type KafkaOptions = {
   readonly host?: string;
   readonly brokers?: 1 | 2 | 3;
   /**
-   * So many nodes that are controllers alone, with the ids after the brokers', which then are brokers alone.
-   * With ZooKeeper there are none.
+   * This many controller-only nodes, with ids after the brokers'; the brokers are then broker-only. With
+   * ZooKeeper there are none.
    */
   readonly controllers?: 1 | 3;
   /** Besides PLAINTEXT, which the bed itself uses. */
   readonly listeners?: readonly Exclude<ListenerName, "PLAINTEXT">[];
-  /** For the SASL listeners. One name may have several mechanisms. */
+  /** Users of the SASL listeners. One name may have several mechanisms. */
   readonly users?: readonly KafkaUser[];
   /** The server certificate's names, as `DNS:…` and `IP:…`; by default localhost, 127.0.0.1, `host`. */
   readonly serverNames?: readonly string[];
-  /** More broker settings; they win over the bed's own. */
+  /** More broker settings; they override the bed's own. */
   readonly properties?: Readonly<Record<string, string>>;
   /** StandardAuthorizer: all but PLAINTEXT clients need ACLs (`tools.allow`). */
   readonly authorizer?: boolean;
@@ -56,7 +56,7 @@ type BedCertificates = {
   readonly server: Certificate;
   /** Kafka knows its holder as `User:CN=outrider-client`. */
   readonly client: Certificate;
-  /** Of the same authority, valid until yesterday. Made at the first call. */
+  /** A certificate of the same authority, valid until yesterday. Made at the first call. */
   readonly expiredClient: () => Promise<Certificate>;
   readonly authority: Authority;
 };
@@ -75,20 +75,20 @@ export type KafkaBed = {
   readonly bootstrapOf: (listener: ListenerName) => string;
   readonly clusterId: string;
   readonly brokers: readonly Broker[];
-  /** Those that are controllers alone. */
+  /** The controller-only nodes. */
   readonly controllers: readonly Broker[];
-  /** Of either kind. */
+  /** A node of either kind. */
   readonly broker: (id: number) => Broker;
   readonly users: readonly KafkaUser[];
   /** @throws Error when no listener has TLS. */
   readonly certificates: BedCertificates;
-  /** The Java tools over PLAINTEXT: super user where there is an authorizer. */
+  /** The Java tools over PLAINTEXT; they are super user if there is an authorizer. */
   readonly tools: KafkaTools;
   /** The Java tools as someone else. */
   readonly toolsAs: (identity: Identity) => Promise<KafkaTools>;
   readonly dir: string;
   readonly logTail: (lines?: number) => Promise<string>;
-  /** Another, empty cluster at the same addresses (KRaft alone). */
+  /** Replaces the cluster by another, empty one at the same addresses (only KRaft). */
   readonly rebuild: () => Promise<{ readonly clusterId: string }>;
   /** Kills all brokers and deletes all files, or says on stderr where they are kept. */
   readonly stop: (options?: { readonly keepLogs?: boolean }) => Promise<void>;
@@ -184,7 +184,7 @@ const serverNamesOf = (host: string): readonly string[] => [
   ...new Set([`IP:${LOOPBACK}`, `IP:${host}`]),
 ];
 
-/** Waits for all, also when one fails, so that a port taken is told before its consequences. */
+/** Waits for all, even when one fails, so that a taken port is reported before its consequences. */
 async function allStarted(brokers: readonly Broker[]): Promise<void> {
   const starts = brokers.map((each) => each.start());
   await Promise.all(starts);

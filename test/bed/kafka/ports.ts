@@ -6,7 +6,7 @@ import type { KafkaMode } from "./version.ts";
 type Wanted = {
   readonly mode: KafkaMode;
   readonly brokers?: number;
-  /** Nodes that are controllers alone; the brokers are brokers alone then. */
+  /** Controller-only nodes; the brokers are then broker-only. */
   readonly controllers?: number;
   readonly listeners: readonly ListenerName[];
   readonly host: string;

@@ -1,4 +1,4 @@
-/** What a cluster of the bed needs before and just after its first start: directories, and its SCRAM users. */
+/** What a test cluster needs before and right after its first start: directories, and its SCRAM users. */
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Broker, createBroker } from "./broker.ts";
@@ -16,7 +16,7 @@ type NodeOptions = {
   readonly flags: readonly string[];
 };
 
-/** Writes a node's settings, and formats its directories where Kafka's own controllers keep the metadata. */
+/** Writes a node's settings, and in KRaft mode formats its directories. */
 export async function prepareBroker({
   libs,
   dir,
@@ -43,7 +43,7 @@ const formOf = ({ nodes, users }: ClusterPlan, id: number) => ({
   users,
 });
 
-/** Kills the nodes of a KRaft cluster and makes another, empty one of their directories; it is not started. */
+/** Kills the nodes of a KRaft cluster and makes a new, empty cluster in their directories; it is not started. */
 export async function formatAgain(
   nodes: readonly Broker[],
   { libs, plan }: Pick<NodeOptions, "libs" | "plan">,
@@ -66,7 +66,7 @@ export async function clusterIdOf(broker: Broker): Promise<string> {
   return id.replaceAll("\\", "");
 }
 
-/** With ZooKeeper SCRAM users are made when the brokers run. The tool takes no bracket in a password. */
+/** With ZooKeeper, SCRAM users are created when the brokers run. The tool accepts no bracket in a password. */
 export async function addScramUsers(tools: KafkaTools, plan: ClusterPlan): Promise<void> {
   for (const { name, password, mechanism } of plan.users) {
     if (mechanism === "PLAIN") continue;

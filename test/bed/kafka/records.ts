@@ -1,6 +1,6 @@
 /** Records as the Java console tools write and read them: one line each, fields apart. Pure. */
 
-/** Neither text under test nor numbers hold these. */
+/** Neither texts under test nor numbers contain these. */
 const FIELD_END = "\u001f";
 const RECORD_END = "\u001e\n";
 const NULL = "\u0002null\u0002";
@@ -24,7 +24,7 @@ export type ConsumedRecord = {
   readonly headers: Readonly<Record<string, string>>;
 };
 
-/** How the console producer is told to read `producerLine`. */
+/** Settings with which the console producer reads `producerLine`. */
 export const READER_PROPERTIES = [
   "parse.key=true",
   "parse.headers=true",
@@ -35,7 +35,7 @@ export const READER_PROPERTIES = [
   `null.marker=${NULL}`,
 ] as const;
 
-/** How the console consumer is told to write what `parseConsumed` reads. */
+/** Settings with which the console consumer writes what `parseConsumed` reads. */
 export const FORMATTER_PROPERTIES = [
   "print.timestamp=true",
   "print.partition=true",

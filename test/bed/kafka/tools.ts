@@ -32,7 +32,7 @@ type ProduceOptions = {
 };
 
 type ConsumeOptions = {
-  /** Ends after so many records, and fails with fewer. Left out: ends when none came for 3 s. */
+  /** Ends after this many records, and fails with fewer. If left out, it ends when none came for 3 s. */
   readonly count?: number;
   readonly group?: string;
   readonly partition?: number;
@@ -45,9 +45,9 @@ type ConsumeOptions = {
 
 type OpenProducer = {
   readonly pid: number;
-  /** Hands the records to the Java process; they are sent within some milliseconds. */
+  /** Passes the records to the Java process; they are sent within some milliseconds. */
   readonly send: (records: readonly ProducedRecord[]) => Promise<void>;
-  /** Flushes and ends it; what it warned of is on stderr. @throws Error when a record was refused. */
+  /** Flushes and ends it; its warnings are on stderr. @throws Error when a record was refused. */
   readonly close: () => Promise<JavaResult>;
 };
 
@@ -80,7 +80,7 @@ export type KafkaTools = {
   readonly deleteTopic: (name: string) => Promise<void>;
   readonly listTopics: () => Promise<readonly string[]>;
   readonly describeTopic: (name: string) => Promise<string>;
-  /** Of a topic, a broker (by id), a group or a user; a `null` takes the setting away. */
+  /** Alters settings of a topic, a broker (by id), a group or a user; `null` removes the setting. */
   readonly alterConfig: (
     entity: "topic" | "broker" | "group" | "user",
     name: string,
@@ -90,7 +90,7 @@ export type KafkaTools = {
   readonly describeGroup: (group: string) => Promise<readonly GroupRow[]>;
   readonly deleteGroup: (group: string) => Promise<void>;
   readonly allow: (acl: Acl) => Promise<void>;
-  /** Any class of the jars; `--bootstrap-server` and the identity are the caller's to pass. */
+  /** Runs any class of the jars; the caller passes `--bootstrap-server` and the identity. */
   readonly run: (
     className: string,
     args: readonly string[],

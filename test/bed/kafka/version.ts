@@ -3,11 +3,11 @@
  * `2.8.2-zookeeper`. Pure.
  */
 
-/** Newest first. Each is the last patch of a line that people run. */
+/** Newest first. Each is the last patch of a release line in use. */
 export const KAFKA_VERSIONS = ["4.4.0", "4.1.2", "3.9.2", "3.6.2", "2.8.2"] as const;
 export type KafkaVersion = (typeof KAFKA_VERSIONS)[number];
 
-/** What keeps the cluster's metadata: Kafka's own controllers, or ZooKeeper, as was usual before 3.3. */
+/** What keeps the cluster's metadata: KRaft, or ZooKeeper, as was usual before 3.3. */
 export type KafkaMode = "kraft" | "zookeeper";
 
 export type KafkaChoice = { readonly version: KafkaVersion; readonly mode: KafkaMode };
@@ -35,5 +35,5 @@ function choices(): readonly string[] {
   return [...WITH_KRAFT, ...WITH_ZOOKEEPER.map((version) => `${version}${ZOOKEEPER}`)];
 }
 
-/** What this run's tests are to be run on. */
+/** The Kafka of this run's tests. */
 export const wantedKafka = (): KafkaChoice => kafkaChoice(Bun.env["BED_KAFKA"]);

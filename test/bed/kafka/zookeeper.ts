@@ -1,4 +1,4 @@
-/** One ZooKeeper for a Kafka of the bed that keeps its metadata there: of the version in that Kafka's jars. */
+/** One ZooKeeper for a test Kafka that keeps its metadata there, in the version that is in that Kafka's jars. */
 import { closeSync, openSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";

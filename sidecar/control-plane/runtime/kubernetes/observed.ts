@@ -146,7 +146,7 @@ export type PodSeen = {
   readonly container: ContainerSeen;
 };
 
-/** Undefined for a pod of no Job, or of nobody's. */
+/** Undefined for a pod without a Job, or of a Job that is not ours. */
 export function readPod(object: unknown): PodSeen | undefined {
   const read = v.safeParse(Pod, object);
   if (!read.success) return undefined;
