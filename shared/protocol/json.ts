@@ -40,6 +40,16 @@ export function parseJson(
   }
 }
 
+/** What a text says that was read before; undefined where it is too large or no JSON. */
+export function parseText(text: string): unknown {
+  if (Buffer.byteLength(text) > VALUE_BYTES_MAX) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 export const toBytes = (text: string): Uint8Array => encoder.encode(text);
 
 /** Nearly all values are ASCII, which needs no checking decoder and takes a third of the time. */

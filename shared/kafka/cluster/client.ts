@@ -17,7 +17,8 @@ import type { KafkaSettings } from "../settings.ts";
 import { findCoordinator } from "./find-coordinator.ts";
 import { type ClusterQueries, openMetadataCache } from "./metadata-cache.ts";
 
-const GROUP_LANE = "group";
+/** What is asked of a coordinator goes by it. */
+export const GROUP_LANE = "group";
 
 type Answer<T> = Promise<Result<T, KafkaError>>;
 

@@ -15,10 +15,11 @@ const CALL_MS = 5_000;
 
 export type Groups = {
   readonly delete: (group: string, signal: AbortSignal) => Promise<Result<null, ActError>>;
+  /** Of each that was asked for. */
   readonly readOffsets: (
-    group: string,
+    groups: readonly string[],
     signal: AbortSignal,
-  ) => Promise<Result<KeptOffsets, KafkaError>>;
+  ) => Promise<ReadonlyMap<string, Result<KeptOffsets, KafkaError>>>;
   readonly members: (
     group: string,
     signal: AbortSignal,
@@ -44,8 +45,8 @@ export function openGroups(client: KafkaClient, log: Log, nowMs: () => number): 
       const named = strayText(group, strayOf(found.value, undefined, nowMs()));
       return err({ code, detail: `${named}; stop it: ${detail}`, members: found.value });
     },
-    readOffsets: (group, signal) =>
-      readOffsets(client, group, nowMs(), { deadlineMs: CALL_MS, signal }),
+    readOffsets: (groups, signal) =>
+      readOffsets(client, groups, nowMs(), { deadlineMs: CALL_MS, signal }),
     putBackOffsets: async (group, kept, call) => {
       const done = await putBackOffsets(client, group, kept, call);
       if (!done.ok) {

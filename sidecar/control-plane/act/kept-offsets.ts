@@ -7,13 +7,14 @@
  */
 
 import { type Call, startDeadline } from "../../../shared/deadline.ts";
+import { committedOffsetsOf } from "../../../shared/kafka/admin/committed-offsets.ts";
 import {
   allCommittedOffsets,
   commitOffsets,
   describeGroup,
 } from "../../../shared/kafka/admin/groups.ts";
 import type { TopicOffsets } from "../../../shared/kafka/api/group-offsets.ts";
-import { NIL_TOPIC_ID } from "../../../shared/kafka/api/metadata.ts";
+import { NIL_TOPIC_ID, type TopicMetadata } from "../../../shared/kafka/api/metadata.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
 import {
   endOffsets,
@@ -30,27 +31,52 @@ const KEPT_CHARS_MAX = 200_000;
 
 type Answer<T> = Promise<Result<T, KafkaError>>;
 
-/** For every topic of the group that we may describe, with its id. */
+type Committed = Result<readonly TopicOffsets[], KafkaError>;
+
+/** For each group: every topic that we may describe, with its id. Each request ends at the deadline of `call`. */
 export async function readOffsets(
   client: KafkaClient,
-  group: string,
+  groupIds: readonly string[],
   nowMs: number,
   call: Call,
-): Answer<KeptOffsets> {
-  const deadline = startDeadline(call);
-  const committed = await allCommittedOffsets(client, group, deadline.call());
+): Promise<ReadonlyMap<string, Result<KeptOffsets, KafkaError>>> {
+  const committed = await committedOffsetsOf(client, groupIds, call);
+  const names = [...committed.values()].flatMap((read) =>
+    read.ok ? read.value.map(({ topic }) => topic) : [],
+  );
+  const known = await lookUp(client, [...new Set(names)], call);
+  const nothing: KeptOffsets = { read_at: new Date(nowMs).toISOString(), topics: [] };
+  return new Map(
+    groupIds.map((groupId) => {
+      const read = committed.get(groupId) ?? err(unsaid(groupId));
+      return [groupId, keptOf(groupId, nothing, read, known)];
+    }),
+  );
+}
+
+const unsaid = (groupId: string): KafkaError => ({
+  code: "broker",
+  retry: "transient",
+  detail: `Kafka answered without the offsets of group ${groupId}, which it was asked for`,
+});
+
+function keptOf(
+  groupId: string,
+  nothing: KeptOffsets,
+  committed: Committed,
+  known: Looked,
+): Result<KeptOffsets, KafkaError> {
   if (!committed.ok) return committed;
-  const readAt = new Date(nowMs).toISOString();
-  if (committed.value.length === 0) return ok({ read_at: readAt, topics: [] });
-  const ids = await topicIds(client, committed.value, deadline.call());
+  const ids = idsOf(committed.value, known);
   if (!ids.ok) return ids;
   const topics = committed.value.flatMap(({ topic, partitions }) => {
     const id = ids.value.get(topic);
     const pairs = partitions.map(({ partition, offset }): [number, number] => [partition, offset]);
     return id === undefined ? [] : [{ topic, topic_id: id, partitions: pairs }];
   });
+  if (topics.length === 0) return ok(nothing);
   const { length } = JSON.stringify(topics);
-  return length > KEPT_CHARS_MAX ? err(tooLong(group, length)) : ok({ read_at: readAt, topics });
+  return length > KEPT_CHARS_MAX ? err(tooLong(groupId, length)) : ok({ ...nothing, topics });
 }
 
 const tooLong = (group: string, length: number): KafkaError => ({
@@ -67,25 +93,37 @@ const noId = (topic: string): KafkaError => ({
     "from inter.broker.protocol.version 2.8 on",
 });
 
-/** Those that exist; an error if one of them cannot be described. */
-async function topicIds(
-  client: KafkaClient,
-  topics: readonly { readonly topic: string }[],
-  call: Call,
-): Answer<ReadonlyMap<string, string>> {
-  const metadata = await client.metadata(
-    topics.map(({ topic }) => topic),
-    call,
-  );
+type Ids = ReadonlyMap<string, Result<string, KafkaError>>;
+/** By topic, without those that do not exist; an error if Kafka did not answer. */
+type Looked = Result<Ids, KafkaError>;
+
+async function lookUp(client: KafkaClient, topics: readonly string[], call: Call): Promise<Looked> {
+  if (topics.length === 0) return ok(new Map());
+  const metadata = await client.metadata(topics, call);
   if (!metadata.ok) return metadata;
+  const unknown = kafkaCode("UNKNOWN_TOPIC_OR_PARTITION");
+  const existing = metadata.value.topics.filter(({ errorCode }) => errorCode !== unknown);
+  return ok(new Map(existing.map((topic) => [topic.name, idOf(topic)])));
+}
+
+function idOf({ name, topicId, errorCode }: TopicMetadata): Result<string, KafkaError> {
+  if (errorCode !== 0) {
+    return err(protocolError(errorCode, `look at topic ${name}`, `DESCRIBE on topic ${name}`));
+  }
+  return topicId === NIL_TOPIC_ID ? err(noId(name)) : ok(topicId);
+}
+
+/** Those that exist; an error if one of them cannot be described. */
+function idsOf(
+  topics: readonly { readonly topic: string }[],
+  known: Looked,
+): Result<ReadonlyMap<string, string>, KafkaError> {
+  if (!known.ok) return topics.length === 0 ? ok(new Map()) : known;
   const ids = new Map<string, string>();
-  for (const { name, topicId, errorCode } of metadata.value.topics) {
-    if (errorCode === kafkaCode("UNKNOWN_TOPIC_OR_PARTITION")) continue;
-    if (errorCode !== 0) {
-      return err(protocolError(errorCode, `look at topic ${name}`, `DESCRIBE on topic ${name}`));
-    }
-    if (topicId === NIL_TOPIC_ID) return err(noId(name));
-    ids.set(name, topicId);
+  for (const { topic } of topics) {
+    const id = known.value.get(topic);
+    if (id?.ok === false) return id;
+    if (id !== undefined) ids.set(topic, id.value);
   }
   return ok(ids);
 }
@@ -109,7 +147,8 @@ export async function putBackOffsets(
   if (described.value.state !== "Dead" || committed.value.length > 0) {
     return ok({ partitions: 0, detail: "the group is still there" });
   }
-  const ids = await topicIds(client, kept.topics, deadline.call());
+  const names = kept.topics.map(({ topic }) => topic);
+  const ids = idsOf(kept.topics, await lookUp(client, names, deadline.call()));
   if (!ids.ok) return ids;
   const same = kept.topics.filter(({ topic, topic_id: id }) => ids.value.get(topic) === id);
   const topics: TopicOffsets[] = [];

@@ -23,7 +23,8 @@ export type Expiry = {
 
 export type Crossing = { readonly cluster: Cluster; readonly age: Age };
 
-type Entry = { readonly cluster: Cluster; readonly due: Seen };
+/** A deadline in a heap. It counts only while it is its cluster's `due`. */
+type Entry = Seen & { readonly cluster: Cluster };
 
 const waitsForDeath = ({ state }: Cluster): boolean => state === "stale" || state === "dead";
 
@@ -58,13 +59,14 @@ export function createExpiry(ages: Ages, settings: FleetSettings): Expiry {
       cluster.due = undefined;
       return;
     }
-    const due = { clock: cluster.seen.clock, atMs: dueMs(cluster) };
+    const due = { clock: cluster.seen.clock, atMs: dueMs(cluster), cluster };
     cluster.due = due;
-    heaps[due.clock]?.add(due.atMs, { cluster, due });
+    heaps[due.clock]?.add(due);
   };
 
   /** A deadline that came up: crossed, or scheduled again. */
-  const cross = ({ cluster, due }: Entry): Crossing | undefined => {
+  const cross = (due: Entry): Crossing | undefined => {
+    const { cluster } = due;
     if (cluster.due !== due) return undefined;
     const age = ageOf(cluster);
     if (age === "dead" || (age === "stale" && !waitsForDeath(cluster))) return { cluster, age };

@@ -122,7 +122,6 @@ export function foldRegistration(
   const known = fleet.clusters.get(clientId);
   if (known === undefined) {
     const made: Cluster = {
-      ...described,
       clientId,
       epoch: 0,
       state: "registered",
@@ -132,6 +131,8 @@ export function foldRegistration(
       withdrawal: null,
       groupKept: false,
       worker: null,
+      clusterName: described.clusterName,
+      intervalSeconds: described.intervalSeconds,
       facts: undefined,
       seen: at.seen,
       due: undefined,

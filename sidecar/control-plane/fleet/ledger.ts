@@ -35,6 +35,7 @@ function fromStatus(
   describe: (clientId: ClientId, value: string | null) => Described,
 ): Cluster {
   const { client_id: clientId, state, reason, registry, worker } = status;
+  const { clusterName, intervalSeconds } = describe(clientId, registry.value);
   return {
     clientId,
     epoch: status.epoch,
@@ -45,7 +46,8 @@ function fromStatus(
     withdrawal: status.withdrawal,
     groupKept: status.group_kept === true,
     worker,
-    ...describe(clientId, registry.value),
+    clusterName,
+    intervalSeconds,
     facts: factsOf(status),
     seen: UNSEEN,
     due: undefined,

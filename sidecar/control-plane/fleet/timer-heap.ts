@@ -3,20 +3,21 @@
  * fleet. Obsolete entries are not removed: the caller checks whether an entry is still valid.
  */
 
-export type TimerHeap<T> = {
-  readonly add: (atMs: number, item: T) => void;
+/** When an item is due. It is the heap's own entry: there is one for each cluster. */
+export type Timed = { readonly atMs: number };
+
+export type TimerHeap<T extends Timed> = {
+  readonly add: (item: T) => void;
   /** Removes and returns the items due at `nowMs` (at or before it), earliest first. */
   readonly take: (nowMs: number) => readonly T[];
   readonly nextMs: () => number | undefined;
   readonly size: () => number;
 };
 
-type Entry<T> = { readonly atMs: number; readonly item: T };
+export function createTimerHeap<T extends Timed>(): TimerHeap<T> {
+  const heap: T[] = [];
 
-export function createTimerHeap<T>(): TimerHeap<T> {
-  const heap: Entry<T>[] = [];
-
-  const rise = (start: number, entry: Entry<T>): void => {
+  const rise = (start: number, entry: T): void => {
     let index = start;
     while (index > 0) {
       const parent = (index - 1) >> 1;
@@ -28,7 +29,7 @@ export function createTimerHeap<T>(): TimerHeap<T> {
     heap[index] = entry;
   };
 
-  const recorder = (entry: Entry<T>): void => {
+  const sink = (entry: T): void => {
     let index = 0;
     for (;;) {
       const child = smallerChild(heap, index);
@@ -40,20 +41,20 @@ export function createTimerHeap<T>(): TimerHeap<T> {
     heap[index] = entry;
   };
 
-  const pop = (): Entry<T> | undefined => {
+  const pop = (): T | undefined => {
     const first = heap[0];
     const last = heap.pop();
-    if (first !== undefined && last !== undefined && heap.length > 0) recorder(last);
+    if (first !== undefined && last !== undefined && heap.length > 0) sink(last);
     return first;
   };
 
   return {
-    add: (atMs, item) => rise(heap.length, { atMs, item }),
+    add: (item) => rise(heap.length, item),
     take: (nowMs) => {
       const due: T[] = [];
       while (heap[0] !== undefined && heap[0].atMs <= nowMs) {
         const entry = pop();
-        if (entry !== undefined) due.push(entry.item);
+        if (entry !== undefined) due.push(entry);
       }
       return due;
     },
@@ -62,7 +63,7 @@ export function createTimerHeap<T>(): TimerHeap<T> {
   };
 }
 
-function smallerChild<T>(heap: readonly Entry<T>[], index: number): number | undefined {
+function smallerChild(heap: readonly Timed[], index: number): number | undefined {
   const left = 2 * index + 1;
   const leftEntry = heap[left];
   const rightEntry = heap[left + 1];

@@ -21,7 +21,7 @@ import { createInbox } from "../inbox.ts";
 import { type FleetIdentity, refuseFleet } from "../leader/identity.ts";
 import { historyOf, registryStarts } from "../leader/promotion.ts";
 import type { TermSettings } from "../leader/term.ts";
-import { planInputOf, readConditions } from "../plan/input.ts";
+import { planInputOf, readConditions, readFree } from "../plan/input.ts";
 import { planCluster, type Step } from "../plan/plan.ts";
 import { admit } from "../registry/admission.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -177,9 +177,10 @@ function planLines(
     cleanupTimeoutMs: settings.cleanupTimeoutMs,
     brakePercent: settings.brakePercent,
   });
+  const free = readFree(leaderState, conditions.monotonicMs);
   const clientIds = [...new Set([...fleet.clusters.keys(), ...actual.clientIds()])].sort();
   return clientIds.flatMap((clientId) => {
-    const input = planInputOf(leaderState, clientId, ages, conditions);
+    const input = planInputOf(leaderState, clientId, ages, conditions, free);
     return stepLines(planCluster(input), {
       name: workerNameOf(clientId),
       group: groupOf(clientId),

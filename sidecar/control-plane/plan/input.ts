@@ -99,11 +99,20 @@ export function hasRegistration(leaderState: LeaderState): boolean {
   return false;
 }
 
+/** How many more workers may be replaced now, and how many that exited be started with a spec that fails. */
+export type Free = { readonly slots: number; readonly respawns: number };
+
+export const readFree = ({ rollout, actual }: LeaderState, monotonicMs: number): Free => ({
+  slots: freeSlots(rollout, actual.count(), monotonicMs),
+  respawns: freeRespawns(rollout, monotonicMs),
+});
+
 export function planInputOf(
   leaderState: LeaderState,
   clientId: ClientId,
   ages: Ages,
   conditions: FleetConditions,
+  free: Free,
 ): PlanInput {
   const { rollout, actual } = leaderState;
   const { monotonicMs } = conditions;
@@ -130,9 +139,8 @@ export function planInputOf(
       workers.length > 0 &&
       !isOver(leaderState.withdrawnHeardMs.get(clientId), ages, conditions),
     settling: workers.some((worker) => isSettling(worker, leaderState, conditions)),
-    replaceable:
-      rollout.trials.has(clientId) || freeSlots(rollout, actual.count(), monotonicMs) > 0,
-    respawnable: rollout.respawning.has(clientId) || freeRespawns(rollout, monotonicMs) > 0,
+    replaceable: free.slots > 0 || rollout.trials.has(clientId),
+    respawnable: free.respawns > 0 || rollout.respawning.has(clientId),
   };
 }
 

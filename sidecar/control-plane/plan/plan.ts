@@ -107,7 +107,7 @@ export function planCluster(input: PlanInput): Step {
   if (input.busy) return wait("busy");
   const isChanging = workers.some(isOnItsWay);
   if (isChanging && !input.changingTooLong) return wait("changing");
-  const newest = workers.toSorted(byAge).at(-1);
+  const newest = workers.length > 1 ? workers.toSorted(byAge).at(-1) : workers[0];
   if (cluster === undefined) return planOrphan(input, newest);
   if (cluster.withdrawal !== null) return planWithdrawn(input, cluster, newest);
   if (input.foreign !== undefined) return planForeign(input, cluster, input.foreign);

@@ -5,10 +5,10 @@
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import type { Ages } from "../fleet/observed-time.ts";
 import type { LeaderState } from "../state/leader-state.ts";
-import { forget, freeRespawns, freeSlots } from "../state/rollout.ts";
+import { forget } from "../state/rollout.ts";
 import { type WorkerSettings, workerSpec } from "../worker/spec.ts";
 import type { Act } from "./act.ts";
-import { type FleetConditions, planInputOf } from "./input.ts";
+import { type FleetConditions, planInputOf, readFree } from "./input.ts";
 import { isReplaced, planCluster, type Step } from "./plan.ts";
 
 /** How many acts may be under way at the same time; further ones stay dirty until one ends. */
@@ -37,15 +37,10 @@ export type Planned = {
 export function plannedActs(deps: PlanDeps, conditions: FleetConditions): Planned {
   const { leaderState } = deps;
   const room = openRoom(leaderState, conditions.monotonicMs);
-  const { trials, respawning } = leaderState.rollout;
   const acts: Act[] = [];
   const groupsKept: ClientId[] = [];
   for (const clientId of leaderState.dirty) {
-    const step = planCluster({
-      ...planInputOf(leaderState, clientId, deps.ages, conditions),
-      replaceable: room.slots > 0 || trials.has(clientId),
-      respawnable: room.respawns > 0 || respawning.has(clientId),
-    });
+    const step = planCluster(planInputOf(leaderState, clientId, deps.ages, conditions, room));
     const next = toAct(deps, clientId, step, conditions.specHash);
     if (next === undefined) {
       settle(deps, clientId, step);
@@ -82,11 +77,10 @@ function openRoom(leaderState: LeaderState, monotonicMs: number): Room {
   for (const kind of ["start", "stop", "delete-group"] as const) {
     readmit(leaderState, leaderState.queued[kind], acts[kind]);
   }
-  const slots = freeSlots(leaderState.rollout, leaderState.actual.count(), monotonicMs);
-  readmit(leaderState, leaderState.queuedReplacements, slots);
-  const respawnable = freeRespawns(leaderState.rollout, monotonicMs);
-  readmit(leaderState, leaderState.queuedRespawns, respawnable);
-  return { acts, slots, respawns: respawnable };
+  const free = readFree(leaderState, monotonicMs);
+  readmit(leaderState, leaderState.queuedReplacements, free.slots);
+  readmit(leaderState, leaderState.queuedRespawns, free.respawns);
+  return { acts, ...free };
 }
 
 function readmit(leaderState: LeaderState, queue: Set<ClientId>, countMax: number): void {

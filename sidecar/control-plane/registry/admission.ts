@@ -3,7 +3,7 @@
  * changes nothing. Pure.
  */
 import { type ClientId, isClientId } from "../../../shared/protocol/client-id.ts";
-import { parseJson, toBytes } from "../../../shared/protocol/json.ts";
+import { parseText } from "../../../shared/protocol/json.ts";
 import type { Accepted, Reason } from "../../../shared/protocol/ledger.ts";
 import { decodeRegistry, type RegistryMessage } from "../../../shared/protocol/message.ts";
 import type { Refused } from "../../../shared/protocol/quarantine.ts";
@@ -224,8 +224,7 @@ const isShown = (name: unknown): name is string =>
 
 /** What an accepted registration says about its cluster; the ledger keeps only its text. */
 export function describe(clientId: ClientId, value: string | null): Described {
-  const parsed = value === null ? undefined : parseJson(toBytes(value));
-  const json = parsed?.ok === true ? parsed.value.json : undefined;
+  const json = value === null ? undefined : parseText(value);
   if (typeof json !== "object" || json === null) {
     return { clusterName: clientId, intervalSeconds: undefined };
   }

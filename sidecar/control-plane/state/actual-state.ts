@@ -84,6 +84,8 @@ export function createActual(fleet: string, aliases: readonly string[] = []): Ac
     },
     workersOf: (clientId) => byClient.get(clientId) ?? NONE,
     foreignOf: (clientId) => {
+      // Nearly always; it is asked for each cluster of each resync.
+      if (foreign.size === 0) return undefined;
       const names = workerNamesOf(clientId);
       return names.map((name) => foreign.get(name)).find((held) => held !== undefined);
     },

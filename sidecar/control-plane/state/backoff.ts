@@ -34,14 +34,14 @@ export type Backoffs = {
 
 export function createBackoffs(random: () => number): Backoffs {
   const attempts = new Map<ClientId, Attempts>();
-  const due = createTimerHeap<ClientId>();
+  const due = createTimerHeap<{ readonly atMs: number; readonly clientId: ClientId }>();
 
   const waitFor = (attempt: number, maxMs = BACKOFF_MAX_MS): number =>
     backoffMs(attempt, { baseMs: BACKOFF_BASE_MS, maxMs, certain: CERTAIN }, random());
 
   const set = (clientId: ClientId, failures: number, nowMs: number, waitMs: number): number => {
     attempts.set(clientId, { failures, notBeforeMs: nowMs + waitMs });
-    due.add(nowMs + waitMs, clientId);
+    due.add({ atMs: nowMs + waitMs, clientId });
     return failures;
   };
 
@@ -57,7 +57,7 @@ export function createBackoffs(random: () => number): Backoffs {
     succeeded: (clientId) => attempts.delete(clientId),
     backingOff: (clientId, nowMs) => nowMs < (attempts.get(clientId)?.notBeforeMs ?? 0),
     failures: (clientId) => attempts.get(clientId)?.failures ?? 0,
-    take: (nowMs) => due.take(nowMs),
+    take: (nowMs) => due.take(nowMs).map(({ clientId }) => clientId),
     nextMs: due.nextMs,
   };
 }

@@ -112,6 +112,60 @@ describe("decodeLedger()", () => {
   });
 });
 
+/** A record without facts is read by hand, any other by the schema: one that is no fact brings it there. */
+describe("decodeLedger() reads alike by hand and by its schema", () => {
+  const worker = { runtime: "docker", instance: "i", spec_hash: "s", restarts: 1, state: "exited" };
+  const base = { client_id: "af-10", epoch: 1, state: "active", reason: "heartbeat", since: "s" };
+  const registry = { partition: 0, offset: 1, value: "{}", headers: { by: "agent" } };
+  const bases = {
+    ...base,
+    ...{ withdrawal: null, group_kept: undefined, conflict: undefined },
+    ...{ sequence: undefined, stray: undefined },
+  };
+  const records = [
+    { ...bases, registry: { ...registry, topic_id: "t" }, worker: { ...worker, held: undefined } },
+    {
+      ...{ ...bases, sequence: 3, withdrawal: "done", worker: null },
+      registry: { ...registry, topic_id: undefined, value: null, headers: {} },
+    },
+  ];
+  const values: readonly unknown[] = [
+    ...[undefined, null, true, {}, [], "", "x", "X y", "af-10", "pending", "running", "dead"],
+    ...["silent", 0, -0, 1, -1, 0.5, 2 ** 53, 2 ** 53 - 1, { by: 1 }, { by: "x", at: "y" }],
+    ...[{ constructor: "x" }, { prototype: "x", by: "y" }, ["x"], { since: "s", instances: [] }],
+  ];
+  const decoded = (record: object) =>
+    decodeLedger(toBytes("af-10"), toBytes(JSON.stringify(record)));
+  const same = (record: object) => {
+    const byHand = decoded(record);
+    expect(byHand).toEqual(decoded({ offsets: 0, ...record }));
+    return byHand.ok;
+  };
+  const fields = [...Object.keys(bases), "registry", "worker"];
+
+  test.each(fields)("%s", (name) => {
+    const read = records.flatMap((record) =>
+      values.map((value) => same({ ...record, [name]: value })),
+    );
+    expect(read.length).toBe(records.length * values.length);
+  });
+  test.each(["partition", "offset", "value", "topic_id", "headers", "other"])(
+    "registry.%s",
+    (name) => {
+      const read = records.flatMap((record) =>
+        values.map((value) => same({ ...record, registry: { ...record.registry, [name]: value } })),
+      );
+      expect(read).toContain(true);
+    },
+  );
+  test.each([...Object.keys(worker), "held", "other"])("worker.%s", (name) => {
+    const read = values.map((value) =>
+      same({ ...records[0], worker: { ...worker, [name]: value } }),
+    );
+    expect(read).toContain(true);
+  });
+});
+
 describe("decodeControl()", () => {
   test("gives back a released brake of any clients", () => {
     fc.assert(

@@ -3,12 +3,13 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { ByteWriter } from "../../../../shared/kafka/api/bytes.ts";
 import { NIL_TOPIC_ID } from "../../../../shared/kafka/api/metadata.ts";
-import { ok } from "../../../../shared/result.ts";
+import { err, ok } from "../../../../shared/result.ts";
 import {
   clamped,
   putBackOffsets,
   readOffsets,
 } from "../../../../sidecar/control-plane/act/kept-offsets.ts";
+import { coordinators, groupOffsets } from "../../../shared/kafka/played-groups.ts";
 import { playedClient } from "../../../shared/kafka/played-wire.ts";
 
 const at = (...offsets: readonly [number, number][]) => ({ offsets: new Map(offsets) });
@@ -55,9 +56,19 @@ test("clamped() is always inside the log, and within it what was kept", () => {
 function playedKafka({ topicId = "id-1", topicCode = 0, partitionCode = 0, groupCode = 0 }) {
   const commits: string[] = [];
   let committed = true;
+  /** Those of many groups are asked for by their coordinators. */
+  let isForMany = false;
   const client = playedClient({
     answer: (_, { apiName }) => {
       const writer = new ByteWriter().int32(0);
+      if (apiName === "FindCoordinator") {
+        isForMany = true;
+        return Promise.resolve(coordinators(writer, [["g", 1, 0]]));
+      }
+      if (apiName === "OffsetFetch" && isForMany) {
+        const topics = [{ topic: "t", offset: 7, errorCode: partitionCode }];
+        return Promise.resolve(groupOffsets(writer, [["g", groupCode, topics]]));
+      }
       if (apiName === "OffsetFetch") {
         writer.array(committed ? ["t"] : [], (topics, name) =>
           topics.string(name).array([7], (row, offset) => {
@@ -111,7 +122,8 @@ describe("what cannot be known again, or not all be read, is not kept", () => {
     ["a group that we may not look at", { groupCode: 30 }, "authorization"],
   ] as const)("%s", async (_, played, expected) => {
     const { client } = playedKafka(played);
-    const read = await readOffsets(client, "g", 0, { deadlineMs: 1_000 });
+    const all = await readOffsets(client, ["g"], 0, { deadlineMs: 1_000 });
+    const read = all.get("g") ?? err({ code: "nobody" });
     const kept = read.ok && read.value.topics.length > 0 ? "kept" : "nothing";
     expect(read.ok ? kept : read.error.code).toBe(expected);
   });

@@ -11,21 +11,21 @@ const move: fc.Arbitrary<Move> = fc.oneof(
   { weight: 1, arbitrary: fc.nat(50).map((nowMs) => ({ kind: "take", nowMs }) as const) },
 );
 
-describe("createDeadlines()", () => {
+describe("createTimerHeap()", () => {
   test("takes what a sorted list takes, earliest first, each item once", () => {
     fc.assert(
       fc.property(fc.array(move, { maxLength: 200 }), (moves) => {
-        const heap = createTimerHeap<number>();
+        const heap = createTimerHeap<{ readonly atMs: number; readonly item: number }>();
         let list: { readonly atMs: number; readonly item: number }[] = [];
         const taken: number[] = [];
         moves.forEach((one, item) => {
           if (one.kind === "add") {
-            heap.add(one.atMs, item);
+            heap.add({ atMs: one.atMs, item });
             list.push({ atMs: one.atMs, item });
           } else {
             const due = list.filter(({ atMs }) => atMs <= one.nowMs);
             list = list.filter(({ atMs }) => atMs > one.nowMs);
-            const got = heap.take(one.nowMs);
+            const got = heap.take(one.nowMs).map(({ item: each }) => each);
             const atOf = new Map(due.map((entry) => [entry.item, entry.atMs]));
             expect(got.map((it) => atOf.get(it) ?? Number.NaN)).toEqual(
               due.map(({ atMs }) => atMs).sort((a, b) => a - b),
@@ -40,9 +40,9 @@ describe("createDeadlines()", () => {
     );
   });
   test("takes at the deadline, not a millisecond before", () => {
-    const heap = createTimerHeap<string>();
-    heap.add(100, "x");
+    const heap = createTimerHeap<{ readonly atMs: number; readonly item: string }>();
+    heap.add({ atMs: 100, item: "x" });
     expect(heap.take(99)).toEqual([]);
-    expect(heap.take(100)).toEqual(["x"]);
+    expect(heap.take(100)).toEqual([{ atMs: 100, item: "x" }]);
   });
 });

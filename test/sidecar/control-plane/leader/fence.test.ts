@@ -34,7 +34,7 @@ function gateAt(hadPredecessor: boolean) {
     groups: {
       delete: () => Promise.resolve(ok(null)),
       members: () => Promise.resolve(ok([])),
-      readOffsets: () => Promise.resolve(ok({ read_at: "", topics: [] })),
+      readOffsets: () => Promise.resolve(new Map()),
       putBackOffsets: () => Promise.resolve(),
     },
     clock: clockOf({ monotonicMs: () => clock.ms }),
