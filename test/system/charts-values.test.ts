@@ -235,6 +235,30 @@ describe.skipIf(missing !== undefined)("values of the charts", () => {
   );
 
   test(
+    "how long a successor must run is a value, and what the program takes by default",
+    async () => {
+      const read = async (values: Values) => {
+        const pod = podOf(
+          named(await render(SIDECAR_CHART, values), "Deployment", "edge-control-plane"),
+        );
+        return pod === undefined ? {} : environmentOf(pod);
+      };
+      const config = readControlPlaneConfig({}, openHost());
+      const byDefault = await read({});
+      expect(byDefault).toMatchObject({ WORKER_MIN_READY: "60s" });
+      expect(config).toMatchObject({ ok: true, value: { workerMinReadyMs: 60_000 } });
+      const timing = (workerMinReady: string | null) => ({
+        controlPlane: { timing: { workerMinReady } },
+      });
+      expect(await read(timing("5m"))).toMatchObject({ WORKER_MIN_READY: "5m" });
+      // As after an upgrade with the values of an older chart.
+      expect(await read(timing(null))).not.toHaveProperty("WORKER_MIN_READY");
+      expect(dotted(await refusal(SIDECAR_CHART, timing("60")))).toContain("workerMinReady");
+    },
+    LIMIT_MS,
+  );
+
+  test(
     "two control planes have a disruption budget, one has none, none has nothing",
     async () => {
       const kinds = async (values: Values) =>

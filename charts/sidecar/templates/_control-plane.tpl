@@ -14,6 +14,10 @@
   value: {{ $plane.timing.reconcileInterval | quote }}
 - name: SESSION_TIMEOUT
   value: {{ $plane.timing.sessionTimeout | quote }}
+{{- with $plane.timing.workerMinReady }}
+- name: WORKER_MIN_READY
+  value: {{ . | quote }}
+{{- end }}
 - name: CLEANUP_BRAKE_PERCENT
   value: {{ $plane.cleanupBrakePercent | quote }}
 - name: RUNTIME
