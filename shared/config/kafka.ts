@@ -1,6 +1,6 @@
 /** The variables that every program has: where Kafka is, who we are to it, and how we log. */
 import * as v from "valibot";
-import { type KafkaSettings, parseBrokerAddress } from "../kafka/settings.ts";
+import { isBareIpv6, type KafkaSettings, parseBrokerAddress } from "../kafka/settings.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../log.ts";
 import { flag, oneOf, path, text } from "./schema.ts";
 import {
@@ -18,6 +18,9 @@ const NAME_CHARS_MAX = 253;
 const CREDENTIAL_CHARS_MAX = 4096;
 const UNRESOLVED = "cpln://secret/";
 
+const BARE_IPV6_ENTRY =
+  "has an IPv6 address without brackets, whose port is ambiguous: write [::1]:9092";
+
 export const brokerList = v.pipe(
   v.string(),
   v.description("host:port, several separated by commas"),
@@ -28,6 +31,7 @@ export const brokerList = v.pipe(
     (entry) => parseBrokerAddress(entry) !== undefined,
     "has an entry that is no host:port",
   ),
+  v.everyItem((entry) => !isBareIpv6(entry), BARE_IPV6_ENTRY),
 );
 
 /** Upper and lower case are alike; undefined: a mechanism that we do not have. It is checked only when SASL is on. */

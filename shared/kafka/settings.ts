@@ -53,6 +53,10 @@ function bareIpv6(text: string): BrokerAddress | undefined {
   return bare ? { host: text, port: PORT_DEFAULT } : undefined;
 }
 
+/** Such as `fd00::1:9092`: whether the end is a port nobody can tell. */
+export const isBareIpv6 = (text: string): boolean =>
+  !text.includes("]") && text.split(":").length > 2;
+
 /** `host:port`, with brackets around an IPv6 host. */
 export function addressText(address: BrokerAddress): string {
   return address.host.includes(":")

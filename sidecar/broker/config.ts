@@ -17,7 +17,7 @@ import {
   problemText,
   withDefault,
 } from "../../shared/config/table.ts";
-import { parseBrokerAddress } from "../../shared/kafka/settings.ts";
+import { isBareIpv6, parseBrokerAddress } from "../../shared/kafka/settings.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import {
   BROKER_ID_MAX,
@@ -43,7 +43,7 @@ const address = v.pipe(
   text(NAME_CHARS_MAX, "host:port"),
   v.check((value) => parseBrokerAddress(value) !== undefined, "is no host:port"),
   v.check(
-    (value) => value.includes("]") || value.split(":").length <= 2,
+    (value) => !isBareIpv6(value),
     "is an IPv6 address without brackets, whose port is ambiguous: write [::1]:9092",
   ),
   v.check((value) => /:\d+$/u.test(value), "has no port"),

@@ -32,6 +32,21 @@ describe("the Kafka variables", () => {
       'KAFKA_BROKERS="a:9092,b:x": has an entry that is no host:port (allowed: host:port, several separated by commas)',
     ],
   ];
+  test.each(["::1", "kafka:9092,fd00::1", "fd00::1:9092"])(
+    "IPv6 without brackets (%s) is refused: what of it is the port?",
+    (brokers) => {
+      const config = read({ KAFKA_BROKERS: brokers });
+      const [line = ""] = config.ok ? [] : config.error.map(problemText);
+      expect(line).toContain("write [::1]:9092");
+    },
+  );
+  test("IPv6 in brackets is taken, with a port and without", () => {
+    const config = read({ KAFKA_BROKERS: "[::1]:19092, [fd00::1]" });
+    expect(config.ok && kafkaSettings(config.value, "us").brokers).toEqual([
+      "[::1]:19092",
+      "[fd00::1]",
+    ]);
+  });
   test.each(wrong)("%p is refused", (environment, message) => {
     const config = read(environment);
     expect(config.ok ? [] : config.error.map(problemText)).toEqual([message]);
