@@ -10,10 +10,11 @@ import { endOffsets, startOffsets } from "../../../shared/kafka/consumer/offsets
 import { readToEnd } from "../../../shared/kafka/consumer/read-until.ts";
 import { exitCodeOf, type KafkaError } from "../../../shared/kafka/error.ts";
 import type { KafkaLog } from "../../../shared/kafka/log.ts";
-import { groupOf } from "../../../shared/protocol/client-id.ts";
 import { decodeControl } from "../../../shared/protocol/control.ts";
 import { CONTROL, REGISTRY } from "../../../shared/protocol/topic.ts";
 import { ok, type Result } from "../../../shared/result.ts";
+import { foldChanges } from "../act/outcome.ts";
+import { foldRollout } from "../act/rollout.ts";
 import { createExpiry } from "../fleet/expiry.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { createAges } from "../fleet/observed-time.ts";
@@ -21,15 +22,15 @@ import { createInbox } from "../inbox.ts";
 import { type FleetIdentity, refuseFleet } from "../leader/identity.ts";
 import { historyOf, registryStarts } from "../leader/promotion.ts";
 import type { TermSettings } from "../leader/term.ts";
-import { planInputOf, readConditions, readFree } from "../plan/input.ts";
-import { planCluster, type Step } from "../plan/plan.ts";
+import { readConditions } from "../plan/input.ts";
 import { admit } from "../registry/admission.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { createActual } from "../state/actual-state.ts";
 import { createBackoffs } from "../state/backoff.ts";
 import { openLeaderState } from "../state/leader-state.ts";
-import { forgetOffsets } from "../state/ledger.ts";
-import { specHashOf, type WorkerSettings, workerNameOf } from "../worker/spec.ts";
+import { begin, forgetOffsets } from "../state/ledger.ts";
+import { specHashOf, type WorkerSettings } from "../worker/spec.ts";
+import { type FirstRound, laterLines, planLines } from "./plan-lines.ts";
 import { READ_CALL, readLedger } from "./read-ledger.ts";
 
 const CALL = { deadlineMs: 10_000 } as const;
@@ -63,8 +64,8 @@ export async function dryRun(deps: DryRunDeps): Promise<ExitCode> {
     say(`this control plane would not lead: ${refused}`);
     return EXIT.configuration;
   }
-  const lines = planLines(deps, fleet.value, listing.value);
-  for (const line of lines) say(line);
+  const { lines, later } = planFirst(deps, fleet.value, listing.value);
+  for (const line of [...lines, ...laterLines(later)]) say(line);
   const clusters = fleet.value.clusters.size;
   say(`${lines.length} steps for ${clusters} clusters; nothing was written, nothing was done`);
   return EXIT.done;
@@ -145,11 +146,11 @@ async function readControl(deps: DryRunDeps): Promise<Result<Control, KafkaError
 }
 
 /** As a new leader sees it at first: every cluster at age zero. */
-function planLines(
+function planFirst(
   deps: DryRunDeps,
   fleet: Fleet,
   listing: Parameters<ReturnType<typeof createActual>["fold"]>[0],
-): readonly string[] {
+): FirstRound {
   const { settings, worker } = deps;
   const ages = createAges({
     partitions: 1,
@@ -157,67 +158,29 @@ function planLines(
     heartbeatTimeoutMs: settings.heartbeatTimeoutMs,
   });
   const actual = createActual(worker.fleet, settings.fleetAliases);
-  actual.fold(listing, 0);
-  const expiry = createExpiry(ages, settings);
   const specHash = specHashOf(worker);
   const leaderState = openLeaderState({
-    fleet,
-    actual,
-    expiry,
-    backoffs: createBackoffs(() => 0),
-    specHash,
+    ...{ fleet, actual, specHash, backoffs: createBackoffs(() => 0) },
+    expiry: createExpiry(ages, settings),
   });
-  for (const cluster of fleet.clusters.values()) cluster.seen = { clock: ages.joint, atMs: 0 };
+  const at = { monotonicMs: deps.clock.monotonicMs(), nowMs: deps.clock.nowMs() };
+  begin(leaderState, ages);
+  const changes = actual.fold(listing, 0);
+  const seen = { clock: ages.joint, atMs: 0 };
+  const outcomes = { runtime: deps.runtime.runtime, tell: () => undefined };
+  foldChanges(leaderState, changes, { ...at, seen }, outcomes);
+  foldRollout(leaderState, {
+    changed: changes.changed,
+    beganMs: at.monotonicMs,
+    minReadyMs: settings.workerMinReadyMs,
+  });
   const conditions = readConditions(leaderState, {
     registryHarmful: false,
     specHash,
-    monotonicMs: deps.clock.monotonicMs(),
-    nowMs: deps.clock.nowMs(),
+    ...at,
     workerMinReadyMs: settings.workerMinReadyMs,
     cleanupTimeoutMs: settings.cleanupTimeoutMs,
     brakePercent: settings.brakePercent,
   });
-  const free = readFree(leaderState, conditions.monotonicMs);
-  const clientIds = [...new Set([...fleet.clusters.keys(), ...actual.clientIds()])].sort();
-  return clientIds.flatMap((clientId) => {
-    const input = planInputOf(leaderState, clientId, ages, conditions, free);
-    return stepLines(planCluster(input), {
-      name: workerNameOf(clientId),
-      group: groupOf(clientId),
-      groupKept: input.cluster?.groupKept === true,
-      foreign: input.foreign?.detail,
-    });
-  });
+  return planLines({ leaderState, ages, conditions, worker });
 }
-
-type Names = {
-  readonly name: string;
-  readonly group: string;
-  readonly groupKept: boolean;
-  readonly foreign: string | undefined;
-};
-
-/** The end of a withdrawal is printed together with its first step. */
-function stepLines(step: Step, of: Names): readonly string[] {
-  switch (step.kind) {
-    case "start":
-      return [`start ${of.name}`];
-    case "stop":
-      return [
-        `stop ${of.name} (${step.cause}): ${step.worker.instance}`,
-        ...(step.cause === "withdrawn" ? [groupLine(of)] : []),
-      ];
-    case "delete-group":
-      return [groupLine(of)];
-    case "wait":
-      return [`wait ${of.name} (${step.why})`];
-    case "none":
-      if (step.why === "group-kept") return [groupLine(of)];
-      return step.why === "blocked" ? [`blocked ${of.name}: ${of.foreign ?? ""}`] : [];
-  }
-}
-
-const groupLine = ({ group, groupKept }: Names): string =>
-  groupKept
-    ? `keep group ${group}, if there is one: its tombstone is history`
-    : `delete group ${group}`;

@@ -47,7 +47,7 @@ export function plannedActs(deps: PlanDeps, conditions: FleetConditions): Planne
       if (step.kind === "none" && step.why === "group-kept") groupsKept.push(clientId);
     } else if (room.acts[next.kind] > 0) {
       acts.push(next);
-      take(room, next, leaderState);
+      takeRoom(room, next, leaderState);
     } else {
       leaderState.dirty.delete(clientId);
       leaderState.queued[next.kind].add(clientId);
@@ -62,16 +62,17 @@ export const replaces = (act: Act): boolean => act.kind === "stop" && isReplaced
 export const respawns = (act: Act): boolean =>
   act.kind === "stop" && act.cause === "exited" && act.successor !== undefined;
 
-function take(room: Room, act: Act, { rollout }: LeaderState): void {
+/** An act of this kind begins. */
+export function takeRoom(room: Room, act: Act, { rollout }: LeaderState): void {
   room.acts[act.kind] -= 1;
   if (replaces(act) && !rollout.trials.has(act.clientId)) room.slots -= 1;
   if (respawns(act) && !rollout.respawning.has(act.clientId)) room.respawns -= 1;
 }
 
-type Room = { readonly acts: Record<Act["kind"], number>; slots: number; respawns: number };
+export type Room = { readonly acts: Record<Act["kind"], number>; slots: number; respawns: number };
 
-/** How many acts of each kind may begin; that many of the queued clusters are made dirty again. */
-function openRoom(leaderState: LeaderState, monotonicMs: number): Room {
+/** How many acts of each kind may begin; as many of those that queue are made dirty again. */
+export function openRoom(leaderState: LeaderState, monotonicMs: number): Room {
   const acts: Record<Act["kind"], number> = { ...ACTS_AT_ONCE_MAX };
   for (const kind of leaderState.busy.values()) acts[kind] -= 1;
   for (const kind of ["start", "stop", "delete-group"] as const) {
@@ -151,8 +152,8 @@ function noteBlocked(leaderState: LeaderState, clientId: ClientId, step: Step): 
   leaderState.blockedNews.add(clientId);
 }
 
-function toAct(
-  { leaderState, worker }: PlanDeps,
+export function toAct(
+  { leaderState, worker }: Pick<PlanDeps, "leaderState" | "worker">,
   clientId: ClientId,
   step: Step,
   specHash: string,
