@@ -4,6 +4,9 @@
  */
 import * as v from "valibot";
 
+/** As in a registration. */
+const INTERVAL_MAX_S = 3600;
+
 const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
 /** Two agents that beat in turn under one client id. */
@@ -46,6 +49,8 @@ export const FACTS = {
   stray: fact(Stray),
   /** Hash of the spec for which its worker was replaced, until the new one has run for WORKER_MIN_READY. */
   replaced_for: fact(v.string()),
+  /** Of a cluster that history withdrew: its registration's, which the tombstone has taken the place of. */
+  heartbeat_interval_seconds: fact(v.pipe(v.number(), v.minValue(1), v.maxValue(INTERVAL_MAX_S))),
 } as const;
 
 const Facts = v.object(FACTS);
@@ -57,12 +62,14 @@ export function factsOf({
   offsets,
   stray,
   replaced_for: replacedFor,
+  heartbeat_interval_seconds: interval,
 }: Facts): Facts | undefined {
   const facts = {
     ...(conflict === undefined ? {} : { conflict }),
     ...(offsets === undefined ? {} : { offsets }),
     ...(stray === undefined ? {} : { stray }),
     ...(replacedFor === undefined ? {} : { replaced_for: replacedFor }),
+    ...(interval === undefined ? {} : { heartbeat_interval_seconds: interval }),
   };
   return Object.keys(facts).length === 0 ? undefined : facts;
 }

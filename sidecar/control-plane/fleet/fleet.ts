@@ -146,6 +146,7 @@ export function foldRegistration(
   }
   if (wasSilent(known)) known.returned = at.seen;
   Object.assign(known, described, { registry, seen: at.seen, released: false });
+  setFact(known, "heartbeat_interval_seconds", undefined);
   // If the group is kept, a new registration has nothing to wait for.
   if (known.withdrawal === "pending" && !known.groupKept) return known;
   known.withdrawal = null;
@@ -159,16 +160,28 @@ export function foldRegistration(
 export function foldTombstone(
   fleet: Fleet,
   accepted: Accepted & { readonly clientId: ClientId },
-  at: { readonly seen: Seen; readonly nowMs: number; readonly groupKept: boolean },
+  at: {
+    readonly seen: Seen;
+    readonly nowMs: number;
+    readonly groupKept: boolean;
+    /** Of a registration before it that was read together with it. */
+    readonly intervalSeconds: number | undefined;
+  },
 ): Cluster {
   const { clientId, ...registry } = accepted;
   const { groupKept } = at;
-  const described = { clusterName: clientId, intervalSeconds: undefined };
+  const before = fleet.clusters.get(clientId);
+  // A history's tombstone may be one that was refused: how rarely its cluster beats still counts.
+  const intervals = [at.intervalSeconds, before?.intervalSeconds].filter(
+    (one) => one !== undefined,
+  );
+  const intervalSeconds = groupKept && intervals.length > 0 ? Math.max(...intervals) : undefined;
+  const described = { clusterName: clientId, intervalSeconds };
   const known =
-    fleet.clusters.get(clientId) ??
-    foldRegistration(fleet, accepted, described, { ...at, reason: "tombstone" });
+    before ?? foldRegistration(fleet, accepted, described, { ...at, reason: "tombstone" });
   const withdrawal = "pending" as const;
   Object.assign(known, described, { registry, withdrawal, groupKept, facts: undefined });
+  setFact(known, "heartbeat_interval_seconds", intervalSeconds);
   enter(known, "withdrawn", "tombstone", at.nowMs);
   return known;
 }
@@ -253,6 +266,11 @@ export function deadlineOf(cluster: Cluster, settings: FleetSettings): ClusterDe
   const intervalMs = (cluster.intervalSeconds ?? 0) * 1000;
   return {
     staleAfterMs: Math.max(settings.heartbeatTimeoutMs, STALE_INTERVALS * intervalMs),
-    deadAfterMs: Math.max(settings.cleanupTimeoutMs, DEAD_INTERVALS * intervalMs),
+    deadAfterMs: deadAfterMs(cluster, settings.cleanupTimeoutMs),
   };
 }
+
+export const deadAfterMs = (
+  { intervalSeconds = 0 }: Pick<Cluster, "intervalSeconds">,
+  cleanupTimeoutMs: number,
+): number => Math.max(cleanupTimeoutMs, DEAD_INTERVALS * intervalSeconds * 1000);

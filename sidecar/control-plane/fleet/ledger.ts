@@ -47,7 +47,7 @@ function fromStatus(
     groupKept: status.group_kept === true,
     worker,
     clusterName,
-    intervalSeconds,
+    intervalSeconds: intervalSeconds ?? status.heartbeat_interval_seconds,
     facts: factsOf(status),
     seen: UNSEEN,
     due: undefined,

@@ -1,7 +1,7 @@
 /** The planner's input about one cluster, and why clean-ups wait. Pure: only reads the leader's state. */
 import type { ClientId } from "../../../shared/protocol/client-id.ts";
 import { type BrakeReading, readBrake } from "../fleet/brake.ts";
-import type { Cluster } from "../fleet/fleet.ts";
+import { type Cluster, deadAfterMs } from "../fleet/fleet.ts";
 import type { Ages } from "../fleet/observed-time.ts";
 import type { Worker } from "../runtime/runtime.ts";
 import type { LeaderState } from "../state/leader-state.ts";
@@ -133,23 +133,25 @@ export function planInputOf(
     holdWithdrawal: cluster && withdrawalHold(leaderState, cluster, ages, conditions),
     holdOrphan: orphan ? orphanHold(leaderState, clientId, ages, conditions) : undefined,
     underAlias: leaderState.actual.isUnderAlias(clientId),
-    orphanExpired: orphan && isOver(leaderState.orphanSince.get(clientId), ages, conditions),
+    orphanExpired:
+      orphan && isOver(leaderState.orphanSince.get(clientId), ages, conditions.cleanupTimeoutMs),
     awaitsSilence:
       cluster?.groupKept === true &&
       workers.length > 0 &&
-      !isOver(leaderState.withdrawnHeardMs.get(clientId), ages, conditions),
+      !isOver(
+        leaderState.withdrawnHeardMs.get(clientId),
+        ages,
+        deadAfterMs(cluster, conditions.cleanupTimeoutMs),
+      ),
     settling: workers.some((worker) => isSettling(worker, leaderState, conditions)),
     replaceable: free.slots > 0 || rollout.trials.has(clientId),
     respawnable: free.respawns > 0 || rollout.respawning.has(clientId),
   };
 }
 
-/** A grace period of one CLEANUP_TIMEOUT since then, on the joint clock; one that has not begun is not over. */
-const isOver = (
-  sinceMs: number | undefined,
-  ages: Ages,
-  { cleanupTimeoutMs }: FleetConditions,
-): boolean => sinceMs !== undefined && ages.observedMs(ages.joint) - sinceMs > cleanupTimeoutMs;
+/** A grace period since then, on the joint clock; one that has not begun is not over. */
+const isOver = (sinceMs: number | undefined, ages: Ages, graceMs: number): boolean =>
+  sinceMs !== undefined && ages.observedMs(ages.joint) - sinceMs > graceMs;
 
 /**
  * Whether it has exited before and was started again only recently: it may be in a crash loop. This

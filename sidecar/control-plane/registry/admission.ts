@@ -72,7 +72,8 @@ export function admit(
     // Records of the history before the last one are over: they start, stop and delete nothing.
     if (message === undefined || (fromHistory && !history.last.has(record))) continue;
     const inConflict = ordered.conflicts.has(message.clientId);
-    take(fleet, tally, record, message, { ...at, inConflict, fromHistory });
+    const intervalSeconds = fromHistory ? history.intervals.get(message.clientId) : undefined;
+    take(fleet, tally, record, message, { ...at, inConflict, fromHistory, intervalSeconds });
   }
   return {
     ...{ changed: [...tally.changed.values()], moved: tally.moved, outlived: tally.outlived },
@@ -120,6 +121,8 @@ function admitHistory(
   read: ReadonlyMap<RegistryRecord, RegistryMessage>,
 ) {
   const last = new Map<ClientId, RegistryRecord>();
+  /** Of each client's last registration: the tombstone after it says nothing of it. */
+  const intervals = new Map<ClientId, number | undefined>();
   const refused: Refused[] = [];
   for (const record of records) {
     const message = read.get(record);
@@ -130,10 +133,13 @@ function admitHistory(
     const { headers = {} } = last.get(clientId) ?? {};
     const speaker = { clientId, facts: undefined, registry: { value, headers } };
     const error = refusalOf(speaker, message, record.headers);
-    if (error === undefined) last.set(clientId, record);
-    else refused.push({ ...record, topic: REGISTRY, error });
+    if (error === undefined) {
+      last.set(clientId, record);
+      if (message.kind === "registration")
+        intervals.set(clientId, message.registration.heartbeat_interval_seconds);
+    } else refused.push({ ...record, topic: REGISTRY, error });
   }
-  return { last: new Set(last.values()), refused };
+  return { last: new Set(last.values()), intervals, refused };
 }
 
 function decodeAll(records: readonly RegistryRecord[]) {
@@ -152,6 +158,8 @@ type How = AdmitOptions & {
   /** Its client's registration and tombstone could not be ordered. */
   readonly inConflict: boolean;
   readonly fromHistory: boolean;
+  /** Of the last registration before it in that history. */
+  readonly intervalSeconds: number | undefined;
 };
 
 /**

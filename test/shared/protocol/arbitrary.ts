@@ -37,7 +37,10 @@ const strays = fc.record({
 });
 /** Each of them there or not. */
 const facts = fc.record(
-  { conflict: conflicts, offsets: keptOffsets, stray: strays, group_kept: fc.boolean() },
+  {
+    ...{ conflict: conflicts, offsets: keptOffsets, stray: strays, group_kept: fc.boolean() },
+    heartbeat_interval_seconds: fc.integer({ min: 1, max: 3600 }),
+  },
   { requiredKeys: [], noNullPrototype: true },
 );
 

@@ -138,6 +138,24 @@ describe("toStatus()", () => {
   });
 });
 
+describe("how rarely a cluster beats", () => {
+  const withdrawn = { state: "withdrawn", withdrawal: "pending", intervalSeconds: 600 } as const;
+  const facts = { heartbeat_interval_seconds: 600 };
+  const registry = { partition: 0, offset: 1, value: null, headers: {} };
+  test("is known to the next leader, although history's tombstone took its registration's place", () => {
+    const fleet = createFleet();
+    fold(fleet, toStatus(clusterOf({ ...withdrawn, groupKept: true, facts, registry }), 5));
+    expect(fleet.clusters.get(A)).toMatchObject({ intervalSeconds: 600, facts });
+  });
+  test("is what a new registration says, and the ledger forgets the older word", () => {
+    const fleet = createFleet();
+    const cluster = clusterOf({ ...withdrawn, groupKept: true, facts, registry });
+    fleet.clusters.set(A, cluster);
+    play(fleet, "r", 2, A);
+    expect(cluster).toMatchObject({ intervalSeconds: undefined, facts: undefined });
+  });
+});
+
 describe("foldLedger()", () => {
   test.each([
     [4, "older", "active"],

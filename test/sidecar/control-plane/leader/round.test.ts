@@ -8,7 +8,10 @@ import { ACTS_AT_ONCE_MAX } from "../../../../sidecar/control-plane/plan/schedul
 import { TermLost } from "../../../../sidecar/control-plane/record/write.ts";
 import { until } from "../../../bed/condition.ts";
 import { type Bench, NOTHING, openBench } from "../leader.ts";
-import { A, idOf, recordOf, workerOf } from "../sample.ts";
+import { A, idOf, recordOf, registrationText, workerOf } from "../sample.ts";
+
+/** Beats every 10 s: it is dead after ten of them, which is longer than the bench's CLEANUP_TIMEOUT. */
+const SLOW = registrationText(A, { heartbeat_interval_seconds: 10 });
 
 const ids = (count: number) => Array.from({ length: count }, (_, index) => idOf(`c${index}`));
 const registrations = (count: number) => ids(count).map((id, offset) => recordOf(id, offset));
@@ -111,6 +114,30 @@ describe("runRound()", () => {
     expect(cluster).toMatchObject({ withdrawal: "done", groupKept: true, worker: null });
     expect(await round()).toEqual([]);
   });
+  test.each([
+    ["in the history", [recordOf(A, 1, SLOW), recordOf(A, 2, null)]],
+    ["in the ledger", [recordOf(A, 2, null)]],
+  ] as const)(
+    "a tombstone of the history leaves the worker of a cluster that beats rarely, as its registration %s says",
+    async (where, registry) => {
+      list(workerOf());
+      if (where === "in the ledger") {
+        await bench.round({ registry: [recordOf(A, 0, SLOW)] });
+        bench.leaderState.actual.fold(
+          { workers: [workerOf()], foreign: [] },
+          bench.leaderState.actual.mark(),
+        );
+      }
+      const history = { ends: new Map([[0, 3]]), judged: new Set<number>() };
+      await bench.round({ registry }, { history });
+      const cluster = bench.leaderState.fleet.clusters.get(A);
+      expect(cluster).toMatchObject({ state: "withdrawn", groupKept: true });
+      bench.pass(100_000);
+      expect(doneOf(await bench.round({ ticked: true }))).toEqual([]);
+      bench.pass(1_000);
+      expect(doneOf(await bench.round({ ticked: true }))).toEqual([`stop ${A}`]);
+    },
+  );
   test.each([false, true])(
     "a registration behind a tombstone of the history keeps the worker; registry made again: %p",
     async (held) => {
