@@ -72,10 +72,11 @@ test.concurrent("a ledger deleted and made again under a running leader is writt
       async () => {
         const records = await kafka.tools.consume(STATUS);
         const keys = [...new Set(records.map(({ key }) => key))].sort();
-        return keys.join() === wanted.join() || new Error(keys.join());
+        if (keys.join() !== wanted.join()) throw new Error(keys.join());
+        return keys;
       },
       { deadlineMs: 2 * SOON_MS },
-    ).then((seen) => expect(seen).toBe(true));
+    ).then((keys) => expect(keys).toEqual(wanted));
     expect(pids()).toEqual(before);
     first.process.kill("SIGKILL");
     await first.process.exited;
