@@ -1,4 +1,7 @@
-/** The value that a text says in JSON; undefined, which JSON cannot say, where it is none. Bytes of records: protocol/json.ts. */
+/**
+ * The value of a JSON text; undefined, which is no JSON value, if the text is no JSON. Bytes of records:
+ * protocol/json.ts.
+ */
 export function parseJsonText(text: string): unknown {
   try {
     return JSON.parse(text);

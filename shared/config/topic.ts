@@ -1,4 +1,4 @@
-/** How the topic of what agents collect is made: the same for all who may be the first to need it. */
+/** How the topic of collected records is created: the same for every program that may be the first to need it. */
 import { CLUSTER_INFO_PARTITIONS } from "../protocol/topic.ts";
 import { integer } from "./schema.ts";
 import { withDefault } from "./table.ts";

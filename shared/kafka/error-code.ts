@@ -1,4 +1,7 @@
-/** Kafka's error codes, by the names that Kafka gives them, and what they mean here: https://kafka.apache.org/protocol#protocol_error_codes */
+/**
+ * Kafka's error codes, by Kafka's own names, and what they mean here:
+ * https://kafka.apache.org/protocol#protocol_error_codes
+ */
 
 export type KafkaErrorCode =
   | "unreachable"
@@ -76,12 +79,12 @@ const BY_NUMBER: ReadonlyMap<number, readonly [name: string, ...Meaning]> = new 
   Object.entries(TABLE).map(([name, meaning]) => [meaning[0], [name, ...meaning]]),
 );
 
-/** The number of that name, as it stands in an answer; 0 stands for none of them. */
+/** The number of that name in an answer; 0 is none of them. */
 export const kafkaCode = (name: keyof typeof TABLE): number => TABLE[name][0];
 
 export const isKnownCode = (errorCode: number): boolean => BY_NUMBER.has(errorCode);
 
-/** What is not in the table is `broker`, transient. */
+/** A code that is not in the table is `broker`, transient. */
 export function meaningOf(errorCode: number) {
   const known = BY_NUMBER.get(errorCode);
   if (known === undefined)

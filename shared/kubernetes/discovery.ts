@@ -1,4 +1,7 @@
-/** Does this API server have a resource? A 404 of a list does not say: the path may be one on its way up. */
+/**
+ * Whether this API server has a resource. A 404 of a list does not show that: the resource may still be
+ * being registered.
+ */
 import * as v from "valibot";
 import { err, ok, type Result } from "../result.ts";
 import { type KubernetesError, readStatus, statusError, transportError } from "./error.ts";

@@ -1,4 +1,4 @@
-/** The uid of a namespace. That of kube-system is the cluster's identity: it lives as long as the cluster. */
+/** The uid of a namespace. That of kube-system is the cluster's identity: it exists as long as the cluster. */
 import * as v from "valibot";
 import { err, ok, type Result } from "../result.ts";
 import { type KubernetesError, readStatus, statusError, transportError } from "./error.ts";

@@ -1,11 +1,11 @@
 /**
- * Objects that were asked for `as=Table`: their metadata and the columns that kubectl shows, without the
+ * Objects that were requested `as=Table`: their metadata and the columns that kubectl shows, without the
  * object itself. So a list of Secrets brings no value of a Secret. Pure.
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables
  */
 import * as v from "valibot";
 
-/** What to ask with. */
+/** The Accept header of the request. */
 export const AS_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io";
 
 const Table = v.object({
@@ -15,7 +15,7 @@ const Table = v.object({
   ),
 });
 
-/** Of each row the object's metadata, with the cells beside it; undefined of what is no table. */
+/** For each row the object's metadata with its cells; undefined if this is no table. */
 export function rowsOf(value: unknown): readonly Record<string, unknown>[] | undefined {
   const read = v.safeParse(Table, value);
   if (!read.success) return undefined;

@@ -1,4 +1,4 @@
-/** Reading a topic without following it: until something is found, or up to its present end. */
+/** Reads a topic without following it: until something is found, or up to its present end. */
 import { type Call, startDeadline, within } from "../../deadline.ts";
 import { err, ok, type Result } from "../../result.ts";
 import type { KafkaClient } from "../cluster/client.ts";
@@ -10,18 +10,18 @@ import { endOffsets, startOffsets } from "./offsets.ts";
 
 export type Source = { readonly client: KafkaClient; readonly log: KafkaLog };
 
-/** Takes what is read; `found` ends the reading. */
+/** Called with what is read; `found` ends the reading. */
 type Reader<T> = {
   readonly deliver: (batch: ReadBatch, found: (value: T) => void) => void;
   readonly problem?: (problem: ReadProblem, found: (value: T) => void) => void;
 };
 
-/** Of one question before it: where the topic begins and ends. */
+/** Deadline of one question before it: where the topic begins and ends. */
 const OFFSETS_MS_MAX = 10_000;
 
 /**
- * Where an offset is gone, or the topic was made again, it goes on where the topic begins now.
- * @returns undefined when the call is over first
+ * If an offset is gone, or the topic was recreated, it continues at the topic's present start. @returns
+ * undefined if the deadline comes first
  */
 export async function readUntil<T>(
   { client, log }: Source,
@@ -55,7 +55,7 @@ const startOf = ({ topic, partition, startOffset }: OutOfRange): ReadPosition =>
   ...{ topic, partition, offset: startOffset },
 });
 
-/** Gives every record from `from` (default: the start) up to the present end to `take`. */
+/** Calls `take` with every record from `from` (default: the start) up to the present end. */
 export async function readToEnd(
   source: Source,
   topic: string,

@@ -12,7 +12,7 @@ import { describe } from "../registry/admission.ts";
 /** A replay of 100,000 clusters takes seconds. */
 export const READ_CALL = { deadlineMs: 60_000 } as const;
 
-/** The ledger as it is now, folded; empty where no control plane has made one yet. */
+/** The present ledger, folded; empty if no control plane has created one yet. */
 export async function readLedger(source: Source): Promise<Result<Fleet, KafkaError>> {
   const fleet = createFleet();
   const read = await readToEnd(source, STATUS, READ_CALL, ({ records }) => {
