@@ -114,7 +114,11 @@ async function pass(scene: Scene, id: string, kinds: string, count: number): Pro
   const started = await start(scene, id, kinds);
   await until(
     "every kind to be closed",
-    async () => (await started.health()).kinds.every((kind) => kind.full_pass === "closed"),
+    async () => {
+      const { kinds: closing } = await started.health();
+      // Before its first record there is none.
+      return closing.length > 0 && closing.every((kind) => kind.full_pass === "closed");
+    },
     PATIENCE,
   );
   const seconds = (performance.now() - sinceMs) / 1000;

@@ -17,7 +17,7 @@ import {
   readHashes,
   WORDS,
 } from "./collect-scene.ts";
-import { type Collected, followCollected } from "./collected.ts";
+import { type Collected, followClient, followCollected } from "./collected.ts";
 
 const TEST_MS = 180_000;
 const SOON = { deadlineMs: 60_000, intervalMs: 50 } as const;
@@ -154,6 +154,132 @@ test(
     );
     await collected.close();
     await grant(bed);
+  },
+  TEST_MS,
+);
+
+test(
+  "agent collect yields to a CronJob with its client id, goes on after it, and through an outage of Kafka",
+  async () => {
+    const id = "shared-1";
+    const lasting = await startWatch(id, { COLLECT_KINDS: "configmaps" });
+    await until(
+      "its pass",
+      async () => (await lasting.health()).kinds[0]?.full_pass === "closed",
+      SOON,
+    );
+    const collected = await followCollected(kafka.bootstrap, id);
+    const words = ["collect", "--mode", "once"];
+    const once = await agent.run(words, environment(id, { COLLECT_KINDS: "configmaps" }));
+    expect(once.code).toBe(0);
+    await bed.apply(configMap("between", "1"));
+    await until("another life of the first", () => collected.state.lives.length === 3, SOON);
+    await equal(collected, ["configmaps"]);
+    expect(lasting.child.output()).toContain("this one stands by");
+    const [broker] = kafka.brokers;
+    await broker?.kill("SIGSTOP");
+    await bed.apply(...Array.from({ length: 300 }, (_, n) => configMap(`outage-${n}`, "o")));
+    await bed.kubectl(["delete", "configmap", "between", "-n", NAMESPACE]);
+    await broker?.kill("SIGCONT");
+    await equal(collected, ["configmaps"]);
+    expect(collected.state.lives).toHaveLength(3);
+    expect(collected.state.wrong).toEqual([]);
+    await lasting.child.stop();
+    await collected.close();
+  },
+  TEST_MS,
+);
+
+const CRD = {
+  apiVersion: "apiextensions.k8s.io/v1",
+  kind: "CustomResourceDefinition",
+  metadata: { name: "databases.example.com" },
+  spec: {
+    group: "example.com",
+    scope: "Namespaced",
+    names: { plural: "databases", singular: "database", kind: "Database" },
+    versions: [
+      {
+        ...{ name: "v1", served: true, storage: true },
+        schema: {
+          openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
+        },
+      },
+    ],
+  },
+};
+const database = (name: string) => ({
+  apiVersion: "example.com/v1",
+  kind: "Database",
+  metadata: { name, namespace: NAMESPACE },
+  spec: { engine: "postgres", password: PLANTED },
+});
+const Beat = v.object({ metrics: v.object({ resources_sent: v.number() }) });
+
+test(
+  "agent heartbeat with COLLECT=watch counts what it sent; a custom resource comes, goes, and comes again",
+  async () => {
+    const id = "beside-1";
+    const port = String(await freePort());
+    const child = agent.start(
+      ["heartbeat"],
+      environment(id, {
+        PORT: port,
+        KUBECONFIG: bed.kubeconfig,
+        COLLECT: "watch",
+        COLLECT_KINDS: "configmaps",
+        COLLECT_NAMESPACES: NAMESPACE,
+        COLLECT_CUSTOM_RESOURCES: "databases.example.com/v1=spec.engine",
+        HEARTBEAT_INTERVAL: "1s",
+      }),
+    );
+    const about = (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
+    await until(
+      "an empty pass",
+      async () => (await (await about("/health/collect")).text()).includes("missing"),
+      SOON,
+    );
+    const collected = await followCollected(kafka.bootstrap, id);
+    const { rows, closed } = collected.state;
+    const kind = "databases.example.com";
+    const engines = () =>
+      [...(rows.get(kind)?.values() ?? [])].map(({ record }) =>
+        JSON.stringify(record.object["fields"]),
+      );
+    await until("the empty pass to be closed", () => closed.has(kind), SOON);
+    for (const round of ["first", "second"]) {
+      await bed.apply(CRD);
+      await bed.kubectl(["wait", "--for=condition=Established", `crd/${kind}`, "--timeout=60s"]);
+      await until(
+        `the ${round} database to be made`,
+        () => bed.apply(database(round)).then(() => true),
+        SOON,
+      );
+      await until(
+        `the ${round} database`,
+        () => engines().join() === '{"spec.engine":"postgres"}',
+        SOON,
+      );
+      await bed.kubectl(["delete", "crd", kind]);
+      await until(`the ${round} end`, () => engines().length === 0, SOON);
+    }
+    const foreign = [...(rows.get("configmaps")?.values() ?? [])].filter(
+      ({ record }) => record.namespace !== NAMESPACE,
+    );
+    expect(foreign).toEqual([]);
+    let counted = 0;
+    const close = await followClient(kafka.bootstrap, "cluster.heartbeat", id, ({ key, value }) => {
+      if (key?.toString() !== id) return;
+      counted = v.parse(Beat, JSON.parse(String(value))).metrics.resources_sent;
+    });
+    await until("beats that count", () => counted > 0, SOON);
+    await close();
+    expect((await about("/health/ready")).status).toBe(200);
+    expect(await (await about("/metrics")).text()).toContain("outrider_agent_kafka_up 1");
+    expect(collected.state.wrong).toEqual([]);
+    expect(`${collected.text()}${child.output()}`).not.toContain(PLANTED);
+    await child.stop();
+    await collected.close();
   },
   TEST_MS,
 );

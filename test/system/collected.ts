@@ -2,6 +2,7 @@
  * `cluster-info` as a reader has it: its partition followed record by record, each mark held against what
  * the reader has at that moment, as the contract in docs/collector.md says.
  */
+import type { KafkaRecord } from "../../shared/kafka/batch/record.ts";
 import { openKafkaClient } from "../../shared/kafka/cluster/client.ts";
 import { openConsumer } from "../../shared/kafka/consumer/consumer.ts";
 import { partitionFor } from "../../shared/kafka/producer/partitioner.ts";
@@ -40,37 +41,43 @@ export async function followCollected(
   clientId: string,
   topic = "cluster-info",
 ): Promise<Collected> {
-  const settings = { clientId: "test-reader", brokers: bootstrap.split(",") };
-  const client = openKafkaClient(settings, { log: noLog });
-  const count = await client.partitionCount(topic, { deadlineMs: 20_000 });
-  if (!count.ok) throw new Error(count.error.detail);
-  const partition = partitionFor(clientId, count.value);
   const state: State = {
     ...{ rows: new Map(), lives: [], wrong: [], texts: [], closed: new Set() },
     ...{ scope: undefined, marks: 0, objects: 0 },
   };
+  const close = await followClient(bootstrap, topic, clientId, ({ key, value, headers }) => {
+    if (key?.toString().startsWith(`${clientId}/`) !== true) return;
+    state.texts.push(`${key} ${value ?? ""}`);
+    const read = decodeClusterInfo(key, value, headers());
+    if (read.ok) apply(state, read.value);
+    else state.wrong.push(`${key}: ${read.error.code} ${read.error.detail}`);
+  });
+  return { state, text: () => state.texts.join("\n"), close };
+}
+
+/** Each record of the partition that a client id's records are in. @returns what ends it */
+export async function followClient(
+  bootstrap: string,
+  topic: string,
+  clientId: string,
+  take: (record: KafkaRecord) => void,
+): Promise<() => Promise<void>> {
+  const settings = { clientId: "test-reader", brokers: bootstrap.split(",") };
+  const client = openKafkaClient(settings, { log: noLog });
+  const count = await client.partitionCount(topic, { deadlineMs: 20_000 });
+  if (!count.ok) throw new Error(count.error.detail);
   const reader = openConsumer({
     client,
     log: noLog,
-    positions: [{ topic, partition, offset: 0 }],
+    positions: [{ topic, partition: partitionFor(clientId, count.value), offset: 0 }],
     problem: () => undefined,
     deliver: ({ records }) => {
-      for (const { key, value, headers } of records) {
-        if (key?.toString().startsWith(`${clientId}/`) !== true) continue;
-        state.texts.push(`${key} ${value ?? ""}`);
-        const read = decodeClusterInfo(key, value, headers());
-        if (read.ok) apply(state, read.value);
-        else state.wrong.push(`${key}: ${read.error.code} ${read.error.detail}`);
-      }
+      for (const record of records) take(record);
     },
   });
-  return {
-    state,
-    text: () => state.texts.join("\n"),
-    close: async () => {
-      await reader.close();
-      await client.close();
-    },
+  return async () => {
+    await reader.close();
+    await client.close();
   };
 }
 
