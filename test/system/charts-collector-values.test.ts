@@ -167,6 +167,21 @@ describe.skipIf(missing !== undefined)("the examples of the original", () => {
   );
 
   test(
+    "its whole values file is refused for its images alone, and taken without them",
+    async () => {
+      const file = `${import.meta.dir}/../vector/seed/cluster-info-collector-values.yaml`;
+      const whole: unknown = Bun.YAML.parse(await Bun.file(file).text());
+      if (typeof whole !== "object" || whole === null) throw new Error("no values");
+      expect(await refusal(CHART, { ...whole })).toContain("outrider-agent");
+      const entries = Object.entries(whole).filter(
+        ([name]) => !/^(?:i|consumerI)mage$/u.test(name),
+      );
+      expect(await refusal(CHART, Object.fromEntries(entries))).toBeUndefined();
+    },
+    LIMIT_MS,
+  );
+
+  test(
     "the seed's 20 consumers are as many as the topic has partitions, and 20 where it has 20",
     async () => {
       const [, production = {}] = EXAMPLES[1] ?? [];
