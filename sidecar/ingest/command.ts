@@ -6,7 +6,9 @@ import { postgresSettings } from "../../shared/config/postgres.ts";
 import type { ExitCode } from "../../shared/exit.ts";
 import { kafkaLog } from "../../shared/kafka/log.ts";
 import { type IngestConfig, readIngestConfig } from "./config.ts";
-import { type Listen, runIngest } from "./ingest.ts";
+import { runIngest } from "./ingest.ts";
+import type { Listen, ListenOptions } from "./servers.ts";
+import type { UpkeepSettings } from "./store/upkeep.ts";
 import { runWorker } from "./worker/worker.ts";
 
 const SERVER_PORT = 8083;
@@ -34,22 +36,32 @@ export const startIngest = (shell: Shell): Promise<ExitCode> =>
     return runIngest({
       kafka: kafkaSettings(config, "outrider-ingest"),
       database: postgresSettings(config),
-      ...{
-        topic,
-        topicPartitions: config.topicPartitions,
-        group,
-        listen: addresses(config),
-        log,
-        build,
-        nowMs,
-        monotonicMs,
-        random,
-        signal,
-      },
+      topicPartitions: config.topicPartitions,
+      ...{ topic, group, log, build, nowMs, monotonicMs, random, signal },
+      listen: listening(config, shell),
+      upkeep: upkeep(config),
     });
   });
 
-function addresses({ serverHost, serverPort, apiAddress }: IngestConfig): readonly Listen[] {
+function listening(config: IngestConfig, { host }: Shell): ListenOptions {
+  const { serverHost, serverPort, apiAddress, apiTokensFile: file } = config;
   const own: Listen = { host: serverHost, port: serverPort ?? SERVER_PORT };
-  return apiAddress === undefined || apiAddress.port === own.port ? [own] : [own, apiAddress];
+  const isOne = apiAddress === undefined || apiAddress.port === own.port;
+  return {
+    addresses: isOne ? [own] : [own, apiAddress],
+    isOpen: config.apiAuth === "none",
+    readTokens: () => (file === undefined ? undefined : host.readFile(file)),
+  };
 }
+
+const upkeep = (config: IngestConfig): UpkeepSettings => ({
+  snapshotIntervalMs: config.snapshotIntervalMs,
+  retention: config.retentionEnabled
+    ? {
+        maxAgeMs: config.retentionMaxAgeMs,
+        maxSnapshots: config.retentionMaxSnapshots,
+        intervalMs: config.retentionIntervalMs,
+        batch: config.retentionBatch,
+      }
+    : undefined,
+});

@@ -4,7 +4,6 @@
  */
 import type { BuildInfo } from "../../shared/build-info.ts";
 import { EXIT, type ExitCode } from "../../shared/exit.ts";
-import { type HttpServer, serve } from "../../shared/http.ts";
 import { openKafkaClient } from "../../shared/kafka/cluster/client.ts";
 import { kafkaLog } from "../../shared/kafka/log.ts";
 import type { KafkaSettings } from "../../shared/kafka/settings.ts";
@@ -16,15 +15,15 @@ import { openProcessMetrics } from "../../shared/process-metrics.ts";
 import { openPartitions } from "./consume/partitions.ts";
 import { startReading, type TopicReading } from "./consume/reading.ts";
 import { type IngestMetrics, ingestMetrics } from "./metrics.ts";
-import { type IngestHealth, ingestRoutes } from "./routes.ts";
+import type { IngestHealth } from "./routes.ts";
+import { type ListenOptions, openServers } from "./servers.ts";
 import { openDatabaseHealth, openSchema, type SchemaDeps } from "./store/open.ts";
 import type { AppliedSlice } from "./store/transaction.ts";
+import { runUpkeep, type UpkeepSettings } from "./store/upkeep.ts";
 
 const HTTP_GRACE_MS = 2_000;
 /** One for each partition that is stored at a time, and one for what is done beside it. */
 const CONNECTIONS_MAX = 4;
-
-export type Listen = { readonly host: string | undefined; readonly port: number };
 
 export type IngestOptions = {
   readonly kafka: KafkaSettings;
@@ -33,7 +32,8 @@ export type IngestOptions = {
   /** With which it is made where it is missing. */
   readonly topicPartitions: number;
   readonly group: string;
-  readonly listen: readonly Listen[];
+  readonly listen: ListenOptions;
+  readonly upkeep: UpkeepSettings;
   readonly build: BuildInfo;
   readonly log: Log;
   readonly nowMs: () => number;
@@ -44,6 +44,8 @@ export type IngestOptions = {
 
 type Parts = {
   readonly postgres: Postgres;
+  /** Of the API: what a slow question does to its pool must not reach who stores. */
+  readonly api: Postgres;
   readonly metrics: Metrics;
   readonly own: IngestMetrics;
   readonly schema: SchemaDeps;
@@ -55,45 +57,40 @@ type Parts = {
 export async function runIngest(options: IngestOptions): Promise<ExitCode> {
   const { log } = options;
   const parts = openParts(options);
-  const servers = openServers(options, parts);
-  if (typeof servers === "string") {
-    log.error(servers);
+  const { metrics, api } = parts;
+  const servers = openServers(options.listen, {
+    ...{ metrics, health: () => healthOf(parts), postgres: api, build: options.build, log },
+    answered: (isOk) => parts.own.operation("query", isOk),
+  });
+  if (!servers.ok) {
+    log.error(servers.error);
     return EXIT.configuration;
   }
   log.info("ingesting", { group: options.group, topic: options.topic });
   const code = await storeAll(options, parts);
-  await Promise.all(servers.map((server) => server.close(HTTP_GRACE_MS)));
-  await parts.postgres.close();
+  await Promise.all(servers.value.map((server) => server.close(HTTP_GRACE_MS)));
+  await Promise.all([parts.postgres.close(), api.close()]);
   log.info("stopped");
   return code;
 }
 
 function openParts({ database, log, random, signal }: IngestOptions): Parts {
-  const postgres = openPostgres({
-    ...{ settings: database, applicationName: "outrider-ingest", connectionsMax: CONNECTIONS_MAX },
-  });
+  const open = (applicationName: string) =>
+    openPostgres({ settings: database, applicationName, connectionsMax: CONNECTIONS_MAX });
+  const postgres = open("outrider-ingest");
   const metrics = openProcessMetrics();
   const parts: Parts = {
-    ...{ postgres, metrics, reading: undefined, isMigrated: false },
+    ...{
+      postgres,
+      api: open("outrider-ingest-api"),
+      metrics,
+      reading: undefined,
+      isMigrated: false,
+    },
     own: ingestMetrics(metrics, () => parts.reading?.partitions().lags() ?? []),
     schema: { postgres, health: openDatabaseHealth(log), log, random, signal },
   };
   return parts;
-}
-
-/** @returns the servers, or why one cannot listen */
-function openServers(options: IngestOptions, parts: Parts): readonly HttpServer[] | string {
-  const routes = ingestRoutes({ metrics: parts.metrics, health: () => healthOf(parts) });
-  const servers: HttpServer[] = [];
-  for (const { host, port } of options.listen) {
-    const { build, log } = options;
-    const hostname = host === undefined ? {} : { hostname: host };
-    const server = serve({ port, ...hostname, routes, build, log });
-    if (!server.ok) return server.error.detail;
-    servers.push(server.value);
-    log.info("listening", { url: server.value.url });
-  }
-  return servers;
 }
 
 function healthOf({ isMigrated, schema, reading }: Parts): IngestHealth {
@@ -116,6 +113,11 @@ async function storeAll(options: IngestOptions, parts: Parts): Promise<ExitCode>
     return EXIT.configuration;
   }
   parts.isMigrated = true;
+  const { postgres, own } = parts;
+  const upkeep = runUpkeep({
+    ...{ postgres, settings: options.upkeep, operation: own.operation, log, signal },
+    monotonicMs: options.monotonicMs,
+  });
   const client = openKafkaClient(options.kafka, { log: kafkaLog(log) });
   parts.reading = await startReading({
     ...{
@@ -139,6 +141,7 @@ async function storeAll(options: IngestOptions, parts: Parts): Promise<ExitCode>
   });
   await ending(signal);
   await parts.reading?.close();
+  await upkeep;
   await client.close();
   return EXIT.done;
 }

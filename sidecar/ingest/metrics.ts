@@ -3,7 +3,7 @@ import type { Metrics } from "../../shared/metrics.ts";
 import type { PartitionLag } from "./consume/partitions.ts";
 import type { AppliedSlice } from "./store/transaction.ts";
 
-const OPERATIONS = ["store", "cursor"] as const;
+const OPERATIONS = ["store", "cursor", "query", "snapshot", "retention"] as const;
 export type DatabaseOperation = (typeof OPERATIONS)[number];
 const PARTITIONS_MAX = 1000;
 const DELAY_BUCKETS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600];

@@ -65,7 +65,6 @@ create table objects (
   primary key (client_id, kind, uid)
 );
 comment on column objects.entry is 'What this object adds to the hash of its set: 128 bits of SHA-256 over uid and hash';
-create index on objects (kind, namespace, name);
 
 create table object_pass (
   client_id text not null,
@@ -96,7 +95,7 @@ create table object_history (
   primary key (client_id, kind, uid, valid_to, kafka_partition, kafka_offset)
 ) partition by range (valid_to);
 create table object_history_default partition of object_history default;
-create index on object_history (kind, namespace, name);
+create index on object_history (valid_to);
 comment on table object_history is 'Versions that have ended: because the object changed, was deleted, was not in a full pass, or is collected no more';
 
 create table dead_letters (

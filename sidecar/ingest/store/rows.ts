@@ -54,15 +54,20 @@ const keyColumns = (sql: Sql, keys: readonly RowKey[]) => ({
   uids: sql.texts(keys.map(({ uid }) => uid)),
 });
 
-const byKey = (one: RowKey, other: RowKey): number =>
-  rowKeyText(one) < rowKeyText(other) ? -1 : 1;
+/** Each key's text is made once: a sort compares each many times. */
+function sortedByKey<T>(list: readonly T[], keyOf: (item: T) => RowKey): readonly T[] {
+  const keyed = list.map((item) => ({ text: rowKeyText(keyOf(item)), item }));
+  keyed.sort((one, other) => (one.text < other.text ? -1 : 1));
+  return keyed.map(({ item }) => item);
+}
+const itself = (key: RowKey): RowKey => key;
 
 async function lockExisting(
   sql: Sql,
   versions: readonly Version[],
 ): Promise<ReadonlyMap<string, ExistingRow>> {
   const keys = [...new Map(versions.map((each) => [rowKeyText(each), each])).values()];
-  const { clientIds, kinds, uids } = keyColumns(sql, keys.toSorted(byKey));
+  const { clientIds, kinds, uids } = keyColumns(sql, sortedByKey(keys, itself));
   const rows = await sql`
     select o.client_id, o.kind, o.uid, o.hash, o.projection,
       (extract(epoch from o.valid_from) * 1000)::bigint::text as valid_from_ms
@@ -140,7 +145,7 @@ async function insertHistory(
 }
 
 async function removeRows(sql: Sql, keys: readonly RowKey[]): Promise<void> {
-  const { clientIds, kinds, uids } = keyColumns(sql, keys.toSorted(byKey));
+  const { clientIds, kinds, uids } = keyColumns(sql, sortedByKey(keys, itself));
   await sql`
     with gone as (
       delete from cluster_info.objects o
@@ -156,7 +161,7 @@ async function upsertRows(
   upserts: RowChanges["upserts"],
   partition: number,
 ): Promise<void> {
-  const sorted = upserts.toSorted((one, other) => byKey(one.version, other.version));
+  const sorted = sortedByKey(upserts, ({ version }) => version);
   const versions = sorted.map(({ version }) => version);
   const c = objectColumns(sql, versions);
   const entries = sql.texts(
@@ -182,7 +187,7 @@ async function upsertRows(
 }
 
 async function upsertPasses(sql: Sql, passes: RowChanges["passes"]): Promise<void> {
-  const sorted = passes.toSorted(byKey);
+  const sorted = sortedByKey(passes, (pass) => pass);
   const { clientIds, kinds, uids } = keyColumns(sql, sorted);
   const names = sql.texts(sorted.map(({ pass }) => pass));
   await sql`

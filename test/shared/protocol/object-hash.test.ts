@@ -35,6 +35,31 @@ describe("objectHash()", () => {
       }),
     );
   });
+  test("is that of the sorted text, whatever the keys", () => {
+    const text = (value: unknown): string => {
+      if (Array.isArray(value)) return `[${value.map(text).join()}]`;
+      if (typeof value !== "object" || value === null) return JSON.stringify(value);
+      const all = Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1));
+      return `{${all.map(([key, item]) => `${JSON.stringify(key)}:${text(item)}`).join()}}`;
+    };
+    const key = fc.oneof(fc.string(), fc.constantFrom("9", "10", "01", "__proto__", "toJSON", "é"));
+    const { tree } = fc.letrec((tie) => ({
+      tree: fc.oneof(
+        { maxDepth: 4 },
+        fc.jsonValue({ maxDepth: 0 }),
+        fc.array(tie("tree"), { maxLength: 3 }),
+        fc.dictionary(key, tie("tree"), { maxKeys: 5 }),
+      ),
+    }));
+    fc.assert(
+      fc.property(tree, (value) => {
+        const parsed: unknown = JSON.parse(JSON.stringify(value));
+        const expected = new Bun.CryptoHasher("sha256").update(text(parsed)).digest("hex");
+        expect(objectHash(parsed)).toBe(expected.slice(0, 32));
+      }),
+      { numRuns: 1000 },
+    );
+  });
   test("depends on everything else", () => {
     const values = [{}, [], null, "", 0, "0", { a: 1 }, { a: "1" }, { a: [1] }, { a: { b: 1 } }];
     expect(new Set(values.map(objectHash)).size).toBe(values.length);
