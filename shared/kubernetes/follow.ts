@@ -18,11 +18,15 @@ import type { Selection } from "./resource.ts";
 import { laterVersion } from "./resource-version.ts";
 import type { Transport } from "./transport.ts";
 import { type WatchEnd, watchOnce } from "./watch.ts";
-import type { ObjectEvent, ObjectOrBookmark } from "./watch-event.ts";
+import { NO_VERSION, type ObjectEvent, type ObjectOrBookmark } from "./watch-event.ts";
 
 const BACKOFF = { baseMs: 100, maxMs: 5_000 } as const;
 /** If a watch-list brings nothing for this long before its end, the list is read in pages instead. */
 const INITIAL_MS_MAX = 10_000;
+/** In all: one whose changes go on, but whose beginning has no end, is given up as well. */
+const INITIAL_TOTAL_MS_MAX = 120_000;
+/** So many watches in a row that end at once and without an event; then a list. */
+const EMPTY_MAX = 3;
 /** A list that is older than what was seen is refused; after this many, etcd was restored to an older state. */
 const OLD_LISTS_MAX = 5;
 
@@ -134,7 +138,12 @@ function turnOf(
   else sink.broken(ended.error);
   if (isAsked || signal.aborted) return "again";
   // A watch that ends at once and without an event, again and again, must not be reopened at once.
-  if (ended.ok) return state.heard || ended.value !== "ended" ? "again" : "failed";
+  if (ended.ok && (state.heard || ended.value !== "ended")) return "again";
+  if (ended.ok) {
+    // Events have no watch cache: a forgotten version gets no 410, but an empty answer.
+    if (failures >= EMPTY_MAX) state.resumeAt = undefined;
+    return "failed";
+  }
   if (ended.error.code === "expired") state.resumeAt = undefined;
   log(failures === 0 ? "debug" : "warn", "a watch of Kubernetes broke", {
     error: ended.error.detail,
@@ -213,6 +222,7 @@ async function onChange(
   event: ObjectOrBookmark,
 ): Promise<boolean> {
   if (event.kind === "bookmark") {
+    if (event.version === NO_VERSION) return true;
     advance(state, event.version);
     sink.bookmark?.(event.version);
     return true;
@@ -230,6 +240,7 @@ async function watchList(
 ): Promise<Result<Ended, KubernetesError>> {
   const { sink } = options;
   const late = new AbortController();
+  const whole = setTimeout(() => late.abort(), INITIAL_TOTAL_MS_MAX);
   const patience = () => setTimeout(() => late.abort(), INITIAL_MS_MAX);
   let timer = patience();
   let isComplete = false;
@@ -240,7 +251,10 @@ async function watchList(
     if (event.kind === "bookmark" && event.initialEventsEnd) {
       refused = complete(options, state, event.version);
       isComplete = refused.ok;
-      if (isComplete) sink.connected();
+      if (isComplete) {
+        clearTimeout(whole);
+        sink.connected();
+      }
       return isComplete;
     }
     const goesOn = event.kind === "bookmark" || (await takeInitial(sink, event));
@@ -252,6 +266,7 @@ async function watchList(
   const from = "initial-events";
   const ended = await watchOnce({ ...options, signal, from, onOpen: () => undefined, onEvent });
   clearTimeout(timer);
+  clearTimeout(whole);
   if (!refused.ok) return refused;
   // An older server calls the parameters invalid, or never marks the end of the initial events.
   const isUnknown = late.signal.aborted || (!ended.ok && ended.error.code === "invalid");

@@ -25,13 +25,16 @@ export type WatchEvent =
     }
   | { readonly kind: "error"; readonly status: ApiStatus };
 
+/** Of a bookmark that has none. */
+export const NO_VERSION = 0n;
+
 /** What is not an error. */
 export type ObjectOrBookmark = Exclude<WatchEvent, { kind: "error" }>;
 export type ObjectEvent = Exclude<ObjectOrBookmark, { kind: "bookmark" }>;
 
 const Metadata = v.looseObject({
   uid: v.optional(v.string(), ""),
-  resourceVersion: v.string(),
+  resourceVersion: v.optional(v.string(), ""),
   annotations: v.optional(v.record(v.string(), v.string())),
 });
 const Line = v.object({
@@ -54,6 +57,10 @@ export function readWatchEvent(text: string): Result<WatchEvent, string> {
   const object = rowsOf(sent)?.[0] ?? sent;
   const read = v.safeParse(WithMetadata, object);
   const version = read.success ? parseVersion(read.output.metadata.resourceVersion) : undefined;
+  // An aggregated API may send one without a version. It says that the connection lives, and no more.
+  if (type === "BOOKMARK" && read.success && read.output.metadata.resourceVersion === "") {
+    return ok({ kind: "bookmark", version: NO_VERSION, initialEventsEnd: false });
+  }
   if (!read.success || version === undefined) return err(`no object in it: ${text.slice(0, 100)}`);
   const { uid, annotations } = read.output.metadata;
   if (type === "BOOKMARK") {

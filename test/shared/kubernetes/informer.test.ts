@@ -136,6 +136,22 @@ describe("openInformer()", () => {
     });
   });
 
+  test("lists anew where a forgotten version is answered by nothing, as of Events", async () => {
+    const nothing = { lines: [], ends: true };
+    const played = play(
+      { lines: [added("a", "5"), end("5")], ends: true },
+      ...[nothing, nothing, nothing, nothing],
+      { lines: [added("c", "9"), end("9")], ends: false },
+    );
+    await onPlay(played, async (informer) => {
+      await until("the second list", () => informer.lists() === 2, PATIENCE);
+      expect(names(informer)).toEqual(["c"]);
+      expect(played.asked.map((query) => query.get("resourceVersion"))).toEqual([
+        ...[null, "5", "5", "5", "5", null],
+      ]);
+    });
+  });
+
   test("current() says why it is not, when its signal aborts", async () => {
     const transport: Transport = {
       server: "https://played",

@@ -13,6 +13,16 @@ describe("readWatchEvent()", () => {
       value: { kind: type.toLowerCase(), uid: "u", version: 12n },
     });
   });
+  test("takes a bookmark without a version for a sign of life only, as of an aggregated API", () => {
+    const annotations = { "k8s.io/initial-events-end": "true" };
+    const bookmark = { kind: "bookmark", version: 0n, initialEventsEnd: false } as const;
+    expect(readWatchEvent(line("BOOKMARK", {}))).toEqual({ ok: true, value: bookmark });
+    expect(readWatchEvent(line("BOOKMARK", { annotations }))).toEqual({
+      ok: true,
+      value: bookmark,
+    });
+    expect(readWatchEvent(line("ADDED", { uid: "u-1" })).ok).toBe(false);
+  });
   test("reads a bookmark, and the one that ends the beginning", () => {
     const plain = readWatchEvent(line("BOOKMARK", { resourceVersion: "7" }));
     expect(plain).toMatchObject({ value: { version: 7n, initialEventsEnd: false } });
