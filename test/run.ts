@@ -15,7 +15,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BedProcess } from "./bed/process.ts";
 import { concernedTests } from "./run/changed.ts";
-import { type Costs, costName, readCosts, writeCosts } from "./run/costs.ts";
+import { type Costs, costName, costsAfter, readCosts, writeCosts } from "./run/costs.ts";
 import { changedPaths, openImports } from "./run/difference.ts";
 import { type Outcome, type RunOptions, runJob } from "./run/job.ts";
 import type { Count } from "./run/junit.ts";
@@ -178,7 +178,7 @@ async function main(): Promise<number> {
       },
     },
   );
-  if (keepsCosts) await writeCosts(costs, outcomes);
+  if (keepsCosts) await writeCosts(costsAfter(costs, outcomes));
   const left = await survivorsOf(directory, REAP_MS);
   endAll(left);
   await clear(directory);

@@ -20,12 +20,17 @@ export async function readCosts(): Promise<Costs> {
 
 export const costName = ({ suite, name }: Job): string => `${suite} ${name}`;
 
-/** Those of before are kept for what did not run, or did not pass. */
-export async function writeCosts(before: Costs, outcomes: readonly Outcome[]): Promise<void> {
+type Measured = Pick<Outcome, "job" | "passed" | "failed" | keyof Cost>;
+
+/** Those of before are kept for what did not run, ran in part only, or did not pass. */
+export function costsAfter(before: Costs, outcomes: readonly Measured[]): Costs {
   const good = outcomes.filter(({ passed, failed }) => passed > 0 && failed === 0);
-  const measured = good.map((each) => [costName(each.job), each] as const);
-  const all = new Map<string, Cost>([...before, ...measured]);
-  const lines = [...all]
+  const whole = good.filter(({ job }) => job.kind === "command" || job.part !== true);
+  return new Map([...before, ...whole.map((each) => [costName(each.job), each] as const)]);
+}
+
+export async function writeCosts(costs: Costs): Promise<void> {
+  const lines = [...costs]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, { seconds, cpuSeconds }]) => {
       const row = [Math.round(seconds), Math.round(cpuSeconds)].join(", ");
