@@ -69,6 +69,8 @@ export const toStatus = (cluster: Cluster, epoch: number): ClusterStatus => ({
   ...(cluster.groupKept ? { group_kept: true } : {}),
   worker: cluster.worker,
   ...cluster.facts,
+  // A group that had committed nothing: that it need not be asked again holds for this leader's term.
+  ...(cluster.facts?.offsets?.topics.length === 0 ? { offsets: undefined } : {}),
 });
 
 /**

@@ -30,9 +30,10 @@ function openFacts(leaderState: LeaderState): (cluster: Cluster, kept: KeptOffse
       cluster.facts = nothing;
       return;
     }
+    const before = cluster.facts?.offsets?.topics.length ?? 0;
     setFact(cluster, "offsets", kept);
     if (isAll) nothing = cluster.facts;
-    else leaderState.unsaved.add(cluster.clientId);
+    if (before + kept.topics.length > 0) leaderState.unsaved.add(cluster.clientId);
   };
 }
 

@@ -1,7 +1,8 @@
 /** The fold: ledger, registrations, tombstones, beats and silence into clusters. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { ClusterStatus } from "../../../../shared/protocol/ledger.ts";
+import { type ClusterStatus, encodeStatus } from "../../../../shared/protocol/ledger.ts";
+import type { KeptOffsets } from "../../../../shared/protocol/ledger-facts.ts";
 import {
   type Cluster,
   createFleet,
@@ -125,6 +126,19 @@ const fold = (fleet: Fleet, status: ClusterStatus) =>
   foldLedger(fleet, { kind: "status", status }, describeText);
 
 describe("toStatus()", () => {
+  test("does not write that a group had committed nothing, but the other facts", () => {
+    const readAt = "2026-01-01T00:00:00.000Z";
+    const stray = { since: readAt, members: [] };
+    const written = (topics: KeptOffsets["topics"]): string => {
+      const facts = { stray, offsets: { read_at: readAt, topics } };
+      return encodeStatus(toStatus(clusterOf({ state: "dead", facts }), 5));
+    };
+    expect(written([])).toContain('"stray"');
+    expect(written([])).not.toContain('"offsets"');
+    const topics = [{ topic: "cluster-info", topic_id: "t", partitions: [] }];
+    expect(written(topics)).toContain('"offsets"');
+  });
+
   const worker = { runtime: "process", instance: "i", spec_hash: "s", restarts: 0 } as const;
   test.each([
     [true, { ...worker, state: "running" }, "done"],
