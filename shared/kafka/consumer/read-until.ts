@@ -14,14 +14,16 @@ export type Source = { readonly client: KafkaClient; readonly log: KafkaLog };
 type Reader<T> = {
   readonly deliver: (batch: ReadBatch, found: (value: T) => void) => void;
   readonly problem?: (problem: ReadProblem, found: (value: T) => void) => void;
+  /** Where it goes on if an offset is gone: `end` where records of before would be taken for new ones. */
+  readonly goesOnAt?: "start" | "end";
 };
 
 /** Deadline of one question before it: where the topic begins and ends. */
 const OFFSETS_MS_MAX = 10_000;
 
 /**
- * If an offset is gone, or the topic was recreated, it continues at the topic's present start. @returns
- * undefined if the deadline comes first
+ * If an offset is gone, it continues at the topic's present start, or where the reader says; if the topic
+ * was recreated, at its start. @returns undefined if the deadline comes first
  */
 export async function readUntil<T>(
   { client, log }: Source,
@@ -30,6 +32,7 @@ export async function readUntil<T>(
   reader: Reader<T>,
 ): Promise<T | undefined> {
   const { promise, resolve } = Promise.withResolvers<T>();
+  const goesOnAt = reader.goesOnAt ?? "start";
   const consumer = openConsumer({
     client,
     log,
@@ -40,7 +43,7 @@ export async function readUntil<T>(
         const again = positions.filter(({ topic }) => topic === problem.topic);
         for (const position of again) consumer.add({ ...position, offset: 0 });
       }
-      if (problem.kind === "offset-out-of-range") consumer.add(startOf(problem));
+      if (problem.kind === "offset-out-of-range") consumer.add(insideOf(problem, goesOnAt));
       reader.problem?.(problem, resolve);
     },
   });
@@ -51,9 +54,10 @@ export async function readUntil<T>(
 
 type OutOfRange = Extract<ReadProblem, { readonly kind: "offset-out-of-range" }>;
 
-const startOf = ({ topic, partition, startOffset }: OutOfRange): ReadPosition => ({
-  ...{ topic, partition, offset: startOffset },
-});
+const insideOf = (
+  { topic, partition, startOffset, endOffset }: OutOfRange,
+  at: "start" | "end",
+): ReadPosition => ({ topic, partition, offset: at === "start" ? startOffset : endOffset });
 
 /** Calls `take` with every record from `from` (default: the start) up to the present end. */
 export async function readToEnd(

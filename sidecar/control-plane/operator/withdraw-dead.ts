@@ -94,6 +94,8 @@ async function nextTick(
 ): Promise<Result<Tick | undefined, KafkaError>> {
   const ends = await endOffsets(source.client, HEARTBEAT, CALL);
   if (!ends.ok) return ends.error.code === "unknown-topic" ? ok(undefined) : ends;
+  const [refused] = ends.value.errors.values();
+  if (ends.value.offsets.size === 0 && refused !== undefined) return err(refused);
   const from = [...ends.value.offsets].map(([partition, offset]) => ({
     ...{ topic: HEARTBEAT, partition, offset },
   }));
@@ -104,6 +106,8 @@ async function nextTick(
     from,
     { deadlineMs: TICK_MS_MAX },
     {
+      // A tick of before says nothing about now, even one of the same term.
+      goesOnAt: "end",
       deliver: ({ records }, found) => {
         for (const { key, value } of records) {
           const read = decodeHeartbeat(key, value);
