@@ -7,13 +7,13 @@
 
 import type { Call, Deadline } from "../../shared/deadline.ts";
 import type { KafkaClient } from "../../shared/kafka/cluster/client.ts";
-import { endOffsets } from "../../shared/kafka/consumer/offsets.ts";
+import { firstEnd } from "../../shared/kafka/consumer/offsets.ts";
 import { readUntil } from "../../shared/kafka/consumer/read-until.ts";
 import type { KafkaError } from "../../shared/kafka/error.ts";
 import type { KafkaLog } from "../../shared/kafka/log.ts";
 import { type Place, readQuarantineHeaders } from "../../shared/protocol/quarantine.ts";
 import { QUARANTINE, REGISTRY, STATUS } from "../../shared/protocol/topic.ts";
-import { err, ok, type Result } from "../../shared/result.ts";
+import { ok, type Result } from "../../shared/result.ts";
 import {
   type Confirm,
   type Confirmation,
@@ -51,8 +51,8 @@ export async function findStart(
   call: Call,
 ): Promise<Result<Start, KafkaError>> {
   const [status, quarantine] = await Promise.all([
-    endOf(client, STATUS, call),
-    endOf(client, QUARANTINE, call),
+    firstEnd(client, STATUS, call),
+    firstEnd(client, QUARANTINE, call),
   ]);
   if (!status.ok) return status;
   return ok({
@@ -60,18 +60,6 @@ export async function findStart(
     statusExists: status.value !== undefined,
     quarantine: quarantine.ok ? (quarantine.value ?? 0) : undefined,
   });
-}
-
-/** The end of partition 0; undefined when there is no such topic. */
-async function endOf(
-  client: KafkaClient,
-  topic: string,
-  call: Call,
-): Promise<Result<number | undefined, KafkaError>> {
-  const found = await endOffsets(client, topic, call);
-  if (!found.ok) return found.error.code === "unknown-topic" ? ok(undefined) : found;
-  const failure = found.value.errors.get(0);
-  return failure === undefined ? ok(found.value.offsets.get(0)) : err(failure);
 }
 
 /** The confirmation; at the deadline an open one that says what is known. */

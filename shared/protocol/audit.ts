@@ -13,6 +13,8 @@ export const AUDIT_ACTIONS = [
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 
+const RegistryPlace = v.object({ partition: v.number(), offset: v.number() });
+
 const Audit = v.object({
   /** `<epoch>-<n>`; an outcome carries the id of its intent. */
   id: v.string(),
@@ -22,6 +24,8 @@ const Audit = v.object({
   phase: v.picklist(["intent", "outcome"]),
   action: v.picklist(AUDIT_ACTIONS),
   reason: v.string(),
+  /** In the outcome of `delete-group`: the cluster's latest record in `cluster.registry` that was judged. */
+  registry: v.fallback(v.optional(RegistryPlace), undefined),
   result: v.optional(v.string()),
   error: v.optional(v.string()),
   /** RFC 3339, by the leader's clock. */

@@ -23,6 +23,18 @@ export function endOffsets(client: KafkaClient, topic: string, call: Call): Answ
   return offsetsAt(client, topic, LATEST, call);
 }
 
+/** The end of partition 0; undefined when there is no such topic. */
+export async function firstEnd(
+  client: KafkaClient,
+  topic: string,
+  call: Call,
+): Promise<Result<number | undefined, KafkaError>> {
+  const found = await endOffsets(client, topic, call);
+  if (!found.ok) return found.error.code === "unknown-topic" ? ok(undefined) : found;
+  const failure = found.value.errors.get(0);
+  return failure === undefined ? ok(found.value.offsets.get(0)) : err(failure);
+}
+
 /** The first offset that each partition still has. */
 export function startOffsets(client: KafkaClient, topic: string, call: Call): Answer {
   return offsetsAt(client, topic, EARLIEST, call);

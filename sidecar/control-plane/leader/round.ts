@@ -245,10 +245,18 @@ function begin(deps: RoundDeps, act: Act, intent: Audit, executor: Executor): vo
       }),
     )
     .then((outcome) => {
-      const audit = deps.trail.outcome(intent, outcome);
+      const audit = deps.trail.outcome(intent, outcome, judgedOf(leaderState, act));
       remember(leaderState, audit, act.clientId);
       leaderState.audits.push(audit);
       foldOutcome(leaderState, act, outcome, deps.readTime(), deps.outcomes);
       deps.wake();
     });
+}
+
+/** Read at the outcome: a tombstone that came while the group was being deleted is answered by it, too. */
+function judgedOf({ fleet }: LeaderState, { kind, clientId }: Act): Audit["registry"] {
+  const cluster = kind === "delete-group" ? fleet.clusters.get(clientId) : undefined;
+  if (cluster === undefined) return undefined;
+  const { partition, offset } = cluster.registry;
+  return { partition, offset };
 }

@@ -2,9 +2,11 @@
  * The operator's commands: `withdraw`, `release-brake`, `accept-registry`. Each shows what it is about to
  * do, asks, writes one record, and waits until the audit shows that the leader has acted on it.
  */
+import { systemClock } from "../../../shared/clock.ts";
+import { startDeadline } from "../../../shared/deadline.ts";
 import { EXIT, type ExitCode } from "../../../shared/exit.ts";
 import type { KafkaClient } from "../../../shared/kafka/cluster/client.ts";
-import { endOffsets } from "../../../shared/kafka/consumer/offsets.ts";
+import { firstEnd } from "../../../shared/kafka/consumer/offsets.ts";
 import { readUntil } from "../../../shared/kafka/consumer/read-until.ts";
 import { exitCodeOf, type KafkaError } from "../../../shared/kafka/error.ts";
 import type { KafkaLog } from "../../../shared/kafka/log.ts";
@@ -15,6 +17,7 @@ import { encodeControl } from "../../../shared/protocol/control.ts";
 import { BY, BY_OPERATOR, FORCE, FORCED } from "../../../shared/protocol/registry-header.ts";
 import { AUDIT, CONTROL, REGISTRY } from "../../../shared/protocol/topic.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
+import { isTransient, retry } from "../../../shared/retry.ts";
 import { readLedger } from "./read-ledger.ts";
 
 const CALL_MS = 10_000;
@@ -33,7 +36,7 @@ type Written = { readonly partition: number; readonly offset: number };
 type Deed = {
   readonly question: string;
   readonly write: (producer: Producer) => Promise<Result<Written, KafkaError>>;
-  readonly answers: (audit: Audit, written: Written) => boolean;
+  readonly answers: (audit: Audit, written: Written, isNew: boolean) => boolean;
   readonly done: string;
 };
 
@@ -63,8 +66,8 @@ export async function withdraw(
     question: `Withdraw ${clientId} (${known})? Its worker is stopped and its consumer group deleted.`,
     write: (producer) =>
       one(producer.send(REGISTRY, [{ key: clientId, value: null, headers }], CALL)),
-    answers: ({ client_id: about, action, phase }) =>
-      about === clientId && action === "delete-group" && phase === "outcome",
+    answers: (audit, written, isNew) =>
+      audit.client_id === clientId && isOfTombstone(audit, written, isNew),
     done: `${clientId} is withdrawn: worker and consumer group are gone`,
   });
 }
@@ -132,6 +135,19 @@ const byOffset =
   (audit, { offset }) =>
     audit.action === action && audit.reason.endsWith(`offset ${offset}`);
 
+/**
+ * The deleted group of an earlier withdrawal is no answer to this one. A control plane of before says nothing
+ * about the tombstone; then the answer must come after the end that was noted.
+ */
+function isOfTombstone(
+  { action, phase, registry }: Audit,
+  { partition, offset }: Written,
+  isNew: boolean,
+): boolean {
+  if (action !== "delete-group" || phase !== "outcome") return false;
+  return registry?.partition === partition ? registry.offset >= offset : isNew;
+}
+
 async function one(
   sent: Promise<Result<readonly Written[], KafkaError>>,
 ): Promise<Result<Written, KafkaError>> {
@@ -159,16 +175,11 @@ async function perform(deps: OperatorDeps, deed: Deed): Promise<ExitCode> {
     say("not done");
     return EXIT.done;
   }
-  const end = await endOffsets(client, AUDIT, CALL);
-  if (!end.ok && end.error.code !== "unknown-topic") return failed(deps, end.error);
+  const end = await endOfAudit(client);
+  if (!end.ok) return failed(deps, end.error);
   const written = await deed.write(openProducer({ client, log }));
   if (!written.ok) return failed(deps, written.error);
-  const answer = await awaitAnswer(
-    deps,
-    deed,
-    written.value,
-    end.ok ? (end.value.offsets.get(0) ?? 0) : 0,
-  );
+  const answer = await awaitAnswer(deps, deed, written.value, end.value ?? 0);
   if (answer === undefined) {
     say(
       `written, but no control plane has answered within ${CONFIRM_MS / 1000} s; it will when it leads`,
@@ -180,23 +191,31 @@ async function perform(deps: OperatorDeps, deed: Deed): Promise<ExitCode> {
   return answer.error === undefined ? EXIT.done : EXIT.unconfirmed;
 }
 
+/** Where the answer comes at the earliest. Its partition may be without a leader for a moment. */
+function endOfAudit(client: KafkaClient): ReturnType<typeof firstEnd> {
+  const deadline = startDeadline(CALL);
+  return retry(() => firstEnd(client, AUDIT, deadline.call()), {
+    ...{ baseMs: 100, maxMs: 1_000, clock: systemClock, again: isTransient, deadline },
+  });
+}
+
 async function awaitAnswer(
   source: OperatorDeps,
   deed: Deed,
   written: Written,
-  offset: number,
+  end: number,
 ): Promise<Audit | undefined> {
   let last: Audit | undefined;
-  const from = [{ topic: AUDIT, partition: 0, offset }];
+  const from = [{ topic: AUDIT, partition: 0, offset: end }];
   const done = await readUntil<Audit>(
     source,
     from,
     { deadlineMs: CONFIRM_MS },
     {
       deliver: ({ records }, found) => {
-        for (const { value } of records) {
+        for (const { value, offset } of records) {
           const audit = decodeAudit(value);
-          if (!audit.ok || !deed.answers(audit.value, written)) continue;
+          if (!audit.ok || !deed.answers(audit.value, written, offset >= end)) continue;
           // The leader retries failed acts, so only success or our own timeout ends the wait.
           last = audit.value;
           if (audit.value.error === undefined) found(audit.value);

@@ -6,7 +6,7 @@
 import type { Clock } from "../../../shared/clock.ts";
 import { EXIT, type ExitCode } from "../../../shared/exit.ts";
 import { openConsumer } from "../../../shared/kafka/consumer/consumer.ts";
-import { endOffsets } from "../../../shared/kafka/consumer/offsets.ts";
+import { endOffsets, firstEnd } from "../../../shared/kafka/consumer/offsets.ts";
 import { readUntil } from "../../../shared/kafka/consumer/read-until.ts";
 import { exitCodeOf, type KafkaError } from "../../../shared/kafka/error.ts";
 import { openProducer } from "../../../shared/kafka/producer/producer.ts";
@@ -132,7 +132,7 @@ const headers = { [BY]: BY_OPERATOR } as const;
 async function write(deps: DeadDeps, clientIds: readonly ClientId[]): Promise<ExitCode> {
   const { client, log, say } = deps;
   if (clientIds.length === 0) return EXIT.done;
-  const from = await endOffsets(client, STATUS, CALL);
+  const from = await firstEnd(client, STATUS, CALL);
   if (!from.ok) return failed(deps, from.error);
   const producer = openProducer({ client, log });
   const open = new Map<string, number>();
@@ -148,7 +148,7 @@ async function write(deps: DeadDeps, clientIds: readonly ClientId[]): Promise<Ex
     }
     for (const [n, clientId] of some.entries()) open.set(clientId, sent.value[n]?.offset ?? 0);
   }
-  await awaitDone(deps, open, from.value.offsets.get(0) ?? 0);
+  await awaitDone(deps, open, from.value ?? 0);
   say(`${clientIds.length - open.size} of ${clientIds.length} are withdrawn`);
   if (open.size === 0) return EXIT.done;
   say(

@@ -12,7 +12,8 @@ import { type Act, type ActOutcome, describeAct } from "../plan/act.ts";
 export type AuditTrail = {
   /** An intent for each act, in order; the ids tie the outcomes to them. */
   readonly intents: (acts: readonly Act[]) => readonly Audit[];
-  readonly outcome: (intent: Audit, outcome: ActOutcome) => Audit;
+  /** With what was judged of the registry by then; an operator recognizes the own tombstone by it. */
+  readonly outcome: (intent: Audit, outcome: ActOutcome, registry: Audit["registry"]) => Audit;
   readonly decision: (
     what: Pick<Audit, "client_id" | "action" | "reason"> & { readonly result: string },
   ) => Audit;
@@ -38,8 +39,9 @@ export function openAuditTrail(options: {
     return { id: nextId(), epoch, client_id: clientId, phase: "intent", action, reason, at: at() };
   };
 
-  const outcome: AuditTrail["outcome"] = (intent, result) => {
-    const base = { ...intent, phase: "outcome" as const, at: at() };
+  const outcome: AuditTrail["outcome"] = (intent, result, registry) => {
+    const place = registry === undefined ? {} : { registry };
+    const base = { ...intent, ...place, phase: "outcome" as const, at: at() };
     const fields = { client_id: intent.client_id, action: intent.action, id: intent.id };
     if (result.kind === "failed") {
       const { code, detail } = result.error;

@@ -102,9 +102,8 @@ function batchOf(records: readonly PlayedRecord[], offset: number): Buffer {
 /** Version 7. */
 function produced(topic: string, log: PlayedLog, body: ByteReader): ByteWriter {
   body.int32();
-  body.int32();
   const base = endOf(log);
-  const { records } = decodeBatches(body.nullableBytes() ?? Buffer.alloc(0), base);
+  const { records } = decodeBatches(body.nullableBytes() ?? Buffer.alloc(0), 0);
   for (const { key, value } of records)
     log.records.push({ key: String(key), value: value === null ? null : String(value) });
   return new ByteWriter()

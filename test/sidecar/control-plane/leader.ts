@@ -13,8 +13,8 @@ import { heartbeatHandler } from "../../../sidecar/control-plane/heartbeat/handl
 import { createInbox } from "../../../sidecar/control-plane/inbox.ts";
 import type { Round, RoundDeps } from "../../../sidecar/control-plane/leader/round.ts";
 import { runRound } from "../../../sidecar/control-plane/leader/round.ts";
-import { describeAct } from "../../../sidecar/control-plane/plan/act.ts";
 import { readConditions } from "../../../sidecar/control-plane/plan/input.ts";
+import { openAuditTrail } from "../../../sidecar/control-plane/record/audit.ts";
 import { createQuarantineQueue } from "../../../sidecar/control-plane/record/quarantine.ts";
 import {
   type SaveOptions,
@@ -132,34 +132,12 @@ export function openBench() {
     },
   });
 
-  let audits = 0;
-  const at = "2026-01-01T00:00:00.000Z";
   const deps: RoundDeps = {
     leaderState,
     topicId: "registry-1",
     history: { ends: new Map(), judged: new Set() },
     ages,
-    trail: {
-      intents: (acts) =>
-        acts.map((act) => {
-          audits += 1;
-          const id = `${EPOCH}-${audits}`;
-          const { clientId } = act;
-          return {
-            id,
-            epoch: EPOCH,
-            client_id: clientId,
-            phase: "intent",
-            ...describeAct(act),
-            at,
-          };
-        }),
-      outcome: (intent, outcome) => ({
-        ...{ ...intent, phase: "outcome" as const },
-        result: outcome.kind === "failed" ? outcome.error.code : outcome.kind,
-      }),
-      decision: (what) => ({ ...what, id: "d", epoch: EPOCH, phase: "outcome", at }),
-    },
+    trail: openAuditTrail({ epoch: EPOCH, clock: clockOf({ nowMs: () => clock.ms }), log }),
     worker: {
       ...{ fleet: FLEET, program: [], environment: {} },
       secretEnvironment: () => ({}),

@@ -190,6 +190,19 @@ describe("runRound(), acts at once", () => {
 });
 
 describe("runRound(), outcomes", () => {
+  test("a deleted group's says which tombstone it answers, one that came meanwhile too", async () => {
+    const hanging = Promise.withResolvers<void>();
+    bench.knobs.act = () => hanging.promise;
+    await runRound(bench.deps, { ...NOTHING, registry: [recordOf(A, 5, null)] });
+    expect(bench.leaderState.busy.get(A)).toBe("delete-group");
+    await runRound(bench.deps, { ...NOTHING, registry: [recordOf(A, 9, null)] });
+    hanging.resolve();
+    await until("the outcome", () => bench.leaderState.audits.length === 1, { deadlineMs: 2_000 });
+    const registry = { partition: 0, offset: 9 };
+    expect(bench.leaderState.audits).toMatchObject([{ action: "delete-group", registry }]);
+    await bench.round();
+    expect(bench.leaderState.fleet.clusters.get(A)?.withdrawal).toBe("done");
+  });
   test("a failed start waits for its backoff", async () => {
     bench.knobs.act = () => Promise.reject(new Error("no such image"));
     await bench.round({ registry: [recordOf(A, 1)] });
