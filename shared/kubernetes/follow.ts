@@ -14,6 +14,7 @@ import { err, ok, type Result } from "../result.ts";
 import { repeat, type Turn } from "../retry.ts";
 import type { KubernetesError } from "./error.ts";
 import { listEach } from "./list.ts";
+import { openPatience } from "./patience.ts";
 import type { Selection } from "./resource.ts";
 import { laterVersion } from "./resource-version.ts";
 import type { Transport } from "./transport.ts";
@@ -21,10 +22,11 @@ import { type WatchEnd, watchOnce } from "./watch.ts";
 import { NO_VERSION, type ObjectEvent, type ObjectOrBookmark } from "./watch-event.ts";
 
 const BACKOFF = { baseMs: 100, maxMs: 5_000 } as const;
-/** If a watch-list brings nothing for this long before its end, the list is read in pages instead. */
-const INITIAL_MS_MAX = 10_000;
-/** In all: one whose changes go on, but whose beginning has no end, is given up as well. */
-const INITIAL_TOTAL_MS_MAX = 120_000;
+/**
+ * If a watch-list brings nothing for this long before its end, the list is read in pages instead. In all:
+ * one whose changes go on, but whose beginning has no end, is given up as well.
+ */
+const INITIAL_MAX = { silenceMs: 10_000, totalMs: 120_000 } as const;
 /** So many watches in a row that end at once and without an event; then a list. */
 const EMPTY_MAX = 3;
 /** A list that is older than what was seen is refused; after this many, etcd was restored to an older state. */
@@ -239,42 +241,38 @@ async function watchList(
   state: State,
 ): Promise<Result<Ended, KubernetesError>> {
   const { sink } = options;
-  const late = new AbortController();
-  const whole = setTimeout(() => late.abort(), INITIAL_TOTAL_MS_MAX);
-  const patience = () => setTimeout(() => late.abort(), INITIAL_MS_MAX);
-  let timer = patience();
+  const patience = openPatience(INITIAL_MAX, options.clock);
+  const sinceMs = options.clock.monotonicMs();
   let isComplete = false;
+  let isGivenUp = false;
   let refused: Result<Ended, KubernetesError> = ok("listed");
   const onEvent = async (event: ObjectOrBookmark): Promise<boolean> => {
     if (isComplete) return await onChange(options, state, event);
-    clearTimeout(timer);
+    patience.pause();
     if (event.kind === "bookmark" && event.initialEventsEnd) {
       refused = complete(options, state, event.version);
       isComplete = refused.ok;
-      if (isComplete) {
-        clearTimeout(whole);
-        sink.connected();
-      }
+      if (isComplete) sink.connected();
       return isComplete;
     }
     const goesOn = event.kind === "bookmark" || (await takeInitial(sink, event));
-    timer = patience();
+    patience.resume();
+    isGivenUp = !goesOn;
     return goesOn;
   };
   sink.listing();
-  const signal = AbortSignal.any([options.signal, late.signal]);
+  const signal = AbortSignal.any([options.signal, patience.signal]);
   const from = "initial-events";
   const ended = await watchOnce({ ...options, signal, from, onOpen: () => undefined, onEvent });
-  clearTimeout(timer);
-  clearTimeout(whole);
+  patience.pause();
   if (!refused.ok) return refused;
+  if (isComplete || isGivenUp || options.signal.aborted) return ended;
   // An older server calls the parameters invalid, or never marks the end of the initial events.
-  const isUnknown = late.signal.aborted || (!ended.ok && ended.error.code === "invalid");
-  if (!isComplete && isUnknown && !options.signal.aborted) {
-    state.hasWatchList = false;
-    return await listByPages(options, state);
-  }
-  return ended;
+  const isUnknown = patience.signal.aborted || (!ended.ok && ended.error.code === "invalid");
+  if (isUnknown) state.hasWatchList = false;
+  // One that we took too long for may end again before its end: its time is limited, that of pages is not.
+  const isLong = options.clock.monotonicMs() - sinceMs >= INITIAL_MAX.totalMs;
+  return isUnknown || isLong ? await listByPages(options, state) : ended;
 }
 
 /** A server whose cache lags first sends objects that it deletes again before the end of the initial events. */
