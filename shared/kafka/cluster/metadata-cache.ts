@@ -1,9 +1,9 @@
 /**
  * What is known about the cluster: its brokers, its topics and their leaders, at most METADATA_AGE_MAX_MS old.
  *
- * With `oneCluster` nothing is sent to a broker of another cluster than the first that answered (Kafka was
- * rebuilt, or the address leads elsewhere): the other cluster would accept what was meant for the first,
- * such as a write to its topics.
+ * With `oneCluster` nothing is sent to a broker of another cluster than the first that answered, once its
+ * id is known (Kafka was rebuilt, or the address leads elsewhere): the other cluster would accept what was
+ * meant for the first, such as a write to its topics. Until then, for at most that age, it may.
  */
 
 import { type Call, startDeadline } from "../../deadline.ts";
