@@ -25,6 +25,8 @@ export type Quorum = {
 };
 
 export type DescribedQuorum = {
+  /** Of the answer. From 2 on (Kafka 3.9) a leader without a majority says so itself. */
+  readonly version: number;
   /** 0, or such as 6 NOT_LEADER_OR_FOLLOWER, 31 CLUSTER_AUTHORIZATION_FAILED: then `quorum` is meaningless. */
   readonly errorCode: number;
   readonly message: string | null;
@@ -76,7 +78,8 @@ function decodeQuorum(reader: ByteReader, version: number): DescribedQuorum {
       return partitions;
     })
     .flat();
-  if (errorCode !== 0 || partition === undefined) return { errorCode, message, quorum: NO_QUORUM };
+  if (errorCode !== 0 || partition === undefined)
+    return { version, errorCode, message, quorum: NO_QUORUM };
   return partition;
 }
 
@@ -90,8 +93,9 @@ function decodePartition(reader: ByteReader, version: number): DescribedQuorum {
   const voters = reader.compactArray((row) => decodeReplica(row, version));
   const observers = reader.compactArray((row) => decodeReplica(row, version));
   reader.tags();
-  if (errorCode !== 0) return { errorCode, message, quorum: NO_QUORUM };
+  if (errorCode !== 0) return { version, errorCode, message, quorum: NO_QUORUM };
   return {
+    version,
     errorCode,
     message,
     quorum: { leaderId, leaderEpoch, highWatermark, voters, observers },

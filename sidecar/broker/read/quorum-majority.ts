@@ -17,6 +17,15 @@ import { ageText, counted } from "../text.ts";
 export const VOTER_SILENT_MS = 5_000;
 
 const NONE = -1;
+/** DescribeQuorum 2: Kafka 3.9. */
+const RESIGNS_FROM = 2;
+
+/**
+ * Whether such a leader resigns when it loses its majority. What Kafka says itself is then believed, for it also
+ * counts what `lastFetchAtMs` does not show (a voter that downloads a snapshot), and knows its own timeouts.
+ * @param version of the DescribeQuorum answer
+ */
+export const resigns = (version: number): boolean => version >= RESIGNS_FROM;
 
 /**
  * @param knownForMs for how long this leader's epoch is known: a voter may not have had time to fetch in it

@@ -22,7 +22,7 @@ import type { BrokerAddress } from "../../../shared/kafka/settings.ts";
 import { err, ok, type Result } from "../../../shared/result.ts";
 import type { Reading, SeenQuorum } from "../snapshot.ts";
 import type { RenewableConnection } from "./connection.ts";
-import { lostMajority, openMajorityWatch } from "./quorum-majority.ts";
+import { lostMajority, openMajorityWatch, resigns } from "./quorum-majority.ts";
 import { lateError, readingOf, readWithin, unlessError } from "./reading.ts";
 import type { RoundClock } from "./round-clock.ts";
 import { openSingleFlight } from "./single-flight.ts";
@@ -122,10 +122,10 @@ type Evaluate = (described: DescribedQuorum) => Result<SeenQuorum, KafkaError>;
 
 const evaluator =
   (judge: (quorum: Quorum) => SeenQuorum): Evaluate =>
-  ({ errorCode, message, quorum }) =>
-    errorCode === 0
-      ? ok(judge(quorum))
-      : err(protocolError(errorCode, "describe the quorum", PERMISSION, message));
+  ({ version, errorCode, message, quorum }) => {
+    if (errorCode === 0) return ok(resigns(version) ? quorum : judge(quorum));
+    return err(protocolError(errorCode, "describe the quorum", PERMISSION, message));
+  };
 
 type Asking = QuorumReaderOptions & { readonly evaluate: Evaluate };
 
@@ -176,8 +176,8 @@ async function askBroker(
 ): Promise<Result<SeenQuorum, KafkaError>> {
   const leftMs = clock.leftMs() * BROKER_SHARE;
   // One that is on the losing side of a partition passes the question on to the leader that was deposed.
-  const serves = ({ errorCode, quorum }: DescribedQuorum) =>
-    errorCode === 0 && lostMajority(quorum, 0) === undefined;
+  const serves = ({ version, errorCode, quorum }: DescribedQuorum) =>
+    errorCode === 0 && (resigns(version) || lostMajority(quorum, 0) === undefined);
   const answer = await askAny(quorumRequest(), leftMs, serves);
   const told = unlessError(answer, evaluate);
   if (told.ok) return told;

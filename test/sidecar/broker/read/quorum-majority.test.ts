@@ -4,6 +4,7 @@ import fc from "fast-check";
 import {
   lostMajority,
   openMajorityWatch,
+  resigns,
   VOTER_SILENT_MS,
 } from "../../../../sidecar/broker/read/quorum-majority.ts";
 import { quorum, replica } from "../snapshot-sample.ts";
@@ -68,6 +69,12 @@ describe("lostMajority()", () => {
     expect(lostMajority(quorum(two, { observers: [leader] }), 0)).toBeUndefined();
   });
 
+  test("a leader whose clock was set back: its own time is now, not that of who fetched before", () => {
+    const ahead = { ...voter(0, 0), lastFetchAtMs: NOW_MS + 60_000 };
+    const fetching = quorum([leader, voter(2, 100), ahead]);
+    expect(lostMajority(fetching, LONG_MS)).toBeUndefined();
+  });
+
   test("goes by the leader's clock alone, wherever that stands", () => {
     const silences = fc.array(fc.nat(20_000), { minLength: 1, maxLength: 6 });
     fc.assert(
@@ -84,6 +91,10 @@ describe("lostMajority()", () => {
       }),
     );
   });
+});
+
+test("resigns() is true from DescribeQuorum 2 on: Kafka 3.9", () => {
+  expect([0, 1, 2, 3].map(resigns)).toEqual([false, false, true, true]);
 });
 
 test("openMajorityWatch() gives a voter its time anew in each epoch", () => {
