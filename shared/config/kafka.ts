@@ -23,7 +23,7 @@ const BARE_IPV6_ENTRY =
 
 export const brokerList = v.pipe(
   v.string(),
-  v.description("host:port, several separated by commas"),
+  v.description("host:port, an IPv6 host in brackets; several separated by commas"),
   v.transform((list) => list.split(",").map((entry) => entry.trim())),
   v.transform((list) => list.filter((entry) => entry !== "")),
   v.minLength(1, "names no broker"),

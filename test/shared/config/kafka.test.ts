@@ -29,7 +29,7 @@ describe("the Kafka variables", () => {
     [{ TLS_KEY_FILE: "/k" }, "TLS_CERT_FILE: is required when TLS_KEY_FILE is set"],
     [
       { KAFKA_BROKERS: "a:9092,b:x" },
-      'KAFKA_BROKERS="a:9092,b:x": has an entry that is no host:port (allowed: host:port, several separated by commas)',
+      'KAFKA_BROKERS="a:9092,b:x": has an entry that is no host:port (allowed: host:port, an IPv6 host in brackets; several separated by commas)',
     ],
   ];
   test.each(["::1", "kafka:9092,fd00::1", "fd00::1:9092"])(
