@@ -17,7 +17,7 @@ import { startReading, type TopicReading } from "./consume/reading.ts";
 import { type IngestMetrics, ingestMetrics } from "./metrics.ts";
 import type { IngestHealth } from "./routes.ts";
 import { type ListenOptions, openServers } from "./servers.ts";
-import { openDatabaseHealth, openSchema, type SchemaDeps } from "./store/open.ts";
+import { openDatabaseHealth, openSchema, type SchemaDeps, watchDatabase } from "./store/open.ts";
 import type { AppliedSlice } from "./store/transaction.ts";
 import { runUpkeep, type UpkeepSettings } from "./store/upkeep.ts";
 
@@ -46,6 +46,8 @@ type Parts = {
   readonly postgres: Postgres;
   /** Of the API: what a slow question does to its pool must not reach who stores. */
   readonly api: Postgres;
+  /** Of who looks whether the database answers. */
+  readonly watch: Postgres;
   readonly metrics: Metrics;
   readonly own: IngestMetrics;
   readonly schema: SchemaDeps;
@@ -69,20 +71,21 @@ export async function runIngest(options: IngestOptions): Promise<ExitCode> {
   log.info("ingesting", { group: options.group, topic: options.topic });
   const code = await storeAll(options, parts);
   await Promise.all(servers.value.map((server) => server.close(HTTP_GRACE_MS)));
-  await Promise.all([parts.postgres.close(), api.close()]);
+  await Promise.all([parts.postgres, api, parts.watch].map((each) => each.close()));
   log.info("stopped");
   return code;
 }
 
 function openParts({ database, log, random, signal }: IngestOptions): Parts {
-  const open = (applicationName: string) =>
-    openPostgres({ settings: database, applicationName, connectionsMax: CONNECTIONS_MAX });
+  const open = (applicationName: string, connectionsMax = CONNECTIONS_MAX) =>
+    openPostgres({ settings: database, applicationName, connectionsMax });
   const postgres = open("outrider-ingest");
   const metrics = openProcessMetrics();
   const parts: Parts = {
     ...{
       postgres,
       api: open("outrider-ingest-api"),
+      watch: open("outrider-ingest-watch", 1),
       metrics,
       reading: undefined,
       isMigrated: false,
@@ -114,6 +117,7 @@ async function storeAll(options: IngestOptions, parts: Parts): Promise<ExitCode>
   }
   parts.isMigrated = true;
   const { postgres, own } = parts;
+  const watching = watchDatabase({ postgres: parts.watch, health: parts.schema.health, signal });
   const upkeep = runUpkeep({
     ...{ postgres, settings: options.upkeep, operation: own.operation, log, signal },
     monotonicMs: options.monotonicMs,
@@ -141,7 +145,7 @@ async function storeAll(options: IngestOptions, parts: Parts): Promise<ExitCode>
   });
   await ending(signal);
   await parts.reading?.close();
-  await upkeep;
+  await Promise.all([upkeep, watching]);
   await client.close();
   return EXIT.done;
 }

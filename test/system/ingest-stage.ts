@@ -79,7 +79,7 @@ export async function onScene(
       KAFKA_BROKERS: kafka.bootstrap,
       KAFKA_TOPIC: name,
       LOG_FORMAT: "json",
-      LOG_LEVEL: "debug",
+      LOG_LEVEL: "info",
     },
     ...{ KAFKA_GROUP: `store-${name}` },
   };

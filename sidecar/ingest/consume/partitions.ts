@@ -1,7 +1,7 @@
 /**
- * The partitions that are ours: each is read from its cursor, and what is read is stored before more is asked for.
- * While the database is away nothing is skipped and nothing piles up: the batch in hand waits, and with it the next
- * fetch. The group is another connection's matter, so a wait of any length costs no membership.
+ * The partitions that are ours: each is read from its cursor, and a batch waits until the one before it is stored.
+ * While the database is away nothing is skipped and nothing piles up: two batches of each partition wait, and with
+ * them the next fetch. The group is another connection's matter, so a wait of any length costs no membership.
  */
 import { backoffMs } from "../../../shared/backoff.ts";
 import { sleep } from "../../../shared/clock.ts";
@@ -48,6 +48,10 @@ type Held = {
   readonly lost: AbortController;
   /** Undefined until the cursor was read. */
   position: number | undefined;
+  /** Counts how often reading began: what was fetched before is then of no use. */
+  beginnings: number;
+  /** Settles when the batch in hand is stored. */
+  storing: Promise<void>;
   lastAppendMs: number;
   highWatermark: number | undefined;
 };
@@ -78,7 +82,7 @@ export function openPartitions(deps: PartitionsDeps): Partitions {
     const at = { topic: deps.topic, topicId, partition };
     const one: Held = {
       ...{ at, lost: new AbortController(), position: undefined, lastAppendMs: 0 },
-      highWatermark: undefined,
+      ...{ beginnings: 0, storing: Promise.resolve(), highWatermark: undefined },
     };
     held.set(partition, one);
     void begin(deps, one);
@@ -95,10 +99,14 @@ export function openPartitions(deps: PartitionsDeps): Partitions {
       const one = held.get(batch.partition);
       if (one?.position === undefined) return;
       one.highWatermark = batch.highWatermark;
-      if (!(await store(deps, one, batch)) && !one.lost.signal.aborted) await begin(deps, one);
+      const { beginnings } = one;
+      await one.storing;
+      // Other partitions need not wait for this one; its own next batch does.
+      if (one.beginnings === beginnings) one.storing = storeOrBegin(deps, one, batch);
     },
     outOfRange: async (partition, offset, startOffset) => {
       const one = held.get(partition);
+      await one?.storing;
       if (one === undefined || one.position !== offset) return;
       await startOver(deps, one, offset, startOffset);
     },
@@ -115,10 +123,16 @@ function lagOf({ at: { partition }, position, highWatermark }: Held): PartitionL
   return { partition, records: isKnown ? Math.max(0, highWatermark - position) : undefined };
 }
 
+async function storeOrBegin(deps: PartitionsDeps, one: Held, batch: ReadBatch): Promise<void> {
+  const isStored = await store(deps, one, batch);
+  if (!isStored && !one.lost.signal.aborted) await begin(deps, one);
+}
+
 /** Reads the cursor, and has Kafka read from there. */
 async function begin(deps: PartitionsDeps, one: Held): Promise<void> {
   const { at } = one;
   one.position = undefined;
+  one.beginnings += 1;
   const cursor = await untilDone(deps, one, "cursor", () =>
     inTransaction(deps, `read the cursor of ${at.topic}/${at.partition}`, (sql) =>
       readCursor(sql, at, deps.nowMs()),

@@ -9,6 +9,9 @@ import { ok, type Result } from "../../../shared/result.ts";
 import { MIGRATIONS, SCHEMA } from "./migrations.ts";
 
 const AGAIN = { baseMs: 200, maxMs: 5000 } as const;
+/** A server that is slow is not away. */
+const PING_MS = 10_000;
+const PING_EVERY_MS = 2000;
 
 /** What is said of the database until the next answer. */
 export type DatabaseHealth = {
@@ -57,4 +60,20 @@ export async function openSchema(deps: SchemaDeps): Promise<Result<null, Postgre
     await sleep(backoffMs(attempt, AGAIN, deps.random()), signal);
   }
   return ok(null);
+}
+
+/**
+ * Where nothing is to be stored, nobody else would notice that the database is away. Until the signal.
+ * @param deps its pool serves nobody else: a question that takes too long ends all that goes on there
+ */
+export async function watchDatabase(
+  deps: Pick<SchemaDeps, "postgres" | "health" | "signal">,
+): Promise<void> {
+  const { postgres, health, signal } = deps;
+  const call = { what: "ask whether the database answers", deadlineMs: PING_MS };
+  while (!signal.aborted) {
+    const asked = await postgres.query(call, (sql) => sql`select 1`);
+    health.note(asked.ok ? undefined : asked.error);
+    await sleep(PING_EVERY_MS, signal);
+  }
 }
