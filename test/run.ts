@@ -10,7 +10,7 @@
  * could not be had; with CI=true that is a failure). The exit code is 1 when anything failed or
  * nothing ran.
  */
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BedProcess } from "./bed/process.ts";
@@ -145,6 +145,8 @@ async function main(): Promise<number> {
   const { names, seed, atOnceMax, keepsCosts } = choice;
   const jobs = await choose(choice);
   const directory = await mkdtemp(join(tmpdir(), "outrider-test-"));
+  // PostgreSQL runs as a user of its own, in a directory below.
+  await chmod(directory, 0o711);
   const current = new Set<BedProcess>();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {

@@ -25,7 +25,7 @@ const becomes = (plane: ControlPlane, role: string, status: string, detail: stri
 async function refused(plane: ControlPlane, own: string, other: string): Promise<void> {
   expect((await plane.process.exited).code).toBe(64);
   const output = plane.process.output();
-  expect(output).toContain(`of fleet "${other}"`);
+  expect(output).toContain(`these topics belong to fleet "${other}"`);
   expect(output).toContain(`fleet "${own}"`);
   expect(output).toContain(`FLEET_ALIASES=${other}`);
 }
