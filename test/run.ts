@@ -29,7 +29,7 @@ const ROOT = join(import.meta.dir, "..");
 const SEED_MAX = 2 ** 31;
 const REAP_MS = 5000;
 /** They mostly wait; test/run/order.ts says how many of them there is CPU for. */
-const AT_ONCE_MAX = 5;
+const AT_ONCE_MAX = 4;
 /** As a shell says it of a process that SIGINT ended. */
 const INTERRUPTED = 130;
 /** The unit tests among them: many are about times, and are not to be short of CPU. */
