@@ -16,6 +16,8 @@ import { type FleetIdentity, formerGroups, refuseFleet } from "./identity.ts";
 const LOOK_MS = 2_000;
 /** How often to look again while we wait. */
 const LOOK_SOON_MS = 500;
+/** And whether the ledger has been read: that asks nobody, and no cluster gets a worker before. */
+const LOOK_READY_MS = 20;
 
 export type CandidacyDeps = {
   readonly identity: FleetIdentity;
@@ -47,7 +49,7 @@ export async function runCandidacy(deps: CandidacyDeps): Promise<Result<null, st
   while (!signal.aborted && ended === undefined) {
     const standing = await standingOf(deps, candidacy.membership !== undefined);
     ended = await comply(deps, candidacy, standing);
-    await sleep(standing === "candidate" ? LOOK_MS : LOOK_SOON_MS, signal);
+    await sleep(pauseMs(deps, standing), signal);
   }
   await deps.beforeLeaving();
   await candidacy.membership?.close();
@@ -75,6 +77,11 @@ async function comply(
     await membership.close();
   }
   return undefined;
+}
+
+function pauseMs({ standby }: CandidacyDeps, standing: StandingNow): number {
+  if (!standby.ready()) return LOOK_READY_MS;
+  return standing === "candidate" ? LOOK_MS : LOOK_SOON_MS;
 }
 
 type StandingNow = "candidate" | "refused" | "former" | "unknown";

@@ -14,7 +14,10 @@ const DENIED: KafkaError = {
 };
 
 /** Renamed from `a` to `b`; until what it does first is seen. */
-async function begin(members: Readonly<Record<string, Result<number, KafkaError>>>) {
+async function begin(
+  members: Readonly<Record<string, Result<number, KafkaError>>>,
+  ready: () => boolean = () => true,
+) {
   const end = new AbortController();
   const trouble = createTroubleSpot(() => 0);
   let waiting: string | undefined;
@@ -22,7 +25,7 @@ async function begin(members: Readonly<Record<string, Result<number, KafkaError>
   const running = runCandidacy({
     identity: identityOf("b", ["a"], KAFKA),
     clusterId: KAFKA,
-    standby: { ready: () => true, lastFleet: () => "a" },
+    standby: { ready, lastFleet: () => "a" },
     membersOf: (group) => Promise.resolve(members[group] ?? ok(0)),
     join: () => {
       joined += 1;
@@ -47,6 +50,14 @@ async function begin(members: Readonly<Record<string, Result<number, KafkaError>
 describe("a control plane of a fleet that its upgrade renames", () => {
   test("stands for election where nobody is in a former group", async () => {
     expect(await begin({})).toMatchObject({ joined: 1, waiting: undefined });
+  });
+  test("stands as soon as the ledger has been read", async () => {
+    let looks = 0;
+    const ready = () => {
+      looks += 1;
+      return looks > 40;
+    };
+    expect(await begin({}, ready)).toMatchObject({ joined: 1 });
   });
   test.each(["a", "b"])("stands by while the former group of %s has a member", async (name) => {
     const { joined, waiting } = await begin({ [groupOf(name)]: ok(2) });
