@@ -148,6 +148,7 @@ describe("sidecar broker", () => {
       const limit = ["--entity-type", "brokers", "--entity-default"];
       const entry = `max.connections.per.ip=${CONNECTIONS_MAX}`;
       await configure(kafka, [...limit, "--add-config", entry]);
+      undo(() => configure(kafka, [...limit, "--delete-config", "max.connections.per.ip"]));
       const letGo = await takeTheRest(kafka);
       undo(letGo);
       const broker = kafka.broker(0);
@@ -164,7 +165,7 @@ describe("sidecar broker", () => {
       // One that starts now gets no connection at all.
       const fresh = await sidecars.start(0);
       const cut = await fresh.seenAfter(performance.now(), "ready", ({ body }) =>
-        (body.error ?? "").includes("ended at once"),
+        (body.error ?? "").includes("closed at once"),
       );
       say(`limit of connections: a new sidecar says ${probeText(cut.probed)}`);
       expect([...(await sawRounds(fresh, 5)).codes]).toEqual([200]);
@@ -172,7 +173,6 @@ describe("sidecar broker", () => {
       await letGo();
       const got = await fresh.seenAfter(freeMs, "ready", well);
       say(`limit of connections: and is ready ${Math.round(got.afterMs)} ms after they are free`);
-      undo(() => configure(kafka, [...limit, "--delete-config", "max.connections.per.ip"]));
       await fresh.process.stop();
       await own.process.stop();
     }),
@@ -185,6 +185,7 @@ describe("sidecar broker", () => {
       const limit = ["--entity-type", "brokers", "--entity-name", "0"];
       const name = "listener.name.plaintext.max.connections";
       await configure(kafka, [...limit, "--add-config", `${name}=${CONNECTIONS_MAX}`]);
+      undo(() => configure(kafka, [...limit, "--delete-config", name]));
       const held = Array.from({ length: CONNECTIONS_MAX }, () =>
         connect({ host: "127.0.0.1", port: kafka.broker(0).port }),
       );
@@ -213,7 +214,6 @@ describe("sidecar broker", () => {
       await letGo();
       const got = await fresh.seenAfter(freeMs, "ready", well);
       say(`connections not taken: ready ${Math.round(got.afterMs)} ms after they are free`);
-      undo(() => configure(kafka, [...limit, "--delete-config", name]));
       await fresh.process.stop();
     }),
     LIMIT_MS,
