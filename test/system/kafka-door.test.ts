@@ -190,12 +190,15 @@ describe("the door to one broker", () => {
       const topic = await newTopic(client);
       const { consumer, records, problems } = follow(client, topic, 1);
       await bed.broker(0).kill("SIGSTOP");
-      const startedMs = performance.now();
-      const hung = await client.metadata([], { deadlineMs: 500 });
-      expect(hung.ok ? "ok" : hung.error.code).toBe("timeout");
-      expect(performance.now() - startedMs).toBeLessThan(900);
-      await until("unreachable", () => problems.some(({ kind }) => kind === "unreachable"), SOON);
-      await bed.broker(0).kill("SIGCONT");
+      try {
+        const startedMs = performance.now();
+        const hung = await client.metadata([], { deadlineMs: 500 });
+        expect(hung.ok ? "ok" : hung.error.code).toBe("timeout");
+        expect(performance.now() - startedMs).toBeLessThan(900);
+        await until("unreachable", () => problems.some(({ kind }) => kind === "unreachable"), SOON);
+      } finally {
+        await bed.broker(0).kill("SIGCONT");
+      }
       const sent = await openProducer({ client, log }).send(topic, one("after"), CALL);
       expect(sent.ok).toBe(true);
       await until(

@@ -1,7 +1,8 @@
 /** One Kafka broker: a Java process that tests stop, kill and start again. */
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
+import { parseStat } from "../../../shared/linux/proc-stat.ts";
 import { until } from "../condition.ts";
 import { accepts } from "../port.ts";
 import { killGroup, signalProcess, spawnReaped } from "../reaper.ts";
@@ -16,6 +17,21 @@ const STARTED = /Kafka Server started|\[KafkaServer id=\d+\] started/;
 const REGISTERED = /NodeExistsException/;
 const PORT_TAKEN = /Address already in use|BindException/;
 const TAIL_LINES = 40;
+
+const STOP = { deadlineMs: 10_000, intervalMs: 2 } as const;
+
+/** Until each thread has taken the signal: on a busy machine one may answer another request before. */
+const standsStill = (pid: number): Promise<boolean> =>
+  until(
+    `process ${pid} to stand still`,
+    () => {
+      const stats = readdirSync(`/proc/${pid}/task`).map((thread) =>
+        parseStat(readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8")),
+      );
+      return stats.every((stat) => stat?.stopped === true || stat?.alive === false);
+    },
+    STOP,
+  );
 
 export type Broker = {
   readonly id: number;
@@ -81,6 +97,7 @@ export function createBroker({
   const kill = async (signal: NodeJS.Signals) => {
     signalProcess(current().pid, signal);
     if (signal === "SIGKILL") await current().exited;
+    if (signal === "SIGSTOP") await standsStill(current().pid);
   };
   const startOnce = async (deadlineMs: number): Promise<Ended | undefined> => {
     const seen = Bun.file(logPath).size;
