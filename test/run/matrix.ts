@@ -37,7 +37,9 @@ export const MATRIX: readonly MatrixRow[] = [
   kafka("2.8.2-zookeeper", BROKER),
   kafka("3.6.2-zookeeper", BROKER),
   kafka("3.9.2-zookeeper", BROKER),
-  kafka("3.6.2", [...BROKER, ROLES]),
+  // Without several log directories: Kafka's own controllers have known them since 3.7 (KIP-858). Before, a
+  // replica whose directory is away is made again in another one, and Kafka does not start with both.
+  kafka("3.6.2", [...BROKER.filter((file) => file !== "fault/broker-directories"), ROLES]),
   kafka("3.9.2", [...BROKER, ROLES, ...FLEET]),
   kafka("4.1.2", [...BROKER, ROLES]),
   row({ BED_HELM: "3.18.0" }, ["system/charts-values", "system/charts-collector.test"], {
